@@ -1,0 +1,100 @@
+//! What people ask and command through `wharf`.
+
+use serde::{Deserialize, Serialize};
+
+/// Which project and environment is meant. Whoever asks from a work tree knows a repository and a
+/// branch; whoever asks on the host may name them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scope {
+    /// The project's name.
+    pub project: Option<String>,
+    /// Absolute path of the bare repository, where no project is named.
+    pub repository: Option<String>,
+    /// The environment's id, or the branch's name.
+    pub environment: Option<String>,
+}
+
+/// A question or a command. The answer is any number of `Item`s, `Line`s or `Raw`s, then `End`; or
+/// `Refused`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Ask {
+    /// The daemon's own state, one `Item::Status`.
+    Status,
+    /// Every project, one `Item::Project` each.
+    Projects,
+    /// The environments of the scope's project, or of all: one `Item::Environment` each, parents
+    /// before children.
+    Environments(Scope),
+    /// Activities, newest first: one `Item::Activity` each.
+    Activities {
+        /// Only those of this project or environment, as far as it is named.
+        scope: Scope,
+        /// At most this many.
+        limit: u32,
+    },
+    /// Releases of one environment, newest first: one `Item::Release` each.
+    Releases(Scope),
+    /// The log of an activity as rendered `Line`s; ends with the activity's exit if followed.
+    Log {
+        /// The activity's id; without it the newest one of the scope.
+        activity: Option<String>,
+        /// Where to look for the newest.
+        scope: Scope,
+        /// Stay until the activity ends.
+        follow: bool,
+        /// How it is sent.
+        form: LogForm,
+    },
+    /// The output of the environment's running processes, `Raw`.
+    AppLog {
+        /// Which environment.
+        scope: Scope,
+    },
+    /// An earlier release serves again.
+    Rollback {
+        /// Which environment.
+        scope: Scope,
+        /// Its number; without it the last one that succeeded before the serving one.
+        release: Option<u32>,
+    },
+    /// The branch's tip is deployed again, with today's variables.
+    Redeploy {
+        /// Which environment.
+        scope: Scope,
+        /// Whether an existing slug may be used.
+        slug: SlugUse,
+    },
+    /// Stops an activity and all of its processes.
+    Cancel {
+        /// Its id.
+        activity: String,
+    },
+    /// Reads the host's and the projects' files again.
+    Reload,
+    /// Looks for trouble: one `Item::Finding` each.
+    Doctor,
+}
+
+/// How a log is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogForm {
+    /// `Line`s as the pusher reads them.
+    Text,
+    /// `Item::Event`s.
+    Events,
+    /// `Raw`: every byte that the commands printed.
+    Raw,
+}
+
+/// Whether an existing slug may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SlugUse {
+    /// As long as nothing that went into it has changed.
+    Reuse,
+    /// Never: `--rebuild`.
+    Rebuild,
+}

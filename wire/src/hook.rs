@@ -1,0 +1,140 @@
+//! What hooks and daemon say to each other.
+//!
+//! pre-receive: `Hello`, `Admit`, any `More`, `Sent`; the daemon answers `Want` (perhaps empty);
+//! the hook sends the `File` parts and `FilesSent`; the daemon answers `Verdict` or `Refused`.
+//!
+//! post-receive: `Hello`, `Ring`, any `More`, `Sent`; the daemon answers `Queued` once the push is
+//! recorded, then `Line`s until `End`.
+
+use serde::{Deserialize, Serialize};
+
+/// At most this many ref updates in one frame.
+pub const MAX_UPDATES_PER_FRAME: usize = 200;
+/// At most this many ref updates in one push.
+pub const MAX_UPDATES: usize = 1_000;
+/// At most this many bytes of a ref name; git itself stops near a path's 4,096.
+pub const MAX_REF_NAME: usize = 4_096;
+/// At most this many push options, and bytes of each.
+pub const MAX_PUSH_OPTIONS: usize = 64;
+/// See [`MAX_PUSH_OPTIONS`].
+pub const MAX_PUSH_OPTION_BYTES: usize = 1_024;
+/// A configuration file larger than this is not read.
+pub const MAX_FILE: u64 = 256 * 1024;
+/// Bytes of a file in one [`FilePart`].
+pub const FILE_PART: usize = 8 * 1024;
+
+/// A push, as git told the hook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Push {
+    /// Absolute path of the bare repository, as the hook sees it after resolving links.
+    pub repository: String,
+    /// Ref updates; further ones follow in `More`.
+    pub updates: Vec<RefUpdate>,
+    /// `git push -o`, in order.
+    pub options: Vec<String>,
+    /// Who pushed, as far as the hook's surroundings say so.
+    pub claims: Vec<Claim>,
+}
+
+/// Where a pusher's name may come from. The daemon decides which of them it believes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// The variable's name, one of [`CLAIMS`].
+    pub source: String,
+    /// Its value, at most 256 bytes.
+    pub name: String,
+}
+
+/// The variables that a hook passes on: `wharf-shell`'s own, then the git hosts' and web servers'.
+pub const CLAIMS: [&str; 5] = [
+    "WHARF_USER",
+    "GL_USER",
+    "GITEA_PUSHER_NAME",
+    "GL_USERNAME",
+    "REMOTE_USER",
+];
+
+/// One line of a receive hook's standard input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefUpdate {
+    /// The full name, such as `refs/heads/main`; invalid UTF-8 is replaced and `lossy` is set.
+    pub name: String,
+    /// The name was not UTF-8.
+    #[serde(default)]
+    pub lossy: bool,
+    /// The object id before, in hex; all zeros for a new ref.
+    pub old: String,
+    /// The object id after, in hex; all zeros for a deletion.
+    pub new: String,
+}
+
+impl RefUpdate {
+    /// Whether the ref is new.
+    pub fn creates(&self) -> bool {
+        is_zero(&self.old)
+    }
+
+    /// Whether the ref goes away.
+    pub fn deletes(&self) -> bool {
+        is_zero(&self.new)
+    }
+}
+
+fn is_zero(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|b| b == b'0')
+}
+
+/// The daemon asks for files of the pushed commits; they are still in quarantine, so only the hook
+/// can read them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Want {
+    /// Object ids of commits, in hex, each once.
+    pub commits: Vec<String>,
+    /// Paths from the top of the tree. The hook sends one or more parts for each path of each
+    /// commit that exists, and nothing for those that do not.
+    pub paths: Vec<String>,
+}
+
+/// What stands at a path of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EntryKind {
+    /// A regular file; its bytes follow unless it is larger than [`MAX_FILE`].
+    File,
+    /// A symbolic link; its target is not sent.
+    Symlink,
+    /// A directory.
+    Directory,
+    /// A submodule.
+    Submodule,
+}
+
+/// A part of a wanted file, in order. The first part of a file carries its size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilePart {
+    /// The commit, as in [`Want`].
+    pub commit: String,
+    /// The path, as in [`Want`].
+    pub path: String,
+    /// What stands there.
+    pub kind: EntryKind,
+    /// The whole file's size in bytes.
+    pub size: u64,
+    /// At most [`FILE_PART`] bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The answer to `Admit`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verdict {
+    /// Whether git may move the refs.
+    pub accepted: bool,
+    /// What the pusher reads: all reasons with their hints, or warnings.
+    pub lines: Vec<String>,
+}

@@ -1,0 +1,108 @@
+//! The one definition of what travels over the daemon's and the router's sockets.
+//!
+//! Every message is one [`frame`]: four bytes of length, then JSON. A conversation begins with
+//! [`Hello`] and [`Welcome`]; what follows depends on who called:
+//!
+//! - a hook: [`hook`], admission before git moves the refs and the bell after it;
+//! - a person: [`ask`], questions and commands, answered by items, lines and an end;
+//! - the daemon, to the router: [`route`], where requests go.
+
+pub mod ask;
+pub mod event;
+pub mod frame;
+pub mod hook;
+pub mod outcome;
+pub mod route;
+pub mod view;
+
+use serde::{Deserialize, Serialize};
+
+/// The protocol's version. A daemon answers any other with [`Refusal`] code `version`.
+pub const VERSION: u32 = 1;
+
+/// The first frame of every conversation, from the caller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hello {
+    /// Always [`VERSION`] of the caller.
+    pub wharf: u32,
+    /// Who calls, for the log: `pre-receive`, `post-receive`, `wharf`.
+    pub client: String,
+}
+
+/// The daemon's answer to a [`Hello`] that it understands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Welcome {
+    /// Always [`VERSION`] of the daemon.
+    pub wharf: u32,
+    /// The daemon's release, such as `0.1.0`.
+    pub daemon: String,
+}
+
+/// Why something was not done. Sent instead of any other answer; the conversation ends with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(deny_unknown_fields)]
+#[error("{message}")]
+pub struct Refusal {
+    /// A stable code in kebab case, listed in `docs/errors.md`.
+    pub code: String,
+    /// What is wrong: a lower-case fragment that names the thing.
+    pub message: String,
+    /// The next step, where there is one.
+    pub hint: Option<String>,
+    /// How a command that ran into it exits.
+    pub exit: outcome::Exit,
+}
+
+/// Everything that a caller may send to the daemon after [`Hello`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ToDaemon {
+    /// The first frame.
+    Hello(Hello),
+    /// pre-receive: may these refs move?
+    Admit(hook::Push),
+    /// Further updates of the push of the last `Admit` or `Ring`, when they do not fit in a frame.
+    More(Vec<hook::RefUpdate>),
+    /// The last update was sent.
+    Sent,
+    /// A part of the answer to [`FromDaemon::Want`].
+    File(hook::FilePart),
+    /// Every wanted file was sent.
+    FilesSent,
+    /// post-receive: these refs have moved.
+    Ring(hook::Push),
+    /// A question or a command of a person.
+    Ask(ask::Ask),
+}
+
+/// Everything that the daemon may send.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FromDaemon {
+    /// The answer to `Hello`.
+    Welcome(Welcome),
+    /// To pre-receive: send these files of these commits.
+    Want(hook::Want),
+    /// To pre-receive: the answer, with lines for the pusher.
+    Verdict(hook::Verdict),
+    /// To whoever started activities: they are recorded durably.
+    Queued {
+        /// Ids of the activities, one an environment.
+        activities: Vec<String>,
+    },
+    /// A line for a person: LF-free, plain, already prefixed.
+    Line(String),
+    /// Raw bytes of an activity's output, at most 12 KiB, for `wharf log --raw`.
+    Raw(Vec<u8>),
+    /// One record of an answer.
+    Item(Box<view::Item>),
+    /// The conversation is over.
+    End {
+        /// How the caller's command should exit.
+        exit: outcome::Exit,
+    },
+    /// It was not done.
+    Refused(Refusal),
+}

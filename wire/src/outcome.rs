@@ -1,0 +1,101 @@
+//! How things end.
+
+use serde::{Deserialize, Serialize};
+
+/// How a command exits; the same for every command of `wharf`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exit {
+    /// Done.
+    Ok,
+    /// It failed.
+    Failed,
+    /// The command line is wrong.
+    Usage,
+    /// The deployment failed; the old release serves.
+    DeployFailed,
+    /// The daemon does not answer.
+    Unreachable,
+    /// There is no such project, environment, activity or release.
+    NotFound,
+    /// Not allowed, or not in this state.
+    Refused,
+}
+
+impl Exit {
+    /// The process exit status, 0 to 6, as documented in `wharf --help`.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Ok => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::DeployFailed => 3,
+            Exit::Unreachable => 4,
+            Exit::NotFound => 5,
+            Exit::Refused => 6,
+        }
+    }
+}
+
+/// The state of an activity; the last four are ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Recorded, in the queue.
+    Waiting,
+    /// A stage runs.
+    Running,
+    /// What it was for is live.
+    Succeeded,
+    /// A stage failed; what served before serves.
+    Failed,
+    /// Somebody stopped it.
+    Cancelled,
+    /// A newer push to the same branch took its place before it began.
+    Superseded,
+}
+
+impl State {
+    /// Whether nothing more will happen.
+    pub fn is_end(self) -> bool {
+        !matches!(self, State::Waiting | State::Running)
+    }
+
+    /// The word that people, the store and the journal use.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Waiting => "waiting",
+            State::Running => "running",
+            State::Succeeded => "succeeded",
+            State::Failed => "failed",
+            State::Cancelled => "cancelled",
+            State::Superseded => "superseded",
+        }
+    }
+}
+
+/// What started an activity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Refs moved by a push.
+    Push,
+    /// `wharf redeploy`.
+    Redeploy,
+    /// `wharf rollback`.
+    Rollback,
+    /// The branch was deleted.
+    Delete,
+}
+
+impl Kind {
+    /// The word that people, the store and the journal use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Push => "push",
+            Kind::Redeploy => "redeploy",
+            Kind::Rollback => "rollback",
+            Kind::Delete => "delete",
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Where requests go: one file an environment, and the router's control socket.
+//!
+//! The daemon writes `<routes>/<project>.<environment>.json` by one rename, the commit point of a
+//! deployment, and then tells the router to load that file. A router that starts reads all files, so
+//! the table survives every restart, and the cost of a switch does not grow with the table.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Where one environment's requests go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Always [`crate::VERSION`].
+    pub version: u32,
+    /// The project's name.
+    pub project: String,
+    /// The environment's id.
+    pub environment: String,
+    /// The release that serves.
+    pub release: u32,
+    /// Grows by one at each switch of this environment.
+    pub generation: u64,
+    /// Host names, lower case, without a port.
+    pub hosts: Vec<String>,
+    /// The page's address for people.
+    pub url: String,
+    /// Whether search engines are told to stay away.
+    pub noindex: bool,
+    /// Static files that are tried first: an absolute directory.
+    pub public: Option<PathBuf>,
+    /// The process that answers what is not a file.
+    pub upstream: Option<Upstream>,
+}
+
+/// Where a process listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Upstream {
+    /// A TCP address on the loopback interface.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// What the daemon tells the router. Each is answered by one [`FromRouter`], in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ToRouter {
+    /// Read this environment's file again; when it is gone, forget its route.
+    Load {
+        /// The project's name.
+        project: String,
+        /// The environment's id.
+        environment: String,
+    },
+    /// Answer when no request is in flight to a process any more, or after the time.
+    Drain {
+        /// The process.
+        upstream: Upstream,
+        /// The longest wait.
+        milliseconds: u64,
+    },
+    /// How are you?
+    Status,
+}
+
+/// What the router answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FromRouter {
+    /// New requests follow this generation; `None` when there is no route any more.
+    Loaded {
+        /// As in [`Route::generation`].
+        generation: Option<u64>,
+    },
+    /// So many requests are left in flight.
+    Drained {
+        /// Zero unless the time ran out.
+        left: u32,
+    },
+    /// The router's own state.
+    Status {
+        /// Its process id.
+        pid: u32,
+        /// The address on which it really listens.
+        listen: SocketAddr,
+        /// Routes in the table.
+        routes: u32,
+    },
+    /// It could not be done; the table is as it was.
+    Failed {
+        /// Why.
+        message: String,
+    },
+}

@@ -1,0 +1,244 @@
+//! Records as people and scripts read them: the same in `--json` and in tables.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event,
+    outcome::{Kind, State},
+};
+
+/// One record of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Item {
+    /// See [`Status`].
+    Status(Status),
+    /// See [`Project`].
+    Project(Project),
+    /// See [`Environment`].
+    Environment(Environment),
+    /// See [`Activity`].
+    Activity(Activity),
+    /// See [`Release`].
+    Release(Release),
+    /// See [`Finding`].
+    Finding(Finding),
+    /// One event of a log.
+    Event(event::Entry),
+}
+
+/// The daemon's own state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// The daemon's release.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Seconds since it started.
+    pub uptime_seconds: u64,
+    /// Where requests are served, such as `127.0.0.1:7080`.
+    pub router: String,
+    /// Whether the router answers.
+    pub router_up: bool,
+    /// The state directory.
+    pub state: String,
+    /// How many activities wait.
+    pub waiting: u32,
+    /// How many run.
+    pub running: u32,
+    /// How many projects and environments there are.
+    pub projects: u32,
+    /// See `projects`.
+    pub environments: u32,
+}
+
+/// A project.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Project {
+    /// Its name.
+    pub name: String,
+    /// Absolute path of its bare repository.
+    pub repository: String,
+    /// The domain that its environments live under.
+    pub domain: String,
+    /// How many environments it has.
+    pub environments: u32,
+}
+
+/// An environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// Its project's name.
+    pub project: String,
+    /// Its id, fit for a DNS label.
+    pub id: String,
+    /// Its branch.
+    pub branch: String,
+    /// `production`, `staging`, `development`.
+    pub kind: String,
+    /// The parent's id; none for production.
+    pub parent: Option<String>,
+    /// `active`, `inactive`.
+    pub status: String,
+    /// The number of the release that serves.
+    pub release: Option<u32>,
+    /// The commit that serves, in hex.
+    pub commit: Option<String>,
+    /// Whether that is the branch's tip.
+    pub at_tip: bool,
+    /// `healthy`, `starting`, `restarting: …`, `static`, `none`.
+    pub health: String,
+    /// Where it answers.
+    pub url: Option<String>,
+    /// The newest activity.
+    pub activity: Option<Activity>,
+}
+
+/// An activity: the record that `--json`, the store and the journal share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Activity {
+    /// Its id.
+    pub id: String,
+    /// Its project's name.
+    pub project: String,
+    /// Its environment's id.
+    pub environment: String,
+    /// The environment's branch.
+    pub branch: String,
+    /// What started it.
+    pub kind: Kind,
+    /// Where it stands.
+    pub state: State,
+    /// Who started it, and how that is known.
+    pub actor: Actor,
+    /// What moved.
+    pub commit: Commit,
+    /// The slug's id, once known.
+    pub slug: Option<String>,
+    /// Whether the slug was there already.
+    pub slug_reused: bool,
+    /// The release that it made or chose.
+    pub release: Option<u32>,
+    /// The release that served before.
+    pub previous: Option<u32>,
+    /// The release that served after it ended.
+    pub live_after: Option<u32>,
+    /// Its steps in order.
+    pub steps: Vec<Step>,
+    /// Why it ended as it did: a stable code, a message and a hint.
+    pub reason: Option<Reason>,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub created: u64,
+    /// When it left the queue.
+    pub started: Option<u64>,
+    /// When it ended.
+    pub ended: Option<u64>,
+}
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Actor {
+    /// The name.
+    pub name: String,
+    /// How it is known: `uid`, `WHARF_USER`, …
+    pub source: String,
+}
+
+/// What moved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Commit {
+    /// The tip before, in hex; none for a new branch.
+    pub old: Option<String>,
+    /// The tip after; none for a deletion.
+    pub new: Option<String>,
+    /// The first line of the new tip's message.
+    pub subject: String,
+    /// Whether the old tip is not an ancestor of the new one.
+    pub forced: bool,
+}
+
+/// A step of an activity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Its stage.
+    pub stage: event::Stage,
+    /// Its name.
+    pub name: String,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub started: u64,
+    /// When it ended; none if it never did.
+    pub ended: Option<u64>,
+    /// `succeeded`, `failed`, `cancelled`.
+    pub result: Option<String>,
+    /// The exit status of its command.
+    pub exit_code: Option<i32>,
+}
+
+/// Why an activity ended as it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// A stable code, listed in `docs/errors.md`.
+    pub code: String,
+    /// What happened.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+/// A release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The commit, in hex.
+    pub commit: String,
+    /// The first line of the commit's message.
+    pub subject: String,
+    /// The slug's id.
+    pub slug: String,
+    /// Whether it serves.
+    pub live: bool,
+    /// Whether `wharf rollback` offers it.
+    pub offered: bool,
+    /// `ready`, `failed`, `pruned`.
+    pub state: String,
+    /// The activity that made it.
+    pub activity: String,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub created: u64,
+}
+
+/// Something that `wharf doctor` found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// A stable code.
+    pub code: String,
+    /// What is so.
+    pub message: String,
+    /// What mends it.
+    pub hint: Option<String>,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// As it should be.
+    Good,
+    /// It works, with less.
+    Warning,
+    /// It does not work.
+    Error,
+}

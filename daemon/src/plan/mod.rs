@@ -1,0 +1,7 @@
+//! PURE: what to do, decided from values alone. No clock, file, process or runtime in here.
+
+pub mod admission;
+pub mod queue;
+pub mod recovery;
+pub mod retention;
+pub mod tree;

@@ -1,0 +1,219 @@
+//! What the pusher reads: events become lines.
+//!
+//! The rules, each held by a test: LF only and no escapes; our own lines at most [`WIDTH`] columns
+//! of ASCII; a tool's lines prefixed [`TOOL`], so that none can pass for one of ours; the last line
+//! says what serves now.
+
+mod duration;
+
+pub use duration::duration;
+
+use wharf_wire::event::{Ended, Event};
+use wharf_wire::outcome::State;
+
+/// Columns of our own lines.
+pub const WIDTH: usize = 72;
+/// Before each line of a tool's output.
+pub const TOOL: &str = "  | ";
+/// Columns of the label on the left.
+const LABEL: usize = 11;
+
+/// Renders an event. `prefix` names the environment where one push goes to several.
+pub fn lines(event: &Event, prefix: &str) -> Vec<String> {
+    let width = WIDTH.saturating_sub(prefix.len()).max(40);
+    let mut lines = match event {
+        Event::Opened { kind, project, branch, environment, activity } => {
+            opened(width, kind.word(), project, branch, environment, activity)
+        }
+        Event::Note { text } => wrapped(width, "  ", "  ", text),
+        Event::Warning { text } => wrapped(width, "warning: ", "  ", text),
+        Event::StepStarted { label, text } => started(width, label, text),
+        Event::Output { text } => vec![format!("{TOOL}{text}")],
+        Event::Elided { lines } => {
+            vec![format!("  ... {lines} more lines; all of them: wharf log --raw")]
+        }
+        Event::StepEnded { label, text, milliseconds } => {
+            ended_step(width, label, text, *milliseconds)
+        }
+        Event::Ended(ended) => ended_activity(width, ended),
+    };
+    if !prefix.is_empty() {
+        for line in &mut lines {
+            line.insert_str(0, prefix);
+        }
+    }
+    lines
+}
+
+/// The line that says how to stop watching and how to read the log again.
+pub fn watching(activity: &str) -> String {
+    format!("  Ctrl-C stops watching, not the deploy. Log: wharf log {activity}")
+}
+
+/// A refusal: each reason with its hint, then that nothing was accepted.
+pub fn reason(message: &str, hint: Option<&str>) -> Vec<String> {
+    let mut lines = wrapped(WIDTH, "error: ", "  ", message);
+    if let Some(hint) = hint {
+        lines.extend(wrapped(WIDTH, "hint: ", "  ", hint));
+    }
+    lines
+}
+
+/// A line that must be seen.
+pub fn warning(text: &str) -> Vec<String> {
+    wrapped(WIDTH, "warning: ", "  ", text)
+}
+
+fn opened(
+    width: usize,
+    kind: &str,
+    project: &str,
+    branch: &str,
+    environment: &str,
+    activity: &str,
+) -> Vec<String> {
+    let what = format!("wharf: {project}, branch {branch} -> environment {environment}");
+    let id = format!("{kind} {activity}");
+    if what.len() + 3 + id.len() <= width {
+        vec![format!("{what}   {id}")]
+    } else {
+        let mut lines = wrapped(width, "", "  ", &what);
+        lines.push(format!("  {id}"));
+        lines
+    }
+}
+
+fn started(width: usize, label: &str, text: &str) -> Vec<String> {
+    let first = format!("  {label:<LABEL$}");
+    wrapped(width, &first, &" ".repeat(LABEL + 2), text)
+}
+
+fn ended_step(width: usize, label: &str, text: &str, milliseconds: u64) -> Vec<String> {
+    let mut lines = started(width, label, text);
+    let time = duration(milliseconds);
+    let last = lines.last_mut().expect("wrapping gives at least one line");
+    if last.len() + 1 + time.len() <= width {
+        let gap = width - last.len() - time.len();
+        last.push_str(&" ".repeat(gap));
+        last.push_str(&time);
+    } else {
+        lines.push(format!("{time:>width$}"));
+    }
+    lines
+}
+
+fn ended_activity(width: usize, ended: &Ended) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let lead = match ended.state {
+        State::Succeeded => "success: ",
+        State::Cancelled | State::Superseded => "warning: ",
+        State::Failed | State::Waiting | State::Running => "error: ",
+    };
+    let mut verdict = wrapped(width, lead, "  ", &ended.verdict);
+    if ended.state == State::Succeeded {
+        let total = format!("total {}", duration(ended.milliseconds));
+        let first = &mut verdict[0];
+        if first.len() + 2 + total.len() <= width {
+            let gap = width - first.len() - total.len();
+            first.push_str(&" ".repeat(gap));
+            first.push_str(&total);
+        }
+    }
+    lines.extend(verdict);
+    lines.extend(ended.details.iter().cloned());
+    if let Some(url) = &ended.url {
+        lines.push(format!("  {url}"));
+    }
+    for hint in &ended.hints {
+        lines.extend(wrapped(width, "hint: ", "  ", hint));
+    }
+    lines.extend(wrapped(width, "", "  ", &ended.serves));
+    lines
+}
+
+/// Wraps our own text; non-ASCII becomes `?`, so that it never surprises a terminal.
+fn wrapped(width: usize, first: &str, rest: &str, text: &str) -> Vec<String> {
+    let ascii: String =
+        text.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' }).collect();
+    let options =
+        textwrap::Options::new(width).initial_indent(first).subsequent_indent(rest);
+    let lines: Vec<String> =
+        textwrap::wrap(&ascii, options).into_iter().map(|line| line.into_owned()).collect();
+    if lines.is_empty() { vec![first.trim_end().to_owned()] } else { lines }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use wharf_wire::outcome::Kind;
+
+    fn success() -> Ended {
+        Ended {
+            state: State::Succeeded,
+            verdict: "r42 is live".into(),
+            details: vec![],
+            hints: vec!["undo with: wharf rollback -e staging".into()],
+            url: Some("https://staging.shop.example.com".into()),
+            serves: "staging now serves r42 (was r41).".into(),
+            milliseconds: 121_000,
+        }
+    }
+
+    #[test]
+    fn a_push_reads_well() {
+        let events = [
+            Event::Opened {
+                kind: Kind::Push,
+                project: "shop".into(),
+                branch: "staging".into(),
+                environment: "staging".into(),
+                activity: "4f2a".into(),
+            },
+            Event::StepStarted { label: "build".into(), text: "composer install".into() },
+            Event::Output { text: "error: not one of ours".into() },
+            Event::StepEnded { label: String::new(), text: "done".into(), milliseconds: 102_000 },
+            Event::StepEnded {
+                label: "release".into(),
+                text: "r42, 14 mounts".into(),
+                milliseconds: 12,
+            },
+            Event::Ended(Box::new(success())),
+        ];
+        let text: Vec<String> = events.iter().flat_map(|event| lines(event, "")).collect();
+        insta::assert_snapshot!(text.join("\n"), @r"
+        wharf: shop, branch staging -> environment staging   push 4f2a
+          build      composer install
+          | error: not one of ours
+                     done                                              1m 42s
+          release    r42, 14 mounts                                      0.0s
+
+        success: r42 is live                                     total 2m 01s
+          https://staging.shop.example.com
+        hint: undo with: wharf rollback -e staging
+        staging now serves r42 (was r41).
+        ");
+    }
+
+    proptest! {
+        #[test]
+        fn our_own_lines_are_narrow_plain_and_prefixed(
+            text in "\\PC{0,300}",
+            label in "[a-z]{0,10}",
+            milliseconds in 0_u64..100_000_000,
+        ) {
+            for event in [
+                Event::Note { text: text.clone() },
+                Event::Warning { text: text.clone() },
+                Event::StepStarted { label: label.clone(), text: text.clone() },
+                Event::StepEnded { label, text, milliseconds },
+            ] {
+                for line in lines(&event, "[staging] ") {
+                    prop_assert!(line.len() <= WIDTH, "{line}");
+                    prop_assert!(line.bytes().all(|b| (b' '..=b'~').contains(&b)), "{line}");
+                    prop_assert!(line.starts_with("[staging] "));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! Activities and their steps: the record of all that was done.
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params, types::Type};
+use wharf_config::name::BranchName;
+use wharf_wire::event::Stage;
+use wharf_wire::outcome::{Kind, State};
+use wharf_wire::view::{Activity, Actor, Commit, Reason, Step};
+
+use super::environment::{EnvironmentKey, EnvironmentRecord, key, touch};
+use super::{StoreError, now};
+
+/// What is recorded before anything is answered.
+#[derive(Debug, Clone)]
+pub struct NewActivity {
+    /// Where.
+    pub key: EnvironmentKey,
+    /// The environment's branch.
+    pub branch: BranchName,
+    /// What started it.
+    pub kind: Kind,
+    /// Who.
+    pub actor: Actor,
+    /// What moved.
+    pub commit: Commit,
+    /// The environment's record as it is to be, where the activity makes or moves it.
+    pub environment: Option<EnvironmentRecord>,
+    /// A slug that is there may not be used.
+    pub rebuild: bool,
+    /// The release to go back to.
+    pub target: Option<u32>,
+}
+
+/// What the executor needs to know of an activity.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// The activity's id.
+    pub id: String,
+    /// Where.
+    pub key: EnvironmentKey,
+    /// The environment's branch.
+    pub branch: BranchName,
+    /// What started it.
+    pub kind: Kind,
+    /// Where it stands.
+    pub state: State,
+    /// What moved.
+    pub commit: Commit,
+    /// A slug that is there may not be used.
+    pub rebuild: bool,
+    /// The release to go back to, or the one that was being made when the daemon died.
+    pub release: Option<u32>,
+}
+
+/// How an activity ended.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    /// One of the ends.
+    pub state: State,
+    /// Why, unless it succeeded.
+    pub reason: Option<Reason>,
+    /// The release that serves now.
+    pub live_after: Option<u32>,
+}
+
+/// Records activities and their environments in one transaction; returns their ids in order.
+///
+/// # Errors
+/// The database's; then nothing is recorded.
+pub fn open(
+    connection: &mut Connection,
+    activities: &[NewActivity],
+) -> Result<Vec<String>, StoreError> {
+    let transaction = connection.transaction()?;
+    let mut ids = Vec::with_capacity(activities.len());
+    for activity in activities {
+        if let Some(environment) = &activity.environment {
+            touch(&transaction, environment)?;
+        }
+        let id = fresh_id(&transaction)?;
+        transaction
+            .prepare_cached(
+                "INSERT INTO activity (id, project, environment, branch, kind, state, actor_name,
+                     actor_source, commit_old, commit_new, subject, forced, rebuild, release,
+                     previous, created)
+                 VALUES (:id, :project, :environment, :branch, :kind, 'waiting', :actor_name,
+                     :actor_source, :commit_old, :commit_new, :subject, :forced, :rebuild, :release,
+                     (SELECT live FROM environment WHERE project = :project AND id = :environment),
+                     :now)",
+            )?
+            .execute(named_params! {
+                ":id": id,
+                ":project": activity.key.project.as_str(),
+                ":environment": activity.key.id.as_str(),
+                ":branch": activity.branch.as_str(),
+                ":kind": activity.kind.word(),
+                ":actor_name": activity.actor.name,
+                ":actor_source": activity.actor.source,
+                ":commit_old": activity.commit.old,
+                ":commit_new": activity.commit.new,
+                ":subject": activity.commit.subject,
+                ":forced": activity.commit.forced,
+                ":rebuild": activity.rebuild,
+                ":release": activity.target,
+                ":now": now(),
+            })?;
+        ids.push(id);
+    }
+    transaction.commit()?;
+    Ok(ids)
+}
+
+/// Four hex digits that no activity has yet; more once they grow scarce.
+fn fresh_id(connection: &Connection) -> Result<String, StoreError> {
+    let mut exists = connection.prepare_cached("SELECT 1 FROM activity WHERE id = ?1")?;
+    for attempt in 0_u32.. {
+        let digits = 4 + (attempt / 4) as usize;
+        let random: u64 = rand::random();
+        let id = format!("{random:016x}")[..digits.min(16)].to_owned();
+        if !exists.exists([&id])? {
+            return Ok(id);
+        }
+    }
+    unreachable!("the loop ends only by returning")
+}
+
+/// What the executor needs, or none if there is no such activity.
+///
+/// # Errors
+/// The database's.
+pub fn task(connection: &Connection, id: &str) -> Result<Option<Task>, StoreError> {
+    connection
+        .prepare_cached(&format!("SELECT {TASK} FROM activity WHERE id = ?1"))?
+        .query_row([id], |row| Ok(read_task(row)))
+        .optional()?
+        .transpose()
+}
+
+/// Activities that wait or run, oldest first: what a new daemon finds.
+///
+/// # Errors
+/// The database's.
+pub fn unfinished(connection: &Connection) -> Result<Vec<Task>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {TASK} FROM activity WHERE state IN ('waiting', 'running') ORDER BY number"
+    ))?;
+    let rows = statement.query_map([], |row| Ok(read_task(row)))?;
+    rows.map(|row| row?).collect()
+}
+
+const TASK: &str = "id, project, environment, branch, kind, state, commit_old, commit_new, subject, \
+                    forced, rebuild, release";
+
+fn read_task(row: &Row<'_>) -> Result<Task, StoreError> {
+    let branch: String = row.get(3)?;
+    Ok(Task {
+        id: row.get(0)?,
+        key: key(&row.get::<_, String>(1)?, &row.get::<_, String>(2)?)?,
+        branch: BranchName::parse(&branch)
+            .map_err(|_| StoreError::Unreadable { what: "branch", value: branch.clone() })?,
+        kind: word(row, 4)?,
+        state: word(row, 5)?,
+        commit: Commit {
+            old: row.get(6)?,
+            new: row.get(7)?,
+            subject: row.get(8)?,
+            forced: row.get(9)?,
+        },
+        rebuild: row.get(10)?,
+        release: row.get(11)?,
+    })
+}
+
+/// Reads one of our own words, as serde spells it.
+fn word<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    serde_json::from_value(serde_json::Value::String(text)).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+    })
+}
+
+/// Records that the activity left the queue.
+///
+/// # Errors
+/// The database's.
+pub fn start(connection: &Connection, id: &str) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE activity SET state = 'running', started = coalesce(started, ?2) WHERE id = ?1",
+        )?
+        .execute((id, now()))?;
+    Ok(())
+}
+
+/// Records the slug that it uses.
+///
+/// # Errors
+/// The database's.
+pub fn set_slug(
+    connection: &Connection,
+    id: &str,
+    slug: &str,
+    reused: bool,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE activity SET slug = ?2, slug_reused = ?3 WHERE id = ?1")?
+        .execute((id, slug, reused))?;
+    Ok(())
+}
+
+/// Records how it ended. An activity ends once: a second end changes nothing.
+///
+/// # Errors
+/// The database's.
+pub fn end(connection: &Connection, id: &str, ending: &Ending) -> Result<(), StoreError> {
+    let reason = ending.reason.as_ref();
+    connection
+        .prepare_cached(
+            "UPDATE activity SET state = ?2, reason_code = ?3, reason_message = ?4,
+                 reason_hint = ?5, live_after = ?6, ended = ?7
+             WHERE id = ?1 AND ended IS NULL",
+        )?
+        .execute((
+            id,
+            ending.state.word(),
+            reason.map(|r| &r.code),
+            reason.map(|r| &r.message),
+            reason.and_then(|r| r.hint.as_ref()),
+            ending.live_after,
+            now(),
+        ))?;
+    Ok(())
+}
+
+/// Records that a step began, before its effect; returns its number.
+///
+/// # Errors
+/// The database's.
+pub fn step_started(
+    connection: &Connection,
+    id: &str,
+    stage: Stage,
+    name: &str,
+) -> Result<u32, StoreError> {
+    Ok(connection
+        .prepare_cached(
+            "INSERT INTO step (activity, number, stage, name, started)
+             SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4 FROM step WHERE activity = ?1
+             RETURNING number",
+        )?
+        .query_row((id, stage.word(), name, now()), |row| row.get(0))?)
+}
+
+/// Records that a step ended, after its effect.
+///
+/// # Errors
+/// The database's.
+pub fn step_ended(
+    connection: &Connection,
+    id: &str,
+    number: u32,
+    result: &str,
+    exit_code: Option<i32>,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE step SET ended = ?3, result = ?4, exit_code = ?5
+             WHERE activity = ?1 AND number = ?2",
+        )?
+        .execute((id, number, now(), result, exit_code))?;
+    Ok(())
+}
+
+/// The steps of an activity, in order.
+///
+/// # Errors
+/// The database's.
+pub fn steps(connection: &Connection, id: &str) -> Result<Vec<Step>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT stage, name, started, ended, result, exit_code FROM step
+         WHERE activity = ?1 ORDER BY number",
+    )?;
+    let rows = statement.query_map([id], |row| {
+        Ok(Step {
+            stage: match row.get::<_, String>(0)?.as_str() {
+                "build" => Stage::Build,
+                "deploy" => Stage::Deploy,
+                _ => Stage::PostDeploy,
+            },
+            name: row.get(1)?,
+            started: row.get(2)?,
+            ended: row.get(3)?,
+            result: row.get(4)?,
+            exit_code: row.get(5)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+const VIEW: &str = "id, project, environment, branch, kind, state, actor_name, actor_source, \
+                    commit_old, commit_new, subject, forced, slug, slug_reused, release, previous, \
+                    live_after, reason_code, reason_message, reason_hint, created, started, ended";
+
+fn view(row: &Row<'_>) -> rusqlite::Result<Activity> {
+    let code: Option<String> = row.get(17)?;
+    let message: Option<String> = row.get(18)?;
+    Ok(Activity {
+        id: row.get(0)?,
+        project: row.get(1)?,
+        environment: row.get(2)?,
+        branch: row.get(3)?,
+        kind: word(row, 4)?,
+        state: word(row, 5)?,
+        actor: Actor { name: row.get(6)?, source: row.get(7)? },
+        commit: Commit {
+            old: row.get(8)?,
+            new: row.get(9)?,
+            subject: row.get(10)?,
+            forced: row.get(11)?,
+        },
+        slug: row.get(12)?,
+        slug_reused: row.get(13)?,
+        release: row.get(14)?,
+        previous: row.get(15)?,
+        live_after: row.get(16)?,
+        steps: Vec::new(),
+        reason: match (code, message) {
+            (Some(code), Some(message)) => Some(Reason { code, message, hint: row.get(19)? }),
+            _ => None,
+        },
+        created: row.get(20)?,
+        started: row.get(21)?,
+        ended: row.get(22)?,
+    })
+}
+
+/// One activity with its steps, as people read it.
+///
+/// # Errors
+/// The database's.
+pub fn find(connection: &Connection, id: &str) -> Result<Option<Activity>, StoreError> {
+    let found = connection
+        .prepare_cached(&format!("SELECT {VIEW} FROM activity WHERE id = ?1"))?
+        .query_row([id], view)
+        .optional()?;
+    found.map(|activity| with_steps(connection, activity)).transpose()
+}
+
+/// Activities with their steps, newest first, of a project or an environment as far as named.
+///
+/// # Errors
+/// The database's.
+pub fn list(
+    connection: &Connection,
+    project: Option<&str>,
+    environment: Option<&str>,
+    limit: u32,
+) -> Result<Vec<Activity>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {VIEW} FROM activity
+         WHERE (?1 IS NULL OR project = ?1) AND (?2 IS NULL OR environment = ?2)
+         ORDER BY number DESC LIMIT ?3"
+    ))?;
+    let found: Vec<Activity> =
+        statement.query_map((project, environment, limit), view)?.collect::<Result<_, _>>()?;
+    found.into_iter().map(|activity| with_steps(connection, activity)).collect()
+}
+
+fn with_steps(connection: &Connection, mut activity: Activity) -> Result<Activity, StoreError> {
+    activity.steps = steps(connection, &activity.id)?;
+    Ok(activity)
+}

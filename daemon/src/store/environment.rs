@@ -1,0 +1,237 @@
+//! Environments: what each branch is, and which release it serves.
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use wharf_config::name::{BranchName, EnvironmentId, ProjectName};
+
+use super::{StoreError, now};
+
+/// Identifies an environment everywhere in the daemon.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EnvironmentKey {
+    /// Its project.
+    pub project: ProjectName,
+    /// Its id within the project.
+    pub id: EnvironmentId,
+}
+
+impl std::fmt::Display for EnvironmentKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.project, self.id)
+    }
+}
+
+/// An environment's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentRecord {
+    /// Which one.
+    pub key: EnvironmentKey,
+    /// Its branch.
+    pub branch: BranchName,
+    /// `production`, `staging`, `development`.
+    pub kind: String,
+    /// The parent's id.
+    pub parent: Option<String>,
+    /// `protected` or `open`: part of every slug's and cache's key.
+    pub trust_domain: String,
+    /// `active` or `inactive`.
+    pub status: String,
+    /// The branch's tip as last recorded, in hex.
+    pub tip: Option<String>,
+    /// The release that serves.
+    pub live: Option<u32>,
+    /// The route's generation.
+    pub generation: u64,
+}
+
+const COLUMNS: &str = "project, id, branch, type, parent, trust_domain, status, tip, live, generation";
+
+fn record(row: &Row<'_>) -> Result<EnvironmentRecord, StoreError> {
+    let project: String = row.get(0)?;
+    let id: String = row.get(1)?;
+    let branch: String = row.get(2)?;
+    Ok(EnvironmentRecord {
+        key: key(&project, &id)?,
+        branch: BranchName::parse(&branch)
+            .map_err(|_| StoreError::Unreadable { what: "branch", value: branch.clone() })?,
+        kind: row.get(3)?,
+        parent: row.get(4)?,
+        trust_domain: row.get(5)?,
+        status: row.get(6)?,
+        tip: row.get(7)?,
+        live: row.get(8)?,
+        generation: row.get(9)?,
+    })
+}
+
+/// Reads the names of an environment back from the store.
+///
+/// # Errors
+/// [`StoreError::Unreadable`] when they are not names.
+pub fn key(project: &str, id: &str) -> Result<EnvironmentKey, StoreError> {
+    Ok(EnvironmentKey {
+        project: ProjectName::parse(project)
+            .map_err(|_| StoreError::Unreadable { what: "project", value: project.into() })?,
+        id: EnvironmentId::parse(id)
+            .map_err(|_| StoreError::Unreadable { what: "environment", value: id.into() })?,
+    })
+}
+
+/// One environment.
+///
+/// # Errors
+/// The database's.
+pub fn find(
+    connection: &Connection,
+    key: &EnvironmentKey,
+) -> Result<Option<EnvironmentRecord>, StoreError> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM environment WHERE project = ?1 AND id = ?2"
+        ))?
+        .query_row((key.project.as_str(), key.id.as_str()), |row| Ok(record(row)))
+        .optional()?
+        .transpose()
+}
+
+/// The environment of a branch.
+///
+/// # Errors
+/// The database's.
+pub fn of_branch(
+    connection: &Connection,
+    project: &ProjectName,
+    branch: &BranchName,
+) -> Result<Option<EnvironmentRecord>, StoreError> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM environment WHERE project = ?1 AND branch = ?2"
+        ))?
+        .query_row((project.as_str(), branch.as_str()), |row| Ok(record(row)))
+        .optional()?
+        .transpose()
+}
+
+/// All environments, of one project or of all.
+///
+/// # Errors
+/// The database's.
+pub fn list(
+    connection: &Connection,
+    project: Option<&ProjectName>,
+) -> Result<Vec<EnvironmentRecord>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM environment WHERE ?1 IS NULL OR project = ?1 ORDER BY project, id"
+    ))?;
+    let rows = statement.query_map([project.map(ProjectName::as_str)], |row| Ok(record(row)))?;
+    rows.map(|row| row?).collect()
+}
+
+/// Records a pushed tip; makes the environment when it is new.
+///
+/// # Errors
+/// The database's.
+pub fn touch(connection: &Connection, wanted: &EnvironmentRecord) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO environment
+                 (project, id, branch, type, parent, trust_domain, status, tip, created)
+             VALUES (:project, :id, :branch, :type, :parent, :trust_domain, :status, :tip, :now)
+             ON CONFLICT (project, id) DO UPDATE SET
+                 type = :type, parent = :parent, trust_domain = :trust_domain,
+                 status = :status, tip = :tip",
+        )?
+        .execute(named_params! {
+            ":project": wanted.key.project.as_str(),
+            ":id": wanted.key.id.as_str(),
+            ":branch": wanted.branch.as_str(),
+            ":type": wanted.kind,
+            ":parent": wanted.parent,
+            ":trust_domain": wanted.trust_domain,
+            ":status": wanted.status,
+            ":tip": wanted.tip,
+            ":now": now(),
+        })?;
+    Ok(())
+}
+
+/// Takes the next release number; numbers are never given twice.
+///
+/// # Errors
+/// The database's.
+pub fn next_release(connection: &Connection, key: &EnvironmentKey) -> Result<u32, StoreError> {
+    Ok(connection
+        .prepare_cached(
+            "UPDATE environment SET next_release = next_release + 1
+             WHERE project = ?1 AND id = ?2 RETURNING next_release - 1",
+        )?
+        .query_row((key.project.as_str(), key.id.as_str()), |row| row.get(0))?)
+}
+
+/// Takes the route's next generation, durably, before the route is written.
+///
+/// # Errors
+/// The database's.
+pub fn next_generation(connection: &Connection, key: &EnvironmentKey) -> Result<u64, StoreError> {
+    Ok(connection
+        .prepare_cached(
+            "UPDATE environment SET generation = generation + 1
+             WHERE project = ?1 AND id = ?2 RETURNING generation",
+        )?
+        .query_row((key.project.as_str(), key.id.as_str()), |row| row.get(0))?)
+}
+
+/// Records which release serves.
+///
+/// # Errors
+/// The database's.
+pub fn set_live(
+    connection: &Connection,
+    key: &EnvironmentKey,
+    release: Option<u32>,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE environment SET live = ?3 WHERE project = ?1 AND id = ?2")?
+        .execute((key.project.as_str(), key.id.as_str(), release))?;
+    Ok(())
+}
+
+/// Forgets a deleted environment with its releases and secrets; its activities stay.
+///
+/// # Errors
+/// The database's.
+pub fn forget(connection: &mut Connection, key: &EnvironmentKey) -> Result<(), StoreError> {
+    let names = (key.project.as_str(), key.id.as_str());
+    let transaction = connection.transaction()?;
+    for table in ["release", "secret", "process"] {
+        transaction.execute(
+            &format!("DELETE FROM {table} WHERE project = ?1 AND environment = ?2"),
+            names,
+        )?;
+    }
+    transaction.execute("DELETE FROM environment WHERE project = ?1 AND id = ?2", names)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The environment's generated value of that name; made by `fresh` on the first call.
+///
+/// # Errors
+/// The database's.
+pub fn secret(
+    connection: &Connection,
+    key: &EnvironmentKey,
+    name: &str,
+    fresh: &str,
+) -> Result<String, StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO secret (project, environment, name, value) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute((key.project.as_str(), key.id.as_str(), name, fresh))?;
+    Ok(connection
+        .prepare_cached(
+            "SELECT value FROM secret WHERE project = ?1 AND environment = ?2 AND name = ?3",
+        )?
+        .query_row((key.project.as_str(), key.id.as_str(), name), |row| row.get(0))?)
+}

@@ -1,0 +1,252 @@
+//! Activity logs: one file of events each, written by one thread, followed by offset.
+//!
+//! Followers read the file, not a channel, so a slow reader neither loses lines nor slows a build.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, mpsc};
+
+use tokio::io::{AsyncBufReadExt, AsyncSeekExt, BufReader};
+use tokio::sync::watch;
+use wharf_wire::event::{Entry, Event};
+
+use super::now;
+use super::paths::Paths;
+
+/// All activity logs.
+#[derive(Debug, Clone)]
+pub struct Logs {
+    paths: Paths,
+    // Unbounded: an activity writes at most a few hundred events a step.
+    writer: mpsc::Sender<Order>,
+    grown: Arc<Mutex<HashMap<String, watch::Sender<u64>>>>,
+}
+
+enum Order {
+    Append { activity: String, entry: Box<Entry> },
+    Close { activity: String },
+}
+
+impl Logs {
+    /// Starts the thread that writes.
+    pub fn start(paths: &Paths) -> Logs {
+        let (writer, orders) = mpsc::channel();
+        let grown = Arc::new(Mutex::new(HashMap::new()));
+        let logs = Logs { paths: paths.clone(), writer, grown: Arc::clone(&grown) };
+        let paths = paths.clone();
+        std::thread::Builder::new()
+            .name("logs".into())
+            .spawn(move || write_all(&paths, &orders, &grown))
+            .expect("a thread can be started");
+        logs
+    }
+
+    /// Says that the activity is alive: followers stay until [`Event::Ended`].
+    pub fn open(&self, activity: &str) -> Log {
+        let mut grown = self.grown.lock().expect("no holder of this lock panics");
+        grown.entry(activity.to_owned()).or_insert_with(|| watch::channel(0).0);
+        Log { activity: activity.to_owned(), writer: self.writer.clone() }
+    }
+
+    /// Reads a log from its beginning; waits for more while the activity is alive.
+    ///
+    /// # Errors
+    /// The file's, where it cannot be opened.
+    pub async fn follow(&self, activity: &str) -> io::Result<Follower> {
+        let grown = {
+            let grown = self.grown.lock().expect("no holder of this lock panics");
+            grown.get(activity).map(watch::Sender::subscribe)
+        };
+        Ok(Follower { path: self.paths.events(activity), reader: None, read: 0, grown })
+    }
+}
+
+/// Writes one activity's log.
+#[derive(Debug, Clone)]
+pub struct Log {
+    activity: String,
+    writer: mpsc::Sender<Order>,
+}
+
+impl Log {
+    /// Appends an event. The end of an activity closes its log.
+    pub fn event(&self, event: Event) {
+        let ends = matches!(event, Event::Ended(_));
+        let activity = self.activity.clone();
+        let entry = Box::new(Entry { at: now(), event });
+        // The thread lives as long as the daemon; nobody is left to read when it is gone.
+        drop(self.writer.send(Order::Append { activity: activity.clone(), entry }));
+        if ends {
+            drop(self.writer.send(Order::Close { activity }));
+        }
+    }
+
+    /// Appends a line of our own.
+    pub fn note(&self, text: impl Into<String>) {
+        self.event(Event::Note { text: text.into() });
+    }
+}
+
+fn write_all(
+    paths: &Paths,
+    orders: &mpsc::Receiver<Order>,
+    grown: &Mutex<HashMap<String, watch::Sender<u64>>>,
+) {
+    let mut files: HashMap<String, File> = HashMap::new();
+    while let Ok(order) = orders.recv() {
+        match order {
+            Order::Append { activity, entry } => {
+                if let Err(error) = append(paths, &mut files, &activity, &entry) {
+                    tracing::error!(WHARF_ACTIVITY = activity, %error, "log not written");
+                }
+                let grown = grown.lock().expect("no holder of this lock panics");
+                if let Some(length) = grown.get(&activity) {
+                    length.send_modify(|length| *length += 1);
+                }
+            }
+            Order::Close { activity } => {
+                files.remove(&activity);
+                grown.lock().expect("no holder of this lock panics").remove(&activity);
+            }
+        }
+    }
+}
+
+fn append(
+    paths: &Paths,
+    files: &mut HashMap<String, File>,
+    activity: &str,
+    entry: &Entry,
+) -> io::Result<()> {
+    if !files.contains_key(activity) {
+        let path = paths.events(activity);
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        files.insert(activity.to_owned(), file);
+    }
+    let mut line = serde_json::to_vec(entry)?;
+    line.push(b'\n');
+    // One write a line: a reader never sees a part of it that a later write completes differently.
+    files.get_mut(activity).expect("just inserted").write_all(&line)
+}
+
+/// Reads a log.
+#[derive(Debug)]
+pub struct Follower {
+    path: PathBuf,
+    reader: Option<BufReader<tokio::fs::File>>,
+    read: u64,
+    grown: Option<watch::Receiver<u64>>,
+}
+
+impl Follower {
+    /// The next event; none after the last one of an activity that is not alive.
+    ///
+    /// # Errors
+    /// The file's.
+    pub async fn next(&mut self) -> io::Result<Option<Entry>> {
+        loop {
+            // Seen before reading, so that what is written meanwhile wakes us.
+            if let Some(grown) = &mut self.grown {
+                grown.borrow_and_update();
+            }
+            if let Some(entry) = self.read_line().await? {
+                return Ok(Some(entry));
+            }
+            match &mut self.grown {
+                None => return Ok(None),
+                Some(grown) => {
+                    if grown.changed().await.is_err() {
+                        // Closed: one more look, then the end.
+                        self.grown = None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next event that is in the file already.
+    ///
+    /// # Errors
+    /// The file's.
+    pub async fn read_line(&mut self) -> io::Result<Option<Entry>> {
+        if self.reader.is_none() {
+            match tokio::fs::File::open(&self.path).await {
+                Ok(file) => self.reader = Some(BufReader::new(file)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        let reader = self.reader.as_mut().expect("just opened");
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let length = reader.read_until(b'\n', &mut line).await?;
+            if length == 0 {
+                return Ok(None);
+            }
+            if line.last() != Some(&b'\n') {
+                // Half a line: whole at the next look.
+                reader.seek(io::SeekFrom::Start(self.read)).await?;
+                return Ok(None);
+            }
+            self.read += length as u64;
+            // A line that a power cut tore is passed over.
+            if let Ok(entry) = serde_json::from_slice(&line) {
+                return Ok(Some(entry));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wharf_config::place::Place;
+
+    fn logs(directory: &std::path::Path) -> Logs {
+        let place = Place {
+            config: directory.join("config"),
+            state: directory.join("state"),
+            run: directory.join("run"),
+            git: directory.join("git"),
+        };
+        let paths = Paths::new(&place);
+        paths.make().unwrap();
+        Logs::start(&paths)
+    }
+
+    #[tokio::test]
+    async fn a_follower_sees_what_was_there_and_what_comes_and_the_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let logs = logs(directory.path());
+        let log = logs.open("4f2a");
+        log.note("first");
+        let mut follower = logs.follow("4f2a").await.unwrap();
+        assert_eq!(
+            follower.next().await.unwrap().unwrap().event,
+            Event::Note { text: "first".into() }
+        );
+        let waiting = tokio::spawn(async move {
+            let second = follower.next().await.unwrap();
+            (second, follower)
+        });
+        log.note("second");
+        let (second, mut follower) = waiting.await.unwrap();
+        assert_eq!(second.unwrap().event, Event::Note { text: "second".into() });
+        let ended = wharf_wire::event::Ended {
+            state: wharf_wire::outcome::State::Succeeded,
+            verdict: "done".into(),
+            details: vec![],
+            hints: vec![],
+            url: None,
+            serves: "it serves".into(),
+            milliseconds: 1,
+        };
+        log.event(Event::Ended(Box::new(ended)));
+        assert!(matches!(follower.next().await.unwrap().unwrap().event, Event::Ended(_)));
+        assert!(follower.next().await.unwrap().is_none());
+    }
+}

@@ -1,0 +1,194 @@
+//! Every path below the state and run directories. No other module joins them.
+
+use std::{io, path::PathBuf};
+
+use sha2::{Digest, Sha256};
+use wharf_config::name::{EnvironmentId, ProjectName, RelPath};
+use wharf_config::place::Place;
+
+/// Makes paths. Names come in as parsed types, so that no path leaves the directory.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    state: PathBuf,
+    run: PathBuf,
+}
+
+impl Paths {
+    /// The paths of a place.
+    pub fn new(place: &Place) -> Paths {
+        Paths { state: place.state.clone(), run: place.run.clone() }
+    }
+
+    /// Makes the directories that everything else counts on; private to the daemon's user.
+    ///
+    /// # Errors
+    /// The first directory that cannot be made, by name.
+    pub fn make(&self) -> io::Result<()> {
+        use std::os::unix::fs::DirBuilderExt;
+        for directory in [
+            self.state.clone(),
+            self.run.clone(),
+            self.routes(),
+            self.slugs(),
+            self.builds(),
+            self.jobs(),
+            self.logs(),
+            self.outputs(),
+            self.spool(),
+            self.keepers(),
+            self.sockets(),
+        ] {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(
+                |error| io::Error::new(error.kind(), format!("{}: {error}", directory.display())),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The state directory itself.
+    pub fn state(&self) -> PathBuf {
+        self.state.clone()
+    }
+
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.state.join("wharf.db")
+    }
+
+    /// Held with `flock` for the daemon's life; names the holder's pid.
+    pub fn lock(&self) -> PathBuf {
+        self.state.join("lock")
+    }
+
+    /// One file an environment, read by the router.
+    pub fn routes(&self) -> PathBuf {
+        self.state.join("routes")
+    }
+
+    /// The route of one environment.
+    pub fn route(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
+        self.routes().join(format!("{project}.{environment}.json"))
+    }
+
+    /// Frozen build results, one directory a key.
+    pub fn slugs(&self) -> PathBuf {
+        self.state.join("slugs")
+    }
+
+    /// Where builds happen, one directory an activity.
+    pub fn builds(&self) -> PathBuf {
+        self.state.join("builds")
+    }
+
+    /// The work directory of one build.
+    pub fn build(&self, activity: &str) -> PathBuf {
+        self.builds().join(activity)
+    }
+
+    /// What goes on between builds of a project, by trust domain.
+    pub fn cache(&self, project: &ProjectName, trust_domain: &str) -> PathBuf {
+        self.state.join("caches").join(project.as_str()).join(trust_domain)
+    }
+
+    /// What an environment keeps over its releases.
+    pub fn mounts(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
+        self.state.join("mounts").join(project.as_str()).join(environment.as_str())
+    }
+
+    /// One mount: a readable part and a hash, so that `a/b` and `a-b` differ.
+    pub fn mount(
+        &self,
+        project: &ProjectName,
+        environment: &EnvironmentId,
+        path: &RelPath,
+    ) -> PathBuf {
+        let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(path.as_str())[..3]);
+        let readable: String = path
+            .as_str()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .take(40)
+            .collect();
+        self.mounts(project, environment).join(format!("{readable}-{hash}"))
+    }
+
+    /// What is left of deleted environments.
+    pub fn kept(&self, activity: &str) -> PathBuf {
+        self.state.join("kept").join(activity)
+    }
+
+    /// The releases of an environment.
+    pub fn releases(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
+        self.state.join("releases").join(project.as_str()).join(environment.as_str())
+    }
+
+    /// The directory of one release.
+    pub fn release(
+        &self,
+        project: &ProjectName,
+        environment: &EnvironmentId,
+        number: u32,
+    ) -> PathBuf {
+        self.releases(project, environment).join(format!("r{number}"))
+    }
+
+    /// Job files, by id.
+    pub fn jobs(&self) -> PathBuf {
+        self.state.join("jobs")
+    }
+
+    /// Logs of activities.
+    pub fn logs(&self) -> PathBuf {
+        self.state.join("logs")
+    }
+
+    /// An activity's events, one JSON object a line.
+    pub fn events(&self, activity: &str) -> PathBuf {
+        self.logs().join(format!("{activity}.jsonl"))
+    }
+
+    /// Every byte that an activity's commands printed, up to the cap.
+    pub fn raw(&self, activity: &str) -> PathBuf {
+        self.logs().join(format!("{activity}.out"))
+    }
+
+    /// Output of application processes.
+    pub fn outputs(&self) -> PathBuf {
+        self.state.join("outputs")
+    }
+
+    /// The output of one process.
+    pub fn output(&self, instance: &str) -> PathBuf {
+        self.outputs().join(format!("{instance}.log"))
+    }
+
+    /// Bells that hooks left while the daemon was away.
+    pub fn spool(&self) -> PathBuf {
+        self.state.join("spool")
+    }
+
+    /// The router's own output.
+    pub fn router_log(&self) -> PathBuf {
+        self.state.join("router.log")
+    }
+
+    /// Control sockets of keepers.
+    pub fn keepers(&self) -> PathBuf {
+        self.run.join("keepers")
+    }
+
+    /// Directories for the Unix sockets of applications.
+    pub fn sockets(&self) -> PathBuf {
+        self.run.join("apps")
+    }
+
+    /// The directory that holds the socket of one process; bound into its sandbox.
+    pub fn socket_directory(&self, instance: &str) -> PathBuf {
+        self.sockets().join(instance)
+    }
+
+    /// The Unix socket that one process may listen on.
+    pub fn socket(&self, instance: &str) -> PathBuf {
+        self.socket_directory(instance).join("web.sock")
+    }
+}

@@ -1,0 +1,97 @@
+//! Slugs: frozen build results by what went into them.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{StoreError, now};
+
+/// A slug's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlugRecord {
+    /// Hex of the key.
+    pub key: String,
+    /// The project whose build made it.
+    pub project: String,
+    /// `protected` or `open`.
+    pub trust_domain: String,
+    /// What went into the key, as JSON.
+    pub ingredients: String,
+    /// The digest of every file in it, in hex.
+    pub digest: String,
+    /// How many files it holds.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Records a slug once its directory is in the store.
+///
+/// # Errors
+/// The database's.
+pub fn add(connection: &Connection, slug: &SlugRecord) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO slug (key, project, trust_domain, ingredients, digest, files,
+                 bytes, created, used)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
+        )?
+        .execute((
+            &slug.key,
+            &slug.project,
+            &slug.trust_domain,
+            &slug.ingredients,
+            &slug.digest,
+            slug.files,
+            slug.bytes,
+            now(),
+        ))?;
+    Ok(())
+}
+
+/// One slug.
+///
+/// # Errors
+/// The database's.
+pub fn find(connection: &Connection, key: &str) -> Result<Option<SlugRecord>, StoreError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT key, project, trust_domain, ingredients, digest, files, bytes
+             FROM slug WHERE key = ?1",
+        )?
+        .query_row([key], |row| {
+            Ok(SlugRecord {
+                key: row.get(0)?,
+                project: row.get(1)?,
+                trust_domain: row.get(2)?,
+                ingredients: row.get(3)?,
+                digest: row.get(4)?,
+                files: row.get(5)?,
+                bytes: row.get(6)?,
+            })
+        })
+        .optional()?)
+}
+
+/// Slugs of a project that no release holds any more, the longest unused first.
+///
+/// # Errors
+/// The database's.
+pub fn unheld(connection: &Connection, project: &str) -> Result<Vec<String>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT key FROM slug WHERE project = ?1 AND NOT EXISTS (
+             SELECT 1 FROM release WHERE release.slug = slug.key AND state IN ('making', 'ready'))
+           AND NOT EXISTS (
+             SELECT 1 FROM activity WHERE activity.slug = slug.key
+                 AND activity.state IN ('waiting', 'running'))
+         ORDER BY used",
+    )?;
+    Ok(statement.query_map([project], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+/// Forgets a slug before its directory is removed.
+///
+/// # Errors
+/// The database's.
+pub fn forget(connection: &Connection, key: &str) -> Result<(), StoreError> {
+    connection.prepare_cached("DELETE FROM slug WHERE key = ?1")?.execute([key])?;
+    Ok(())
+}

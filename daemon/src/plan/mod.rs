@@ -4,4 +4,3 @@ pub mod admission;
 pub mod queue;
 pub mod recovery;
 pub mod retention;
-pub mod tree;

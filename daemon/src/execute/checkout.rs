@@ -1,0 +1,103 @@
+//! Writes the tree of a commit into a fresh directory, as git would, or says why not.
+
+use std::path::{Path, PathBuf};
+
+use super::repository::RepositoryError;
+use crate::disk::DiskError;
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// Object id of the tree.
+    pub tree: String,
+    /// Files and links.
+    pub files: u64,
+    /// Bytes as stored in the repository.
+    pub bytes: u64,
+    /// What a person should know, such as paths left out.
+    pub notes: Vec<String>,
+}
+
+/// Why a tree is not checked out. Nothing of it is used.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckoutError {
+    /// The repository or an object cannot be read.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// The target cannot be written.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The target exists.
+    #[error("{} exists already", .0.display())]
+    NotFresh(PathBuf),
+    /// A commit of another repository.
+    #[error("submodules are not supported yet: {0}")]
+    Submodule(String),
+    /// A pointer of Git LFS, whose content is elsewhere.
+    #[error("Git LFS is not supported yet: {0} is only a pointer")]
+    Lfs(String),
+    /// An attribute that asks for a conversion that is not made here.
+    #[error("{path} has the attribute {attribute}, which is not supported")]
+    Attribute {
+        /// The file.
+        path: String,
+        /// The attribute and its value.
+        attribute: String,
+    },
+    /// A name that could lead out of the directory or into git's own.
+    #[error("the tree holds a path that is refused: {0}")]
+    Name(String),
+    /// A budget is exceeded.
+    #[error("the tree is too large: more than {limit} {unit}{place}")]
+    Budget {
+        /// The budget.
+        limit: u64,
+        /// Of what.
+        unit: &'static str,
+        /// ` at PATH`, or nothing.
+        place: String,
+    },
+    /// gix could not write it.
+    #[error("cannot write the work tree")]
+    Write(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Files that could not be written.
+    #[error("cannot write {path} of the work tree")]
+    File {
+        /// The first of them.
+        path: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl CheckoutError {
+    /// What to do next, for the developer.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Submodule(_) => {
+                Some("commit its files, or install it as a dependency in the build")
+            }
+            Self::Lfs(_) => {
+                Some("store the file itself (git lfs migrate export), or fetch it in the build")
+            }
+            Self::Attribute { .. } => {
+                Some("remove it from .gitattributes, or convert the file in the build")
+            }
+            Self::Name(_) => Some("rewrite the commit without it; git fsck names the object"),
+            Self::Budget { .. } => Some("remove what is not needed to build from the repository"),
+            _ => None,
+        }
+    }
+}
+
+/// Checks a commit out into `into`, which does not exist yet, below a directory that does.
+///
+/// Durable only after a later [`crate::disk::sync_filesystem`].
+///
+/// # Errors
+/// [`CheckoutError`]; what was written by then stays, for the caller to remove.
+pub fn checkout(_repository: &Path, _commit: &str, _into: &Path) -> Result<Checked, CheckoutError> {
+    unimplemented!()
+}

@@ -1,0 +1,101 @@
+//! Makes a build's result a slug: checked, counted, durable, at its final name.
+
+use std::path::{Path, PathBuf};
+
+use super::slug_key::SlugKey;
+use crate::disk::DiskError;
+
+/// What to freeze, and how.
+#[derive(Debug)]
+pub struct Freeze<'a> {
+    /// The built directory, on the file system of `store`. It moves into the store.
+    pub built: &'a Path,
+    /// The directory of slugs.
+    pub store: &'a Path,
+    /// The slug's name there.
+    pub key: &'a SlugKey,
+    /// Where mounts will be bound: relative paths.
+    pub mount_points: &'a [MountPoint],
+    /// The most files, links and directories.
+    pub max_entries: u64,
+    /// The most bytes of content.
+    pub max_bytes: u64,
+}
+
+/// A place in the slug that a mount will cover.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountPoint {
+    /// Below `/app`, without `..`.
+    pub path: String,
+    /// What is made where nothing is.
+    pub kind: MountKind,
+}
+
+/// What a mount point is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MountKind {
+    /// A directory.
+    Directory,
+    /// A single file.
+    File,
+    /// A file where there is one or its last segment has an extension, else a directory.
+    Guess,
+}
+
+/// A slug in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frozen {
+    /// Where it is: `<store>/<key>`.
+    pub path: PathBuf,
+    /// SHA-256 over paths, modes and contents.
+    pub digest: String,
+    /// Regular files and links.
+    pub files: u64,
+    /// Bytes of their content.
+    pub bytes: u64,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// Why a build's result is no slug.
+#[derive(Debug, thiserror::Error)]
+pub enum FreezeError {
+    /// The file system failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A socket, pipe or device.
+    #[error("the build left a {kind} at {path}")]
+    Special {
+        /// What it is.
+        kind: &'static str,
+        /// Where.
+        path: String,
+    },
+    /// A limit is exceeded.
+    #[error("the build's result is too large: more than {limit} {unit}")]
+    TooLarge {
+        /// The limit.
+        limit: u64,
+        /// Of what.
+        unit: &'static str,
+    },
+    /// A mount point that cannot be made.
+    #[error("cannot make the mount point {path}: {why}")]
+    MountPoint {
+        /// Where.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// The store already has a slug of this key.
+    #[error("slug {} exists already", .0.short())]
+    Exists(SlugKey),
+}
+
+/// Checks a build's result and moves it into the store, durably.
+///
+/// # Errors
+/// [`FreezeError`]; the store is then as it was, but the built directory may be changed.
+pub fn freeze(_job: &Freeze<'_>) -> Result<Frozen, FreezeError> {
+    unimplemented!()
+}

@@ -1,0 +1,219 @@
+//! What a build result is addressed by: everything that went into it.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Grows when a slug's layout changes, so that no earlier slug is taken for a new one.
+pub const FORMAT: u32 = 1;
+
+/// Everything that went into a slug. Two builds with equal ingredients have the same result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ingredients {
+    /// Always [`FORMAT`] of who built it.
+    pub format: u32,
+    /// Object id of the tree.
+    pub tree: String,
+    /// The build's commands, in order.
+    pub steps: Vec<String>,
+    /// Where mounts go: their points are made when the slug freezes.
+    pub mounts: Vec<String>,
+    /// Runtimes and their probed versions, such as `python` and `3.11.2`.
+    pub runtimes: BTreeMap<String, String>,
+    /// The variables that the build saw.
+    pub variables: BTreeMap<String, String>,
+    /// `protected` or `open`: slugs do not cross the border.
+    pub trust_domain: String,
+}
+
+/// The SHA-256 of [`Ingredients`], in hexadecimal: safe as a directory's name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SlugKey(String);
+
+/// Text that is no [`SlugKey`].
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{0:?} is no slug key: 64 digits of 0-9 and a-f")]
+pub struct BadSlugKey(String);
+
+impl SlugKey {
+    /// Reads a key, as a directory of the slug store is named.
+    ///
+    /// # Errors
+    /// [`BadSlugKey`] when it is none.
+    pub fn parse(text: &str) -> Result<Self, BadSlugKey> {
+        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if text.len() == 64 && text.bytes().all(hex) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BadSlugKey(text.chars().take(80).collect()))
+        }
+    }
+
+    /// The key as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first digits, for people.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        &self.0[..6]
+    }
+}
+
+impl fmt::Display for SlugKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for SlugKey {
+    type Error = BadSlugKey;
+    fn try_from(text: String) -> Result<Self, BadSlugKey> {
+        Self::parse(&text)
+    }
+}
+
+impl From<SlugKey> for String {
+    fn from(key: SlugKey) -> Self {
+        key.0
+    }
+}
+
+impl Ingredients {
+    /// The key of a slug that is made of these.
+    #[must_use]
+    pub fn key(&self) -> SlugKey {
+        // Struct fields have a fixed order and the maps are sorted: equal values, equal bytes.
+        let bytes = serde_json::to_vec(self).expect("strings and maps with string keys");
+        SlugKey(hex(&Sha256::digest(bytes)))
+    }
+}
+
+/// Says why a slug of `old` ingredients cannot be used for `new` ones; empty when it can.
+#[must_use]
+pub fn explain(old: &Ingredients, new: &Ingredients) -> Vec<String> {
+    let mut why = Vec::new();
+    let mut say = |changed: bool, what: &str| {
+        if changed {
+            why.push(format!("{what} changed"));
+        }
+    };
+    say(old.tree != new.tree, "tree");
+    say(old.steps != new.steps, "build steps");
+    say(old.mounts != new.mounts, "mounts");
+    for name in differing(&old.runtimes, &new.runtimes) {
+        say(true, name);
+    }
+    for name in differing(&old.variables, &new.variables) {
+        say(true, name);
+    }
+    say(old.trust_domain != new.trust_domain, "trust domain");
+    say(old.format != new.format, "slug format");
+    why
+}
+
+fn differing<'a>(
+    old: &'a BTreeMap<String, String>,
+    new: &'a BTreeMap<String, String>,
+) -> Vec<&'a str> {
+    let mut names: Vec<&str> = old
+        .iter()
+        .filter(|(name, value)| new.get(*name) != Some(*value))
+        .map(|(name, _)| name.as_str())
+        .chain(
+            new.keys()
+                .filter(|name| !old.contains_key(*name))
+                .map(String::as_str),
+        )
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("a string takes all");
+            text
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base() -> Ingredients {
+        Ingredients {
+            format: FORMAT,
+            tree: "4b825dc642cb6eb9a060e54bf8d69288fbee4904".into(),
+            steps: vec!["npm ci".into(), "npm run build".into()],
+            mounts: vec!["data".into()],
+            runtimes: [("node".into(), "20.1.0".into())].into(),
+            variables: [("NODE_ENV".into(), "production".into())].into(),
+            trust_domain: "protected".into(),
+        }
+    }
+
+    type Change = fn(&mut Ingredients);
+
+    #[test]
+    fn each_ingredient_changes_the_key_and_is_named() {
+        let table: [(Change, &str); 8] = [
+            (|i| i.tree = "0".repeat(40), "tree changed"),
+            (
+                |i| i.steps = vec!["npm ci npm run build".into()],
+                "build steps changed",
+            ),
+            (|i| i.mounts.clear(), "mounts changed"),
+            (
+                |i| drop(i.runtimes.insert("node".into(), "22.0.0".into())),
+                "node changed",
+            ),
+            (|i| drop(i.variables.remove("NODE_ENV")), "NODE_ENV changed"),
+            (
+                |i| drop(i.variables.insert("A".into(), String::new())),
+                "A changed",
+            ),
+            (|i| i.trust_domain = "open".into(), "trust domain changed"),
+            (|i| i.format = 0, "slug format changed"),
+        ];
+        let old = base();
+        for (change, words) in table {
+            let mut new = old.clone();
+            change(&mut new);
+            assert_ne!(old.key(), new.key(), "{words}");
+            assert_eq!(explain(&old, &new), [words]);
+        }
+        assert_eq!(explain(&old, &base()), [""; 0]);
+        assert_eq!(old.key(), base().key());
+    }
+
+    #[test]
+    fn the_key_is_stable_across_releases_of_wharf() {
+        insta::assert_snapshot!(base().key(), @"");
+    }
+
+    #[test]
+    fn only_a_key_is_a_directory_name() {
+        let key = base().key();
+        assert_eq!(SlugKey::parse(key.as_str()).unwrap(), key);
+        assert_eq!(key.short().len(), 6);
+        for bad in [
+            "",
+            "..",
+            &"A".repeat(64),
+            &"a".repeat(63),
+            &format!("{}/", "a".repeat(63)),
+        ] {
+            assert!(SlugKey::parse(bad).is_err());
+        }
+    }
+}

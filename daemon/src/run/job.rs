@@ -1,0 +1,265 @@
+//! What a runner is asked to start: a file named by an id. Only the id crosses to the runner.
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::sandbox::Sandbox;
+use crate::disk::{self, DiskError};
+
+/// The name of a job, and of a process's instance: safe as a file's name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct JobId(String);
+
+/// Text that cannot be a [`JobId`].
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "{0:?} is no job id: up to 90 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
+)]
+pub struct BadJobId(String);
+
+impl JobId {
+    /// Longest id: with a directory of 10 bytes a socket's path of 108 keeps room for no more.
+    const MAX: usize = 90;
+
+    /// Reads an id.
+    ///
+    /// # Errors
+    /// [`BadJobId`] when it is not safe as a file's name.
+    pub fn parse(text: &str) -> Result<Self, BadJobId> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let bytes = text.as_bytes();
+        let good = bytes.len() <= Self::MAX
+            && bytes.first().is_some_and(|b| plain(*b))
+            && bytes.iter().all(|b| plain(*b) || b"._-".contains(b));
+        if good {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BadJobId(text.chars().take(120).collect()))
+        }
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for JobId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for JobId {
+    type Error = BadJobId;
+    fn try_from(text: String) -> Result<Self, BadJobId> {
+        Self::parse(&text)
+    }
+}
+
+impl From<JobId> for String {
+    fn from(id: JobId) -> Self {
+        id.0
+    }
+}
+
+/// One command in one sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// Its name.
+    pub id: JobId,
+    /// What it may see and use.
+    pub sandbox: Sandbox,
+    /// Run as `/bin/sh -c TEXT`.
+    pub command: String,
+    /// A stage's step or a process.
+    pub kind: Kind,
+}
+
+/// How long a job lives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Kind {
+    /// Ends by itself; its output goes to the daemon, and it dies with the daemon.
+    Stage(Stage),
+    /// Serves until it is stopped, under a keeper that outlives the daemon.
+    Process(Process),
+}
+
+/// Limits of a stage's step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// The longest it may take.
+    pub limit: Option<Duration>,
+    /// The longest it may print nothing.
+    pub silence: Option<Duration>,
+}
+
+/// What a keeper needs to know about its process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Process {
+    /// Where its output is appended. At 8 MiB it becomes `<output>.1`.
+    pub output: PathBuf,
+    /// Where the last exit is written, as JSON of [`super::keeper::Record`].
+    pub record: PathBuf,
+    /// The keeper's control socket.
+    pub socket: PathBuf,
+    /// When it is started again after its end.
+    pub restart: Backoff,
+    /// Until the daemon says that it is healthy, an end is final.
+    pub first_start_fails_is_final: bool,
+}
+
+/// How long a keeper waits before it starts a process again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backoff {
+    /// The first wait; each further one is twice as long.
+    pub first: Duration,
+    /// The longest wait.
+    pub longest: Duration,
+    /// A life of this length sets the wait back to the first.
+    pub reset_after: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_secs(1),
+            longest: Duration::from_secs(60),
+            reset_after: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Backoff {
+    /// The wait after `failures` ends in a row, the first being 1.
+    #[must_use]
+    pub fn wait(&self, failures: u32) -> Duration {
+        let factor = 1u32
+            .checked_shl(failures.saturating_sub(1))
+            .unwrap_or(u32::MAX);
+        self.first.saturating_mul(factor).min(self.longest)
+    }
+}
+
+/// The directory of job files.
+#[derive(Debug, Clone)]
+pub struct Jobs(PathBuf);
+
+/// Why a job cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The file cannot be written.
+    #[error("cannot write job {0}")]
+    Write(JobId, #[source] DiskError),
+    /// The file cannot be read.
+    #[error("cannot read job {}", .0.display())]
+    Read(PathBuf, #[source] io::Error),
+    /// The file holds something else.
+    #[error("job {} is malformed", .0.display())]
+    Malformed(PathBuf, #[source] serde_json::Error),
+}
+
+impl Jobs {
+    /// Job files of `directory`, which exists.
+    #[must_use]
+    pub fn new(directory: PathBuf) -> Self {
+        Self(directory)
+    }
+
+    /// Where a job's file is.
+    #[must_use]
+    pub fn path(&self, id: &JobId) -> PathBuf {
+        self.0.join(format!("{id}.json"))
+    }
+
+    /// Writes a job durably, readable by the daemon's user only: it holds variables.
+    ///
+    /// # Errors
+    /// [`JobError::Write`].
+    pub fn write(&self, job: &Job) -> Result<(), JobError> {
+        let bytes = serde_json::to_vec(job).expect("a job has string keys and UTF-8 paths");
+        disk::atomic_write(&self.path(&job.id), &bytes, 0o600)
+            .map_err(|error| JobError::Write(job.id.clone(), error))
+    }
+
+    /// Opens and reads a job; the file is what a runner hands on.
+    ///
+    /// # Errors
+    /// [`JobError::Read`] or [`JobError::Malformed`].
+    pub fn open(&self, id: &JobId) -> Result<(Job, File), JobError> {
+        let path = self.path(id);
+        let mut file = File::open(&path).map_err(|error| JobError::Read(path.clone(), error))?;
+        let job = read(&mut file, &path)?;
+        io::Seek::rewind(&mut file).map_err(|error| JobError::Read(path, error))?;
+        Ok((job, file))
+    }
+
+    /// Forgets a job. It need not be there.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn remove(&self, id: &JobId) -> io::Result<()> {
+        match std::fs::remove_file(self.path(id)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Reads a job from a stream that `path` names in errors.
+///
+/// # Errors
+/// [`JobError::Read`] or [`JobError::Malformed`].
+pub fn read(stream: &mut impl io::Read, path: &Path) -> Result<Job, JobError> {
+    let mut bytes = Vec::new();
+    stream
+        .read_to_end(&mut bytes)
+        .map_err(|error| JobError::Read(path.into(), error))?;
+    serde_json::from_slice(&bytes).map_err(|error| JobError::Malformed(path.into(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_safe_as_a_file_name() {
+        for good in ["a", "0", "shop.main.r12-web", "a_b"] {
+            assert_eq!(JobId::parse(good).unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            ".",
+            "..",
+            "-rf",
+            "a/b",
+            "A",
+            "a b",
+            "a\n",
+            "é",
+            &"a".repeat(91),
+        ] {
+            assert!(JobId::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_wait_doubles_up_to_a_minute() {
+        let seconds =
+            [1, 2, 3, 4, 5, 6, 7, 8, 40, u32::MAX].map(|n| Backoff::default().wait(n).as_secs());
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]);
+    }
+}

@@ -1,0 +1,205 @@
+//! What repository code may see and use, and its rendering for bubblewrap.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::host_root::HostRoot;
+
+/// Where the code is, in every build and every release.
+pub const APP: &str = "/app";
+/// The application's home: empty, in memory, of a limited size.
+pub const HOME: &str = "/home/app";
+/// Where commands are looked for.
+pub const PATH: &str =
+    "/app/.venv/bin:/app/node_modules/.bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
+
+/// Bytes that `/tmp` and the home may each take, unless the sandbox says otherwise.
+const SCRATCH: u64 = 1 << 30;
+
+/// All that a stage or a process may see and use. A value: [`bubblewrap`] renders it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sandbox {
+    /// What is visible of the host besides its programs, in the order in which it is mounted.
+    pub binds: Vec<Bind>,
+    /// The variables, complete: nothing is inherited.
+    pub environment: BTreeMap<String, String>,
+    /// Which network there is.
+    pub network: Network,
+    /// Bytes that `/tmp`, the home and `/dev/shm` may each take, in memory.
+    pub scratch: u64,
+    /// Limits of each process.
+    pub limits: Limits,
+}
+
+/// A directory, file or socket of the host inside the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bind {
+    /// Where it is on the host: absolute.
+    pub source: PathBuf,
+    /// Where it appears: absolute. Inside a read-only bind it must exist there already.
+    pub target: PathBuf,
+    /// Whether it may be written.
+    pub access: Access,
+}
+
+/// Whether something may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Read only.
+    Read,
+    /// Read and write.
+    Write,
+}
+
+/// Which network a sandbox has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Network {
+    /// The host's.
+    Shared,
+    /// Only its own loopback device.
+    None,
+}
+
+/// Limits of each process, by `setrlimit`. Core files are never written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Open descriptors.
+    pub open_files: Option<u64>,
+    /// Bytes of the largest file that can be written.
+    pub file_bytes: Option<u64>,
+    /// Processes of the same user, everywhere: of use only where the user is the environment's own.
+    pub processes: Option<u64>,
+}
+
+/// Descriptors of the small files that the sandbox gets as copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Copies {
+    /// `/etc/passwd`.
+    pub passwd: i32,
+    /// `/etc/group`.
+    pub group: i32,
+}
+
+impl Sandbox {
+    /// A sandbox with `app` at [`APP`], the base environment and the host's network.
+    #[must_use]
+    pub fn new(app: PathBuf, access: Access) -> Self {
+        let environment = [
+            ("HOME", HOME),
+            ("LANG", "C.UTF-8"),
+            ("LOGNAME", "app"),
+            ("PATH", PATH),
+            ("SHELL", "/bin/sh"),
+            ("TMPDIR", "/tmp"),
+            ("USER", "app"),
+        ];
+        Self {
+            binds: vec![Bind {
+                source: app,
+                target: APP.into(),
+                access,
+            }],
+            environment: environment
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .into(),
+            network: Network::Shared,
+            scratch: SCRATCH,
+            limits: Limits {
+                open_files: Some(65_536),
+                ..Limits::default()
+            },
+        }
+    }
+}
+
+/// Renders a sandbox as bubblewrap's options, without the program's name and the command.
+///
+/// They are for `--args`: a value of the environment must be seen neither in the list of processes
+/// nor by bubblewrap itself, which runs outside (`LD_PRELOAD` of a project would be run there). So
+/// bubblewrap starts with an empty environment, and `--setenv` gives the job's to the command only.
+///
+/// `--die-with-parent` is always there: the parent is a permanent thread, or a keeper.
+#[must_use]
+pub fn bubblewrap(sandbox: &Sandbox, host: &HostRoot, copies: Copies) -> Vec<OsString> {
+    let mut argv = Argv::default();
+    argv.push(["--unshare-user", "--unshare-all"]);
+    if sandbox.network == Network::Shared {
+        argv.push(["--share-net"]);
+    }
+    argv.push([
+        "--disable-userns",
+        "--new-session",
+        "--die-with-parent",
+        "--cap-drop",
+        "ALL",
+    ]);
+    argv.push(["--uid", "1000", "--gid", "1000", "--hostname", "app"]);
+
+    for directory in &host.directories {
+        argv.bind("--ro-bind", directory, directory);
+    }
+    for (link, target) in &host.links {
+        argv.bind("--symlink", target, link);
+    }
+    argv.push(["--perms", "0755", "--dir", "/etc"]);
+    for path in &host.etc {
+        argv.bind("--ro-bind", path, path);
+    }
+    argv.push([
+        "--perms",
+        "0644",
+        "--file",
+        &copies.passwd.to_string(),
+        "/etc/passwd",
+    ]);
+    argv.push([
+        "--perms",
+        "0644",
+        "--file",
+        &copies.group.to_string(),
+        "/etc/group",
+    ]);
+
+    argv.push(["--proc", "/proc", "--dev", "/dev"]);
+    let scratch = sandbox.scratch.to_string();
+    argv.push(["--perms", "1777", "--size", &scratch, "--tmpfs", "/dev/shm"]);
+    argv.push(["--remount-ro", "/dev"]);
+    argv.push(["--perms", "1777", "--size", &scratch, "--tmpfs", "/tmp"]);
+    argv.push(["--perms", "0700", "--size", &scratch, "--tmpfs", HOME]);
+    for bind in &sandbox.binds {
+        let option = match bind.access {
+            Access::Read => "--ro-bind",
+            Access::Write => "--bind",
+        };
+        argv.bind(option, &bind.source, &bind.target);
+    }
+    argv.push(["--remount-ro", "/", "--chdir", APP]);
+    for (name, value) in &sandbox.environment {
+        argv.push(["--setenv", name, value]);
+    }
+    argv.0
+}
+
+#[derive(Default)]
+struct Argv(Vec<OsString>);
+
+impl Argv {
+    fn push<const N: usize>(&mut self, words: [&str; N]) {
+        self.0.extend(words.map(OsString::from));
+    }
+
+    fn bind(&mut self, option: &str, source: &Path, target: &Path) {
+        let words = [OsStr::new(option), source.as_os_str(), target.as_os_str()];
+        self.0.extend(words.map(OsStr::to_os_string));
+    }
+}

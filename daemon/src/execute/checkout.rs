@@ -1,9 +1,26 @@
 //! Writes the tree of a commit into a fresh directory, as git would, or says why not.
 
-use std::path::{Path, PathBuf};
+mod attributes;
+mod survey;
+#[cfg(test)]
+mod tests;
 
-use super::repository::RepositoryError;
-use crate::disk::DiskError;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
+
+use gix::worktree::stack::state::attributes::Source;
+
+use self::survey::{Budget, survey};
+use super::repository::{self, RepositoryError};
+use crate::disk::{self, DiskError};
+
+/// More than two gain nothing: creating inodes is the cost.
+const THREADS: usize = 2;
+/// Bytes of decoded objects that are kept: trees are read twice.
+const OBJECT_CACHE: usize = 16 << 20;
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +115,73 @@ impl CheckoutError {
 ///
 /// # Errors
 /// [`CheckoutError`]; what was written by then stays, for the caller to remove.
-pub fn checkout(_repository: &Path, _commit: &str, _into: &Path) -> Result<Checked, CheckoutError> {
-    unimplemented!()
+pub fn checkout(repository: &Path, commit: &str, into: &Path) -> Result<Checked, CheckoutError> {
+    let mut repository = repository::open(repository)?;
+    repository.object_cache_size_if_unset(OBJECT_CACHE);
+    let tree = repository::commit(&repository, commit)?
+        .tree_id()
+        .map_err(repository::reading("the tree of commit", commit))?
+        .detach();
+
+    // All that can be refused is refused before a byte is written.
+    let survey = survey(&repository, tree, Budget::default())?;
+    let mut index = repository
+        .index_from_tree(&tree)
+        .map_err(repository::reading("tree", tree))?;
+    let plan = attributes::apply(&repository, &mut index, &survey)?;
+
+    fs::create_dir(into).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => CheckoutError::NotFresh(into.into()),
+        _ => disk::at("create", into)(error).into(),
+    })?;
+    write(&repository, &mut index, into)?;
+    Ok(Checked {
+        tree: tree.to_string(),
+        files: survey.files - plan.left_out,
+        bytes: survey.bytes,
+        notes: plan.notes,
+    })
+}
+
+fn write(
+    repository: &gix::Repository,
+    index: &mut gix::index::File,
+    into: &Path,
+) -> Result<(), CheckoutError> {
+    let failed = |error: gix::Error| CheckoutError::Write(error.into());
+    let mut options = repository
+        .checkout_options(Source::IdMapping)
+        .map_err(failed)?;
+    options.destination_is_initially_empty = true;
+    options.thread_limit = Some(THREADS);
+    // What the probe of the repository's own file system says need not hold here.
+    options.fs.symlink = true;
+    options.fs.executable_bit = true;
+    options.fs.ignore_case = false;
+    let objects = repository
+        .objects
+        .clone()
+        .into_arc()
+        .map_err(|error| CheckoutError::Write(error.into()))?;
+    let outcome = gix::worktree::state::checkout(
+        index,
+        into,
+        objects,
+        &gix::progress::Discard,
+        &gix::progress::Discard,
+        &AtomicBool::new(false),
+        options,
+    )
+    .map_err(failed)?;
+    let lossy = |path: &gix::bstr::BString| path.to_string();
+    if let Some(record) = outcome.errors.into_iter().next() {
+        return Err(CheckoutError::File {
+            path: lossy(&record.path),
+            source: record.error.into(),
+        });
+    }
+    if let Some(collision) = outcome.collisions.first() {
+        return Err(CheckoutError::Name(lossy(&collision.path)));
+    }
+    Ok(())
 }

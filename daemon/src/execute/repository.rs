@@ -65,47 +65,182 @@ pub struct Tip {
     pub commit: String,
 }
 
+/// Opens a repository with its own configuration only: nothing of the user's or the system's.
+///
+/// # Errors
+/// [`RepositoryError::Open`].
+pub fn open(path: &Path) -> Result<gix::Repository, RepositoryError> {
+    gix::open_opts(path, gix::open::Options::isolated().open_path_as_is(true)).map_err(|error| {
+        RepositoryError::Open {
+            path: path.display().to_string(),
+            source: error.into(),
+        }
+    })
+}
+
+/// Reads a full object id.
+///
+/// # Errors
+/// [`RepositoryError::BadId`]: nothing but 40 hexadecimal digits is taken, no `HEAD` or `main~3`.
+pub fn object_id(hex: &str) -> Result<gix::ObjectId, RepositoryError> {
+    gix::ObjectId::from_hex(hex.as_bytes())
+        .map_err(|_| RepositoryError::BadId(hex.chars().take(80).collect()))
+}
+
+/// Names what was read in an error.
+pub(crate) fn reading<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+    kind: &str,
+    id: impl std::fmt::Display,
+) -> impl FnOnce(E) -> RepositoryError {
+    let what = format!("{kind} {id}");
+    move |error| RepositoryError::Read {
+        what,
+        source: error.into(),
+    }
+}
+
+pub(crate) fn commit<'r>(
+    repository: &'r gix::Repository,
+    hex: &str,
+) -> Result<gix::Commit<'r>, RepositoryError> {
+    repository
+        .find_commit(object_id(hex)?)
+        .map_err(reading("commit", hex))
+}
+
 /// Reads the wanted paths of a commit; contents of at most `limit` bytes. One entry for each path.
 ///
 /// # Errors
 /// When the repository, the commit or a tree on the way cannot be read.
 pub fn read_files(
-    _repository: &Path,
-    _commit: &str,
-    _wanted: &[&str],
-    _limit: u64,
+    repository: &Path,
+    hex: &str,
+    wanted: &[&str],
+    limit: u64,
 ) -> Result<Vec<Entry>, RepositoryError> {
-    unimplemented!()
+    let repository = open(repository)?;
+    let tree = commit(&repository, hex)?
+        .tree()
+        .map_err(reading("the tree of commit", hex))?;
+    wanted
+        .iter()
+        .map(|path| read_file(&repository, &tree, path, limit))
+        .collect()
 }
 
-/// The first line of a commit's message, lossy: hostile text.
+fn read_file(
+    repository: &gix::Repository,
+    tree: &gix::Tree<'_>,
+    path: &str,
+    limit: u64,
+) -> Result<Entry, RepositoryError> {
+    use gix::objs::tree::EntryKind as Mode;
+    let mut entry = Entry {
+        path: path.to_owned(),
+        kind: EntryKind::Absent,
+        size: 0,
+        content: None,
+    };
+    let found = tree
+        .lookup_entry(path.split('/'))
+        .map_err(|error| reading::<gix::Error>("path", path)(error))?;
+    let Some(found) = found else { return Ok(entry) };
+    entry.kind = match found.mode().kind() {
+        Mode::Blob | Mode::BlobExecutable => EntryKind::File,
+        Mode::Link => EntryKind::Link,
+        Mode::Tree => EntryKind::Directory,
+        Mode::Commit => EntryKind::Submodule,
+    };
+    if matches!(entry.kind, EntryKind::File | EntryKind::Link) {
+        let id = found.object_id();
+        // The size first: a blob may be larger than the memory.
+        let header = repository.find_header(id).map_err(reading("blob", id))?;
+        entry.size = header.size();
+        if entry.size <= limit {
+            let blob = repository.find_blob(id).map_err(reading("blob", id))?;
+            entry.content = Some(blob.detach().data);
+        }
+    }
+    Ok(entry)
+}
+
+/// The first line of a commit's message, lossy, at most 500 characters: hostile text.
 ///
 /// # Errors
 /// When the commit cannot be read.
-pub fn subject(_repository: &Path, _commit: &str) -> Result<String, RepositoryError> {
-    unimplemented!()
+pub fn subject(repository: &Path, hex: &str) -> Result<String, RepositoryError> {
+    let repository = open(repository)?;
+    let commit = commit(&repository, hex)?;
+    let message = commit
+        .message_raw()
+        .map_err(reading("the message of commit", hex))?;
+    let line = message
+        .split(|b| *b == b'\n')
+        .find(|line| !line.trim_ascii().is_empty());
+    Ok(
+        String::from_utf8_lossy(line.unwrap_or_default().trim_ascii())
+            .chars()
+            .take(500)
+            .collect(),
+    )
 }
 
 /// Whether `old` is `new` or an ancestor of it.
 ///
 /// # Errors
 /// When one of them cannot be read.
-pub fn is_ancestor(_repository: &Path, _old: &str, _new: &str) -> Result<bool, RepositoryError> {
-    unimplemented!()
+pub fn is_ancestor(repository: &Path, old: &str, new: &str) -> Result<bool, RepositoryError> {
+    let repository = open(repository)?;
+    let (old, new) = (commit(&repository, old)?.id, commit(&repository, new)?.id);
+    if old == new {
+        return Ok(true);
+    }
+    // "No common history" is an answer here, not an error.
+    let bases = repository
+        .merge_bases_many(old, &[new])
+        .map_err(|error| reading::<gix::Error>("the history of", new)(error))?;
+    Ok(bases.iter().any(|base| *base == old))
 }
 
 /// The object id of a commit's tree.
 ///
 /// # Errors
 /// When the commit cannot be read.
-pub fn tree_of(_repository: &Path, _commit: &str) -> Result<String, RepositoryError> {
-    unimplemented!()
+pub fn tree_of(repository: &Path, hex: &str) -> Result<String, RepositoryError> {
+    let repository = open(repository)?;
+    let commit = commit(&repository, hex)?;
+    let tree = commit
+        .tree_id()
+        .map_err(reading("the tree of commit", hex))?;
+    Ok(tree.to_string())
 }
 
-/// All branches.
+/// All branches, in the order of their names. A ref that leads nowhere is left out.
 ///
 /// # Errors
 /// When the refs cannot be read.
-pub fn tips(_repository: &Path) -> Result<Vec<Tip>, RepositoryError> {
-    unimplemented!()
+pub fn tips(repository: &Path) -> Result<Vec<Tip>, RepositoryError> {
+    let opened = open(repository)?;
+    let what = || repository.display();
+    let platform = opened
+        .references()
+        .map_err(|error| reading::<gix::Error>("the refs of", what())(error))?;
+    let branches = platform
+        .local_branches()
+        .map_err(|error| reading::<gix::Error>("the branches of", what())(error))?;
+    let mut tips = Vec::new();
+    for branch in branches {
+        let mut branch = branch.map_err(|error| RepositoryError::Read {
+            what: format!("a branch of {}", what()),
+            source: error.into(),
+        })?;
+        let name = branch.name().as_bstr().to_vec();
+        if let Ok(id) = branch.peel_to_id() {
+            tips.push(Tip {
+                name,
+                commit: id.to_string(),
+            });
+        }
+    }
+    Ok(tips)
 }

@@ -1,6 +1,25 @@
-//! Effects on repositories, slugs and releases.
+//! EFFECTS: checkout, build, slug, release, processes, route. Never touches the database: what is
+//! to be remembered goes through the [`Recorder`](crate::store::Recorder).
 
+pub mod activity;
+pub mod build;
 pub mod checkout;
+pub mod command;
+pub mod deploy;
+pub mod failure;
 pub mod freeze;
+pub mod health;
+pub mod launch;
 pub mod repository;
+pub mod retire;
+pub mod route;
+pub mod router;
+pub mod runtime;
 pub mod slug_key;
+pub mod sweep;
+pub mod variables;
+pub mod world;
+
+pub use activity::perform;
+pub use failure::Failure;
+pub use world::World;

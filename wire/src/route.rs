@@ -32,6 +32,17 @@ pub struct Route {
     pub public: Option<PathBuf>,
     /// The process that answers what is not a file.
     pub upstream: Option<Upstream>,
+    /// Set while nothing can answer: the router says so with 503 and `Retry-After`.
+    #[serde(default)]
+    pub unavailable: Option<Unavailable>,
+}
+
+/// Why an environment cannot answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unavailable {
+    /// Its processes are being started, after a reboot.
+    Starting,
 }
 
 /// Where a process listens.

@@ -58,6 +58,12 @@ impl SlugKey {
         &self.0
     }
 
+    /// The key of a rebuild on request: of its own, since releases may hold the earlier slug.
+    #[must_use]
+    pub fn rebuilt(&self, activity: &str) -> SlugKey {
+        SlugKey(hex(&Sha256::digest(format!("{self} rebuilt by {activity}"))))
+    }
+
     /// The first digits, for people.
     #[must_use]
     pub fn short(&self) -> &str {

@@ -6,10 +6,12 @@ pub mod environment;
 pub mod log;
 pub mod paths;
 pub mod process;
+pub mod recorder;
 pub mod release;
 pub mod slug;
 
 pub use database::{Database, StoreError};
+pub use recorder::Recorder;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

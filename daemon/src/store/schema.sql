@@ -60,8 +60,10 @@ CREATE TABLE step (
     PRIMARY KEY (activity, number)
 ) STRICT;
 
+-- `base` is the key of the ingredients; a rebuild of the same ingredients has a key of its own.
 CREATE TABLE slug (
     key          TEXT    PRIMARY KEY,
+    base         TEXT    NOT NULL,
     project      TEXT    NOT NULL,
     trust_domain TEXT    NOT NULL,
     ingredients  TEXT    NOT NULL,
@@ -71,6 +73,7 @@ CREATE TABLE slug (
     created      INTEGER NOT NULL,
     used         INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX slug_base ON slug (base, created);
 
 CREATE TABLE release (
     project     TEXT    NOT NULL,

@@ -1,0 +1,275 @@
+//! The build stage: a slug that is there is used again; else checkout, steps, freeze.
+
+use std::path::Path;
+use std::time::Instant;
+
+use wharf_config::application::{self, Application};
+use wharf_config::files::Files;
+use wharf_wire::event::{Event, Stage};
+
+use super::activity::Act;
+use super::checkout::checkout;
+use super::command::{self, Command};
+use super::failure::Failure;
+use super::freeze::{self, Freeze, FreezeError, MountKind, MountPoint};
+use super::slug_key::{FORMAT, Ingredients, SlugKey, explain};
+use super::variables::{self, CACHE};
+use super::{repository, runtime};
+use crate::disk;
+use crate::report;
+use crate::run::sandbox::{Access, Bind, HOME, Sandbox};
+use crate::store::slug::SlugRecord;
+
+/// At most this many files, links and directories in a slug.
+const MAX_ENTRIES: u64 = 2_000_000;
+/// At most this many bytes in a slug.
+const MAX_BYTES: u64 = 10 << 30;
+
+/// What the deploy stage takes over.
+#[derive(Debug)]
+pub struct Built {
+    /// The configuration at the commit.
+    pub application: Application,
+    /// The slug in the store.
+    pub slug: SlugKey,
+    /// The commit, in hex.
+    pub commit: String,
+}
+
+/// Makes or finds the slug of the activity's commit.
+///
+/// # Errors
+/// What the pusher should read.
+pub async fn build(act: &Act) -> Result<Built, Failure> {
+    let began = Instant::now();
+    let commit = act.task.commit.new.clone().ok_or_else(|| {
+        Failure::new("no-commit", "there is no commit to deploy").hint("push the branch again")
+    })?;
+    let (application, ingredients) = ingredients(act, &commit).await?;
+    for source in &application.sources {
+        act.log.event(Event::StepStarted { label: "detected".into(), text: source.clone() });
+    }
+    for warning in &application.warnings {
+        act.log.event(Event::Warning { text: warning.clone() });
+    }
+    let base = ingredients.key();
+    // Whoever builds the same at this moment is waited for, and its slug used.
+    let turn = act.world.building.turn(base.as_str());
+    let _turn = tokio::select! {
+        turn = turn.lock() => turn,
+        () = act.cancel.cancelled() => return Err(Failure::cancelled()),
+    };
+    if !act.task.rebuild
+        && let Some(slug) = usable(act, &base).await?
+    {
+        act.world.recorder.set_slug(&act.task.id, slug.as_str(), true).await?;
+        let text = format!("reused slug {} (same tree, same build settings)", slug.short());
+        act.did("build", text, began);
+        return Ok(Built { application, slug, commit });
+    }
+    let slug = if act.task.rebuild { base.rebuilt(&act.task.id) } else { base };
+    say_why(act, &ingredients, &slug).await?;
+    let made = make(act, &application, &ingredients, &slug, &commit).await;
+    let work = act.world.paths.build(&act.task.id);
+    tokio::task::block_in_place(|| disk::remove_tree(&work))
+        .map_err(|error| Failure::host("cannot remove the work directory", &error))?;
+    made?;
+    act.world.recorder.set_slug(&act.task.id, slug.as_str(), false).await?;
+    Ok(Built { application, slug, commit })
+}
+
+async fn ingredients(act: &Act, commit: &str) -> Result<(Application, Ingredients), Failure> {
+    let repository = act.project.repository.clone();
+    let id = commit.to_owned();
+    let (files, tree) = tokio::task::spawn_blocking(move || {
+        Ok::<_, repository::RepositoryError>((
+            repository::files(&repository, &id)?,
+            repository::tree_of(&repository, &id)?,
+        ))
+    })
+    .await
+    .map_err(|error| Failure::host("cannot read the repository", &error))?
+    .map_err(|error| Failure::host("cannot read the repository", &error))?;
+    let application = read(&files)?;
+    let runtimes = runtime::of(&act.world.runtimes, &application).await?;
+    let ingredients = Ingredients {
+        format: FORMAT,
+        tree,
+        steps: application.build.steps.iter().map(|step| step.run.clone()).collect(),
+        mounts: application.mounts.keys().map(ToString::to_string).collect(),
+        runtimes,
+        variables: variables::for_key(&application),
+        trust_domain: act.trust_domain().to_owned(),
+    };
+    Ok((application, ingredients))
+}
+
+fn read(files: &Files) -> Result<Application, Failure> {
+    application::read(files).map_err(|problems| {
+        Failure::new("config-invalid", "the configuration is not valid")
+            .details(problems.render(report::WIDTH).lines().map(str::to_owned))
+            .hint("mend it and push again; wharf check says the same before a push")
+    })
+}
+
+/// The newest slug of these ingredients, if it is recorded and its directory stands.
+async fn usable(act: &Act, base: &SlugKey) -> Result<Option<SlugKey>, Failure> {
+    let record = act.world.recorder.newest_slug(base.as_str()).await?;
+    let key = record.and_then(|record| SlugKey::parse(&record.key).ok());
+    Ok(key.filter(|key| act.world.paths.slugs().join(key.as_str()).is_dir()))
+}
+
+/// Says why the serving release's slug is not used again.
+async fn say_why(act: &Act, new: &Ingredients, slug: &SlugKey) -> Result<(), Failure> {
+    let recorder = &act.world.recorder;
+    let Some(live) = act.previous else { return Ok(()) };
+    let Some(release) = recorder.release(act.key(), live).await? else { return Ok(()) };
+    let Some(record) = recorder.slug(&release.slug).await? else { return Ok(()) };
+    let Ok(old) = serde_json::from_str::<Ingredients>(&record.ingredients) else { return Ok(()) };
+    let mut why = explain(&old, new);
+    if act.task.rebuild {
+        why.push("--rebuild was asked for".into());
+    }
+    if !why.is_empty() {
+        let text = format!("new slug {}: {}", slug.short(), why.join(", "));
+        act.log.event(Event::StepStarted { label: "build".into(), text });
+    }
+    Ok(())
+}
+
+async fn make(
+    act: &Act,
+    application: &Application,
+    ingredients: &Ingredients,
+    slug: &SlugKey,
+    commit: &str,
+) -> Result<(), Failure> {
+    let work = act.world.paths.build(&act.task.id);
+    act.step(Stage::Build, "checkout", check_out(act, commit, &work)).await?;
+    let sandbox = sandbox(act, application, &work)?;
+    let steps = &application.build.steps;
+    for (index, step) in steps.iter().enumerate() {
+        let number = index + 1;
+        command::run(
+            act,
+            Command {
+                stage: Stage::Build,
+                label: "build",
+                step: format!("build {number}"),
+                name: &step.name,
+                text: &step.run,
+                sandbox: sandbox.clone(),
+                time: act.settings.host.build_time,
+                output: act.settings.host.build_output,
+                failed: format!("build failed in step {number} of {}", steps.len()),
+                code: "build-failed",
+            },
+        )
+        .await?;
+    }
+    act.step(Stage::Build, "freeze", freeze(act, application, ingredients, slug, &work)).await
+}
+
+async fn check_out(act: &Act, commit: &str, work: &Path) -> Result<(), Failure> {
+    let began = Instant::now();
+    let (repository, commit, work) =
+        (act.project.repository.clone(), commit.to_owned(), work.to_owned());
+    let checked = tokio::task::spawn_blocking(move || {
+        // What an earlier attempt left is worth nothing.
+        disk::remove_tree(&work).map_err(|error| Failure::host("cannot make room", &error))?;
+        std::fs::create_dir(&work).map_err(|error| Failure::host("cannot make room", &error))?;
+        checkout(&repository, &commit, &work).map_err(|error| {
+            let hint = error.hint().map(str::to_owned);
+            let failure = Failure::new("checkout-failed", super::failure::chain(&error));
+            match hint {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        })
+    })
+    .await
+    .map_err(|error| Failure::host("the checkout ended", &error))??;
+    for note in &checked.notes {
+        act.log.event(Event::Warning { text: note.clone() });
+    }
+    act.did("checkout", format!("{} files", checked.files), began);
+    Ok(())
+}
+
+fn sandbox(act: &Act, application: &Application, work: &Path) -> Result<Sandbox, Failure> {
+    let mut sandbox = Sandbox::new(work.to_owned(), Access::Write);
+    let cache = act.world.paths.cache(&act.project.name, act.trust_domain());
+    let mut bind = |source: std::path::PathBuf, target: std::path::PathBuf| {
+        std::fs::create_dir_all(&source)
+            .map_err(|error| Failure::host("cannot make the build cache", &error))?;
+        sandbox.binds.push(Bind { source, target, access: Access::Write });
+        Ok::<_, Failure>(())
+    };
+    bind(cache.join("shared"), CACHE.into())?;
+    for path in &application.build.cache {
+        let below = path.below_home();
+        bind(cache.join("home").join(below.as_path()), Path::new(HOME).join(below.as_path()))?;
+    }
+    sandbox.environment.extend(variables::for_build(act, application));
+    Ok(sandbox)
+}
+
+async fn freeze(
+    act: &Act,
+    application: &Application,
+    ingredients: &Ingredients,
+    slug: &SlugKey,
+    work: &Path,
+) -> Result<(), Failure> {
+    let began = Instant::now();
+    let (store, work, key) = (act.world.paths.slugs(), work.to_owned(), slug.clone());
+    let mount_points: Vec<MountPoint> = application
+        .mounts
+        .keys()
+        .map(|path| MountPoint { path: path.to_string(), kind: MountKind::Guess })
+        .collect();
+    let frozen = tokio::task::spawn_blocking(move || {
+        // A directory of that name is unrecorded: what a death between rename and record left.
+        let old = store.join(key.as_str());
+        if old.exists() {
+            disk::remove_tree(&old).map_err(FreezeError::Disk)?;
+        }
+        freeze::freeze(&Freeze {
+            built: &work,
+            store: &store,
+            key: &key,
+            mount_points: &mount_points,
+            max_entries: MAX_ENTRIES,
+            max_bytes: MAX_BYTES,
+        })
+    })
+    .await
+    .map_err(|error| Failure::host("the freeze ended", &error))?
+    .map_err(|error| match error {
+        FreezeError::Disk(error) => Failure::host("cannot store the slug", &error),
+        other => Failure::new("slug-refused", super::failure::chain(&other))
+            .hint("a slug holds regular files, directories and links only"),
+    })?;
+    for note in &frozen.notes {
+        act.log.event(Event::Warning { text: note.clone() });
+    }
+    let base = ingredients.key().to_string();
+    let ingredients = serde_json::to_string(ingredients).expect("strings and maps of strings");
+    act.world
+        .recorder
+        .add_slug(SlugRecord {
+            key: slug.to_string(),
+            base,
+            project: act.project.name.to_string(),
+            trust_domain: act.trust_domain().to_owned(),
+            ingredients,
+            digest: frozen.digest,
+            files: frozen.files,
+            bytes: frozen.bytes,
+        })
+        .await?;
+    let size = frozen.bytes / 1024;
+    act.did("slug", format!("{}: {} files, {size} KiB", slug.short(), frozen.files), began);
+    Ok(())
+}
+

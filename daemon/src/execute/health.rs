@@ -1,0 +1,107 @@
+//! Whether a new web process is good: it listens, and answers where it was asked to.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use wharf_wire::route::Upstream;
+
+/// The wait between two looks at a process that does not listen yet; grows up to [`SLOWEST`].
+const FASTEST: Duration = Duration::from_millis(10);
+/// See [`FASTEST`].
+const SLOWEST: Duration = Duration::from_millis(250);
+/// The longest that one answer may take.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Where a process may listen: whichever answers first counts.
+#[derive(Debug, Clone)]
+pub struct Candidates<'a> {
+    /// The port that it was given, on the loopback interface.
+    pub port: u16,
+    /// The Unix socket that it was given.
+    pub socket: &'a Path,
+}
+
+/// Waits until the process listens, and answers well at `path` where one is given. The caller sets
+/// the deadline. Returns where it listens and what was seen.
+///
+/// Looking again and again is unavoidable here: nobody tells when a stranger's program listens.
+pub async fn wait(candidates: &Candidates<'_>, path: Option<&str>, last: &mut String) -> Upstream {
+    let mut pause = FASTEST;
+    loop {
+        match look(candidates, path).await {
+            Ok((upstream, seen)) => {
+                *last = seen;
+                return upstream;
+            }
+            Err(seen) => *last = seen,
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(SLOWEST);
+    }
+}
+
+async fn look(
+    candidates: &Candidates<'_>,
+    path: Option<&str>,
+) -> Result<(Upstream, String), String> {
+    if let Ok(stream) = UnixStream::connect(candidates.socket).await {
+        let upstream = Upstream::Unix(candidates.socket.to_owned());
+        return answer(stream, path).await.map(|seen| (upstream, seen));
+    }
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, candidates.port));
+    match TcpStream::connect(address).await {
+        Ok(stream) => answer(stream, path).await.map(|seen| (Upstream::Tcp(address), seen)),
+        Err(_) => Err(format!("nothing listens on port {} (PORT) or in SOCKET", candidates.port)),
+    }
+}
+
+async fn answer<S>(stream: S, path: Option<&str>) -> Result<String, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Some(path) = path else { return Ok("it listens".into()) };
+    let began = std::time::Instant::now();
+    let status = tokio::time::timeout(ANSWER, get(stream, path))
+        .await
+        .map_err(|_| format!("GET {path} gave no answer within {} s", ANSWER.as_secs()))?
+        .map_err(|error| format!("GET {path} failed: {error}"))?;
+    if status.is_success() || status.is_redirection() {
+        Ok(format!("GET {path} {} in {} ms", status.as_u16(), began.elapsed().as_millis()))
+    } else {
+        Err(format!("GET {path} answered {}", status.as_u16()))
+    }
+}
+
+async fn get<S>(stream: S, path: &str) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let request = Request::get(path)
+        .header("host", "localhost")
+        .header("user-agent", "wharf-health")
+        .header("connection", "close")
+        .body(Empty::<Bytes>::new())?;
+    let exchange = async {
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        // The whole body, so that the process does not see a client that went away.
+        let _ended = response.into_body().collect().await;
+        Ok(status)
+    };
+    tokio::select! {
+        status = exchange => status,
+        closed = connection => Err(match closed {
+            Ok(()) => "the connection was closed".into(),
+            Err(error) => error.into(),
+        }),
+    }
+}

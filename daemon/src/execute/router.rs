@@ -1,0 +1,185 @@
+//! The data plane's control: one connection, one question at a time; started here when embedded.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use wharf_wire::frame;
+use wharf_wire::route::{FromRouter, ToRouter, Upstream};
+
+/// The longest that the router may take for anything but a drain.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why the router did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum RouterError {
+    /// Nobody answers on its socket.
+    #[error("the router does not answer")]
+    Unreachable(#[source] io::Error),
+    /// It answered something else.
+    #[error("the router said something unexpected")]
+    Protocol(#[source] frame::FrameError),
+    /// It said no.
+    #[error("the router refused: {0}")]
+    Failed(String),
+    /// It cannot be started.
+    #[error("the router cannot be started: {0}")]
+    Start(String),
+}
+
+/// A client of the router's control socket.
+#[derive(Debug)]
+pub struct Router {
+    socket: PathBuf,
+    port: AtomicU16,
+}
+
+impl Router {
+    /// A client of that socket.
+    pub fn new(socket: PathBuf) -> Router {
+        Router { socket, port: AtomicU16::new(0) }
+    }
+
+    /// The port on which requests are served, as last heard.
+    pub fn port(&self) -> u16 {
+        self.port.load(Ordering::Relaxed)
+    }
+
+    /// Makes it follow an environment's file; returns the generation that new requests follow.
+    ///
+    /// # Errors
+    /// [`RouterError`]; the file counts all the same once the router reads it.
+    pub async fn load(&self, project: &str, environment: &str) -> Result<Option<u64>, RouterError> {
+        let load = ToRouter::Load { project: project.into(), environment: environment.into() };
+        match self.ask(&load, PATIENCE).await? {
+            FromRouter::Loaded { generation } => Ok(generation),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Waits until nothing is in flight to a process; returns what was left at the deadline.
+    ///
+    /// # Errors
+    /// [`RouterError`].
+    pub async fn drain(&self, upstream: Upstream, limit: Duration) -> Result<u32, RouterError> {
+        let milliseconds = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let drain = ToRouter::Drain { upstream, milliseconds };
+        match self.ask(&drain, limit + PATIENCE).await? {
+            FromRouter::Drained { left } => Ok(left),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// How it is.
+    ///
+    /// # Errors
+    /// [`RouterError`].
+    pub async fn status(&self) -> Result<(u32, std::net::SocketAddr), RouterError> {
+        match self.ask(&ToRouter::Status, PATIENCE).await? {
+            FromRouter::Status { pid, listen, .. } => {
+                self.port.store(listen.port(), Ordering::Relaxed);
+                Ok((pid, listen))
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn ask(&self, question: &ToRouter, limit: Duration) -> Result<FromRouter, RouterError> {
+        let exchange = async {
+            let mut stream =
+                UnixStream::connect(&self.socket).await.map_err(RouterError::Unreachable)?;
+            let bytes = frame::encode(question).map_err(RouterError::Protocol)?;
+            stream.write_all(&bytes).await.map_err(RouterError::Unreachable)?;
+            read(&mut stream).await
+        };
+        tokio::time::timeout(limit, exchange)
+            .await
+            .map_err(|_| RouterError::Unreachable(io::ErrorKind::TimedOut.into()))?
+    }
+
+    /// A connection that ends when the router does.
+    ///
+    /// # Errors
+    /// That nobody answers.
+    pub async fn watch(&self) -> io::Result<UnixStream> {
+        UnixStream::connect(&self.socket).await
+    }
+}
+
+async fn read(stream: &mut UnixStream) -> Result<FromRouter, RouterError> {
+    let mut prefix = [0; frame::PREFIX];
+    stream.read_exact(&mut prefix).await.map_err(RouterError::Unreachable)?;
+    let mut bytes = vec![0; frame::length(prefix).map_err(RouterError::Protocol)?];
+    stream.read_exact(&mut bytes).await.map_err(RouterError::Unreachable)?;
+    frame::decode(&bytes).map_err(RouterError::Protocol)
+}
+
+fn unexpected(answer: &FromRouter) -> RouterError {
+    match answer {
+        FromRouter::Failed { message } => RouterError::Failed(message.clone()),
+        other => RouterError::Failed(format!("an answer to another question: {other:?}")),
+    }
+}
+
+/// How the embedded router is started.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The program.
+    pub program: PathBuf,
+    /// Where it listens for requests.
+    pub listen: std::net::SocketAddr,
+    /// Where route files are.
+    pub routes: PathBuf,
+    /// Its control socket.
+    pub control: PathBuf,
+    /// Where its output goes.
+    pub log: PathBuf,
+}
+
+/// Starts the router in a session of its own, so that it outlives the daemon, and waits until it
+/// answers.
+///
+/// # Errors
+/// [`RouterError::Start`] with what it said.
+pub async fn start(router: &Router, start: &Start) -> Result<(), RouterError> {
+    let said = |error: io::Error| RouterError::Start(error.to_string());
+    let log = std::fs::OpenOptions::new().append(true).create(true).open(&start.log).map_err(said)?;
+    let mut command = std::process::Command::new(&start.program);
+    command
+        .args(["--listen", &start.listen.to_string()])
+        .arg("--routes")
+        .arg(&start.routes)
+        .arg("--control")
+        .arg(&start.control)
+        .current_dir("/")
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(log)
+        .process_group(0);
+    let mut child = tokio::process::Command::from(command).spawn().map_err(said)?;
+    let mut pause = Duration::from_millis(5);
+    // The router says that it is ready by answering; a few milliseconds, bounded.
+    for _ in 0..12 {
+        tokio::select! {
+            ended = child.wait() => {
+                let how = ended.map(|status| status.to_string()).unwrap_or_default();
+                return Err(RouterError::Start(format!(
+                    "it ended ({how}); is {} taken? see {}", start.listen, start.log.display()
+                )));
+            }
+            () = tokio::time::sleep(pause) => {}
+        }
+        if router.status().await.is_ok() {
+            // Not a child to wait for: it lives on when the daemon ends; its end is seen on the
+            // control socket, and here it is only reaped.
+            tokio::spawn(async move { child.wait().await });
+            return Ok(());
+        }
+        pause = (pause * 2).min(Duration::from_millis(500));
+    }
+    Err(RouterError::Start(format!("it does not answer; see {}", start.log.display())))
+}

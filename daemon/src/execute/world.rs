@@ -1,0 +1,73 @@
+//! What every activity may use.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+use wharf_config::place::Place;
+
+use super::router::Router;
+use super::runtime::Runtimes;
+use crate::run::job::Jobs;
+use crate::run::keepers::Keepers;
+use crate::run::runner::Runner;
+use crate::settings::Settings;
+use crate::store::Recorder;
+use crate::store::log::Logs;
+use crate::store::paths::Paths;
+
+/// The daemon's means, shared by all activities.
+#[derive(Debug)]
+pub struct World {
+    /// Where configuration and state are.
+    pub place: Place,
+    /// Every path below them.
+    pub paths: Paths,
+    /// What is to be remembered.
+    pub recorder: Recorder,
+    /// What people follow.
+    pub logs: Logs,
+    /// What people wrote, as it counts now.
+    pub settings: watch::Receiver<Arc<Settings>>,
+    /// Job files.
+    pub jobs: Jobs,
+    /// Starts the steps of stages.
+    pub runner: Runner,
+    /// Starts and finds the keepers of processes.
+    pub keepers: Keepers,
+    /// The data plane's control.
+    pub router: Router,
+    /// What the host has of each runtime.
+    pub runtimes: Runtimes,
+    /// Builds that are going on.
+    pub building: Building,
+}
+
+/// One build at a time of the same ingredients.
+#[derive(Debug, Default)]
+pub struct Building(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Building {
+    /// The lock of these ingredients.
+    pub fn turn(&self, base: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.0.lock().expect("no holder of this lock panics");
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(turns.entry(base.to_owned()).or_default())
+    }
+}
+
+impl World {
+    /// The settings of this moment.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.borrow())
+    }
+}
+
+/// A program that is installed beside this one.
+///
+/// # Errors
+/// When this program's own path cannot be known.
+pub fn sibling(name: &str) -> std::io::Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name(name))
+}

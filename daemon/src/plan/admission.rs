@@ -1,0 +1,209 @@
+//! Whether a push may move its refs: everything that can be refused is refused here, every reason
+//! at once. Accepts nothing for good: git may still fail to move a ref.
+
+use std::collections::BTreeMap;
+
+use wharf_config::application::{self, Application, Runtime, Value};
+use wharf_config::files::Files;
+use wharf_config::name::BranchName;
+use wharf_config::problem::Problem;
+use wharf_config::project::Project;
+use wharf_wire::hook::{RefUpdate, Verdict};
+
+use crate::report;
+
+/// Everything that the decision rests on.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// The project that names the repository, if one does.
+    pub project: Option<&'a Project>,
+    /// The repository's path, for the reason.
+    pub repository: &'a str,
+    /// The branch that the repository's HEAD names.
+    pub default_branch: Option<&'a BranchName>,
+    /// What is to move.
+    pub updates: &'a [RefUpdate],
+    /// The wanted files of the pushed commits.
+    pub files: &'a BTreeMap<String, Files>,
+    /// What the host has of each runtime that is asked for.
+    pub runtimes: &'a BTreeMap<String, Found>,
+    /// What each branch serves now, for the last line.
+    pub serving: &'a BTreeMap<String, u32>,
+}
+
+/// What the host has of a runtime.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It is there in this version, and fits.
+    Fits(String),
+    /// Only this version is there.
+    Other(String),
+    /// Nothing of it is there.
+    Missing,
+}
+
+/// A branch that is to live or to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Branch {
+    /// Its tip moves to this commit.
+    Moves(BranchName, String),
+    /// It goes away.
+    Goes(BranchName),
+    /// It is no branch, or none that could be an environment.
+    NotServed,
+}
+
+const HEADS: &str = "refs/heads/";
+
+/// What an update means. The error is the reason why its name cannot be an environment.
+///
+/// # Errors
+/// One line that names the branch.
+pub fn branch(update: &RefUpdate) -> Result<Branch, String> {
+    let Some(name) = update.name.strip_prefix(HEADS) else {
+        return Ok(Branch::NotServed);
+    };
+    if update.lossy {
+        return if update.deletes() {
+            Ok(Branch::NotServed)
+        } else {
+            Err(format!("branch `{}` is not UTF-8", name.escape_default()))
+        };
+    }
+    match (BranchName::parse(name), update.deletes()) {
+        (Ok(name), true) => Ok(Branch::Goes(name)),
+        (Ok(name), false) => Ok(Branch::Moves(name, update.new.clone())),
+        // It cannot have an environment, so nothing stands in the way.
+        (Err(_), true) => Ok(Branch::NotServed),
+        (Err(error), false) => Err(error.to_string()),
+    }
+}
+
+/// The commits whose files the decision needs, each once.
+pub fn wanted(updates: &[RefUpdate]) -> Vec<String> {
+    let mut commits: Vec<String> = updates
+        .iter()
+        .filter_map(|update| match branch(update) {
+            Ok(Branch::Moves(_, commit)) => Some(commit),
+            _ => None,
+        })
+        .collect();
+    commits.sort_unstable();
+    commits.dedup();
+    commits
+}
+
+/// The runtimes that the pushed commits ask for.
+pub fn runtimes(files: &BTreeMap<String, Files>) -> Vec<Runtime> {
+    files
+        .values()
+        .filter_map(|files| application::read(files).ok().and_then(|read| read.runtime))
+        .collect()
+}
+
+/// Decides.
+pub fn judge(facts: &Facts<'_>) -> Verdict {
+    let mut reasons: Vec<String> = Vec::new();
+    let mut notes: Vec<String> = Vec::new();
+    let Some(project) = facts.project else {
+        let lines = report::reason(
+            &format!("no project names this repository ({})", facts.repository),
+            Some("register it on the host: wharf project add NAME REPOSITORY"),
+        );
+        return verdict(lines, notes, facts);
+    };
+    let mut seen: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for update in facts.updates {
+        match branch(update) {
+            Err(message) => reasons.extend(report::reason(
+                &message,
+                Some("rename it (git branch -m OLD NEW), then push again"),
+            )),
+            Ok(Branch::NotServed) => {}
+            Ok(Branch::Goes(name)) => {
+                if project.production(facts.default_branch) == Some(&name) {
+                    reasons.extend(report::reason(
+                        &format!("branch {name} is production and cannot be deleted"),
+                        Some("to move production elsewhere, change the project's file first"),
+                    ));
+                }
+            }
+            Ok(Branch::Moves(name, commit)) => {
+                let lines = seen.entry(update.new.as_str()).or_default();
+                if !lines.is_empty() {
+                    continue; // the same commit under another name: its reasons are given once
+                }
+                match facts.files.get(&commit).map(application::read) {
+                    None => lines.extend(report::reason(
+                        &format!("the configuration of {name} could not be read"),
+                        Some("push again; if it stays so, ask the host's operator"),
+                    )),
+                    Some(Err(problems)) => {
+                        lines.extend(problems.render(report::WIDTH).lines().map(str::to_owned));
+                    }
+                    Some(Ok(application)) => {
+                        notes.extend(application.warnings.iter().flat_map(|w| report::warning(w)));
+                        lines.extend(unfit(&application, facts.runtimes));
+                    }
+                }
+                reasons.extend(lines.iter().cloned());
+            }
+        }
+    }
+    verdict(reasons, notes, facts)
+}
+
+/// What a valid configuration asks for and this host does not have.
+fn unfit(application: &Application, runtimes: &BTreeMap<String, Found>) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(runtime) = &application.runtime {
+        let wanted = runtime.to_string();
+        let (message, hint) = match runtimes.get(&wanted) {
+            Some(Found::Fits(_)) => (None, String::new()),
+            Some(Found::Other(version)) => (
+                Some(format!("this host has {} {version}, not {wanted}", runtime.name.as_str())),
+                format!("set runtime = \"{}:{}\"", runtime.name.as_str(), major(version)),
+            ),
+            Some(Found::Missing) | None => (
+                Some(format!("this host has no {}", runtime.name.as_str())),
+                "ask the host's operator to install it".to_owned(),
+            ),
+        };
+        if let Some(message) = message {
+            let problem = match &application.runtime_at {
+                Some(spot) => spot.problem("runtime-missing", message),
+                None => Problem::new("wharf.toml", "runtime-missing", message),
+            };
+            let rendered = problem.hint(hint).render(report::WIDTH);
+            lines.extend(rendered.lines().map(str::to_owned));
+        }
+    }
+    for (name, value) in &application.env {
+        if let Value::Required { help } = value {
+            let help = help.as_deref().map(|help| format!(" ({help})")).unwrap_or_default();
+            lines.extend(report::reason(
+                &format!("variable {name} is required and not set{help}"),
+                Some("this version of Wharf cannot set variables yet: give a value in [env]"),
+            ));
+        }
+    }
+    lines
+}
+
+/// `8.2.29` → `8.2`: what a person would ask for.
+fn major(version: &str) -> String {
+    version.splitn(3, '.').take(2).collect::<Vec<_>>().join(".")
+}
+
+fn verdict(mut reasons: Vec<String>, notes: Vec<String>, facts: &Facts<'_>) -> Verdict {
+    if reasons.is_empty() {
+        return Verdict { accepted: true, lines: notes };
+    }
+    reasons.push(match facts.serving.iter().next() {
+        Some((environment, release)) if facts.serving.len() == 1 => {
+            format!("{environment} still serves r{release}; nothing was changed.")
+        }
+        _ => "nothing was accepted; nothing was changed.".to_owned(),
+    });
+    Verdict { accepted: false, lines: reasons }
+}

@@ -96,3 +96,39 @@ pub struct Record {
 pub fn socket(directory: &std::path::Path, instance: &super::job::JobId) -> PathBuf {
     directory.join(format!("{instance}.sock"))
 }
+
+/// The whole life of the program.
+#[must_use]
+pub fn main() -> std::process::ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["exec", parent, bubblewrap] => become_sandbox(parent, bubblewrap),
+        _ => Err("usage: wharf-keeper JOBFILE BUBBLEWRAP".into()),
+    };
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("wharf-keeper: {}", chain(&*error));
+            std::process::ExitCode::from(125)
+        }
+    }
+}
+
+type AnyError = Box<dyn std::error::Error>;
+
+fn become_sandbox(parent: &str, bubblewrap: &str) -> Result<(), AnyError> {
+    match super::inside::become_sandbox(parent.parse()?, &serde_json::from_str(bubblewrap)?)? {}
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

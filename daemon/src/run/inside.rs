@@ -91,7 +91,9 @@ fn render(job: &Job, program: &Bubblewrap) -> Result<Command, InsideError> {
         .args(["--", "/bin/sh", "-c", &job.command])
         .env_clear();
     // They stay open until exec: bubblewrap reads and closes them.
-    kept.map(std::mem::forget);
+    for descriptor in kept {
+        std::mem::forget(descriptor);
+    }
     Ok(command)
 }
 

@@ -1,8 +1,24 @@
 //! The supervisor of one process, in a program of its own, so that it outlives the daemon.
 //!
-//! `wharf-keeper JOBFILE` says `ready` on its standard output once its socket listens.
+//! `wharf-keeper JOBFILE BUBBLEWRAP` says `ready` on its standard output once its socket listens.
+//! It lives in a session of its own, with one thread; when it is killed, its process dies with it.
 
-use std::{path::PathBuf, time::Duration};
+mod child;
+mod client;
+mod output;
+mod program;
+mod restarts;
+mod serve;
+
+use std::{
+    fs::File,
+    io,
+    os::fd::AsRawFd,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use self::program::main;
 
 use serde::{Deserialize, Serialize};
 
@@ -93,42 +109,20 @@ pub struct Record {
 
 /// Where an instance's control socket is.
 #[must_use]
-pub fn socket(directory: &std::path::Path, instance: &super::job::JobId) -> PathBuf {
+pub fn socket(directory: &Path, instance: &super::job::JobId) -> PathBuf {
     directory.join(format!("{instance}.sock"))
 }
 
-/// The whole life of the program.
-#[must_use]
-pub fn main() -> std::process::ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let result = match words.as_slice() {
-        ["exec", parent, bubblewrap] => become_sandbox(parent, bubblewrap),
-        _ => Err("usage: wharf-keeper JOBFILE BUBBLEWRAP".into()),
-    };
-    match result {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("wharf-keeper: {}", chain(&*error));
-            std::process::ExitCode::from(125)
-        }
-    }
-}
-
-type AnyError = Box<dyn std::error::Error>;
-
-fn become_sandbox(parent: &str, bubblewrap: &str) -> Result<(), AnyError> {
-    match super::inside::become_sandbox(parent.parse()?, &serde_json::from_str(bubblewrap)?)? {}
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+/// A name for a socket's path that is short enough for the kernel's 108 bytes, as long as the
+/// returned directory is open.
+///
+/// # Errors
+/// When the directory cannot be opened.
+pub(super) fn reach(socket: &Path) -> io::Result<(File, PathBuf)> {
+    let directory = File::open(socket.parent().unwrap_or(Path::new("/")))?;
+    let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let path = Path::new("/proc/self/fd")
+        .join(directory.as_raw_fd().to_string())
+        .join(name);
+    Ok((directory, path))
 }

@@ -85,3 +85,26 @@ pub(crate) fn alive(pid: i32) -> bool {
         Err(_) => false,
     }
 }
+
+/// Waits for the end of a process that need not be a child; takes hold of it at once.
+pub(crate) fn end_of(pid: i32) -> impl Future<Output = ()> {
+    use rustix::{
+        event::{PollFd, PollFlags, Timespec, poll},
+        process::{Pid, PidfdFlags, pidfd_open},
+    };
+    let process = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()).unwrap();
+    async move {
+        let wait = move || {
+            let deadline = Timespec {
+                tv_sec: 10,
+                tv_nsec: 0,
+            };
+            poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&deadline)).unwrap()
+        };
+        assert_eq!(
+            tokio::task::spawn_blocking(wait).await.unwrap(),
+            1,
+            "{pid} lives on"
+        );
+    }
+}

@@ -1,13 +1,22 @@
 //! How code of a repository is started. Nothing else starts it.
 
-mod descriptors;
+pub mod sandbox;
+
+pub mod bubblewrap;
 pub mod host_root;
-pub mod inside;
+
 pub mod job;
+
+pub mod runner;
+pub mod running;
+
 pub mod keeper;
 pub mod keepers;
+
+pub mod inside;
+
+mod descriptors;
+mod signals;
+
 pub mod output;
 pub mod raw_log;
-pub mod runner;
-pub mod sandbox;
-pub mod signals;

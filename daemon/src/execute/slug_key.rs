@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_key_is_stable_across_releases_of_wharf() {
-        insta::assert_snapshot!(base().key(), @"");
+        insta::assert_snapshot!(base().key(), @"6ebfe100e5d677d7a26a5fd0626677d5944f18729d7056228d14eca9c2f953ff");
     }
 
     #[test]

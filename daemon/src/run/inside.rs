@@ -1,1 +1,135 @@
+//! `wharf-keeper exec`: becomes bubblewrap for the job on its standard input.
+//!
+//! A program of its own between the daemon and bubblewrap, since it has one thread and nothing
+//! inherited: it can set limits, the death signal and descriptors without a race.
 
+use std::{
+    convert::Infallible,
+    fs::File,
+    io::{self, Seek, Write},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::{ffi::OsStrExt, process::CommandExt},
+    },
+    path::Path,
+    process::Command,
+};
+
+use rustix::{
+    fs::{MemfdFlags, Mode, memfd_create},
+    process::{Resource, Rlimit, Signal},
+};
+
+use super::{
+    bubblewrap::Bubblewrap,
+    descriptors,
+    host_root::{GROUP, HostRoot, PASSWD},
+    job::{self, Job, JobError},
+    sandbox::{Limits, Setup, bubblewrap},
+};
+
+/// Why a sandbox was not entered.
+#[derive(Debug, thiserror::Error)]
+pub enum InsideError {
+    /// The job cannot be read.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// Whoever started this is dead already.
+    #[error("the parent process is gone")]
+    Orphan,
+    /// The system refused something.
+    #[error("cannot {0}")]
+    System(&'static str, #[source] io::Error),
+}
+
+fn cannot<E: Into<io::Error>>(verb: &'static str) -> impl FnOnce(E) -> InsideError {
+    move |error| InsideError::System(verb, error.into())
+}
+
+/// Becomes bubblewrap with the job's command. Returns only when that fails.
+///
+/// # Errors
+/// [`InsideError`].
+pub fn become_sandbox(parent: u32, program: &Bubblewrap) -> Result<Infallible, InsideError> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(cannot("set the death signal"))?;
+    let now = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
+    if u32::try_from(now) != Ok(parent) {
+        return Err(InsideError::Orphan);
+    }
+    let job = job::read(&mut io::stdin().lock(), Path::new("of the standard input"))?;
+    let null = File::open("/dev/null").map_err(cannot("open /dev/null"))?;
+    rustix::stdio::dup2_stdin(&null).map_err(cannot("close the standard input"))?;
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    limit(job.sandbox.limits)?;
+
+    let mut command = render(&job, program)?;
+    Err(InsideError::System("start bubblewrap", command.exec()))
+}
+
+fn render(job: &Job, program: &Bubblewrap) -> Result<Command, InsideError> {
+    let passwd = in_memory(PASSWD.as_bytes())?;
+    let group = in_memory(GROUP.as_bytes())?;
+    let setup = Setup {
+        passwd: passwd.as_raw_fd(),
+        group: group.as_raw_fd(),
+        user_namespaces: program.user_namespaces,
+    };
+    let mut words = Vec::new();
+    for word in bubblewrap(&job.sandbox, &HostRoot::probe(), setup) {
+        words.extend_from_slice(word.as_bytes());
+        words.push(0);
+    }
+    let args = in_memory(&words)?;
+    let kept = [passwd, group, args].map(OwnedFd::from);
+    descriptors::close_at_exec(&kept.each_ref().map(AsRawFd::as_raw_fd))
+        .map_err(cannot("close what was inherited"))?;
+
+    let mut command = Command::new(&program.program);
+    command.arg("--args").arg(kept[2].as_raw_fd().to_string());
+    command
+        .args(["--", "/bin/sh", "-c", &job.command])
+        .env_clear();
+    // They stay open until exec: bubblewrap reads and closes them.
+    for descriptor in kept {
+        std::mem::forget(descriptor);
+    }
+    Ok(command)
+}
+
+/// A file in memory that survives the next exec.
+fn in_memory(bytes: &[u8]) -> Result<File, InsideError> {
+    let failed = || cannot::<io::Error>("write to memory");
+    let file = memfd_create("wharf", MemfdFlags::empty()).map_err(cannot("write to memory"))?;
+    let mut file = File::from(file);
+    file.write_all(bytes).map_err(failed())?;
+    file.rewind().map_err(failed())?;
+    Ok(file)
+}
+
+fn limit(limits: Limits) -> Result<(), InsideError> {
+    let all = [
+        (Resource::Core, Some(0)),
+        (Resource::Nofile, limits.open_files),
+        (Resource::Fsize, limits.file_bytes),
+        (Resource::Nproc, limits.processes),
+    ];
+    for (resource, wanted) in all {
+        if let Some(wanted) = wanted {
+            // What the daemon itself may not exceed cannot be raised, only lowered.
+            let allowed = rustix::process::getrlimit(resource)
+                .maximum
+                .unwrap_or(u64::MAX);
+            let value = Some(wanted.min(allowed));
+            rustix::process::setrlimit(
+                resource,
+                Rlimit {
+                    current: value,
+                    maximum: value,
+                },
+            )
+            .map_err(cannot("set a limit"))?;
+        }
+    }
+    Ok(())
+}

@@ -20,13 +20,13 @@ pub struct JobId(String);
 /// Text that cannot be a [`JobId`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "{0:?} is no job id: up to 90 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
+    "{0:?} is no job id: up to 80 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
 )]
 pub struct BadJobId(String);
 
 impl JobId {
-    /// Longest id: with a directory of 10 bytes a socket's path of 108 keeps room for no more.
-    const MAX: usize = 90;
+    /// The longest id: a socket's path has 108 bytes, of which `/proc/self/fd/NN/` and `.sock` need some.
+    const MAX: usize = 80;
 
     /// Reads an id.
     ///
@@ -250,7 +250,7 @@ mod tests {
             "a b",
             "a\n",
             "é",
-            &"a".repeat(91),
+            &"a".repeat(81),
         ] {
             assert!(JobId::parse(bad).is_err(), "{bad:?}");
         }

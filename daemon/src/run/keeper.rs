@@ -1,8 +1,24 @@
 //! The supervisor of one process, in a program of its own, so that it outlives the daemon.
 //!
-//! `wharf-keeper JOBFILE` says `ready` on its standard output once its socket listens.
+//! `wharf-keeper JOBFILE BUBBLEWRAP` says `ready` on its standard output once its socket listens.
+//! It lives in a session of its own, with one thread; when it is killed, its process dies with it.
 
-use std::{path::PathBuf, time::Duration};
+mod child;
+mod client;
+mod output;
+mod program;
+mod restarts;
+mod serve;
+
+use std::{
+    fs::File,
+    io,
+    os::fd::AsRawFd,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use self::program::main;
 
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +109,20 @@ pub struct Record {
 
 /// Where an instance's control socket is.
 #[must_use]
-pub fn socket(directory: &std::path::Path, instance: &super::job::JobId) -> PathBuf {
+pub fn socket(directory: &Path, instance: &super::job::JobId) -> PathBuf {
     directory.join(format!("{instance}.sock"))
+}
+
+/// A name for a socket's path that is short enough for the kernel's 108 bytes, as long as the
+/// returned directory is open.
+///
+/// # Errors
+/// When the directory cannot be opened.
+pub(super) fn reach(socket: &Path) -> io::Result<(File, PathBuf)> {
+    let directory = File::open(socket.parent().unwrap_or(Path::new("/")))?;
+    let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let path = Path::new("/proc/self/fd")
+        .join(directory.as_raw_fd().to_string())
+        .join(name);
+    Ok((directory, path))
 }

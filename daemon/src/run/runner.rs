@@ -1,10 +1,28 @@
-//! Starts, streams and ends the steps of stages. Only ids cross this interface.
+//! Starts the steps of stages. Only ids cross this interface: the runner reads the job's file itself.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+    time::Duration,
+};
 
-use super::job::{JobError, JobId, Jobs};
+use tokio::{
+    process::{Child, Command},
+    runtime::Handle,
+    sync::{oneshot, watch},
+};
 
-/// What a runner can be asked. The helper of a later day answers the same three.
+use super::{
+    bubblewrap::Bubblewrap,
+    job::{JobError, JobId, Jobs, Kind},
+    running::Running,
+};
+
+/// What a runner can be asked. A helper with more rights answers the same three.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Start the job in the file of this id.
@@ -21,14 +39,11 @@ pub enum RunError {
     /// The job cannot be read.
     #[error(transparent)]
     Job(#[from] JobError),
-    /// The sandbox's program is not there.
-    #[error("bubblewrap is not installed (apt install bubblewrap)")]
-    NoBubblewrap,
     /// A process's job was given where a stage's is needed.
     #[error("job {0} is no stage")]
     NotAStage(JobId),
     /// A job of this id runs already.
-    #[error("job {0} runs already")]
+    #[error("job {0} still runs")]
     Running(JobId),
     /// The child cannot be started.
     #[error("cannot start {}", program.display())]
@@ -61,52 +76,156 @@ pub enum Exit {
 /// Runs stages as children of this process.
 #[derive(Debug)]
 pub struct Runner {
-    _jobs: Jobs,
+    jobs: Jobs,
+    program: PathBuf,
+    bubblewrap: String,
+    spawner: mpsc::Sender<Order>,
+    table: Table,
 }
 
-/// A step that runs. Dropped, it is killed.
+/// The jobs that run, each with a way to cancel it.
+pub(super) type Table = Arc<Mutex<HashMap<JobId, watch::Sender<bool>>>>;
+
 #[derive(Debug)]
-pub struct Running;
+struct Order {
+    command: Command,
+    reply: oneshot::Sender<io::Result<Child>>,
+}
 
 impl Runner {
-    /// A runner with its permanent thread. `keeper` is the program `wharf-keeper`.
+    /// A runner with its permanent thread, inside a tokio runtime. `keeper` is the program
+    /// `wharf-keeper`.
+    ///
+    /// What it started dies with it: the death signal of a child follows the *thread* that made it.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn new(jobs: Jobs, _keeper: PathBuf) -> io::Result<Self> {
-        Ok(Self { _jobs: jobs })
+    pub fn new(jobs: Jobs, keeper: PathBuf, bubblewrap: &Bubblewrap) -> io::Result<Self> {
+        let (spawner, orders) = mpsc::channel::<Order>();
+        let runtime = Handle::current();
+        thread::Builder::new()
+            .name("spawner".into())
+            .spawn(move || {
+                let _entered = runtime.enter();
+                for Order { mut command, reply } in orders {
+                    if let Err(Ok(mut child)) = reply.send(command.spawn()) {
+                        // Nobody waits for it any more.
+                        child
+                            .start_kill()
+                            .unwrap_or_else(|error| tracing::warn!(%error, "kill"));
+                    }
+                }
+            })?;
+        let bubblewrap = serde_json::to_string(bubblewrap).expect("strings and names");
+        Ok(Self {
+            jobs,
+            program: keeper,
+            bubblewrap,
+            spawner,
+            table: Table::default(),
+        })
     }
 
-    /// Starts the job in the file of this id.
+    /// Starts the job in the file of this id, and removes the file.
     ///
     /// # Errors
     /// [`RunError`].
-    pub async fn start(&self, _id: &JobId) -> Result<Running, RunError> {
-        unimplemented!()
+    pub async fn start(&self, id: &JobId) -> Result<Running, RunError> {
+        let jobs = self.jobs.clone();
+        let name = id.clone();
+        let (job, file) = tokio::task::spawn_blocking(move || {
+            let opened = jobs.open(&name)?;
+            jobs.remove(&name)
+                .map_err(|error| JobError::Read(jobs.path(&name), error))?;
+            Ok::<_, JobError>(opened)
+        })
+        .await
+        .expect("reading a job does not panic")?;
+        let Kind::Stage(stage) = job.kind else {
+            return Err(RunError::NotAStage(id.clone()));
+        };
+
+        let spawn = |source| RunError::Spawn {
+            program: self.program.clone(),
+            source,
+        };
+        let (output, input) = io::pipe().map_err(spawn)?;
+        let mut command = Command::new(&self.program);
+        command
+            .args(["exec", &std::process::id().to_string(), &self.bubblewrap])
+            .env_clear()
+            .current_dir("/")
+            .process_group(0)
+            .stdin(Stdio::from(file))
+            .stderr(Stdio::from(input.try_clone().map_err(spawn)?))
+            .stdout(Stdio::from(input))
+            .kill_on_drop(true);
+
+        let (cancel, cancelled) = watch::channel(false);
+        {
+            let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+            if table.contains_key(id) {
+                return Err(RunError::Running(id.clone()));
+            }
+            table.insert(id.clone(), cancel);
+        }
+        let entry = TableEntry {
+            table: Arc::clone(&self.table),
+            id: id.clone(),
+        };
+        let child = self.spawn(command).await.map_err(spawn)?;
+        Running::new(child, output.into(), stage, cancelled, entry).map_err(spawn)
+    }
+
+    async fn spawn(&self, command: Command) -> io::Result<Child> {
+        let gone = || io::Error::other("the spawning thread is gone");
+        let (reply, answer) = oneshot::channel();
+        self.spawner
+            .send(Order { command, reply })
+            .map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 
     /// Ends a job with everything that it started: TERM, 500 ms, KILL. False when it does not run.
-    pub fn kill(&self, _id: &JobId) -> bool {
-        unimplemented!()
+    pub fn kill(&self, id: &JobId) -> bool {
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table
+            .get(id)
+            .is_some_and(|cancel| cancel.send_replace(true) || cancel.receiver_count() > 0)
     }
 
     /// Checks that nothing of a job is left, so that its result may be taken.
     ///
     /// # Errors
     /// [`RunError::Running`].
-    pub fn import(&self, _id: &JobId) -> Result<(), RunError> {
-        unimplemented!()
+    pub fn import(&self, id: &JobId) -> Result<(), RunError> {
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.contains_key(id) {
+            Err(RunError::Running(id.clone()))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The program `wharf-keeper`.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 }
 
-impl Running {
-    /// The next bytes of its output, both streams in one; `None` at the end.
-    pub async fn next_output(&mut self) -> Option<Vec<u8>> {
-        unimplemented!()
-    }
+/// A job's place in the table; leaves it when dropped.
+#[derive(Debug)]
+pub(super) struct TableEntry {
+    table: Table,
+    id: JobId,
+}
 
-    /// How it ended; call it after the last output.
-    pub async fn wait(self) -> Exit {
-        unimplemented!()
+impl Drop for TableEntry {
+    fn drop(&mut self) {
+        self.table
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.id);
     }
 }

@@ -81,13 +81,25 @@ pub struct Limits {
     pub processes: Option<u64>,
 }
 
-/// Descriptors of the small files that the sandbox gets as copies.
+/// What a rendering needs besides: bubblewrap's abilities, and descriptors of files to copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Copies {
-    /// `/etc/passwd`.
+pub struct Setup {
+    /// A descriptor of `/etc/passwd`'s content.
     pub passwd: i32,
-    /// `/etc/group`.
+    /// A descriptor of `/etc/group`'s content.
     pub group: i32,
+    /// Whether the code inside may make user namespaces of its own.
+    pub user_namespaces: UserNamespaces,
+}
+
+/// Whether the code inside may make user namespaces: they open much of the kernel to attacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UserNamespaces {
+    /// It cannot.
+    Disabled,
+    /// It can: bubblewrap or the kernel does not know how to forbid it.
+    Allowed,
 }
 
 impl Sandbox {
@@ -130,7 +142,7 @@ impl Sandbox {
 ///
 /// `--die-with-parent` is always there: the parent is a permanent thread, or a keeper.
 #[must_use]
-pub fn bubblewrap(sandbox: &Sandbox, host: &HostRoot, copies: Copies) -> Vec<OsString> {
+pub fn bubblewrap(sandbox: &Sandbox, host: &HostRoot, setup: Setup) -> Vec<OsString> {
     let mut argv = Argv::default();
     argv.push(["--unshare-user", "--unshare-all"]);
     if sandbox.network == Network::Shared {
@@ -159,14 +171,14 @@ pub fn bubblewrap(sandbox: &Sandbox, host: &HostRoot, copies: Copies) -> Vec<OsS
         "--perms",
         "0644",
         "--file",
-        &copies.passwd.to_string(),
+        &setup.passwd.to_string(),
         "/etc/passwd",
     ]);
     argv.push([
         "--perms",
         "0644",
         "--file",
-        &copies.group.to_string(),
+        &setup.group.to_string(),
         "/etc/group",
     ]);
 

@@ -1,0 +1,118 @@
+//! The program `wharf-keeper`, from its arguments to its end.
+
+use std::{
+    convert::Infallible,
+    error::Error,
+    fs::{self, File},
+    io::{self, Write},
+    os::unix::net::{UnixListener, UnixStream},
+    path::Path,
+    process::ExitCode,
+};
+
+use rustix::fs::Mode;
+
+use super::{output::Output, reach, serve::Keeper};
+use crate::run::{
+    bubblewrap::Bubblewrap,
+    inside,
+    job::{self, Kind},
+};
+
+type AnyError = Box<dyn Error>;
+
+/// The whole life of the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["exec", parent, bubblewrap] => {
+            become_sandbox(parent, bubblewrap).map(|never| match never {})
+        }
+        [job, bubblewrap] => keep(Path::new(job), bubblewrap),
+        _ => Err("usage: wharf-keeper JOBFILE BUBBLEWRAP".into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Also to whoever waits for `ready`; afterwards that is /dev/null.
+            println!("{}", chain(&*error));
+            eprintln!("wharf-keeper: {}", chain(&*error));
+            ExitCode::from(125)
+        }
+    }
+}
+
+fn become_sandbox(parent: &str, bubblewrap: &str) -> Result<Infallible, AnyError> {
+    Ok(inside::become_sandbox(
+        parent.parse()?,
+        &serde_json::from_str(bubblewrap)?,
+    )?)
+}
+
+fn keep(path: &Path, bubblewrap: &str) -> Result<(), AnyError> {
+    rustix::process::setsid()?;
+    rustix::process::chdir("/")?;
+    let bubblewrap: Bubblewrap = serde_json::from_str(bubblewrap)?;
+    let job = job::read(&mut File::open(path)?, path)?;
+    let Kind::Process(process) = job.kind.clone() else {
+        return Err(format!("job {} is no process", job.id).into());
+    };
+    let (told_to_end, signal) = UnixStream::pair()?;
+    signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, signal)?;
+    let output = Output::open(&process.output)?;
+    let listener = listen(&process.socket)?;
+
+    io::stdout().write_all(b"ready\n")?;
+    io::stdout().flush()?;
+    rustix::stdio::dup2_stdout(File::options().write(true).open("/dev/null")?)?;
+
+    let (socket, record) = (process.socket.clone(), process.record.clone());
+    let keeper = Keeper {
+        job,
+        process,
+        bubblewrap,
+        listener,
+        told_to_end,
+        output,
+    };
+    let clients = keeper.run()?;
+    remove(&socket)?;
+    remove(&record)?;
+    drop(clients);
+    Ok(())
+}
+
+/// Listens at a path that only this user may reach; in place of a keeper that is dead.
+fn listen(socket: &Path) -> Result<UnixListener, AnyError> {
+    let (_directory, path) = reach(socket)?;
+    if UnixStream::connect(&path).is_ok() {
+        return Err(format!("another keeper answers at {}", socket.display()).into());
+    }
+    remove(socket)?;
+    let before = rustix::process::umask(Mode::from_raw_mode(0o177));
+    let listener = UnixListener::bind(&path)?;
+    rustix::process::umask(before);
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn remove(path: &Path) -> Result<(), AnyError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -16,6 +16,7 @@ pub mod route;
 pub mod router;
 pub mod runtime;
 pub mod slug_key;
+pub mod source;
 pub mod sweep;
 pub mod variables;
 pub mod world;

@@ -39,6 +39,16 @@ pub struct Act {
     pub cancel: CancellationToken,
     /// Whether deploy commands have begun, so that data may have changed.
     pub touched: std::sync::atomic::AtomicBool,
+    record: Record,
+}
+
+/// Whether steps are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Record {
+    /// As those of an activity.
+    Steps,
+    /// Not at all: nobody asked for it, a new daemon starts again what served.
+    Nothing,
 }
 
 /// How an activity ended: recorded first, then said.
@@ -60,7 +70,7 @@ pub async fn perform(world: Arc<World>, task: Task, cancel: CancellationToken) -
         Ok(record) => record.and_then(|record| record.live),
         Err(error) => return conclude_failure(&name, None, error.into(), began, false),
     };
-    let act = match Act::new(world, task, previous, log, cancel) {
+    let act = match Act::new(world, task, previous, Record::Steps, log, cancel) {
         Ok(act) => act,
         Err(failure) => return conclude_failure(&name, previous, failure, began, false),
     };
@@ -84,10 +94,15 @@ async fn make_and_deploy(act: &Act) -> Result<Option<u32>, Failure> {
 }
 
 impl Act {
-    fn new(
+    /// Looks up what the activity's names mean now.
+    ///
+    /// # Errors
+    /// That its project is gone.
+    pub fn new(
         world: Arc<World>,
         task: Task,
         previous: Option<u32>,
+        record: Record,
         log: Log,
         cancel: CancellationToken,
     ) -> Result<Act, Failure> {
@@ -96,7 +111,7 @@ impl Act {
             Failure::new("unknown-project", format!("project {} is gone", task.key.project))
                 .hint("its file in projects.d was removed or is broken: wharf doctor")
         })?;
-        let default = super::repository::head(&project.repository);
+        let default = super::source::head(&project.repository);
         let environment = project.environment(&task.branch, default.as_ref());
         Ok(Act {
             world,
@@ -108,6 +123,7 @@ impl Act {
             log,
             cancel,
             touched: std::sync::atomic::AtomicBool::new(false),
+            record,
         })
     }
 
@@ -143,6 +159,9 @@ impl Act {
     ) -> Result<T, Failure> {
         if self.cancel.is_cancelled() {
             return Err(Failure::cancelled());
+        }
+        if self.record == Record::Nothing {
+            return effect.await;
         }
         let recorder = &self.world.recorder;
         let number = recorder.step_started(&self.task.id, stage, name).await?;

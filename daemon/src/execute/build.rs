@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::freeze::{self, Freeze, FreezeError, MountKind, MountPoint};
 use super::slug_key::{FORMAT, Ingredients, SlugKey, explain};
 use super::variables::{self, CACHE};
-use super::{repository, runtime};
+use super::{repository, runtime, source};
 use crate::disk;
 use crate::report;
 use crate::run::sandbox::{Access, Bind, HOME, Sandbox};
@@ -83,7 +83,7 @@ async fn ingredients(act: &Act, commit: &str) -> Result<(Application, Ingredient
     let id = commit.to_owned();
     let (files, tree) = tokio::task::spawn_blocking(move || {
         Ok::<_, repository::RepositoryError>((
-            repository::files(&repository, &id)?,
+            source::files(&repository, &id)?,
             repository::tree_of(&repository, &id)?,
         ))
     })

@@ -64,6 +64,11 @@ pub fn warning(text: &str) -> Vec<String> {
     wrapped(WIDTH, "warning: ", "  ", text)
 }
 
+/// A line of our own that needs no attention.
+pub fn remark(text: &str) -> Vec<String> {
+    wrapped(WIDTH, "wharf: ", "  ", text)
+}
+
 fn opened(
     width: usize,
     kind: &str,

@@ -1,0 +1,164 @@
+//! The processes that serve, as their keepers tell it.
+
+use std::collections::HashMap;
+
+use tokio::task::JoinSet;
+
+use super::{Desk, Event};
+use crate::execute::World;
+use crate::execute::failure::chain;
+use crate::run::job::JobId;
+use crate::run::keeper::{Ended, State};
+use crate::run::keepers::Watch;
+use crate::store::environment::EnvironmentKey;
+use crate::store::process::ProcessRecord;
+
+/// A process that is to be watched.
+#[derive(Debug)]
+pub struct Member {
+    record: ProcessRecord,
+    watch: Watch,
+}
+
+impl Member {
+    /// Finds a recorded process; none when its keeper does not answer.
+    pub async fn find(world: &World, record: ProcessRecord) -> Option<Member> {
+        let id = JobId::parse(&record.instance).ok()?;
+        let keeper = world.keepers.connect(&id).await.ok()?;
+        let watch = keeper.watch().await.ok()?;
+        Some(Member { record, watch })
+    }
+}
+
+/// How a process is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It runs; so often it was started again.
+    Up {
+        /// Since the release went live.
+        restarts: u32,
+    },
+    /// It ended and will be started again.
+    Restarting {
+        /// How it ended.
+        how: String,
+    },
+    /// It ended for good.
+    Down {
+        /// How it ended.
+        how: String,
+    },
+}
+
+/// How an environment's processes are, the worst first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// What is wrong, a phrase each.
+    pub trouble: Vec<String>,
+    /// How often processes were started again.
+    pub restarts: u32,
+    /// How many processes there are.
+    pub processes: u32,
+}
+
+/// Every watched process.
+#[derive(Debug, Default)]
+pub(super) struct Fleet(HashMap<String, (ProcessRecord, Health)>);
+
+impl Fleet {
+    /// Watches a process; one that is watched already is left alone.
+    pub(super) fn watch(&mut self, member: Member, desk: &Desk, tasks: &mut JoinSet<()>) {
+        let Member { record, mut watch } = member;
+        let instance = record.instance.clone();
+        if self.0.contains_key(&instance) {
+            return;
+        }
+        self.0.insert(instance.clone(), (record, Health::Up { restarts: 0 }));
+        let desk = desk.clone();
+        tasks.spawn(async move {
+            loop {
+                let state = match watch.next().await {
+                    Ok(state) => state,
+                    Err(error) => {
+                        tracing::debug!(instance, error = chain(&error), "keeper lost");
+                        None
+                    }
+                };
+                let health = state.and_then(health);
+                let gone = health.is_none();
+                desk.send(Event::Process { instance: instance.clone(), health }).await;
+                if gone {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Takes in what a keeper said.
+    pub(super) fn changed(&mut self, instance: &str, health: Option<Health>) {
+        let Some(health) = health else {
+            self.0.remove(instance);
+            return;
+        };
+        let Some((record, known)) = self.0.get_mut(instance) else { return };
+        if *known == health {
+            return;
+        }
+        let (project, environment) = (record.key.project.as_str(), record.key.id.as_str());
+        match &health {
+            Health::Up { restarts } => tracing::info!(
+                WHARF_PROJECT = project,
+                WHARF_ENVIRONMENT = environment,
+                WHARF_RELEASE = record.release,
+                "process {} runs (started again {restarts} times)",
+                record.name
+            ),
+            Health::Restarting { how } | Health::Down { how } => tracing::warn!(
+                WHARF_PROJECT = project,
+                WHARF_ENVIRONMENT = environment,
+                WHARF_RELEASE = record.release,
+                "process {} ended: {how}",
+                record.name
+            ),
+        }
+        *known = health;
+    }
+
+    /// How each environment's processes are.
+    pub(super) fn conditions(&self) -> HashMap<EnvironmentKey, Condition> {
+        let mut conditions: HashMap<EnvironmentKey, Condition> = HashMap::new();
+        for (record, health) in self.0.values() {
+            let condition = conditions.entry(record.key.clone()).or_default();
+            condition.processes += 1;
+            match health {
+                Health::Up { restarts } => condition.restarts += restarts,
+                Health::Restarting { how } => {
+                    condition.trouble.push(format!("{} restarting: {how}", record.name));
+                }
+                Health::Down { how } => {
+                    condition.trouble.push(format!("{} down: {how}", record.name));
+                }
+            }
+        }
+        conditions
+    }
+}
+
+fn health(state: State) -> Option<Health> {
+    Some(match state {
+        State::Started { restarts, .. } => Health::Up { restarts },
+        State::Exited { status, restart_in, .. } => {
+            let how = match status {
+                Ended::Code(code) => format!("exit code {code}"),
+                Ended::Signal(signal) => format!("signal {signal}"),
+            };
+            match restart_in {
+                Some(wait) => {
+                    Health::Restarting { how: format!("{how}, again in {} s", wait.as_secs()) }
+                }
+                None => Health::Down { how },
+            }
+        }
+        State::Stopped => return None,
+    })
+}

@@ -1,0 +1,216 @@
+//! The loop: one closed event enum, one owner of the live state.
+//!
+//! It decides synchronously and acts through tasks: nothing in here waits for a disk, a process or
+//! a peer. Every task's end comes back as an event.
+
+mod fleet;
+mod orders;
+mod start;
+
+pub use fleet::{Condition, Health};
+pub use start::begin;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use wharf_config::problem::Problems;
+use wharf_wire::Refusal;
+
+use crate::execute::World;
+use crate::execute::activity::Conclusion;
+use crate::plan::queue::{Place, Queue, Ticket};
+use crate::settings::Settings;
+use crate::store::activity::NewActivity;
+use crate::store::environment::EnvironmentKey;
+use fleet::Fleet;
+
+/// Events that wait for the loop, at most; senders wait then.
+const BACKLOG: usize = 1024;
+
+/// Everything that can happen to the loop.
+#[derive(Debug)]
+pub enum Event {
+    /// Somebody wants activities recorded and queued.
+    Order {
+        /// What, in order.
+        activities: Vec<NewActivity>,
+        /// Their ids, once they are recorded durably.
+        reply: oneshot::Sender<Result<Vec<String>, Refusal>>,
+    },
+    /// Activities were recorded.
+    Recorded {
+        /// What the queue needs to know of them.
+        tickets: Vec<Ticket>,
+        /// Who waits for their ids.
+        reply: Option<oneshot::Sender<Result<Vec<String>, Refusal>>>,
+    },
+    /// An activity reached its end and that is recorded.
+    Ended {
+        /// Its id.
+        activity: String,
+    },
+    /// Somebody wants an activity stopped.
+    Cancel {
+        /// Its id.
+        activity: String,
+        /// Who.
+        by: String,
+        /// Whether it was there to be stopped.
+        reply: oneshot::Sender<bool>,
+    },
+    /// Somebody wants to know where an activity stands in the queue.
+    Place {
+        /// Its id.
+        activity: String,
+        /// None when it does not wait.
+        reply: oneshot::Sender<Option<Place>>,
+    },
+    /// How many wait and how many run?
+    Counts {
+        /// Waiting, running.
+        reply: oneshot::Sender<(usize, usize)>,
+    },
+    /// How are an environment's processes?
+    Health {
+        /// Of all environments.
+        reply: oneshot::Sender<HashMap<EnvironmentKey, Condition>>,
+    },
+    /// A process is to be watched.
+    Watch(fleet::Member),
+    /// A watched process changed.
+    Process {
+        /// Which.
+        instance: String,
+        /// How it is now; none when its keeper is gone.
+        health: Option<Health>,
+    },
+    /// The configuration is to be read again.
+    Reload {
+        /// How many projects there are, or what is wrong.
+        reply: oneshot::Sender<Result<usize, Problems>>,
+    },
+    /// The daemon is to end; applications go on.
+    Stop,
+}
+
+/// A handle on the loop.
+#[derive(Debug, Clone)]
+pub struct Desk(mpsc::Sender<Event>);
+
+impl Desk {
+    /// Sends an event. When the loop has ended nobody is left to care.
+    pub async fn send(&self, event: Event) {
+        drop(self.0.send(event).await);
+    }
+
+    /// Sends a question and waits for its answer; none when the loop has ended.
+    pub async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Event) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.send(question(reply)).await;
+        answer.await.ok()
+    }
+}
+
+/// The loop with its live state.
+#[derive(Debug)]
+pub struct Dispatch {
+    world: Arc<World>,
+    settings: watch::Sender<Arc<Settings>>,
+    desk: Desk,
+    events: mpsc::Receiver<Event>,
+    queue: Queue,
+    running: HashMap<String, CancellationToken>,
+    fleet: Fleet,
+    tasks: JoinSet<()>,
+}
+
+impl Dispatch {
+    /// A loop that has seen no event yet.
+    pub fn new(world: Arc<World>, settings: watch::Sender<Arc<Settings>>) -> (Dispatch, Desk) {
+        let (sender, events) = mpsc::channel(BACKLOG);
+        let desk = Desk(sender);
+        let dispatch = Dispatch {
+            world,
+            settings,
+            desk: desk.clone(),
+            events,
+            queue: Queue::default(),
+            running: HashMap::new(),
+            fleet: Fleet::default(),
+            tasks: JoinSet::new(),
+        };
+        (dispatch, desk)
+    }
+
+    /// Takes one event after the other until [`Event::Stop`]; then ends what belongs to it.
+    /// Applications live on under their keepers; activities begin again with the next daemon.
+    pub async fn run(mut self) {
+        loop {
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(Event::Stop) | None => break,
+                    Some(event) => self.take(event),
+                },
+                Some(ended) = self.tasks.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "a task of the daemon ended badly");
+                    }
+                }
+            }
+        }
+        self.tasks.shutdown().await;
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Order { activities, reply } => self.record(activities, reply),
+            Event::Recorded { tickets, reply } => self.enqueue(tickets, reply),
+            Event::Ended { activity } => {
+                self.running.remove(&activity);
+                self.queue.finish(&activity);
+                self.start_what_may();
+            }
+            Event::Cancel { activity, by, reply } => {
+                let found = self.cancel(&activity, &by);
+                answer(reply, found);
+            }
+            Event::Place { activity, reply } => answer(reply, self.queue.place(&activity)),
+            Event::Counts { reply } => answer(reply, self.queue.counts()),
+            Event::Health { reply } => answer(reply, self.fleet.conditions()),
+            Event::Watch(member) => self.fleet.watch(member, &self.desk, &mut self.tasks),
+            Event::Process { instance, health } => self.fleet.changed(&instance, health),
+            Event::Reload { reply } => self.reload(reply),
+            Event::Stop => unreachable!("the loop ends before this"),
+        }
+    }
+
+    fn reload(&mut self, reply: oneshot::Sender<Result<usize, Problems>>) {
+        let (world, settings) = (Arc::clone(&self.world), self.settings.clone());
+        self.tasks.spawn(async move {
+            let place = world.place.clone();
+            let loaded = tokio::task::spawn_blocking(move || Settings::load(&place)).await;
+            let Ok(loaded) = loaded else { return };
+            let told = loaded.map(|new| {
+                let projects = new.projects.len();
+                settings.send_replace(Arc::new(new));
+                projects
+            });
+            answer(reply, told);
+        });
+    }
+
+    /// Ends an activity for good: recorded first, then said, then the next may start.
+    fn conclude(&mut self, ticket: &Ticket, conclusion: Conclusion) {
+        let (world, desk) = (Arc::clone(&self.world), self.desk.clone());
+        let ticket = ticket.clone();
+        self.tasks.spawn(async move { orders::close(&world, &desk, &ticket, conclusion).await });
+    }
+}
+
+/// Answers somebody who may have gone away meanwhile.
+fn answer<T>(reply: oneshot::Sender<T>, value: T) {
+    drop(reply.send(value));
+}

@@ -1,0 +1,235 @@
+//! From an order to its end: record, queue, start, cancel, close.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use wharf_wire::Refusal;
+use wharf_wire::event::Event as LogEvent;
+use wharf_wire::outcome::{Exit, State};
+use wharf_wire::view::Reason;
+
+use super::fleet::Member;
+use super::{Desk, Dispatch, Event, answer};
+use crate::execute::activity::{Conclusion, never_began};
+use crate::execute::failure::chain;
+use crate::execute::{World, perform};
+use crate::plan::queue::Ticket;
+use crate::store::activity::NewActivity;
+
+impl Dispatch {
+    /// Records activities durably; the queue hears of them only then.
+    pub(super) fn record(
+        &mut self,
+        activities: Vec<NewActivity>,
+        reply: oneshot::Sender<Result<Vec<String>, Refusal>>,
+    ) {
+        let blanks: Vec<_> = activities.iter().map(blank_ticket).collect();
+        let opened: Vec<_> = activities.iter().map(opened).collect();
+        // Handed to the store here, so that two orders are recorded in the order they came.
+        let recording = self.world.recorder.open(activities);
+        let (desk, logs) = (self.desk.clone(), self.world.logs.clone());
+        self.tasks.spawn(async move {
+            match recording.await {
+                Ok(ids) => {
+                    let mut tickets = blanks;
+                    for ((ticket, id), event) in tickets.iter_mut().zip(&ids).zip(opened) {
+                        ticket.activity.clone_from(id);
+                        logs.open(id).event(event(id.clone()));
+                    }
+                    desk.send(Event::Recorded { tickets, reply: Some(reply) }).await;
+                }
+                Err(error) => {
+                    let refusal = Refusal {
+                        code: "host".into(),
+                        message: format!("cannot record: {}", chain(&error)),
+                        hint: Some("this is the host's trouble: tell its operator".into()),
+                        exit: Exit::Failed,
+                    };
+                    answer(reply, Err(refusal));
+                }
+            }
+        });
+    }
+
+    /// Takes recorded activities into the queue.
+    pub(super) fn enqueue(
+        &mut self,
+        tickets: Vec<Ticket>,
+        reply: Option<oneshot::Sender<Result<Vec<String>, Refusal>>>,
+    ) {
+        let ids = tickets.iter().map(|ticket| ticket.activity.clone()).collect();
+        for ticket in tickets {
+            let by = ticket.activity.clone();
+            tracing::info!(
+                WHARF_PROJECT = ticket.project,
+                WHARF_ENVIRONMENT = ticket.environment,
+                WHARF_ACTIVITY = ticket.activity,
+                WHARF_ACTIVITY_KIND = ticket.kind.word(),
+                "queued"
+            );
+            for old in self.queue.add(ticket) {
+                self.supersede(&old, &by);
+            }
+        }
+        if let Some(reply) = reply {
+            answer(reply, Ok(ids));
+        }
+        self.start_what_may();
+    }
+
+    pub(super) fn start_what_may(&mut self) {
+        let parallel = self.world.settings().host.parallel.max(1) as usize;
+        while let Some(ticket) = self.queue.start_next(parallel) {
+            let cancel = CancellationToken::new();
+            self.running.insert(ticket.activity.clone(), cancel.clone());
+            let (world, desk) = (Arc::clone(&self.world), self.desk.clone());
+            self.tasks.spawn(async move { carry_out(world, desk, ticket, cancel).await });
+        }
+    }
+
+    /// Stops an activity that waits or runs; false when it does neither.
+    pub(super) fn cancel(&mut self, activity: &str, by: &str) -> bool {
+        if let Some(ticket) = self.queue.withdraw(activity) {
+            let reason = Reason {
+                code: "cancelled".into(),
+                message: format!("cancelled by {by} before it began"),
+                hint: None,
+            };
+            self.end_unbegun(&ticket, State::Cancelled, reason);
+            return true;
+        }
+        match self.running.get(activity) {
+            Some(cancel) => {
+                cancel.cancel();
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn supersede(&mut self, old: &Ticket, by: &str) {
+        let reason = Reason {
+            code: "superseded".into(),
+            message: format!("superseded by {by} before it began"),
+            hint: Some(format!("follow the newer one: wharf log {by} -f")),
+        };
+        self.end_unbegun(old, State::Superseded, reason);
+    }
+
+    fn end_unbegun(&mut self, ticket: &Ticket, state: State, reason: Reason) {
+        // What serves is not known here; the activity's record says it, read when it is closed.
+        let conclusion = never_began(&ticket.environment, None, state, reason);
+        self.conclude(ticket, conclusion);
+    }
+}
+
+/// A ticket without its activity's id, which the store gives.
+fn blank_ticket(activity: &NewActivity) -> Ticket {
+    let production = activity.environment.as_ref().is_some_and(|e| e.kind == "production");
+    Ticket {
+        activity: String::new(),
+        project: activity.key.project.to_string(),
+        environment: activity.key.id.to_string(),
+        production,
+        kind: activity.kind,
+    }
+}
+
+/// The first event of the activity's log.
+fn opened(activity: &NewActivity) -> impl FnOnce(String) -> LogEvent + Send + 'static {
+    let (kind, project) = (activity.kind, activity.key.project.to_string());
+    let (branch, environment) = (activity.branch.to_string(), activity.key.id.to_string());
+    move |activity| LogEvent::Opened { kind, project, branch, environment, activity }
+}
+
+/// Runs one activity to its end.
+async fn carry_out(world: Arc<World>, desk: Desk, ticket: Ticket, cancel: CancellationToken) {
+    let id = ticket.activity.as_str();
+    let conclusion = match begin(&world, id).await {
+        Ok(task) => {
+            tracing::info!(
+                WHARF_PROJECT = ticket.project,
+                WHARF_ENVIRONMENT = ticket.environment,
+                WHARF_ACTIVITY = id,
+                "started"
+            );
+            perform(Arc::clone(&world), task, cancel).await
+        }
+        Err(message) => {
+            let reason = Reason { code: "host".into(), message, hint: None };
+            never_began(&ticket.environment, None, State::Failed, reason)
+        }
+    };
+    adopt_processes(&world, &desk, &ticket).await;
+    close(&world, &desk, &ticket, conclusion).await;
+}
+
+async fn begin(world: &World, id: &str) -> Result<crate::store::activity::Task, String> {
+    world.recorder.start(id).await.map_err(|error| chain(&error))?;
+    let task = world.recorder.task(id).await.map_err(|error| chain(&error))?;
+    task.ok_or_else(|| format!("activity {id} is not recorded"))
+}
+
+/// Watches whatever processes the environment has now.
+async fn adopt_processes(world: &World, desk: &Desk, ticket: &Ticket) {
+    let Ok(processes) = world.recorder.processes().await else { return };
+    for record in processes {
+        if record.key.project.as_str() == ticket.project
+            && record.key.id.as_str() == ticket.environment
+            && let Some(member) = Member::find(world, record).await
+        {
+            desk.send(Event::Watch(member)).await;
+        }
+    }
+}
+
+/// Ends an activity: recorded first, then said.
+pub(super) async fn close(
+    world: &World,
+    desk: &Desk,
+    ticket: &Ticket,
+    mut conclusion: Conclusion,
+) {
+    let id = ticket.activity.as_str();
+    if conclusion.ending.live_after.is_none() && conclusion.ending.state != State::Succeeded {
+        say_what_serves(world, ticket, &mut conclusion).await;
+    }
+    let word = conclusion.ending.state.word();
+    if let Err(error) = world.recorder.end(id, conclusion.ending.clone()).await {
+        tracing::error!(WHARF_ACTIVITY = id, error = chain(&error), "end not recorded");
+    }
+    let reason = conclusion.ending.reason.as_ref();
+    tracing::info!(
+        WHARF_PROJECT = ticket.project,
+        WHARF_ENVIRONMENT = ticket.environment,
+        WHARF_ACTIVITY = id,
+        WHARF_ACTIVITY_KIND = ticket.kind.word(),
+        WHARF_RESULT = word,
+        WHARF_RELEASE_LIVE = conclusion.ending.live_after,
+        WHARF_DURATION_USEC = conclusion.ended.milliseconds * 1000,
+        WHARF_URL = conclusion.ended.url,
+        WHARF_ERROR = reason.map(|reason| reason.code.as_str()),
+        "{word}: {}",
+        conclusion.ended.serves
+    );
+    world.logs.open(id).event(LogEvent::Ended(Box::new(conclusion.ended)));
+    desk.send(Event::Ended { activity: id.to_owned() }).await;
+}
+
+async fn say_what_serves(world: &World, ticket: &Ticket, conclusion: &mut Conclusion) {
+    let Ok(key) = crate::store::environment::key(&ticket.project, &ticket.environment) else {
+        return;
+    };
+    if let Ok(Some(record)) = world.recorder.environment(&key).await
+        && let Some(live) = record.live
+    {
+        conclusion.ending.live_after = Some(live);
+        conclusion.ended.serves = crate::execute::activity::serves(
+            &ticket.environment,
+            Some(live),
+            "nothing was changed.",
+        );
+    }
+}
+

@@ -1,0 +1,318 @@
+//! The processes of a release: started beside the old ones, good once they are healthy.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::{Duration, Instant};
+
+use wharf_config::application::Application;
+use wharf_wire::event::Stage;
+use wharf_wire::route::Upstream;
+
+use super::activity::Act;
+use super::failure::Failure;
+use super::health::{self, Candidates};
+use crate::report;
+use crate::run::job::{self, Backoff, Job, JobId};
+use crate::run::keeper::{Ended, State};
+use crate::run::keepers::Keeper;
+use crate::run::output::{Sink, Tail};
+use crate::run::sandbox::{Access, Bind, Sandbox};
+use crate::store::process::ProcessRecord;
+
+/// The name of the process that answers requests.
+pub const WEB: &str = "web";
+/// Where the directory of the Unix socket is in the sandbox.
+const SOCKETS: &str = "/run/app";
+/// Ports that processes are given: below the range that outgoing connections take.
+const PORTS: std::ops::Range<u16> = 20_000..30_000;
+/// How long a process may take to end after TERM.
+pub const GRACE: Duration = Duration::from_secs(10);
+/// How long a process that never served may take to end.
+const SHORT_GRACE: Duration = Duration::from_secs(2);
+
+/// The processes that were started, and where the web process listens.
+#[derive(Debug)]
+pub struct Launched {
+    /// Every process, the web process first.
+    pub processes: Vec<Process>,
+    /// Where requests go; none without a web process.
+    pub upstream: Option<Upstream>,
+}
+
+/// A process with its keeper.
+#[derive(Debug)]
+pub struct Process {
+    /// Its record.
+    pub record: ProcessRecord,
+    /// Who looks after it.
+    pub keeper: Keeper,
+}
+
+/// Starts every process of a release and waits until the web process is healthy. When this fails,
+/// everything that it started is stopped again.
+///
+/// # Errors
+/// What the pusher should read, with the process's own output.
+pub async fn launch(
+    act: &Act,
+    application: &Application,
+    release: u32,
+    sandbox: &Sandbox,
+) -> Result<Launched, Failure> {
+    let mut launched = Launched { processes: Vec::new(), upstream: None };
+    let done = start_all(act, application, release, sandbox, &mut launched).await;
+    match done {
+        Ok(()) => Ok(launched),
+        Err(failure) => {
+            stop(act, &launched.processes, SHORT_GRACE).await?;
+            Err(failure)
+        }
+    }
+}
+
+async fn start_all(
+    act: &Act,
+    application: &Application,
+    release: u32,
+    sandbox: &Sandbox,
+    launched: &mut Launched,
+) -> Result<(), Failure> {
+    if let Some(web) = &application.web {
+        let process = start(act, release, WEB, &web.start, sandbox).await?;
+        launched.processes.push(process);
+        let process = launched.processes.last().expect("just pushed");
+        let health = healthy(act, application, process);
+        launched.upstream = Some(act.step(Stage::Deploy, "health", health).await?);
+    }
+    for (name, worker) in &application.workers {
+        let process = start(act, release, name.as_str(), &worker.start, sandbox).await?;
+        launched.processes.push(process);
+    }
+    Ok(())
+}
+
+async fn start(
+    act: &Act,
+    release: u32,
+    name: &str,
+    command: &str,
+    sandbox: &Sandbox,
+) -> Result<Process, Failure> {
+    let step = if name == WEB { "start".to_owned() } else { format!("start worker {name}") };
+    act.step(Stage::Deploy, &step, async {
+        let port = free_port()?;
+        let random: u32 = rand::random();
+        let instance = format!("{}.r{release}.{name}.{random:08x}", act.key().id);
+        let id = JobId::parse(&instance)
+            .map_err(|error| Failure::host("cannot name a process", &error))?;
+        let job = job(act, &id, port, command, sandbox.clone())?;
+        let record = ProcessRecord {
+            instance: instance.clone(),
+            key: act.key().clone(),
+            release,
+            name: name.to_owned(),
+            port,
+        };
+        // Recorded before it starts: what is not recorded could never be found and stopped.
+        act.world.recorder.add_process(record.clone()).await?;
+        tokio::task::block_in_place(|| act.world.jobs.write(&job))
+            .map_err(|error| Failure::host("cannot write a job", &error))?;
+        match act.world.keepers.spawn(&id).await {
+            Ok(keeper) => Ok(Process { record, keeper }),
+            Err(error) => {
+                act.world.recorder.forget_process(&instance).await?;
+                Err(Failure::host("cannot start a keeper", &error))
+            }
+        }
+    })
+    .await
+}
+
+fn job(
+    act: &Act,
+    id: &JobId,
+    port: u16,
+    command: &str,
+    mut sandbox: Sandbox,
+) -> Result<Job, Failure> {
+    let paths = &act.world.paths;
+    let directory = paths.socket_directory(id.as_str());
+    std::fs::create_dir_all(&directory)
+        .map_err(|error| Failure::host("cannot make a socket directory", &error))?;
+    sandbox.binds.push(Bind { source: directory, target: SOCKETS.into(), access: Access::Write });
+    for (name, value) in [
+        ("PORT", port.to_string()),
+        ("HOST", Ipv4Addr::LOCALHOST.to_string()),
+        ("SOCKET", format!("{SOCKETS}/web.sock")),
+    ] {
+        sandbox.environment.insert(name.to_owned(), value);
+    }
+    let output = paths.output(id.as_str());
+    Ok(Job {
+        id: id.clone(),
+        sandbox,
+        command: command.to_owned(),
+        kind: job::Kind::Process(job::Process {
+            record: output.with_extension("exit"),
+            output,
+            socket: paths.keeper_socket(id.as_str()),
+            restart: Backoff::default(),
+            first_start_fails_is_final: true,
+        }),
+    })
+}
+
+/// A port of [`PORTS`] that nobody listens on at this moment.
+fn free_port() -> Result<u16, Failure> {
+    for _ in 0..200 {
+        let port = rand::random_range(PORTS);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(Failure::new("no-port", "no free port for the process")
+        .hint("this is the host's trouble, not your code's: tell its operator"))
+}
+
+/// Waits until the web process is healthy, or has ended, or the time is over.
+async fn healthy(
+    act: &Act,
+    application: &Application,
+    process: &Process,
+) -> Result<Upstream, Failure> {
+    let began = Instant::now();
+    let gone = |error| Failure::host("the keeper went away", &error);
+    let mut watch = process.keeper.watch().await.map_err(gone)?;
+    let health = &application.deploy.health;
+    let socket = act.world.paths.socket(&process.record.instance);
+    let candidates = Candidates { port: process.record.port, socket: &socket };
+    let mut last = String::new();
+    let looked = {
+        let look = health::wait(&candidates, health.path.as_deref(), &mut last);
+        let ended = async {
+            loop {
+                match watch.next().await {
+                    Ok(Some(State::Started { .. })) => {}
+                    Ok(Some(State::Exited { status, .. })) => return Some(status),
+                    Ok(Some(State::Stopped) | None) | Err(_) => return None,
+                }
+            }
+        };
+        tokio::select! {
+            upstream = look => Looked::Healthy(upstream),
+            status = ended => Looked::Ended(status),
+            () = tokio::time::sleep(health.within) => Looked::TooLate,
+            () = act.cancel.cancelled() => Looked::Cancelled,
+        }
+    };
+    match looked {
+        Looked::Healthy(upstream) => {
+            // It may have died while another process answered on its port.
+            match process.keeper.confirm().await.map_err(gone)? {
+                State::Started { .. } => {}
+                State::Exited { status, .. } => return Err(ended(act, process, Some(status))),
+                State::Stopped => return Err(ended(act, process, None)),
+            }
+            act.did("health", last, began);
+            Ok(upstream)
+        }
+        Looked::Ended(status) => Err(ended(act, process, status)),
+        Looked::Cancelled => Err(Failure::cancelled()),
+        Looked::TooLate => {
+            let within = report::duration(health.within.as_secs() * 1000);
+            Err(Failure::new(
+                "unhealthy",
+                format!("the new release was not healthy within {within}: {last}"),
+            )
+            .details(output(act, process))
+            .hint("it must listen on 127.0.0.1:$PORT, or on the Unix socket $SOCKET"))
+        }
+    }
+}
+
+enum Looked {
+    Healthy(Upstream),
+    Ended(Option<Ended>),
+    TooLate,
+    Cancelled,
+}
+
+fn ended(act: &Act, process: &Process, status: Option<Ended>) -> Failure {
+    let (how, code) = match status {
+        Some(Ended::Code(code)) => (format!("with exit code {code}"), Some(code)),
+        Some(Ended::Signal(signal)) => (format!("by signal {signal}"), None),
+        None => ("in an unknown way".to_owned(), None),
+    };
+    Failure::new("crashed", format!("the new release ended at its start, {how}"))
+        .details(output(act, process))
+        .exit_code(code)
+        .hint("the web process must stay in the foreground and serve")
+}
+
+/// The last lines that a process printed, as people read them.
+fn output(act: &Act, process: &Process) -> Vec<String> {
+    let path = act.world.paths.output(&process.record.instance);
+    let bytes = crate::disk::read_tail(&path, 64 * 1024).unwrap_or_default();
+    let mut sink = Sink::default();
+    let mut tail = Tail::new(super::command::LAST);
+    let lines = sink.push(&bytes);
+    for line in lines.into_iter().chain(sink.finish()) {
+        tail.push(line);
+    }
+    let lines: Vec<String> =
+        tail.lines().map(|line| format!("{}{line}", report::TOOL)).collect();
+    if lines.is_empty() { vec!["  it printed nothing".into()] } else { lines }
+}
+
+/// Stops processes and forgets them.
+///
+/// # Errors
+/// When it cannot be recorded.
+pub async fn stop(act: &Act, processes: &[Process], grace: Duration) -> Result<(), Failure> {
+    for process in processes {
+        stop_instance(&act.world, &process.record.instance, Some(&process.keeper), grace).await?;
+    }
+    Ok(())
+}
+
+/// Stops one process by its instance, wherever it came from, and removes what it left.
+///
+/// # Errors
+/// When it cannot be recorded.
+pub async fn stop_instance(
+    world: &super::World,
+    instance: &str,
+    keeper: Option<&Keeper>,
+    grace: Duration,
+) -> Result<(), Failure> {
+    let Ok(id) = JobId::parse(instance) else { return Ok(()) };
+    let found;
+    let keeper = match keeper {
+        Some(keeper) => Some(keeper),
+        None => {
+            found = world.keepers.connect(&id).await.ok();
+            found.as_ref()
+        }
+    };
+    if let Some(keeper) = keeper
+        && let Err(error) = keeper.stop(grace).await
+    {
+        tracing::warn!(instance, error = super::failure::chain(&error), "keeper not stopped");
+    }
+    world.recorder.forget_process(instance).await?;
+    tokio::task::block_in_place(|| {
+        let directory = world.paths.socket_directory(instance);
+        let output = world.paths.output(instance);
+        for done in [
+            world.jobs.remove(&id),
+            crate::disk::remove_tree(&directory).map_err(std::io::Error::other),
+            crate::disk::remove_tree(&output).map_err(std::io::Error::other),
+            crate::disk::remove_tree(&output.with_extension("exit")).map_err(std::io::Error::other),
+            crate::disk::remove_tree(&output.with_extension("log.1")).map_err(std::io::Error::other),
+        ] {
+            if let Err(error) = done {
+                tracing::warn!(instance, %error, "leftovers of a process not removed");
+            }
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,360 @@
+//! What hooks say: may these refs move, and these refs have moved.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use wharf_config::files::{self, Entry, Files, WANTED};
+use wharf_config::name::BranchName;
+use wharf_config::project::Project;
+use wharf_wire::hook::{self, EntryKind, FilePart, Push, RefUpdate, Want};
+use wharf_wire::outcome::{Exit, Kind};
+use wharf_wire::view::{Actor, Commit};
+use wharf_wire::{FromDaemon, Refusal, ToDaemon};
+
+use super::peer::Broken;
+use super::{Session, host, unexpected};
+use crate::dispatch::Event;
+use crate::execute::failure::chain;
+use crate::execute::{repository, source};
+use crate::plan::admission::{self, Branch, Facts, Found};
+use crate::report;
+use crate::settings::{Settings, trust_domain};
+use crate::store::activity::NewActivity;
+use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
+
+/// Bytes of all wanted files of one push, at most.
+const MAX_FILES: usize = 16 << 20;
+/// Commits whose files are asked for in one push, at most.
+const MAX_COMMITS: usize = 100;
+
+impl Session {
+    /// pre-receive: nothing is written or built, whatever the answer.
+    pub(super) async fn admit(&mut self, push: Push) -> Result<(), Broken> {
+        let push = self.whole(push).await?;
+        let settings = self.world.settings();
+        let project = settings.of_repository(Path::new(&push.repository)).cloned();
+        let commits = match &project {
+            Some(_) => admission::wanted(&push.updates),
+            None => Vec::new(),
+        };
+        if commits.len() > MAX_COMMITS {
+            return Err(Broken::Refused(Refusal {
+                code: "too-many-branches".into(),
+                message: format!("{} branches in one push, at most {MAX_COMMITS}", commits.len()),
+                hint: Some("push them in several goes".into()),
+                exit: Exit::Refused,
+            }));
+        }
+        let files = self.files(commits).await?;
+        let verdict = self.judge(&push, project.as_ref(), &files).await?;
+        if !verdict.accepted {
+            tracing::info!(
+                WHARF_PROJECT = project.map(|project| project.name.to_string()),
+                WHARF_ACTOR = self.pusher(&push).name,
+                WHARF_RESULT = "refused",
+                "push refused: {}",
+                verdict.lines.first().map_or("", String::as_str)
+            );
+        }
+        self.peer.send(&FromDaemon::Verdict(verdict)).await
+    }
+
+    async fn judge(
+        &mut self,
+        push: &Push,
+        project: Option<&Project>,
+        files: &BTreeMap<String, Files>,
+    ) -> Result<hook::Verdict, Broken> {
+        let default = match project {
+            Some(project) => head(&project.repository).await?,
+            None => None,
+        };
+        let mut runtimes: BTreeMap<String, Found> = BTreeMap::new();
+        for runtime in admission::runtimes(files) {
+            let found = self.world.runtimes.find(&runtime).await;
+            runtimes.insert(runtime.to_string(), found);
+        }
+        let mut serving = BTreeMap::new();
+        if let Some(project) = project {
+            let environments = self.world.recorder.environments(Some(project.name.clone())).await;
+            let environments = environments.map_err(|error| host(chain(&error)))?;
+            for update in &push.updates {
+                let name = update.name.strip_prefix("refs/heads/");
+                let known = environments.iter().find(|e| Some(e.branch.as_str()) == name);
+                if let Some((known, live)) = known.and_then(|e| e.live.map(|live| (e, live))) {
+                    serving.insert(known.key.id.to_string(), live);
+                }
+            }
+        }
+        Ok(admission::judge(&Facts {
+            project,
+            repository: &push.repository,
+            default_branch: default.as_ref(),
+            updates: &push.updates,
+            files,
+            runtimes: &runtimes,
+            serving: &serving,
+        }))
+    }
+
+    /// Asks the hook for the wanted files: only it can read the quarantined objects.
+    async fn files(&mut self, commits: Vec<String>) -> Result<BTreeMap<String, Files>, Broken> {
+        let mut files: BTreeMap<String, Files> =
+            commits.iter().map(|commit| (commit.clone(), Files::default())).collect();
+        let paths = WANTED.iter().map(|path| (*path).to_owned()).collect();
+        self.peer.send(&FromDaemon::Want(Want { commits, paths })).await?;
+        let mut bytes = 0;
+        loop {
+            match self.peer.receive().await? {
+                ToDaemon::FilesSent => return Ok(files),
+                ToDaemon::File(part) => {
+                    bytes += part.bytes.len();
+                    if bytes > MAX_FILES {
+                        return Err(unexpected("fewer bytes of configuration"));
+                    }
+                    take(&mut files, part)?;
+                }
+                _ => return Err(unexpected("File or FilesSent")),
+            }
+        }
+    }
+
+    /// post-receive: recorded durably, then answered, then followed.
+    pub(super) async fn ring(&mut self, push: Push) -> Result<(), Broken> {
+        let push = self.whole(push).await?;
+        let settings = self.world.settings();
+        let Some(project) = settings.of_repository(Path::new(&push.repository)).cloned() else {
+            return Err(Broken::Refused(Refusal {
+                code: "unknown-repository".into(),
+                message: format!("no project names this repository ({})", push.repository),
+                hint: Some("register it on the host: wharf project add NAME REPOSITORY".into()),
+                exit: Exit::NotFound,
+            }));
+        };
+        let options = Options::read(&push.options);
+        let actor = self.pusher(&push);
+        let order = order(settings, project, push.updates, actor, &options);
+        let (activities, notes) = tokio::task::spawn_blocking(order)
+            .await
+            .map_err(|error| host(error.to_string()))?;
+        let activities = self.without_missing(activities).await?;
+        let mut lines = options.warnings;
+        lines.extend(notes.iter().flat_map(|note| report::remark(note)));
+        if activities.is_empty() {
+            self.peer.send(&FromDaemon::Queued { activities: vec![] }).await?;
+            self.peer.lines(lines).await?;
+            return self.end(Exit::Ok).await;
+        }
+        let ids = self
+            .desk
+            .ask(|reply| Event::Order { activities, reply })
+            .await
+            .ok_or_else(|| host("the daemon is stopping".into()))?
+            .map_err(Broken::Refused)?;
+        self.peer.send(&FromDaemon::Queued { activities: ids.clone() }).await?;
+        self.peer.lines(lines).await?;
+        if options.wait == Wait::No {
+            for id in &ids {
+                self.peer.lines(vec![format!("queued; follow it with: wharf log {id} -f")]).await?;
+            }
+            return self.end(Exit::Ok).await;
+        }
+        self.follow(&ids).await
+    }
+
+    /// A deletion of a branch that has no environment has nothing to do.
+    async fn without_missing(
+        &mut self,
+        activities: Vec<NewActivity>,
+    ) -> Result<Vec<NewActivity>, Broken> {
+        let mut kept = Vec::with_capacity(activities.len());
+        for activity in activities {
+            let there = activity.kind != Kind::Delete || {
+                let found = self.world.recorder.environment(&activity.key).await;
+                found.map_err(|error| host(chain(&error)))?.is_some()
+            };
+            if there {
+                kept.push(activity);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Takes in the updates that did not fit in the first frame.
+    async fn whole(&mut self, mut push: Push) -> Result<Push, Broken> {
+        loop {
+            if push.updates.len() > hook::MAX_UPDATES
+                || push.options.len() > hook::MAX_PUSH_OPTIONS
+                || push.updates.iter().any(|update| update.name.len() > 2 * hook::MAX_REF_NAME)
+            {
+                return Err(unexpected("a smaller push"));
+            }
+            match self.peer.receive().await? {
+                ToDaemon::Sent => return Ok(push),
+                ToDaemon::More(updates) => push.updates.extend(updates),
+                _ => return Err(unexpected("More or Sent")),
+            }
+        }
+    }
+
+    /// Who pushed: what `wharf-shell` or the git host says, else the peer's own name.
+    fn pusher(&self, push: &Push) -> Actor {
+        let plain = |name: &str| {
+            !name.is_empty()
+                && name.len() <= 64
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._@+-".contains(&b))
+        };
+        push.claims
+            .iter()
+            .find(|claim| hook::CLAIMS.contains(&claim.source.as_str()) && plain(&claim.name))
+            .map(|claim| Actor { name: claim.name.clone(), source: claim.source.clone() })
+            .unwrap_or_else(|| self.actor.clone())
+    }
+}
+
+fn take(files: &mut BTreeMap<String, Files>, part: FilePart) -> Result<(), Broken> {
+    let wanted = WANTED.contains(&part.path.as_str());
+    let Some(files) = files.get_mut(&part.commit).filter(|_| wanted) else {
+        return Err(unexpected("only the wanted files"));
+    };
+    let kind = match part.kind {
+        EntryKind::File => files::EntryKind::File,
+        EntryKind::Symlink => files::EntryKind::Symlink,
+        EntryKind::Directory => files::EntryKind::Directory,
+        EntryKind::Submodule => files::EntryKind::Submodule,
+    };
+    let readable = kind == files::EntryKind::File && part.size <= files::MAX_FILE;
+    let entry = files.0.entry(part.path).or_insert_with(|| Entry {
+        kind,
+        size: part.size,
+        content: readable.then(Vec::new),
+    });
+    if let Some(content) = &mut entry.content {
+        content.extend(part.bytes);
+        if content.len() as u64 > files::MAX_FILE {
+            return Err(unexpected("a smaller file"));
+        }
+    }
+    Ok(())
+}
+
+async fn head(repository: &Path) -> Result<Option<BranchName>, Broken> {
+    let repository: PathBuf = repository.to_owned();
+    tokio::task::spawn_blocking(move || source::head(&repository))
+        .await
+        .map_err(|error| host(error.to_string()))
+}
+
+/// What `git push -o` asked for.
+#[derive(Debug)]
+struct Options {
+    wait: Wait,
+    rebuild: bool,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Wait {
+    Yes,
+    No,
+}
+
+impl Options {
+    fn read(options: &[String]) -> Options {
+        let mut read = Options { wait: Wait::Yes, rebuild: false, warnings: Vec::new() };
+        for option in options {
+            match option.as_str() {
+                "nowait" => read.wait = Wait::No,
+                "rebuild" => read.rebuild = true,
+                other => {
+                    let shown: String = other.chars().take(40).collect();
+                    let text = format!("unknown push option `{shown}`; known: nowait, rebuild");
+                    read.warnings.extend(report::warning(&text));
+                }
+            }
+        }
+        read
+    }
+}
+
+/// Reads what the activities need of the repository; runs on a blocking thread.
+fn order(
+    settings: std::sync::Arc<Settings>,
+    project: Project,
+    updates: Vec<RefUpdate>,
+    actor: Actor,
+    options: &Options,
+) -> impl FnOnce() -> (Vec<NewActivity>, Vec<String>) + Send + 'static {
+    let rebuild = options.rebuild;
+    move || {
+        let default = source::head(&project.repository);
+        let mut activities = Vec::new();
+        let mut notes = Vec::new();
+        for update in updates {
+            let (kind, name) = match admission::branch(&update) {
+                Ok(Branch::Moves(name, _)) => (Kind::Push, name),
+                Ok(Branch::Goes(name)) => (Kind::Delete, name),
+                Ok(Branch::NotServed) => {
+                    notes.push(stored(&update));
+                    continue;
+                }
+                // Only a hook that was passed by lets such a name in.
+                Err(reason) => {
+                    notes.push(format!("{reason}; nothing is deployed"));
+                    continue;
+                }
+            };
+            let environment = settings.environment(&project, &name, default.as_ref());
+            let key = EnvironmentKey { project: project.name.clone(), id: environment.id.clone() };
+            let commit = commit(&project.repository, &update);
+            let record = EnvironmentRecord {
+                key: key.clone(),
+                branch: name.clone(),
+                kind: environment.kind.as_str().to_owned(),
+                parent: environment.parent.map(|parent| parent.to_string()),
+                trust_domain: trust_domain(environment.kind).to_owned(),
+                status: "active".to_owned(),
+                tip: commit.new.clone(),
+                live: None,
+                generation: 0,
+            };
+            activities.push(NewActivity {
+                key,
+                branch: name,
+                kind,
+                actor: actor.clone(),
+                commit,
+                environment: (kind == Kind::Push).then_some(record),
+                rebuild,
+                target: None,
+            });
+        }
+        (activities, notes)
+    }
+}
+
+fn stored(update: &RefUpdate) -> String {
+    let name: String = update.name.chars().take(60).collect();
+    let name = name.strip_prefix("refs/").unwrap_or(&name).replace("tags/", "tag ");
+    if update.deletes() {
+        format!("{name} is deleted; no environment hung on it.")
+    } else {
+        format!("{name} is stored; only branches are deployed.")
+    }
+}
+
+fn commit(repository: &Path, update: &RefUpdate) -> Commit {
+    let old = (!update.creates()).then(|| update.old.clone());
+    let new = (!update.deletes()).then(|| update.new.clone());
+    let subject = new
+        .as_deref()
+        .and_then(|new| repository::subject(repository, new).ok())
+        .unwrap_or_default();
+    let forced = match (&old, &new) {
+        (Some(old), Some(new)) => {
+            !repository::is_ancestor(repository, old, new).unwrap_or(true)
+        }
+        _ => false,
+    };
+    Commit { old, new, subject, forced }
+}

@@ -1,0 +1,102 @@
+//! One hook's or client's conversation. A caller can only end its own.
+
+mod ask;
+mod follow;
+mod hook;
+mod peer;
+mod scope;
+
+use std::sync::Arc;
+
+use tokio::net::UnixStream;
+use wharf_wire::outcome::Exit;
+use wharf_wire::view::Actor;
+use wharf_wire::{FromDaemon, Refusal, ToDaemon, VERSION, Welcome};
+
+use crate::dispatch::Desk;
+use crate::execute::World;
+use peer::{Broken, Peer};
+
+/// What a conversation works with.
+#[derive(Debug)]
+pub struct Session {
+    world: Arc<World>,
+    desk: Desk,
+    peer: Peer,
+    /// Who is on the other side, as the kernel says.
+    actor: Actor,
+    /// When the daemon started.
+    since: std::time::Instant,
+}
+
+/// Talks with one caller until it or the daemon is done.
+pub async fn talk(
+    world: Arc<World>,
+    desk: Desk,
+    stream: UnixStream,
+    actor: Actor,
+    since: std::time::Instant,
+) {
+    let mut session = Session { world, desk, peer: Peer::new(stream), actor, since };
+    match session.converse().await {
+        Ok(()) | Err(Broken::Gone) => {}
+        Err(Broken::Refused(refusal)) => {
+            tracing::debug!(code = refusal.code, message = refusal.message, "refused");
+            // Whoever went away meanwhile cannot be told.
+            if let Err(error) = session.peer.send(&FromDaemon::Refused(refusal)).await {
+                tracing::debug!(%error, "not told");
+            }
+        }
+    }
+}
+
+impl Session {
+    async fn converse(&mut self) -> Result<(), Broken> {
+        let ToDaemon::Hello(hello) = self.peer.receive().await? else {
+            return Err(unexpected("Hello"));
+        };
+        if hello.wharf != VERSION {
+            return Err(Broken::Refused(Refusal {
+                code: "version".into(),
+                message: format!(
+                    "{} speaks version {} of the protocol, this daemon {VERSION}",
+                    hello.client.escape_default(),
+                    hello.wharf
+                ),
+                hint: Some("install the same release of Wharf everywhere: wharf doctor".into()),
+                exit: Exit::Failed,
+            }));
+        }
+        let daemon = env!("CARGO_PKG_VERSION").into();
+        self.peer.send(&FromDaemon::Welcome(Welcome { wharf: VERSION, daemon })).await?;
+        match self.peer.receive().await? {
+            ToDaemon::Admit(push) => self.admit(push).await,
+            ToDaemon::Ring(push) => self.ring(push).await,
+            ToDaemon::Ask(ask) => self.answer(ask).await,
+            _ => Err(unexpected("Admit, Ring or Ask")),
+        }
+    }
+
+    async fn end(&mut self, exit: Exit) -> Result<(), Broken> {
+        self.peer.send(&FromDaemon::End { exit }).await
+    }
+}
+
+fn unexpected(wanted: &str) -> Broken {
+    Broken::Refused(Refusal {
+        code: "protocol".into(),
+        message: format!("a message that is not expected here; {wanted} is"),
+        hint: None,
+        exit: Exit::Failed,
+    })
+}
+
+/// Something of the host's own failed.
+fn host(message: String) -> Broken {
+    Broken::Refused(Refusal {
+        code: "host".into(),
+        message,
+        hint: Some("this is the host's trouble: tell its operator".into()),
+        exit: Exit::Failed,
+    })
+}

@@ -1,0 +1,81 @@
+//! The other side of a connection: frames in and out, each with a bound and a deadline.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use wharf_wire::outcome::Exit;
+use wharf_wire::{FromDaemon, Refusal, ToDaemon, frame};
+
+/// A caller has this long to say its next message.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A caller has this long to take a message: it may be stopped, and nobody waits for it for good.
+const SLOW_READER: Duration = Duration::from_secs(30);
+
+/// Why a conversation ends early.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    /// The caller went away, or does not read.
+    #[error("the caller is gone")]
+    Gone,
+    /// It is told why.
+    #[error("{0}")]
+    Refused(Refusal),
+}
+
+/// A connection to a caller.
+#[derive(Debug)]
+pub(super) struct Peer {
+    stream: UnixStream,
+}
+
+impl Peer {
+    pub(super) fn new(stream: UnixStream) -> Peer {
+        Peer { stream }
+    }
+
+    /// The caller's next message.
+    pub(super) async fn receive(&mut self) -> Result<ToDaemon, Broken> {
+        match tokio::time::timeout(PATIENCE, read(&mut self.stream)).await {
+            Err(_) => Err(protocol("no message came in time")),
+            Ok(Err(frame::FrameError::Io(_))) => Err(Broken::Gone),
+            Ok(Err(error)) => Err(protocol(&error.to_string())),
+            Ok(Ok(message)) => Ok(message),
+        }
+    }
+
+    /// Sends a message.
+    pub(super) async fn send(&mut self, message: &FromDaemon) -> Result<(), Broken> {
+        let bytes = frame::encode(message).map_err(|error| protocol(&error.to_string()))?;
+        let sent = tokio::time::timeout(SLOW_READER, self.stream.write_all(&bytes)).await;
+        match sent {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Broken::Gone),
+        }
+    }
+
+    /// Sends lines for a person.
+    pub(super) async fn lines(&mut self, lines: Vec<String>) -> Result<(), Broken> {
+        for line in lines {
+            self.send(&FromDaemon::Line(line)).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn read(stream: &mut UnixStream) -> Result<ToDaemon, frame::FrameError> {
+    let mut prefix = [0; frame::PREFIX];
+    stream.read_exact(&mut prefix).await?;
+    let mut bytes = vec![0; frame::length(prefix)?];
+    stream.read_exact(&mut bytes).await?;
+    frame::decode(&bytes)
+}
+
+fn protocol(message: &str) -> Broken {
+    Broken::Refused(Refusal {
+        code: "protocol".into(),
+        message: message.to_owned(),
+        hint: None,
+        exit: Exit::Failed,
+    })
+}

@@ -1,1 +1,3 @@
-//! cli
+//! The parts of `wharf` that other programs and tests use.
+
+pub mod hook;

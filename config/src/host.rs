@@ -1,0 +1,85 @@
+//! The host: what its operator set for all projects.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use crate::{
+    name::{Domain, VariableName},
+    place::Place,
+    problem::Problems,
+};
+
+mod read;
+
+/// The host's configuration, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// The domain that projects live under; none: `*.localhost`.
+    pub domain: Option<Domain>,
+    /// Where project files are.
+    pub projects: PathBuf,
+    /// What a push gets while the daemon is down.
+    pub unreachable: Unreachable,
+    /// How many builds run at a time.
+    pub parallel: u32,
+    /// Variables that builds get from the daemon's own environment.
+    pub pass: Vec<VariableName>,
+    /// How long a build may take.
+    pub build_time: Duration,
+    /// How many bytes a build may print.
+    pub build_output: u64,
+    /// How many releases an environment keeps beside the serving one's own.
+    pub keep_releases: u32,
+    /// Bytes that stay free on the state directory's disk.
+    pub keep_min_free: u64,
+    /// Where the router listens.
+    pub listen: SocketAddr,
+    /// What keeps processes apart.
+    pub isolation: Isolation,
+    /// Every key with its value and where it came from.
+    pub settings: Vec<Setting>,
+}
+
+/// What a push gets while the daemon is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreachable {
+    /// It is refused.
+    Refuse,
+    /// It is accepted and deployed later.
+    Accept,
+}
+
+/// What keeps processes apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// A sandbox by bubblewrap.
+    Bubblewrap,
+    /// Nothing: the operator trusts all that is pushed.
+    None,
+}
+
+/// One key, as `wharfd check` prints it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name with dots: `build.parallel`.
+    pub key: &'static str,
+    /// Its value as TOML.
+    pub value: String,
+    /// The file that it came from; none: the default.
+    pub from: Option<PathBuf>,
+}
+
+impl Host {
+    /// Reads and merges all files of a place: defaults, the package's, the host's, its drop-ins in
+    /// name order.
+    pub fn load(place: &Place) -> Result<Self, Problems> {
+        read::load(place)
+    }
+
+    /// What counts where nobody wrote anything.
+    pub fn defaults(place: &Place) -> Self {
+        read::defaults(place)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! Projects: which repositories are served, and how their branches become environments.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    name::{BranchName, Domain, EnvironmentId, ProjectName},
+    problem::Problems,
+};
+
+mod read;
+mod write;
+
+pub use write::{NewProject, WriteError, write_new};
+
+/// A project file, made valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// The file's name without `.toml`.
+    pub name: ProjectName,
+    /// Absolute path of its bare repository.
+    pub repository: PathBuf,
+    /// The domain that its environments live under.
+    pub domain: Option<Domain>,
+    /// The environments that the operator declared, production first; empty means that the
+    /// repository's default branch is production.
+    pub environments: Vec<Declared>,
+    /// What every other branch becomes.
+    pub others: Pattern,
+}
+
+/// A branch that the operator declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// What the file calls it; `parent` refers to this.
+    pub key: String,
+    /// Its branch.
+    pub branch: BranchName,
+    /// Its type.
+    pub kind: Kind,
+    /// The branch of its parent; none for production.
+    pub parent: Option<BranchName>,
+    /// Its own host names; empty means the one by rule.
+    pub hosts: Vec<Domain>,
+}
+
+/// What a branch becomes that nobody declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    /// Its type, never production.
+    pub kind: Kind,
+    /// The branch of its parent; none means production.
+    pub parent: Option<BranchName>,
+}
+
+/// An environment's type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// The root of the tree; one a project.
+    Production,
+    /// Nearly production.
+    Staging,
+    /// Anything else.
+    Development,
+}
+
+impl Kind {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Staging => "staging",
+            Self::Development => "development",
+        }
+    }
+}
+
+/// What a branch becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// Its id.
+    pub id: EnvironmentId,
+    /// Its branch.
+    pub branch: BranchName,
+    /// Its type.
+    pub kind: Kind,
+    /// Its parent; none for production, and for one whose project has no production yet.
+    pub parent: Option<EnvironmentId>,
+    /// Its own host names; empty means the one by rule.
+    pub hosts: Vec<Domain>,
+}
+
+impl Project {
+    /// A project without declared environments.
+    pub fn new(name: ProjectName, repository: PathBuf) -> Self {
+        Self {
+            name,
+            repository,
+            domain: None,
+            environments: Vec::new(),
+            others: Pattern {
+                kind: Kind::Development,
+                parent: None,
+            },
+        }
+    }
+
+    /// The production branch. `default` is the branch that the repository's HEAD names, which
+    /// counts where the operator declared none.
+    pub fn production<'a>(&'a self, default: Option<&'a BranchName>) -> Option<&'a BranchName> {
+        let declared = self
+            .environments
+            .iter()
+            .find(|e| e.kind == Kind::Production);
+        declared.map(|e| &e.branch).or(default)
+    }
+
+    /// What a branch becomes; `default` as in [`Project::production`].
+    pub fn environment(&self, branch: &BranchName, default: Option<&BranchName>) -> Environment {
+        let production = self.production(default);
+        let (kind, parent, hosts) = match self.environments.iter().find(|e| e.branch == *branch) {
+            Some(declared) => (
+                declared.kind,
+                declared.parent.as_ref(),
+                declared.hosts.clone(),
+            ),
+            None if production == Some(branch) => (Kind::Production, None, Vec::new()),
+            None => {
+                let parent = self
+                    .others
+                    .parent
+                    .as_ref()
+                    .filter(|parent| *parent != branch);
+                (self.others.kind, parent.or(production), Vec::new())
+            }
+        };
+        Environment {
+            id: EnvironmentId::from_branch(branch),
+            branch: branch.clone(),
+            kind,
+            parent: parent.map(EnvironmentId::from_branch),
+            hosts,
+        }
+    }
+}
+
+/// What a directory of project files says; a bad file disables only its own project.
+#[derive(Debug, Default)]
+pub struct Directory {
+    /// The good ones, in name order.
+    pub projects: Vec<Project>,
+    /// The bad ones: what is wrong with each file.
+    pub broken: Vec<(PathBuf, Problems)>,
+}
+
+/// Reads one project file; its name without `.toml` is the project's.
+pub fn read_one(file: &Path) -> Result<Project, Problems> {
+    read::one(file)
+}
+
+/// Reads all `*.toml` of a directory; one that is not there has none.
+pub fn read_all(dir: &Path) -> Result<Directory, Problems> {
+    read::all(dir)
+}
+
+#[cfg(test)]
+mod tests;

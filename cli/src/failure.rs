@@ -35,6 +35,11 @@ impl Failure {
         Failure::new(Exit::Usage, message)
     }
 
+    /// Ends the command without a word, such as when nobody reads its output any more.
+    pub fn quiet(exit: Exit) -> Failure {
+        Failure::new(exit, "")
+    }
+
     /// Adds a next step.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Failure {
@@ -49,8 +54,16 @@ impl Failure {
         self
     }
 
+    /// The first next step.
+    pub fn first_hint(&self) -> Option<&str> {
+        self.hints.first().map(String::as_str)
+    }
+
     /// Prints `error:` and `hint:` lines on standard error.
     pub fn print(&self) {
+        if self.message.is_empty() {
+            return;
+        }
         say("error:", ERROR, &self.to_string());
         for hint in &self.hints {
             self::hint(hint);
@@ -90,6 +103,19 @@ impl From<Refusal> for Failure {
 /// Prints a line for people.
 pub fn note(text: &str) {
     line(&plain(text));
+}
+
+/// Prints a line of the daemon, with its leading word coloured as [`Failure::print`] does.
+pub fn spoken(text: &str) {
+    let success = AnsiColor::Green.on_default().bold();
+    for (word, style) in
+        [("error:", ERROR), ("warning:", WARNING), ("hint:", HINT), ("success:", success)]
+    {
+        if let Some(rest) = text.strip_prefix(word) {
+            return say(word, style, rest.trim_start());
+        }
+    }
+    note(text);
 }
 
 /// Prints a `hint:` line.

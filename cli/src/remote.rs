@@ -33,7 +33,7 @@ pub fn run(
             .hint("run it on the host, or ask this machine's daemon with: --here"));
     };
     let status = ssh(remote)?
-        .arg(line(scope, global, words))
+        .arg(line(scope, global.json, words))
         .stdin(Stdio::null())
         .status()
         .map_err(|error| Failure::new(Exit::Unreachable, "cannot run ssh").because(error))?;
@@ -49,9 +49,9 @@ pub fn run(
     }
 }
 
-/// The command line for the far side, quoted for its shell or for `wharf-shell`.
-fn line(scope: &Scope, global: &Global, command: Vec<String>) -> String {
-    let mut words = vec!["wharf".to_owned()];
+/// The words after `wharf` that ask the same there.
+pub fn words(scope: &Scope, json: bool, command: Vec<String>) -> Vec<String> {
+    let mut words = Vec::new();
     for (flag, value) in [
         ("--project", &scope.project),
         ("--repository", &scope.repository),
@@ -62,11 +62,17 @@ fn line(scope: &Scope, global: &Global, command: Vec<String>) -> String {
             words.push(format!("{flag}={value}"));
         }
     }
-    if global.json {
+    if json {
         words.push("--json".to_owned());
     }
     words.extend(command);
-    shell_words::join(words)
+    words
+}
+
+/// The command line for the far side, quoted for its shell or for `wharf-shell`.
+fn line(scope: &Scope, json: bool, command: Vec<String>) -> String {
+    let words = words(scope, json, command);
+    shell_words::join(std::iter::once("wharf".to_owned()).chain(words))
 }
 
 /// ssh as git would run it: `GIT_SSH_COMMAND` or `core.sshCommand`, which are shell text; else
@@ -105,8 +111,7 @@ mod tests {
             repository: Some("it's; rm -rf ~".into()),
             environment: Some("-rf".into()),
         };
-        let global = Global { json: true, ..Global::default() };
-        let line = line(&scope, &global, vec!["cancel".into(), "--".into(), "$(id)".into()]);
+        let line = line(&scope, true, vec!["cancel".into(), "--".into(), "$(id)".into()]);
         let words = shell_words::split(&line).unwrap();
         assert_eq!(
             words,

@@ -3,7 +3,6 @@
 pub mod activities;
 pub mod environments;
 pub mod findings;
-pub mod log;
 pub mod releases;
 pub mod status;
 pub mod when;
@@ -16,17 +15,18 @@ use wharf_wire::outcome::Exit;
 
 use crate::failure::Failure;
 
-/// Prints to standard output. A reader that has gone, such as `head`, is no failure.
+/// Prints to standard output.
 ///
 /// # Errors
-/// Standard output cannot take it.
+/// Standard output cannot take it. A reader that has gone, such as `head`, ends the command well.
 pub fn data(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::quiet(Exit::Ok)),
+        Err(error) => {
             Err(Failure::new(Exit::Failed, "cannot write to standard output").because(error))
         }
-        Ok(()) | Err(_) => Ok(()),
     }
 }
 

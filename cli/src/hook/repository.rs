@@ -1,0 +1,192 @@
+//! A bare repository and its settings, as git reads them.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use super::{InstallError, Problem};
+
+/// All values of a setting, in order; `None` is a key without `=`, which means yes.
+pub(super) type Values = Vec<Option<String>>;
+
+/// What git tells its hooks about their repository would mislead git about ours.
+const LOCAL: [&str; 9] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_COMMON_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_COUNT",
+];
+
+/// A bare repository.
+pub(super) struct Repository {
+    /// Absolute, links resolved.
+    pub(super) path: PathBuf,
+}
+
+impl Repository {
+    /// Makes sure that the path is one.
+    ///
+    /// # Errors
+    /// [`InstallError::NotARepository`], [`InstallError::NotBare`], or that git cannot be started.
+    pub(super) fn open(path: &Path) -> Result<Self, InstallError> {
+        let foreign = || InstallError::NotARepository(path.to_owned());
+        let repository = Repository {
+            path: fs::canonicalize(path).map_err(|_| foreign())?,
+        };
+        if !repository.path.join("HEAD").exists() {
+            // A work tree is the likeliest mistake, and `.git` in it is one directory too deep.
+            let work_tree = repository.path.join(".git").exists();
+            return Err(if work_tree {
+                InstallError::NotBare(path.to_owned())
+            } else {
+                foreign()
+            });
+        }
+        let output = repository.git(["rev-parse", "--is-bare-repository"])?;
+        match output.stdout.as_slice() {
+            b"true\n" => Ok(repository),
+            b"false\n" => Err(InstallError::NotBare(path.to_owned())),
+            _ => Err(foreign()),
+        }
+    }
+
+    /// Where hooks are, unless [`Repository::problems`] knows better.
+    pub(super) fn hooks(&self) -> PathBuf {
+        self.path.join("hooks")
+    }
+
+    /// Every value of a setting in the repository's own file.
+    ///
+    /// # Errors
+    /// git's.
+    pub(super) fn values(&self, key: &str) -> Result<Values, InstallError> {
+        let pattern = format!("^{}$", key.to_ascii_lowercase().replace('.', "\\."));
+        let output = self.config(["-z", "--get-regexp", pattern.as_str()])?;
+        match output.status.code() {
+            Some(0) => Ok(String::from_utf8_lossy(&output.stdout)
+                .split_terminator('\0')
+                .map(|entry| entry.split_once('\n').map(|(_, value)| value.to_owned()))
+                .collect()),
+            Some(1) => Ok(Vec::new()),
+            _ => Err(failed("config --get-regexp", &output)),
+        }
+    }
+
+    /// A setting as yes or no, `true` or `false`; `None` when it is not set or neither.
+    ///
+    /// # Errors
+    /// That git cannot be started.
+    pub(super) fn bool(&self, key: &str) -> Result<Option<String>, InstallError> {
+        let output = self.config(["--type=bool", "--get", key])?;
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        Ok(output.status.success().then_some(text))
+    }
+
+    /// Gives a setting exactly these values.
+    ///
+    /// # Errors
+    /// git's.
+    pub(super) fn set(&self, key: &str, values: &[Option<String>]) -> Result<(), InstallError> {
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "true".to_owned());
+        let file = self.path.join("config");
+        let before = fs::metadata(&file).map_err(InstallError::disk("read", &file))?;
+        match values {
+            [] if self.values(key)?.is_empty() => {}
+            [] => self.change(["--unset-all", key])?,
+            [first, more @ ..] => {
+                self.change(["--replace-all", key, &value(first)])?;
+                for further in more {
+                    self.change(["--add", key, &value(further)])?;
+                }
+            }
+        }
+        let after = fs::metadata(&file).map_err(InstallError::disk("read", &file))?;
+        // git writes a new file. Root's would be out of the hands of the repository's owner.
+        if (before.uid(), before.gid()) != (after.uid(), after.gid()) {
+            chown(&file, Some(before.uid()), Some(before.gid()))
+                .map_err(InstallError::disk("change the owner of", &file))?;
+        }
+        Ok(())
+    }
+
+    /// What keeps git from running this repository's hooks, or lets others change them.
+    ///
+    /// # Errors
+    /// git's.
+    pub(super) fn problems(&self) -> Result<Vec<Problem>, InstallError> {
+        let mut problems = Vec::new();
+        let arguments = ["config", "--show-origin", "--get", "core.hooksPath"];
+        let output = self.git(arguments)?;
+        if output.status.success() {
+            let text = String::from_utf8_lossy(&output.stdout);
+            let (origin, path) = text
+                .trim_end()
+                .split_once('\t')
+                .unwrap_or(("", text.trim_end()));
+            problems.push(Problem {
+                message: format!(
+                    "core.hooksPath is {path} ({origin}); git runs no hooks of {}",
+                    self.path.display()
+                ),
+                hint: match origin.strip_prefix("file:") {
+                    Some(file) => format!("git config --file {file} --unset core.hooksPath"),
+                    None => "unset core.hooksPath for the user that git runs as".to_owned(),
+                },
+            });
+        }
+        let hooks = self.hooks();
+        if let Ok(metadata) = fs::metadata(&hooks)
+            && metadata.permissions().mode() & 0o002 != 0
+        {
+            problems.push(Problem {
+                message: format!("everybody on this host can change {}", hooks.display()),
+                hint: format!("chmod o-w {}", hooks.display()),
+            });
+        }
+        Ok(problems)
+    }
+
+    fn change<const N: usize>(&self, arguments: [&str; N]) -> Result<(), InstallError> {
+        let output = self.config(arguments)?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(failed(&format!("config {}", arguments.join(" ")), &output))
+    }
+
+    fn config<const N: usize>(&self, arguments: [&str; N]) -> Result<Output, InstallError> {
+        let file = self.path.join("config");
+        let own = [OsStr::new("config"), OsStr::new("--file"), file.as_os_str()];
+        self.git(own.into_iter().chain(arguments.iter().map(OsStr::new)))
+    }
+
+    /// git with this repository named, so that it asks neither where nor whose it is.
+    fn git<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Result<Output, InstallError> {
+        let mut command = Command::new("git");
+        for name in LOCAL {
+            command.env_remove(name);
+        }
+        command.arg("--git-dir").arg(&self.path).args(arguments);
+        command.output().map_err(InstallError::NoGit)
+    }
+}
+
+fn failed(command: &str, output: &Output) -> InstallError {
+    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    InstallError::Git {
+        command: command.to_owned(),
+        message,
+    }
+}

@@ -1,0 +1,175 @@
+//! What is installed.
+
+use std::{
+    fs,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+use wharf_hooks::stub::Stub;
+
+use super::{
+    HOOKS, InstallError, Problem, SETTINGS,
+    file::{self, Found, STUB_MODE},
+    report::kept_name,
+    repository::Repository,
+};
+
+/// The state of a repository's hooks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// The repository, links resolved.
+    pub repository: PathBuf,
+    /// Each of Wharf's hooks.
+    pub hooks: Vec<HookStatus>,
+    /// Each of the settings.
+    pub settings: Vec<SettingStatus>,
+    /// What keeps it from working; empty when all is well or nothing is installed.
+    pub problems: Vec<Problem>,
+}
+
+/// The state of one hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookStatus {
+    /// git's name of the hook.
+    pub hook: &'static str,
+    /// What stands there.
+    pub state: HookState,
+}
+
+/// What stands at a hook's path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HookState {
+    /// Nothing.
+    Missing,
+    /// Somebody else's.
+    Foreign,
+    /// Ours.
+    Installed {
+        /// The binary that it starts.
+        binary: PathBuf,
+        /// What it is told.
+        stub: Box<Stub>,
+    },
+    /// Ours, but it cannot be read.
+    Damaged(String),
+}
+
+/// The state of one setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingStatus {
+    /// Its key.
+    pub key: &'static str,
+    /// What Wharf wants.
+    pub wanted: &'static str,
+    /// What it is: `true`, `false`, or not set.
+    pub value: Option<String>,
+}
+
+impl Status {
+    /// Whether every hook is ours and every setting as wanted.
+    pub fn is_complete(&self) -> bool {
+        self.hooks
+            .iter()
+            .all(|hook| matches!(hook.state, HookState::Installed { .. }))
+            && self
+                .settings
+                .iter()
+                .all(|setting| setting.value.as_deref() == Some(setting.wanted))
+    }
+}
+
+/// Looks at a repository without changing it.
+///
+/// # Errors
+/// [`InstallError`] when it cannot be looked at.
+pub fn status(repository: &Path) -> Result<Status, InstallError> {
+    let repository = Repository::open(repository)?;
+    let mut hooks = Vec::new();
+    let mut problems = Vec::new();
+    for (hook, _) in HOOKS {
+        let state = state(&repository, hook, &mut problems)?;
+        hooks.push(HookStatus { hook, state });
+    }
+    let mut settings = Vec::new();
+    for (key, wanted) in SETTINGS {
+        settings.push(SettingStatus {
+            key,
+            wanted,
+            value: repository.bool(key)?,
+        });
+    }
+    let installed = hooks
+        .iter()
+        .any(|hook| !matches!(hook.state, HookState::Missing | HookState::Foreign));
+    if installed {
+        problems.extend(repository.problems()?);
+    }
+    let mut status = Status {
+        repository: repository.path,
+        hooks,
+        settings,
+        problems,
+    };
+    if installed && !status.is_complete() {
+        status.problems.push(Problem {
+            message: "the installation is not complete".to_owned(),
+            hint: install_again(&status.repository),
+        });
+    }
+    Ok(status)
+}
+
+fn state(
+    repository: &Repository,
+    hook: &'static str,
+    problems: &mut Vec<Problem>,
+) -> Result<HookState, InstallError> {
+    let path = repository.hooks().join(hook);
+    let (bytes, mode) = match file::look(&path)? {
+        Found::Nothing => return Ok(HookState::Missing),
+        Found::Theirs(_) => return Ok(HookState::Foreign),
+        Found::Ours { bytes, mode } => (bytes, mode),
+    };
+    let first = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+    let binary = PathBuf::from(std::ffi::OsStr::from_bytes(
+        first.get(2..).unwrap_or_default(),
+    ));
+    let stub = match Stub::read(&path) {
+        Ok(stub) => stub,
+        Err(error) => return Ok(HookState::Damaged(error.to_string())),
+    };
+    let mut problem = |message: String| {
+        problems.push(Problem {
+            message,
+            hint: install_again(&repository.path),
+        });
+    };
+    if fs::metadata(&binary).is_err() {
+        problem(format!(
+            "hooks/{hook} starts {}, which is gone",
+            binary.display()
+        ));
+    }
+    if mode != STUB_MODE {
+        problem(format!(
+            "hooks/{hook} has the mode {mode:o} instead of {STUB_MODE:o}"
+        ));
+    }
+    if stub.chain.is_some()
+        && matches!(
+            file::look(&repository.hooks().join(kept_name(hook)))?,
+            Found::Nothing
+        )
+    {
+        problem(format!("the earlier hook {} is gone", kept_name(hook)));
+    }
+    Ok(HookState::Installed {
+        binary,
+        stub: Box::new(stub),
+    })
+}
+
+fn install_again(repository: &Path) -> String {
+    format!("wharf hook install {}", repository.display())
+}

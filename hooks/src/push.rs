@@ -1,0 +1,89 @@
+//! The push as the daemon is told of it: updates, options, and who it may be from.
+
+use std::{env, io};
+
+use wharf_wire::hook::{CLAIMS, Claim, MAX_PUSH_OPTION_BYTES, MAX_PUSH_OPTIONS, Push};
+
+use crate::input::{Input, InputError};
+
+/// All options together as JSON, so that they fit in a frame beside the rest.
+const MAX_OPTIONS_JSON: usize = 24 * 1024;
+/// A longer name is nobody's; a cut one might be somebody else's.
+const MAX_CLAIM: usize = 256;
+
+/// Why the daemon cannot be told of a push.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PushError {
+    /// See [`InputError`].
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// Too many `-o`, or too long ones.
+    #[error("Wharf takes at most {MAX_PUSH_OPTIONS} push options of {MAX_PUSH_OPTION_BYTES} bytes")]
+    Options,
+    /// There is no repository where git says.
+    #[error("the repository's own directory cannot be found")]
+    NoRepository(#[source] io::Error),
+    /// The path is not UTF-8.
+    #[error("the repository's path on the host is not UTF-8")]
+    RepositoryName,
+}
+
+impl PushError {
+    /// What the pusher can do about it.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            PushError::Input(error) => error.hint(),
+            PushError::Options => "push again with fewer or shorter -o options",
+            PushError::NoRepository(_) | PushError::RepositoryName => "tell whoever runs this host",
+        }
+    }
+}
+
+/// Puts together what git told the hook.
+///
+/// # Errors
+/// [`PushError`] when it has no place in the protocol.
+pub(crate) fn gather(input: &Input) -> Result<Push, PushError> {
+    let directory = env::var_os("GIT_DIR").unwrap_or_else(|| ".".into());
+    let repository = std::fs::canonicalize(directory).map_err(PushError::NoRepository)?;
+    Ok(Push {
+        repository: repository
+            .into_os_string()
+            .into_string()
+            .map_err(|_| PushError::RepositoryName)?,
+        updates: input.updates()?,
+        options: options()?,
+        claims: claims(),
+    })
+}
+
+fn options() -> Result<Vec<String>, PushError> {
+    let count = match env::var("GIT_PUSH_OPTION_COUNT") {
+        Ok(count) => count.parse().map_err(|_| PushError::Options)?,
+        Err(_) => 0,
+    };
+    if count > MAX_PUSH_OPTIONS {
+        return Err(PushError::Options);
+    }
+    let options = (0..count)
+        .filter_map(|n| env::var_os(format!("GIT_PUSH_OPTION_{n}")))
+        .map(|option| option.to_string_lossy().into_owned())
+        .collect::<Vec<_>>();
+    let json = serde_json::to_string(&options).map_err(|_| PushError::Options)?;
+    if json.len() > MAX_OPTIONS_JSON || options.iter().any(|o| o.len() > MAX_PUSH_OPTION_BYTES) {
+        return Err(PushError::Options);
+    }
+    Ok(options)
+}
+
+fn claims() -> Vec<Claim> {
+    CLAIMS
+        .iter()
+        .filter_map(|source| Some((source, env::var(source).ok()?)))
+        .filter(|(_, name)| !name.is_empty() && name.len() <= MAX_CLAIM)
+        .map(|(source, name)| Claim {
+            source: (*source).to_owned(),
+            name,
+        })
+        .collect()
+}

@@ -42,7 +42,7 @@ pub struct Global {
     #[arg(long, global = true)]
     pub here: bool,
     /// The bare repository, as an ssh URL names it: what a laptop's `wharf` sends
-    #[arg(long, global = true, hide = true, value_name = "PATH", value_hint = ValueHint::DirPath)]
+    #[arg(id = "in-repository", long = "repository", global = true, hide = true, value_name = "PATH", value_hint = ValueHint::DirPath)]
     pub repository: Option<String>,
 }
 
@@ -252,7 +252,9 @@ pub fn command() -> clap::Command {
     for (heading, names) in SECTIONS {
         template.push_str(&format!("\n{heading}:\n"));
         for name in names {
-            let about = command.find_subcommand(name).and_then(|sub| sub.get_about());
+            let about = command
+                .find_subcommand(name)
+                .and_then(|sub| sub.get_about());
             let about = about.map(ToString::to_string).unwrap_or_default();
             template.push_str(&format!("  {name:<13} {about}\n"));
         }
@@ -315,9 +317,7 @@ impl Command {
         match self {
             Command::Status => words(&["status"]),
             Command::Environments => words(&["environments"]),
-            Command::Activities { limit } => {
-                words(&["activities", "--limit", &limit.to_string()])
-            }
+            Command::Activities { limit } => words(&["activities", "--limit", &limit.to_string()]),
             Command::Log(log) => {
                 let mut all = vec!["log".to_owned()];
                 for (wanted, flag) in [
@@ -338,9 +338,9 @@ impl Command {
             Command::Releases => words(&["releases"]),
             Command::Project(Project::List) => words(&["project", "list"]),
             Command::Rollback { release: None } => words(&["rollback"]),
-            Command::Rollback { release: Some(release) } => {
-                words(&["rollback", &format!("r{release}")])
-            }
+            Command::Rollback {
+                release: Some(release),
+            } => words(&["rollback", &format!("r{release}")]),
             Command::Redeploy { rebuild: false } => words(&["redeploy"]),
             Command::Redeploy { rebuild: true } => words(&["redeploy", "--rebuild"]),
             Command::Cancel { id } => words(&["cancel", "--", id]),
@@ -373,7 +373,10 @@ mod tests {
 
     #[test]
     fn every_visible_command_stands_in_one_section() {
-        let mut listed: Vec<_> = SECTIONS.iter().flat_map(|(_, names)| names.to_vec()).collect();
+        let mut listed: Vec<_> = SECTIONS
+            .iter()
+            .flat_map(|(_, names)| names.to_vec())
+            .collect();
         let command = Wharf::command();
         let mut visible: Vec<_> = command
             .get_subcommands()
@@ -383,6 +386,22 @@ mod tests {
         listed.sort_unstable();
         visible.sort_unstable();
         assert_eq!(listed, visible);
+    }
+
+    #[test]
+    fn every_command_is_read() {
+        for line in [
+            "wharf init shop",
+            "wharf project add shop shop.git",
+            "wharf --repository=x hook install shop.git",
+            "wharf key add alice - -p shop",
+            "wharf key remove alice",
+            "wharf check dir --json",
+            "wharf completions bash",
+            "wharf man dir",
+        ] {
+            read(line).unwrap();
+        }
     }
 
     #[test]
@@ -398,7 +417,11 @@ mod tests {
             };
             assert_eq!(found, Some(release));
         }
-        for line in ["wharf rollback r0", "wharf rollback rr1", "wharf rollback x"] {
+        for line in [
+            "wharf rollback r0",
+            "wharf rollback rr1",
+            "wharf rollback x",
+        ] {
             assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
         }
     }
@@ -430,10 +453,21 @@ mod tests {
                     .chain(words)
                     .map(OsString::from),
             );
-            assert_eq!(format!("{command:?}"), format!("{:?}", there.unwrap().command));
+            assert_eq!(
+                format!("{command:?}"),
+                format!("{:?}", there.unwrap().command)
+            );
         }
-        for line in ["wharf key list", "wharf check", "wharf doctor", "wharf hook status x"] {
-            assert!(read(line).unwrap().command.remote_words().is_none(), "{line}");
+        for line in [
+            "wharf key list",
+            "wharf check",
+            "wharf doctor",
+            "wharf hook status x",
+        ] {
+            assert!(
+                read(line).unwrap().command.remote_words().is_none(),
+                "{line}"
+            );
         }
     }
 }

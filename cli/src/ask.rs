@@ -64,22 +64,33 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
                 Item::Project(project) => Some(project),
                 _ => None,
             });
-            print(json, &found, || status::draw_projects(&found, show::width()))?;
+            print(json, &found, || {
+                status::draw_projects(&found, show::width())
+            })?;
             Ok(exit)
         }
         Command::Environments => {
             let (found, exit) = environments(place, scope)?;
-            print(json, &found, || environments::draw(&found, when::now(), show::width()))?;
+            print(json, &found, || {
+                environments::draw(&found, when::now(), show::width())
+            })?;
             Ok(exit)
         }
         Command::Activities { limit } => {
-            let (items, exit) =
-                daemon::records(place, Ask::Activities { scope, limit: *limit })?;
+            let (items, exit) = daemon::records(
+                place,
+                Ask::Activities {
+                    scope,
+                    limit: *limit,
+                },
+            )?;
             let found = pick(items, |item| match item {
                 Item::Activity(activity) => Some(activity),
                 _ => None,
             });
-            print(json, &found, || activities::draw(&found, when::now(), show::width()))?;
+            print(json, &found, || {
+                activities::draw(&found, when::now(), show::width())
+            })?;
             Ok(exit)
         }
         Command::Releases => {
@@ -88,21 +99,36 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
                 Item::Release(release) => Some(release),
                 _ => None,
             });
-            print(json, &found, || releases::draw(&found, when::now(), show::width()))?;
+            print(json, &found, || {
+                releases::draw(&found, when::now(), show::width())
+            })?;
             Ok(exit)
         }
         Command::Url => url(place, scope, json),
         Command::Log(log) => self::log(place, scope, json, log),
-        Command::Rollback { release } => {
-            follow::lines(place, Ask::Rollback { scope, release: *release }, Lines::Talk)
-        }
+        Command::Rollback { release } => follow::lines(
+            place,
+            Ask::Rollback {
+                scope,
+                release: *release,
+            },
+            Lines::Talk,
+        ),
         Command::Redeploy { rebuild } => {
-            let slug = if *rebuild { SlugUse::Rebuild } else { SlugUse::Reuse };
+            let slug = if *rebuild {
+                SlugUse::Rebuild
+            } else {
+                SlugUse::Reuse
+            };
             follow::lines(place, Ask::Redeploy { scope, slug }, Lines::Talk)
         }
-        Command::Cancel { id } => {
-            follow::lines(place, Ask::Cancel { activity: id.clone() }, Lines::Talk)
-        }
+        Command::Cancel { id } => follow::lines(
+            place,
+            Ask::Cancel {
+                activity: id.clone(),
+            },
+            Lines::Talk,
+        ),
         Command::Reload => follow::lines(place, Ask::Reload, Lines::Talk),
         Command::Init { .. }
         | Command::Project(Project::Add { .. })
@@ -138,12 +164,19 @@ fn url(place: &Place, scope: Scope, json: bool) -> Result<Exit, Failure> {
                 .hint("see them with: wharf environments")
         })?;
     let Some(url) = &one.url else {
-        return Err(Failure::new(Exit::NotFound, format!("nothing serves `{}` yet", one.id))
-            .hint(format!("see why with: wharf log -e {}", one.id)));
+        return Err(
+            Failure::new(Exit::NotFound, format!("nothing serves `{}` yet", one.id))
+                .hint(format!("see why with: wharf log -e {}", one.id)),
+        );
     };
-    let record =
-        BTreeMap::from([("project", &one.project), ("environment", &one.id), ("url", url)]);
-    print(json, &record, || format!("{}\n", crate::failure::plain(url)))?;
+    let record = BTreeMap::from([
+        ("project", &one.project),
+        ("environment", &one.id),
+        ("url", url),
+    ]);
+    print(json, &record, || {
+        format!("{}\n", crate::failure::plain(url))
+    })?;
     Ok(Exit::Ok)
 }
 

@@ -52,8 +52,11 @@ impl<'a> From<&'a Problem> for ProblemRecord<'a> {
 /// There is no such directory.
 pub fn run(directory: &Path, json: bool) -> Result<Exit, Failure> {
     let directory = directory.canonicalize().map_err(|error| {
-        Failure::new(Exit::NotFound, format!("no directory {}", directory.display()))
-            .because(error)
+        Failure::new(
+            Exit::NotFound,
+            format!("no directory {}", directory.display()),
+        )
+        .because(error)
     })?;
     let read = wharf_config::check(&directory);
     if json {
@@ -87,18 +90,46 @@ pub fn run(directory: &Path, json: bool) -> Result<Exit, Failure> {
 }
 
 fn draw(application: &Application) -> String {
-    let mut rows: Vec<(&str, String)> =
-        application.sources.iter().map(|text| ("read", text.clone())).collect();
+    let mut rows: Vec<(&str, String)> = application
+        .sources
+        .iter()
+        .map(|text| ("read", text.clone()))
+        .collect();
     if let Some(public) = &application.public {
         rows.push(("public", public.as_str().to_owned()));
     }
-    rows.extend(application.build.steps.iter().map(|step| ("build", step.run.clone())));
-    rows.extend(application.deploy.run.iter().map(|step| ("deploy", step.run.clone())));
+    rows.extend(
+        application
+            .build
+            .steps
+            .iter()
+            .map(|step| ("build", step.run.clone())),
+    );
+    rows.extend(
+        application
+            .deploy
+            .run
+            .iter()
+            .map(|step| ("deploy", step.run.clone())),
+    );
     rows.extend(application.web.iter().map(|web| ("web", web.start.clone())));
     for (name, worker) in &application.workers {
         rows.push(("worker", format!("{name}: {}", worker.start)));
     }
-    rows.extend(application.deploy.after.iter().map(|step| ("after", step.run.clone())));
-    rows.extend(application.mounts.keys().map(|path| ("mount", path.as_str().to_owned())));
-    rows.iter().map(|(word, text)| format!("{word:<8}{}\n", plain(text))).collect()
+    rows.extend(
+        application
+            .deploy
+            .after
+            .iter()
+            .map(|step| ("after", step.run.clone())),
+    );
+    rows.extend(
+        application
+            .mounts
+            .keys()
+            .map(|path| ("mount", path.as_str().to_owned())),
+    );
+    rows.iter()
+        .map(|(word, text)| format!("{word:<8}{}\n", plain(text)))
+        .collect()
 }

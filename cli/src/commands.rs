@@ -64,8 +64,11 @@ fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
 
 fn manual(directory: PathBuf) -> Result<Exit, Failure> {
     clap_mangen::generate_to(args::command(), &directory).map_err(|error| {
-        Failure::new(Exit::Failed, format!("cannot write to {}", directory.display()))
-            .because(error)
+        Failure::new(
+            Exit::Failed,
+            format!("cannot write to {}", directory.display()),
+        )
+        .because(error)
     })?;
     Ok(Exit::Ok)
 }

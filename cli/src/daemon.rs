@@ -75,8 +75,12 @@ pub fn place() -> Result<Place, Failure> {
 /// Nobody listens, or the daemon is too busy to take the call.
 pub fn connect(socket: &Path) -> io::Result<UnixStream> {
     let address = SocketAddrUnix::new(socket)?;
-    let descriptor =
-        net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    let descriptor = net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
     // For Unix sockets the send timeout is what bounds a connect on a full backlog.
     sockopt::set_socket_timeout(&descriptor, sockopt::Timeout::Send, Some(CONNECT))?;
     net::connect(&descriptor, &address)?;
@@ -92,9 +96,16 @@ impl Conversation {
         let socket = place.socket();
         let stream = connect(&socket).map_err(|error| unreachable(&socket).because(error))?;
         let patience = patience(&ask);
-        let mut conversation = Conversation { stream, socket, patience: Some(ANSWER) };
+        let mut conversation = Conversation {
+            stream,
+            socket,
+            patience: Some(ANSWER),
+        };
         conversation.limit(Some(ANSWER))?;
-        conversation.send(&ToDaemon::Hello(Hello { wharf: VERSION, client: client() }))?;
+        conversation.send(&ToDaemon::Hello(Hello {
+            wharf: VERSION,
+            client: client(),
+        }))?;
         match conversation.receive()? {
             FromDaemon::Welcome(Welcome { wharf: VERSION, .. }) => {}
             FromDaemon::Welcome(Welcome { wharf, daemon }) => {
@@ -235,5 +246,8 @@ fn out_of_turn(message: &FromDaemon) -> Failure {
         FromDaemon::Want(_) | FromDaemon::Verdict(_) => "an answer for a hook",
         _ => "an answer before its greeting",
     };
-    Failure::new(Exit::Unreachable, format!("the daemon sent {word} out of turn"))
+    Failure::new(
+        Exit::Unreachable,
+        format!("the daemon sent {word} out of turn"),
+    )
 }

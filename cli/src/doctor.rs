@@ -61,7 +61,11 @@ pub fn run(directory: &Path, global: &Global) -> Result<Exit, Failure> {
         }
     }
     let worst = found.iter().map(|finding| finding.severity).max();
-    Ok(if worst == Some(Severity::Error) { Exit::Failed } else { Exit::Ok })
+    Ok(if worst == Some(Severity::Error) {
+        Exit::Failed
+    } else {
+        Exit::Ok
+    })
 }
 
 /// What the daemon finds; that it does not answer is a finding as well.
@@ -76,20 +80,32 @@ fn daemon_findings(place: &Place) -> Vec<Finding> {
             found
         }
         Err(failure) => {
-            vec![error("daemon", failure.to_string(), failure.first_hint().unwrap_or_default())]
+            vec![error(
+                "daemon",
+                failure.to_string(),
+                failure.first_hint().unwrap_or_default(),
+            )]
         }
     }
 }
 
 fn git() -> Finding {
     let Some(text) = version_of("git") else {
-        return error("git", "git cannot be run".to_owned(), "install git 2.39 or newer");
+        return error(
+            "git",
+            "git cannot be run".to_owned(),
+            "install git 2.39 or newer",
+        );
     };
     let version = text.trim_start_matches("git version ");
     let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
     let parsed = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     if parsed < GIT {
-        return error("git", format!("git {version} is too old"), "install git 2.39 or newer");
+        return error(
+            "git",
+            format!("git {version} is too old"),
+            "install git 2.39 or newer",
+        );
     }
     good("git", format!("git {version}"))
 }
@@ -114,7 +130,11 @@ fn hooks(repository: &Path) -> Finding {
         }
         Ok(status) => match status.problems.first() {
             Some(problem) => error("hooks", problem.message.clone(), &problem.hint),
-            None => error("hooks", format!("the hooks of {place} are not complete"), &mend),
+            None => error(
+                "hooks",
+                format!("the hooks of {place} are not complete"),
+                &mend,
+            ),
         },
         Err(cause) => error("hooks", cause.to_string(), &mend),
     }
@@ -124,11 +144,19 @@ fn hooks(repository: &Path) -> Finding {
 fn version_of(program: &str) -> Option<String> {
     let output = Command::new(program).arg("--version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
+    output
+        .status
+        .success()
+        .then(|| text.lines().next().unwrap_or_default().to_owned())
 }
 
 fn good(code: &str, message: String) -> Finding {
-    Finding { severity: Severity::Good, code: code.to_owned(), message, hint: None }
+    Finding {
+        severity: Severity::Good,
+        code: code.to_owned(),
+        message,
+        hint: None,
+    }
 }
 
 fn error(code: &str, message: String, hint: &str) -> Finding {

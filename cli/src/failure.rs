@@ -108,9 +108,12 @@ pub fn note(text: &str) {
 /// Prints a line of the daemon, with its leading word coloured as [`Failure::print`] does.
 pub fn spoken(text: &str) {
     let success = AnsiColor::Green.on_default().bold();
-    for (word, style) in
-        [("error:", ERROR), ("warning:", WARNING), ("hint:", HINT), ("success:", success)]
-    {
+    for (word, style) in [
+        ("error:", ERROR),
+        ("warning:", WARNING),
+        ("hint:", HINT),
+        ("success:", success),
+    ] {
         if let Some(rest) = text.strip_prefix(word) {
             return say(word, style, rest.trim_start());
         }

@@ -81,8 +81,9 @@ pub fn events(place: &Place, ask: Ask) -> Result<Exit, Failure> {
 /// As [`lines`].
 pub fn bytes(place: &Place, ask: Ask) -> Result<Exit, Failure> {
     let mut conversation = Conversation::begin(place, ask)?;
-    let mut terminal =
-        io::stdout().is_terminal().then(|| anstream::StripStream::new(io::stdout()));
+    let mut terminal = io::stdout()
+        .is_terminal()
+        .then(|| anstream::StripStream::new(io::stdout()));
     loop {
         match conversation.next()? {
             Answer::Raw(bytes) => match &mut terminal {
@@ -111,7 +112,9 @@ impl Waiting {
         let watched = io::stderr().is_terminal()
             && std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb");
         if !watched {
-            return Waiting { bar: ProgressBar::hidden() };
+            return Waiting {
+                bar: ProgressBar::hidden(),
+            };
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         bar.set_style(

@@ -13,7 +13,10 @@ use crate::failure::Failure;
 /// A `git` command in a directory, with the user's own surroundings and nothing to read.
 pub fn command(directory: &Path) -> Command {
     let mut git = Command::new("git");
-    git.arg("-C").arg(directory).env("LC_ALL", "C").stdin(Stdio::null());
+    git.arg("-C")
+        .arg(directory)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null());
     git
 }
 
@@ -50,12 +53,18 @@ pub fn run<S: AsRef<OsStr>>(
     what: &str,
     words: impl IntoIterator<Item = S>,
 ) -> Result<(), Failure> {
-    let output = command(directory).args(words).output().map_err(cannot_run)?;
+    let output = command(directory)
+        .args(words)
+        .output()
+        .map_err(cannot_run)?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.trim().trim_start_matches("fatal: ").trim_start_matches("error: ");
+    let said = said
+        .trim()
+        .trim_start_matches("fatal: ")
+        .trim_start_matches("error: ");
     Err(Failure::new(Exit::Failed, format!("cannot {what}")).because(said.to_owned()))
 }
 
@@ -82,7 +91,10 @@ pub fn home(directory: &Path) -> Result<Option<Home>, Failure> {
     if let Some(top) = ask(directory, ["rev-parse", "--show-toplevel"])? {
         return Ok(Some(Home::WorkTree(top.into())));
     }
-    let bare = ask(directory, ["rev-parse", "--is-bare-repository", "--absolute-git-dir"])?;
+    let bare = ask(
+        directory,
+        ["rev-parse", "--is-bare-repository", "--absolute-git-dir"],
+    )?;
     Ok(bare
         .as_deref()
         .and_then(|lines| lines.strip_prefix("true\n"))

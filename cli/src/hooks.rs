@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use wharf_config::{host::{self, Host}, place::Place};
+use wharf_config::{
+    host::{self, Host},
+    place::Place,
+};
 use wharf_hooks::stub::{Stub, Unreachable};
 use wharf_wire::outcome::Exit;
 
@@ -21,11 +24,17 @@ use crate::{
 pub fn run(command: &args::Hook, json: bool) -> Result<Exit, Failure> {
     match command {
         args::Hook::Install(repository) => {
-            say(&install(&daemon::place()?, &repository.path)?, "the hooks were in order");
+            say(
+                &install(&daemon::place()?, &repository.path)?,
+                "the hooks were in order",
+            );
             Ok(Exit::Ok)
         }
         args::Hook::Uninstall(repository) => {
-            say(&hook::uninstall(&repository.path)?, "there were no hooks of Wharf");
+            say(
+                &hook::uninstall(&repository.path)?,
+                "there were no hooks of Wharf",
+            );
             Ok(Exit::Ok)
         }
         args::Hook::Status(repository) => {
@@ -53,7 +62,11 @@ pub fn install(place: &Place, repository: &Path) -> Result<Report, Failure> {
         host::Unreachable::Accept => Unreachable::Accept,
     };
     stub.spool = Some(place.state.join("spool"));
-    let options = Options { binaries: binaries()?, stub, mode: Mode::Write };
+    let options = Options {
+        binaries: binaries()?,
+        stub,
+        mode: Mode::Write,
+    };
     Ok(hook::install(repository, &options)?)
 }
 
@@ -141,7 +154,10 @@ impl From<&Status> for Record {
             hooks: status
                 .hooks
                 .iter()
-                .map(|one| HookRecord { name: one.hook, state: word(&one.state) })
+                .map(|one| HookRecord {
+                    name: one.hook,
+                    state: word(&one.state),
+                })
                 .collect(),
             settings: status
                 .settings
@@ -152,7 +168,11 @@ impl From<&Status> for Record {
                     value: one.value.clone(),
                 })
                 .collect(),
-            problems: status.problems.iter().map(|one| one.message.clone()).collect(),
+            problems: status
+                .problems
+                .iter()
+                .map(|one| one.message.clone())
+                .collect(),
         }
     }
 }
@@ -170,8 +190,10 @@ fn draw(status: &Status) -> String {
         };
         rows.push((one.key, format!("{value}{wanted}")));
     }
-    let mut drawn: String =
-        rows.iter().map(|(name, text)| format!("{name:<30}{}\n", failure::plain(text))).collect();
+    let mut drawn: String = rows
+        .iter()
+        .map(|(name, text)| format!("{name:<30}{}\n", failure::plain(text)))
+        .collect();
     for problem in &status.problems {
         drawn.push_str(&format!("{}\n", failure::plain(&problem.message)));
     }

@@ -31,17 +31,21 @@ const REMOTE: &str = "wharf";
 /// # Errors
 /// The first step that cannot be done.
 pub fn run(directory: &Path, name: Option<&str>) -> Result<Exit, Failure> {
-    let top = match git::home(directory)? {
-        Some(Home::WorkTree(top)) => top,
-        Some(Home::Bare(path)) => {
-            return Err(Failure::usage(format!("{} is a bare repository", path.display()))
-                .hint(format!("serve it with: wharf project add NAME {}", path.display())));
-        }
-        None => {
-            return Err(Failure::usage("this is no git work tree")
-                .hint("make one with: git init -b main"));
-        }
-    };
+    let top =
+        match git::home(directory)? {
+            Some(Home::WorkTree(top)) => top,
+            Some(Home::Bare(path)) => {
+                return Err(
+                    Failure::usage(format!("{} is a bare repository", path.display())).hint(
+                        format!("serve it with: wharf project add NAME {}", path.display()),
+                    ),
+                );
+            }
+            None => {
+                return Err(Failure::usage("this is no git work tree")
+                    .hint("make one with: git init -b main"));
+            }
+        };
     let place = daemon::place()?;
     let branch = git::branch(&top)?.unwrap_or_else(|| "main".to_owned());
     let remote = git::ask(&top, ["remote", "get-url", "--push", "--", REMOTE])?;
@@ -49,9 +53,16 @@ pub fn run(directory: &Path, name: Option<&str>) -> Result<Exit, Failure> {
 
     make_repository(&place, &repository, &branch)?;
     let repository = repository.canonicalize().map_err(|error| {
-        Failure::new(Exit::Failed, format!("cannot find {}", repository.display())).because(error)
+        Failure::new(
+            Exit::Failed,
+            format!("cannot find {}", repository.display()),
+        )
+        .because(error)
     })?;
-    hooks::say(&hooks::install(&place, &repository)?, "the hooks were in order");
+    hooks::say(
+        &hooks::install(&place, &repository)?,
+        "the hooks were in order",
+    );
     failure::note(&match project::register(&place, &name, &repository)? {
         Registered::Now => format!("registered the project {name}"),
         Registered::Before => format!("the project {name} was registered already"),
@@ -77,7 +88,11 @@ fn choose(
     remote: Option<&str>,
 ) -> Result<(ProjectName, PathBuf), Failure> {
     let earlier = remote.map(Path::new).and_then(|path| {
-        let name = path.strip_prefix(&place.git).ok()?.to_str()?.strip_suffix(".git")?;
+        let name = path
+            .strip_prefix(&place.git)
+            .ok()?
+            .to_str()?
+            .strip_suffix(".git")?;
         Some((name.parse().ok()?, path.to_owned()))
     });
     let text = match (name, earlier) {
@@ -90,13 +105,15 @@ fn choose(
     };
     let parsed: ProjectName = match name {
         Some(_) => project::named(&text)?,
-        None => text.to_ascii_lowercase().replace(['_', '.', ' '], "-").parse().map_err(
-            |error: wharf_config::name::NameError| {
+        None => text
+            .to_ascii_lowercase()
+            .replace(['_', '.', ' '], "-")
+            .parse()
+            .map_err(|error: wharf_config::name::NameError| {
                 Failure::usage("the directory's name cannot be a project's")
                     .because(error)
                     .hint("name it: wharf init NAME")
-            },
-        )?,
+            })?,
     };
     let repository = place.git.join(format!("{parsed}.git"));
     Ok((parsed, repository))
@@ -104,12 +121,20 @@ fn choose(
 
 fn make_repository(place: &Place, repository: &Path, branch: &str) -> Result<(), Failure> {
     if repository.exists() {
-        failure::note(&format!("the repository {} was there already", repository.display()));
+        failure::note(&format!(
+            "the repository {} was there already",
+            repository.display()
+        ));
         return Ok(());
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(&place.git).map_err(|error| {
-        Failure::new(Exit::Failed, format!("cannot make {}", place.git.display())).because(error)
-    })?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&place.git)
+        .map_err(|error| {
+            Failure::new(Exit::Failed, format!("cannot make {}", place.git.display()))
+                .because(error)
+        })?;
     git::run(
         &place.git,
         "make the repository",
@@ -139,7 +164,11 @@ fn add_remote(top: &Path, repository: &Path, remote: Option<&str>) -> Result<(),
             git::run(top, "add the remote", words)?;
             failure::note(&format!("added the remote {REMOTE}"));
         }
-        Some(url) if Path::new(url).canonicalize().is_ok_and(|path| path == repository) => {
+        Some(url)
+            if Path::new(url)
+                .canonicalize()
+                .is_ok_and(|path| path == repository) =>
+        {
             failure::note(&format!("the remote {REMOTE} was there already"));
         }
         Some(url) => {
@@ -155,7 +184,10 @@ fn add_remote(top: &Path, repository: &Path, remote: Option<&str>) -> Result<(),
 
 /// Says what to type next, and where the result will be.
 fn say_next(place: &Place, name: &ProjectName, branch: &str) -> Result<Exit, Failure> {
-    failure::hint(&format!("deploy with: git push {REMOTE} {}", shell_words::quote(branch)));
+    failure::hint(&format!(
+        "deploy with: git push {REMOTE} {}",
+        shell_words::quote(branch)
+    ));
     // The new project's first branch is its production, which has the domain's own name.
     let host = hooks::host(place)?;
     let url = match (&host.domain, BranchName::parse(branch)) {

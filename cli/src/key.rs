@@ -42,22 +42,28 @@ fn add(path: &Path, name: &str, source: &Path) -> Result<Exit, Failure> {
     let mut keys = Keys::read(path)?;
     if let Some(place) = keys.find(&key) {
         return Err(match place {
-            Some(owner) => {
-                Failure::new(Exit::Refused, format!("this key is {owner}'s already"))
-                    .hint(format!("take it away first: wharf key remove {owner}"))
-            }
+            Some(owner) => Failure::new(Exit::Refused, format!("this key is {owner}'s already"))
+                .hint(format!("take it away first: wharf key remove {owner}")),
             None => Failure::new(
                 Exit::Refused,
-                format!("this key is in {} already, with other rights", path.display()),
+                format!(
+                    "this key is in {} already, with other rights",
+                    path.display()
+                ),
             )
             .hint("take its line out: sshd uses the first that fits"),
         });
     }
-    let home = std::env::var_os("WHARF_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let home = std::env::var_os("WHARF_HOME")
+        .filter(|home| !home.is_empty())
+        .map(PathBuf::from);
     let shell = hooks::binaries()?.join("wharf-shell");
     keys.add(&Ours::line(&shell, name, home.as_deref(), &key)?);
     keys.write()?;
-    failure::note(&format!("{name} may push and ask: {}", key.fingerprint(HashAlg::Sha256)));
+    failure::note(&format!(
+        "{name} may push and ask: {}",
+        key.fingerprint(HashAlg::Sha256)
+    ));
     Ok(Exit::Ok)
 }
 
@@ -103,7 +109,10 @@ fn remove(path: &Path, name: &str) -> Result<Exit, Failure> {
         .hint("see them with: wharf key list"));
     }
     keys.write()?;
-    failure::note(&format!("took away {count} {} of {name}", if count == 1 { "key" } else { "keys" }));
+    failure::note(&format!(
+        "took away {count} {} of {name}",
+        if count == 1 { "key" } else { "keys" }
+    ));
     Ok(Exit::Ok)
 }
 
@@ -124,17 +133,20 @@ fn path(file: &args::KeyFile) -> Result<PathBuf, Failure> {
 /// Checks a person's name, which stands in a command line and in logs.
 pub(crate) fn check_name(name: &str) -> Result<(), Failure> {
     let mut letters = name.bytes();
-    let good = letters.next().is_some_and(|first| first.is_ascii_lowercase())
-        && letters.all(|one| {
-            one.is_ascii_lowercase() || one.is_ascii_digit() || b"._-".contains(&one)
-        })
+    let good = letters
+        .next()
+        .is_some_and(|first| first.is_ascii_lowercase())
+        && letters
+            .all(|one| one.is_ascii_lowercase() || one.is_ascii_digit() || b"._-".contains(&one))
         && name.len() <= MAX_NAME;
     if good {
         return Ok(());
     }
-    Err(Failure::usage(format!("`{}` is no name for a person", plain(name))).hint(format!(
-        "use a-z, 0-9, `.`, `_` and `-`, first a letter, at most {MAX_NAME}"
-    )))
+    Err(
+        Failure::usage(format!("`{}` is no name for a person", plain(name))).hint(format!(
+            "use a-z, 0-9, `.`, `_` and `-`, first a letter, at most {MAX_NAME}"
+        )),
+    )
 }
 
 fn read_key(source: &Path) -> Result<PublicKey, Failure> {
@@ -143,9 +155,15 @@ fn read_key(source: &Path) -> Result<PublicKey, Failure> {
     };
     let mut text = String::new();
     let read = if source == Path::new("-") {
-        io::stdin().lock().take(MAX_KEY + 1).read_to_string(&mut text)
+        io::stdin()
+            .lock()
+            .take(MAX_KEY + 1)
+            .read_to_string(&mut text)
     } else {
-        File::open(source).map_err(cannot)?.take(MAX_KEY + 1).read_to_string(&mut text)
+        File::open(source)
+            .map_err(cannot)?
+            .take(MAX_KEY + 1)
+            .read_to_string(&mut text)
     };
     read.map_err(cannot)?;
     let wrong = || Failure::usage(format!("{} holds no public key", source.display()));
@@ -154,9 +172,10 @@ fn read_key(source: &Path) -> Result<PublicKey, Failure> {
             .because("it is a private key, which stays with its owner")
             .hint("use the file that ends in .pub"));
     }
-    let mut lines = text.lines().map(str::trim).filter(|line| {
-        !line.is_empty() && !line.starts_with('#')
-    });
+    let mut lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
     let (Some(line), None) = (lines.next(), lines.next()) else {
         return Err(wrong().hint("it should be one line, such as: ssh-ed25519 AAAA… name@host"));
     };

@@ -1,23 +1,23 @@
 //! What `wharf` and `wharf-shell` are made of, in reading order; other programs and tests use parts.
 
 pub mod args;
-pub mod failure;
 pub mod commands;
+pub mod failure;
 
-pub mod git;
-pub mod scope;
-pub mod remote;
-pub mod daemon;
 pub mod ask;
+pub mod daemon;
 pub mod follow;
+pub mod git;
+pub mod remote;
+pub mod scope;
 pub mod show;
 
-pub mod hook;
-pub mod hooks;
-pub mod start;
-pub mod init;
-pub mod project;
 pub mod check;
 pub mod doctor;
+pub mod hook;
+pub mod hooks;
+pub mod init;
 pub mod key;
+pub mod project;
 pub mod shell;
+pub mod start;

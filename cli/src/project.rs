@@ -42,9 +42,10 @@ pub fn add(repository: &Path, name: &str) -> Result<Exit, Failure> {
 /// # Errors
 /// Why it is none.
 pub fn named(name: &str) -> Result<ProjectName, Failure> {
-    name.parse().map_err(|error: wharf_config::name::NameError| {
-        Failure::usage("no good name for a project").because(error)
-    })
+    name.parse()
+        .map_err(|error: wharf_config::name::NameError| {
+            Failure::usage("no good name for a project").because(error)
+        })
 }
 
 /// Whether the project was new.
@@ -66,8 +67,11 @@ pub fn register(
     repository: &Path,
 ) -> Result<Registered, Failure> {
     let host = hooks::host(place)?;
-    let project =
-        NewProject { name: name.clone(), repository: repository.to_owned(), domain: None };
+    let project = NewProject {
+        name: name.clone(),
+        repository: repository.to_owned(),
+        domain: None,
+    };
     match write_new(&host.projects, &project) {
         Ok(_) => Ok(Registered::Now),
         Err(WriteError::Exists(_, path)) => match read_one(&path) {

@@ -29,8 +29,11 @@ pub fn run(
     command: &args::Command,
 ) -> Result<u8, Failure> {
     let Some(words) = command.remote_words() else {
-        return Err(Failure::usage(format!("this command asks no other host, such as {}", remote.host))
-            .hint("run it on the host, or ask this machine's daemon with: --here"));
+        return Err(Failure::usage(format!(
+            "this command asks no other host, such as {}",
+            remote.host
+        ))
+        .hint("run it on the host, or ask this machine's daemon with: --here"));
     };
     let status = ssh(remote)?
         .arg(line(scope, global.json, words))
@@ -111,7 +114,11 @@ mod tests {
             repository: Some("it's; rm -rf ~".into()),
             environment: Some("-rf".into()),
         };
-        let line = line(&scope, true, vec!["cancel".into(), "--".into(), "$(id)".into()]);
+        let line = line(
+            &scope,
+            true,
+            vec!["log".into(), "--".into(), "$(id)".into()],
+        );
         let words = shell_words::split(&line).unwrap();
         assert_eq!(
             words,
@@ -120,7 +127,7 @@ mod tests {
                 "--repository=it's; rm -rf ~",
                 "--environment=-rf",
                 "--json",
-                "cancel",
+                "log",
                 "--",
                 "$(id)"
             ]

@@ -50,7 +50,11 @@ pub enum Wants {
 pub fn find(directory: &Path, global: &Global, wants: Wants) -> Result<Whereto, Failure> {
     let told = Scope {
         project: global.project.clone(),
-        repository: global.repository.as_deref().map(named_repository).transpose()?,
+        repository: global
+            .repository
+            .as_deref()
+            .map(named_repository)
+            .transpose()?,
         environment: global.environment.clone(),
     };
     if told.repository.is_some() {
@@ -58,9 +62,10 @@ pub fn find(directory: &Path, global: &Global, wants: Wants) -> Result<Whereto, 
     }
     let whereto = match git::home(directory)? {
         Some(Home::WorkTree(top)) => from_work_tree(&top, told, global, wants)?,
-        Some(Home::Bare(path)) if told.project.is_none() => {
-            Whereto::Here(Scope { repository: Some(text(&path)?), ..told })
-        }
+        Some(Home::Bare(path)) if told.project.is_none() => Whereto::Here(Scope {
+            repository: Some(text(&path)?),
+            ..told
+        }),
         Some(Home::Bare(_)) | None => Whereto::Here(told),
     };
     enough(whereto, wants)
@@ -106,12 +111,16 @@ fn enough(whereto: Whereto, wants: Wants) -> Result<Whereto, Failure> {
         return Ok(whereto);
     }
     if scope.project.is_none() && scope.repository.is_none() {
-        return Err(Failure::usage("no project is named, and this is no work tree of one")
-            .hint("go to a work tree that has a remote on a Wharf host, or add: -p PROJECT"));
+        return Err(
+            Failure::usage("no project is named, and this is no work tree of one")
+                .hint("go to a work tree that has a remote on a Wharf host, or add: -p PROJECT"),
+        );
     }
     if scope.environment.is_none() {
-        return Err(Failure::usage("no environment is named, and no branch is checked out here")
-            .hint("add: -e ENVIRONMENT"));
+        return Err(
+            Failure::usage("no environment is named, and no branch is checked out here")
+                .hint("add: -e ENVIRONMENT"),
+        );
     }
     Ok(whereto)
 }
@@ -135,7 +144,7 @@ fn remote_url(top: &Path, branch: Option<&str>) -> Result<Option<Target>, Failur
 }
 
 fn target(top: &Path, name: &str, url: &str) -> Result<Target, Failure> {
-    let parsed = gix_url::parse(url.into()).map_err(|error| {
+    let parsed = gix_url::parse(url).map_err(|error| {
         Failure::usage(format!("cannot read the URL of the remote `{name}`")).because(error)
     })?;
     let path = parsed.path.to_string();
@@ -143,7 +152,9 @@ fn target(top: &Path, name: &str, url: &str) -> Result<Target, Failure> {
         Scheme::File => local(top, name, &path).map(Target::Local),
         Scheme::Ssh => {
             let unsafe_part = || {
-                Failure::usage(format!("the URL of the remote `{name}` names no host: {url}"))
+                Failure::usage(format!(
+                    "the URL of the remote `{name}` names no host: {url}"
+                ))
             };
             let ArgumentSafety::Usable(host) = parsed.host_as_argument() else {
                 return Err(unsafe_part());
@@ -158,7 +169,11 @@ fn target(top: &Path, name: &str, url: &str) -> Result<Target, Failure> {
                 Some(home) if home.starts_with('~') => home.to_owned(),
                 _ => path,
             };
-            let remote = Remote { top: top.to_owned(), host, port: parsed.port };
+            let remote = Remote {
+                top: top.to_owned(),
+                host,
+                port: parsed.port,
+            };
             Ok(Target::Ssh { remote, path })
         }
         other => Err(Failure::usage(format!(

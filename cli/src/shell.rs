@@ -68,15 +68,18 @@ pub fn words_of(words: Vec<String>) -> Result<Request, Failure> {
         Ok([path]) if !path.is_empty() && !path.starts_with('-') => {
             Ok(Request::Git { service, path })
         }
-        Ok(_) | Err(_) => {
-            Err(Failure::new(Exit::Refused, format!("git {service} takes one repository")))
-        }
+        Ok(_) | Err(_) => Err(Failure::new(
+            Exit::Refused,
+            format!("git {service} takes one repository"),
+        )),
     }
 }
 
 /// Reads `wharf`'s own words by its own rules, and writes them anew.
 fn wharf(words: Vec<String>) -> Result<Request, Failure> {
-    let line = std::iter::once("wharf".to_owned()).chain(words).map(OsString::from);
+    let line = std::iter::once("wharf".to_owned())
+        .chain(words)
+        .map(OsString::from);
     let wharf = match args::parse(line) {
         Ok(wharf) => wharf,
         Err(error) => {
@@ -85,9 +88,11 @@ fn wharf(words: Vec<String>) -> Result<Request, Failure> {
         }
     };
     let Some(command) = wharf.command.remote_words() else {
-        return Err(Failure::new(Exit::Refused, "this command is for people on the host")
-            .hint("from elsewhere: status, environments, activities, log, url, releases,")
-            .hint("rollback, redeploy, cancel, project list"));
+        return Err(
+            Failure::new(Exit::Refused, "this command is for people on the host")
+                .hint("from elsewhere: status, environments, activities, log, url, releases,")
+                .hint("rollback, redeploy, cancel, project list"),
+        );
     };
     let scope = Scope {
         project: wharf.global.project,

@@ -51,7 +51,7 @@ pub fn json(records: &impl Serialize) -> Result<(), Failure> {
 /// A table without borders whose long cells wrap at the terminal's edge, and never in a pipe.
 pub(crate) fn table(heads: &[&str], width: Option<u16>) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     match width {
         Some(width) => {
             table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -70,7 +70,10 @@ pub(crate) fn render(table: &mut Table) -> String {
     if let Some(first) = table.column_mut(0) {
         first.set_padding((0, 1));
     }
-    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    table
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
 }
 
 /// The columns of the terminal on standard output, if it is one.
@@ -79,7 +82,10 @@ pub(crate) fn width() -> Option<u16> {
     if !out.is_terminal() {
         return None;
     }
-    rustix::termios::tcgetwinsize(&out).ok().map(|size| size.ws_col).filter(|columns| *columns >= 40)
+    rustix::termios::tcgetwinsize(&out)
+        .ok()
+        .map(|size| size.ws_col)
+        .filter(|columns| *columns >= 40)
 }
 
 /// An object id as people read it.

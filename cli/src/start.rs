@@ -99,8 +99,15 @@ pub fn become_daemon() -> Failure {
 }
 
 fn open_log(state: &Path, path: &PathBuf) -> std::io::Result<File> {
-    DirBuilder::new().recursive(true).mode(0o700).create(state)?;
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(state)?;
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
 }
 
 enum Word {

@@ -41,9 +41,18 @@ fn main() -> ExitCode {
 
 fn serve() -> Result<u8, Failure> {
     let (args, request) = if is_git_shell_command() {
-        let words = env::args_os().skip(1).map(|word| text(&word)).collect::<Result<Vec<_>, _>>()?;
+        let words = env::args_os()
+            .skip(1)
+            .map(|word| text(&word))
+            .collect::<Result<Vec<_>, _>>()?;
         let words = std::iter::once("wharf".to_owned()).chain(words).collect();
-        (Args { user: None, home: None }, shell::words_of(words)?)
+        (
+            Args {
+                user: None,
+                home: None,
+            },
+            shell::words_of(words)?,
+        )
     } else {
         let command = env::var_os("SSH_ORIGINAL_COMMAND").unwrap_or_default();
         (Args::parse(), shell::read(&text(&command)?)?)
@@ -51,7 +60,9 @@ fn serve() -> Result<u8, Failure> {
     let mut command = match request {
         Request::Greeting => {
             let name = args.user.as_deref().unwrap_or("there");
-            failure::note(&format!("Hello {name}! Wharf knows your key, but gives no shell."));
+            failure::note(&format!(
+                "Hello {name}! Wharf knows your key, but gives no shell."
+            ));
             return Ok(Exit::Ok.code());
         }
         Request::Say(said, code) => {
@@ -100,7 +111,9 @@ fn surround(command: &mut Command, args: &Args) {
 
 fn is_git_shell_command() -> bool {
     let name = env::args_os().next().unwrap_or_default();
-    Path::new(&name).file_name().is_some_and(|name| name == "wharf")
+    Path::new(&name)
+        .file_name()
+        .is_some_and(|name| name == "wharf")
 }
 
 fn text(word: &OsStr) -> Result<String, Failure> {

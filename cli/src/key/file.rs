@@ -50,12 +50,18 @@ impl Ours {
         let command = shell_words::join(words);
         if command.contains('\\') {
             // sshd takes a backslash before a quote for an escape, and we would have to follow it.
-            return Err(Failure::usage("a path with a backslash cannot stand in a key's line"));
+            return Err(Failure::usage(
+                "a path with a backslash cannot stand in a key's line",
+            ));
         }
-        let key = key.to_openssh().map_err(|error| {
-            Failure::new(Exit::Failed, "cannot write the key").because(error)
-        })?;
-        Ok(format!("command=\"{}\"{RESTRICT}{}", command.replace('"', "\\\""), key.trim()))
+        let key = key
+            .to_openssh()
+            .map_err(|error| Failure::new(Exit::Failed, "cannot write the key").because(error))?;
+        Ok(format!(
+            "command=\"{}\"{RESTRICT}{}",
+            command.replace('"', "\\\""),
+            key.trim()
+        ))
     }
 
     /// Reads a line of ours; `None` for any other.
@@ -69,7 +75,10 @@ impl Ours {
         if Path::new(shell).file_name()? != "wharf-shell" || flag != "--user" {
             return None;
         }
-        Some(Ours { name: name.clone(), key: PublicKey::from_openssh(key).ok()? })
+        Some(Ours {
+            name: name.clone(),
+            key: PublicKey::from_openssh(key).ok()?,
+        })
     }
 }
 
@@ -83,15 +92,17 @@ pub(super) struct Keys {
 impl Keys {
     /// Reads the file; one that is missing is empty.
     pub(super) fn read(path: &Path) -> Result<Keys, Failure> {
-        let cannot =
-            || Failure::new(Exit::Failed, format!("cannot read {}", path.display()));
+        let cannot = || Failure::new(Exit::Failed, format!("cannot read {}", path.display()));
         let text = match fs::metadata(path) {
             Ok(found) if found.len() > MAX => return Err(cannot().because("it is too large")),
             Ok(_) => fs::read_to_string(path).map_err(|error| cannot().because(error))?,
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(error) => return Err(cannot().because(error)),
         };
-        Ok(Keys { path: path.to_owned(), text })
+        Ok(Keys {
+            path: path.to_owned(),
+            text,
+        })
     }
 
     /// Our lines, in order.
@@ -136,8 +147,11 @@ impl Keys {
     /// Replaces the file in one step, as sshd wants it: for its owner only.
     pub(super) fn write(&self) -> Result<(), Failure> {
         self.replace().map_err(|error| {
-            Failure::new(Exit::Failed, format!("cannot write {}", self.path.display()))
-                .because(error)
+            Failure::new(
+                Exit::Failed,
+                format!("cannot write {}", self.path.display()),
+            )
+            .because(error)
         })
     }
 
@@ -147,12 +161,19 @@ impl Keys {
             _ => Path::new("."),
         };
         if !directory.exists() {
-            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(directory)?;
         }
         // tempfile makes it 0600.
-        let mut draft = tempfile::Builder::new().prefix(".wharf-key.").tempfile_in(directory)?;
+        let mut draft = tempfile::Builder::new()
+            .prefix(".wharf-key.")
+            .tempfile_in(directory)?;
         draft.write_all(self.text.as_bytes())?;
-        draft.as_file().set_permissions(Permissions::from_mode(0o600))?;
+        draft
+            .as_file()
+            .set_permissions(Permissions::from_mode(0o600))?;
         if let Ok(found) = fs::metadata(&self.path) {
             use std::os::unix::fs::MetadataExt as _;
             // Root may mend the file of another account, which stays that account's.

@@ -2,15 +2,30 @@ use super::*;
 
 #[test]
 fn what_is_served() {
-    let git = |service, path: &str| Request::Git { service, path: path.into() };
+    let git = |service, path: &str| Request::Git {
+        service,
+        path: path.into(),
+    };
     let wharf = |words: &[&str]| Request::Wharf(words.iter().map(ToString::to_string).collect());
     for (command, request) in [
         ("", Request::Greeting),
         ("   ", Request::Greeting),
-        ("git-receive-pack '/srv/git/shop.git'", git("receive-pack", "/srv/git/shop.git")),
-        ("git receive-pack 'shop.git'", git("receive-pack", "shop.git")),
-        ("git-upload-pack '~/it'\\''s.git'", git("upload-pack", "~/it's.git")),
-        ("git-upload-archive shop.git", git("upload-archive", "shop.git")),
+        (
+            "git-receive-pack '/srv/git/shop.git'",
+            git("receive-pack", "/srv/git/shop.git"),
+        ),
+        (
+            "git receive-pack 'shop.git'",
+            git("receive-pack", "shop.git"),
+        ),
+        (
+            "git-upload-pack '~/it'\\''s.git'",
+            git("upload-pack", "~/it's.git"),
+        ),
+        (
+            "git-upload-archive shop.git",
+            git("upload-archive", "shop.git"),
+        ),
         ("git-upload-pack 'a;id'", git("upload-pack", "a;id")),
         ("wharf status", wharf(&["--here", "status"])),
         (
@@ -25,7 +40,10 @@ fn what_is_served() {
                 "4f2a",
             ]),
         ),
-        ("wharf project list --json", wharf(&["--here", "--json", "project", "list"])),
+        (
+            "wharf project list --json",
+            wharf(&["--here", "--json", "project", "list"]),
+        ),
     ] {
         assert_eq!(read(command).unwrap(), request, "{command}");
     }
@@ -61,5 +79,8 @@ fn what_is_refused() {
 #[test]
 fn usage_and_help_are_said() {
     assert!(matches!(read("wharf --help").unwrap(), Request::Say(_, 0)));
-    assert!(matches!(read("wharf nonsense").unwrap(), Request::Say(_, 2)));
+    assert!(matches!(
+        read("wharf nonsense").unwrap(),
+        Request::Say(_, 2)
+    ));
 }

@@ -10,8 +10,12 @@ pub fn draw(activities: &[Activity], now: u64, width: Option<u16>) -> String {
     if activities.is_empty() {
         return "nothing happened yet\n".to_owned();
     }
-    let mut table =
-        table(&["ID", "WHERE", "WHAT", "STATE", "WHEN", "TOOK", "WHO", "COMMIT"], width);
+    let mut table = table(
+        &[
+            "ID", "WHERE", "WHAT", "STATE", "WHEN", "TOOK", "WHO", "COMMIT",
+        ],
+        width,
+    );
     for activity in activities {
         table.add_row([
             plain(&activity.id),
@@ -56,8 +60,16 @@ fn commit(activity: &Activity) -> String {
     let Some(new) = &activity.commit.new else {
         return "deleted".to_owned();
     };
-    let forced = if activity.commit.forced { " (forced)" } else { "" };
-    plain(&format!("{}{forced} {}", short(new), activity.commit.subject))
+    let forced = if activity.commit.forced {
+        " (forced)"
+    } else {
+        ""
+    };
+    plain(&format!(
+        "{}{forced} {}",
+        short(new),
+        activity.commit.subject
+    ))
 }
 
 #[cfg(test)]
@@ -76,7 +88,10 @@ pub(crate) mod tests {
             branch: "staging".into(),
             kind: Kind::Push,
             state: State::Succeeded,
-            actor: Actor { name: "alice".into(), source: "WHARF_USER".into() },
+            actor: Actor {
+                name: "alice".into(),
+                source: "WHARF_USER".into(),
+            },
             commit: Commit {
                 old: None,
                 new: Some("9c1e5f00aa".into()),
@@ -120,6 +135,9 @@ pub(crate) mod tests {
     #[test]
     fn a_narrow_terminal_wraps_inside_its_columns() {
         let drawn = draw(&[activity("4f2a")], 1_700_000_100_000, Some(80));
-        assert!(drawn.lines().all(|line| line.chars().count() <= 80), "{drawn}");
+        assert!(
+            drawn.lines().all(|line| line.chars().count() <= 80),
+            "{drawn}"
+        );
     }
 }

@@ -17,12 +17,21 @@ pub fn draw(environments: &[Environment], now: u64, width: Option<u16>) -> Strin
         }
     }
     let mut table = table(
-        &["ENVIRONMENT", "SERVES", "STATE", "HEALTH", "URL", "LAST ACTIVITY"],
+        &[
+            "ENVIRONMENT",
+            "SERVES",
+            "STATE",
+            "HEALTH",
+            "URL",
+            "LAST ACTIVITY",
+        ],
         width,
     );
     for project in &projects {
-        let own: Vec<&Environment> =
-            environments.iter().filter(|one| one.project == *project).collect();
+        let own: Vec<&Environment> = environments
+            .iter()
+            .filter(|one| one.project == *project)
+            .collect();
         if projects.len() > 1 {
             table.add_row([plain(project)]);
         }
@@ -33,7 +42,11 @@ pub fn draw(environments: &[Environment], now: u64, width: Option<u16>) -> Strin
                 plain(&environment.status),
                 plain(&environment.health),
                 environment.url.as_deref().map(plain).unwrap_or_default(),
-                environment.activity.as_ref().map(|one| newest(one, now)).unwrap_or_default(),
+                environment
+                    .activity
+                    .as_ref()
+                    .map(|one| newest(one, now))
+                    .unwrap_or_default(),
             ]);
         }
     }
@@ -67,12 +80,19 @@ fn children<'a>(
     all: &[&'a Environment],
     drawn: &mut Vec<(String, &'a Environment)>,
 ) {
-    let own: Vec<_> =
-        all.iter().filter(|one| one.parent.as_deref() == Some(parent.id.as_str())).collect();
+    let own: Vec<_> = all
+        .iter()
+        .filter(|one| one.parent.as_deref() == Some(parent.id.as_str()))
+        .collect();
     for (index, child) in own.iter().enumerate() {
         let last = index + 1 == own.len();
         drawn.push((format!("{stem}{}", if last { "└─ " } else { "├─ " }), child));
-        children(child, &format!("{stem}{}", if last { "   " } else { "│  " }), all, drawn);
+        children(
+            child,
+            &format!("{stem}{}", if last { "   " } else { "│  " }),
+            all,
+            drawn,
+        );
     }
 }
 
@@ -88,14 +108,21 @@ fn serves(environment: &Environment) -> String {
         (None, _) => "nothing".to_owned(),
         (Some(release), commit) => {
             let commit = commit.as_deref().map(short).unwrap_or_default();
-            let behind = if environment.at_tip { "" } else { ", not the tip" };
+            let behind = if environment.at_tip {
+                ""
+            } else {
+                ", not the tip"
+            };
             plain(&format!("r{release} {commit}{behind}"))
         }
     }
 }
 
 fn newest(activity: &Activity, now: u64) -> String {
-    let when = activity.ended.or(activity.started).unwrap_or(activity.created);
+    let when = activity
+        .ended
+        .or(activity.started)
+        .unwrap_or(activity.created);
     plain(&format!(
         "{} {} {}, {}",
         activity.kind.word(),
@@ -149,7 +176,11 @@ mod tests {
     fn several_projects_are_told_apart() {
         let mut other = environment("main", None);
         other.project = "blog".into();
-        insta::assert_snapshot!(draw(&[environment("main", None), other], 1_700_000_100_000, None));
+        insta::assert_snapshot!(draw(
+            &[environment("main", None), other],
+            1_700_000_100_000,
+            None
+        ));
     }
 
     #[test]

@@ -41,7 +41,11 @@ mod tests {
             hint: hint.map(Into::into),
         };
         let all = [
-            finding(Severity::Error, "bubblewrap is missing", Some("apt install bubblewrap")),
+            finding(
+                Severity::Error,
+                "bubblewrap is missing",
+                Some("apt install bubblewrap"),
+            ),
             finding(Severity::Good, "git 2.47.3", None),
             finding(Severity::Warning, "reduced isolation", None),
         ];

@@ -10,12 +10,20 @@ pub fn draw(releases: &[Release], now: u64, width: Option<u16>) -> String {
     if releases.is_empty() {
         return "no releases yet; push the branch\n".to_owned();
     }
-    let mut table =
-        table(&["RELEASE", "STATE", "ROLLBACK", "WHEN", "SLUG", "ACTIVITY", "COMMIT"], width);
+    let mut table = table(
+        &[
+            "RELEASE", "STATE", "ROLLBACK", "WHEN", "SLUG", "ACTIVITY", "COMMIT",
+        ],
+        width,
+    );
     for release in releases {
         table.add_row([
             format!("r{}", release.number),
-            if release.live { "serves".to_owned() } else { plain(&release.state) },
+            if release.live {
+                "serves".to_owned()
+            } else {
+                plain(&release.state)
+            },
             if release.offered { "yes" } else { "" }.to_owned(),
             when::ago(now, release.created),
             plain(short(&release.slug)),
@@ -43,7 +51,11 @@ mod tests {
             activity: format!("4f2{number}"),
             created: 1_700_000_000_000,
         };
-        let all = [release(3, "ready"), release(2, "failed"), release(1, "ready")];
+        let all = [
+            release(3, "ready"),
+            release(2, "failed"),
+            release(1, "ready"),
+        ];
         insta::assert_snapshot!(draw(&all, 1_700_000_100_000, None));
     }
 }

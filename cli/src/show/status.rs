@@ -19,9 +19,20 @@ pub fn draw(status: &Status) -> String {
         ),
         (
             "router",
-            format!("{}{}", status.router, if status.router_up { "" } else { ", does not answer" }),
+            format!(
+                "{}{}",
+                status.router,
+                if status.router_up {
+                    ""
+                } else {
+                    ", does not answer"
+                }
+            ),
         ),
-        ("work", format!("{} running, {} waiting", status.running, status.waiting)),
+        (
+            "work",
+            format!("{} running, {} waiting", status.running, status.waiting),
+        ),
         (
             "serves",
             format!(
@@ -32,7 +43,10 @@ pub fn draw(status: &Status) -> String {
         ),
         ("state", status.state.clone()),
     ];
-    lines.iter().map(|(word, text)| format!("{word:<8}{}\n", plain(text))).collect()
+    lines
+        .iter()
+        .map(|(word, text)| format!("{word:<8}{}\n", plain(text)))
+        .collect()
 }
 
 fn count(number: u32, what: &str) -> String {

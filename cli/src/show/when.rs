@@ -1,6 +1,9 @@
 //! Times and durations, as people say them.
 
-use jiff::{SpanRound, Timestamp, Unit, fmt::friendly::{Designator, Spacing, SpanPrinter}};
+use jiff::{
+    SpanRound, Timestamp, Unit,
+    fmt::friendly::{Designator, Spacing, SpanPrinter},
+};
 
 /// The present, in milliseconds since 1970-01-01 UTC.
 pub fn now() -> u64 {
@@ -23,8 +26,10 @@ fn largest(milliseconds: u64) -> String {
         (60_000, "m"),
         (1_000, "s"),
     ];
-    let (size, word) =
-        units.into_iter().find(|(size, _)| milliseconds >= *size).unwrap_or((1_000, "s"));
+    let (size, word) = units
+        .into_iter()
+        .find(|(size, _)| milliseconds >= *size)
+        .unwrap_or((1_000, "s"));
     format!("{}{word}", milliseconds / size)
 }
 
@@ -41,7 +46,12 @@ pub fn lasted(milliseconds: u64) -> String {
     let duration =
         jiff::SignedDuration::from_millis(i64::try_from(milliseconds).unwrap_or(i64::MAX));
     let span = jiff::Span::try_from(duration).and_then(|span| {
-        span.round(SpanRound::new().largest(Unit::Day).smallest(smallest).days_are_24_hours())
+        span.round(
+            SpanRound::new()
+                .largest(Unit::Day)
+                .smallest(smallest)
+                .days_are_24_hours(),
+        )
     });
     match span {
         Ok(span) => SpanPrinter::new()

@@ -60,12 +60,8 @@ impl<'a> Item<'a> {
         });
     }
 
-    /// Reports that another version acts on this value or key.
-    pub(crate) fn later(&self) {
-        self.reader.later(self.key_span.clone(), &self.path);
-    }
+    /// Reports that another version acts on this one word.
 
-    /// As [`Item::later`], for one word that the value may be.
     pub(crate) fn later_value(&self, word: &str) {
         self.reader
             .later(self.value.span(), &format!("{} = \"{word}\"", self.path));

@@ -73,7 +73,7 @@ fn ring(say: &mut Say, stub: &Stub, input: &Input) -> Option<(Daemon, Vec<String
             None
         }
         Err(Trouble::Refused(_)) => {
-            keep(say, stub, &push, "speaks another version");
+            keep(say, stub, &push, "has another version");
             None
         }
         Err(Trouble::Absent(absent)) => {

@@ -1,6 +1,11 @@
 //! What was there before, noted in the repository before anything changes.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read},
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +15,8 @@ use super::{InstallError, file, repository::Values};
 pub(super) const NAME: &str = "wharf-hooks.json";
 
 const VERSION: u32 = 1;
+/// What is cut off there is no note of ours.
+const MAX_BYTES: u64 = 64 * 1024;
 
 /// What was there before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,11 +41,15 @@ impl Record {
     /// Reads the repository's note; none when nothing is installed.
     pub(super) fn read(repository: &Path) -> Result<Option<Self>, InstallError> {
         let path = repository.join(NAME);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_file() => {}
+            Ok(_) => return Err(InstallError::NotAFile(path)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(InstallError::disk("read", path)(error)),
-        };
+        }
+        let mut bytes = Vec::new();
+        let read = File::open(&path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
+        read.map_err(InstallError::disk("read", &path))?;
         serde_json::from_slice(&bytes)
             .map(Some)
             .map_err(|source| InstallError::Record { path, source })

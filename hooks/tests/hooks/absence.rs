@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, os::unix::net::UnixListener, time::Duration};
 
 use wharf_hooks::stub::{Stub, Unreachable};
-use wharf_wire::hook::Push;
+use wharf_wire::{FromDaemon, Refusal, ToDaemon, frame, hook::Push, outcome::Exit};
 
 use crate::{
     fake,
@@ -133,6 +133,35 @@ fn a_daemon_that_accepts_and_never_answers_is_absent() {
         "warning: Wharf does not answer on this host; the push is recorded"
     );
     assert_eq!(world.spooled().len(), 1);
+}
+
+#[test]
+fn a_daemon_of_another_version_refuses_and_the_bell_is_spooled() {
+    let world = World::new();
+    world.install("pre-receive", PRE, &world.stub());
+    world.install("post-receive", POST, &world.stub());
+    let daemon = fake::daemon(&world.path("sock"), |door| {
+        fake::admit(&door);
+        let mut stream = door.accept();
+        let _hello: Option<ToDaemon> = frame::read(&mut stream).unwrap();
+        let refusal = Refusal {
+            code: "version".into(),
+            message: "this hook speaks version 1".into(),
+            hint: None,
+            exit: Exit::Refused,
+        };
+        frame::write(&mut stream, &FromDaemon::Refused(refusal)).unwrap();
+    });
+    let output = world.push(&["main"]);
+    assert!(output.status.success());
+    let said = remote(&output);
+    assert_eq!(
+        said[0],
+        "warning: Wharf has another version on this host; the push is recorded"
+    );
+    assert!(said.iter().all(|line| line.is_ascii() && line.len() <= 72));
+    assert_eq!(world.spooled().len(), 1);
+    daemon.join().unwrap();
 }
 
 #[test]

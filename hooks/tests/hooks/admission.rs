@@ -3,7 +3,7 @@
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, time::Duration};
 
 use wharf_wire::{
-    FromDaemon, Refusal,
+    FromDaemon, Refusal, ToDaemon,
     hook::{EntryKind, FilePart, MAX_FILE},
     outcome::Exit,
 };
@@ -210,6 +210,61 @@ fn whole(parts: &[FilePart], commit: &str) -> Vec<(String, String, u64, Vec<u8>)
 
 fn word(kind: EntryKind) -> String {
     format!("{kind:?}")
+}
+
+#[test]
+fn long_object_ids_are_object_ids() {
+    let world = World::of_format(gits().swap_remove(0), "sha256");
+    world.install("pre-receive", PRE, &world.stub());
+    let daemon = fake::daemon(&world.path("sock"), |door| {
+        let mut caller = door.greet();
+        let push = caller.push();
+        let parts = caller.files(&[&push.updates[0].new], &["file"]);
+        caller.verdict(true, &[]);
+        (push, parts)
+    });
+    let output = world.push(&["main"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let (push, parts) = daemon.join().unwrap();
+    assert_eq!(push.updates[0].new.len(), 64);
+    assert!(push.updates[0].creates());
+    assert_eq!(parts[0].bytes, b"one");
+}
+
+#[test]
+fn a_tag_of_a_commit_is_read_as_its_commit_and_a_blob_is_no_commit() {
+    let world = World::new();
+    world.ok("work", &["tag", "-a", "-m", "t", "annotated"]);
+    world.ok("work", &["tag", "blob", "HEAD:file"]);
+    world.install("pre-receive", PRE, &world.stub());
+    let ask = |tag: &str| {
+        let id = world.ok("work", &["rev-parse", tag]);
+        let socket = world.path("sock");
+        let _gone = std::fs::remove_file(&socket);
+        let daemon = fake::daemon(&socket, move |door| {
+            let mut caller = door.greet();
+            caller.push();
+            let want = wharf_wire::hook::Want {
+                commits: vec![id],
+                paths: vec!["file".into()],
+            };
+            caller.send(&FromDaemon::Want(want));
+            let first = wharf_wire::frame::read(&mut caller.stream).unwrap();
+            if matches!(first, Some(ToDaemon::File(_))) {
+                assert_eq!(caller.receive(), ToDaemon::FilesSent);
+                caller.verdict(true, &[]);
+            }
+            first
+        });
+        (world.push(&[tag]), daemon.join().unwrap())
+    };
+    let (output, first) = ask("annotated");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(matches!(first, Some(ToDaemon::File(part)) if part.bytes == b"one"));
+    let (output, first) = ask("blob");
+    assert!(!output.status.success());
+    assert!(remote(&output)[0].starts_with("error: git cannot read commit "));
+    assert_eq!(first, None);
 }
 
 #[test]

@@ -40,17 +40,26 @@ impl World {
     }
 
     pub(crate) fn with(git: PathBuf) -> Self {
+        World::of_format(git, "sha1")
+    }
+
+    /// With object ids of either length.
+    pub(crate) fn of_format(git: PathBuf, format: &str) -> Self {
+        let format = format!("--object-format={format}");
         let world = World {
             dir: tempfile::tempdir().unwrap(),
             git,
         };
         fs::create_dir(world.path("spool")).unwrap();
-        world.ok("", &["init", "-q", "--bare", "-b", "main", "bare.git"]);
+        world.ok(
+            "",
+            &["init", "-q", &format, "--bare", "-b", "main", "bare.git"],
+        );
         world.ok(
             "bare.git",
             &["config", "receive.advertisePushOptions", "true"],
         );
-        world.ok("", &["init", "-q", "-b", "main", "work"]);
+        world.ok("", &["init", "-q", &format, "-b", "main", "work"]);
         world.ok(
             "work",
             &[

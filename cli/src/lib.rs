@@ -1,3 +1,23 @@
-//! The parts of `wharf` that other programs and tests use.
+//! What `wharf` and `wharf-shell` are made of, in reading order; other programs and tests use parts.
 
+pub mod args;
+pub mod commands;
+pub mod failure;
+
+pub mod ask;
+pub mod daemon;
+pub mod follow;
+pub mod git;
+pub mod remote;
+pub mod scope;
+pub mod show;
+
+pub mod check;
+pub mod doctor;
 pub mod hook;
+pub mod hooks;
+pub mod init;
+pub mod key;
+pub mod project;
+pub mod shell;
+pub mod start;

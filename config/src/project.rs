@@ -7,7 +7,7 @@ use crate::{
     problem::Problems,
 };
 
-mod read;
+pub(crate) mod read;
 mod write;
 
 pub use write::{NewProject, WriteError, write_new};

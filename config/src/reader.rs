@@ -1,4 +1,137 @@
 //! Reads TOML by hand, so that every problem of a file is found at once.
+//!
+//! A [`Table`] is asked for the keys that it may have; each answer is a [`Item`] that is read as a
+//! type. What does not fit becomes a problem and `None`, and reading goes on. [`Table::finish`]
+//! reports what nobody asked for.
+
+use std::{cell::RefCell, ops::Range, path::Path, sync::Arc};
+
+use toml::de::DeTable;
+
+use crate::{
+    files,
+    plain::quoted,
+    problem::{MAX_KEPT, Problem, Problems, Spot},
+};
+
+mod item;
+mod table;
+
+pub(crate) use item::Item;
+pub(crate) use table::Table;
+
+/// One file that is being read, and what is wrong with it so far.
+pub(crate) struct Reader {
+    file: String,
+    text: Arc<str>,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl Reader {
+    pub(crate) fn new(file: impl Into<String>, text: &str) -> Self {
+        Self {
+            file: file.into(),
+            text: text.into(),
+            problems: RefCell::default(),
+        }
+    }
+
+    /// Reads a file of the operator's, who may link it from elsewhere. Only its name is shown where
+    /// it cannot be confused.
+    pub(crate) fn open(path: &Path) -> Result<Self, Problem> {
+        let name = path.display().to_string();
+        let fail = |error: std::io::Error| {
+            Problem::new(
+                name.clone(),
+                "unreadable",
+                format!("it cannot be read: {error}"),
+            )
+        };
+        let meta = path.metadata().map_err(fail)?;
+        // A pipe would block for ever.
+        if !meta.is_file() {
+            return Err(Problem::new(name, "not-a-file", "it is not a regular file"));
+        }
+        let mut entry = files::Files::default();
+        let bytes = if meta.len() <= files::MAX_FILE {
+            std::fs::read(path).map_err(fail)?
+        } else {
+            vec![0; files::MAX_FILE as usize + 1]
+        };
+        entry.insert(name.clone(), bytes);
+        let text = entry.text(&name)?.unwrap_or_default();
+        Ok(Self::new(name.clone(), text))
+    }
+
+    /// Hands the whole document to `read` where it is TOML; then the value, or every problem.
+    pub(crate) fn read<T>(self, read: impl FnOnce(Table<'_>) -> T) -> Result<T, Problems> {
+        let (value, problems) = self.try_read(read);
+        match value {
+            Some(value) => Problems::or(problems, value),
+            None => Err(Problems::from_vec(problems).expect("no value without a problem")),
+        }
+    }
+
+    /// As [`Reader::read`], for whoever has more to add to the problems.
+    pub(crate) fn try_read<T>(
+        self,
+        read: impl FnOnce(Table<'_>) -> T,
+    ) -> (Option<T>, Vec<Problem>) {
+        let text = Arc::clone(&self.text);
+        let (document, errors) = DeTable::parse_recoverable(&text);
+        if errors.is_empty() {
+            let span = document.span();
+            let value = read(Table::new(&self, document.get_ref(), span, String::new()));
+            return (Some(value), self.problems.into_inner());
+        }
+        // After a slip the parser often complains about the rest of the line too.
+        let mut lines = Vec::new();
+        for error in &errors {
+            let end = text.len();
+            let span = error.span().unwrap_or(end..end);
+            let problem = Problem::new(self.file.as_str(), "toml-syntax", error.message())
+                .at(&text, span)
+                .hint("see https://toml.io for how TOML is written");
+            let line = problem.position().map(|(line, _)| line);
+            if !lines.contains(&line) && lines.len() < 5 {
+                lines.push(line);
+                self.push(problem);
+            }
+        }
+        (None, self.problems.into_inner())
+    }
+
+    pub(crate) fn spot(&self, span: Range<usize>) -> Spot {
+        Spot {
+            file: self.file.clone(),
+            text: Arc::clone(&self.text),
+            span,
+        }
+    }
+
+    fn problem(&self, span: Range<usize>, code: &'static str, message: String) -> Problem {
+        Problem::new(self.file.as_str(), code, message).at(&self.text, span)
+    }
+
+    fn push(&self, problem: Problem) {
+        let mut problems = self.problems.borrow_mut();
+        if problems.len() < MAX_KEPT {
+            problems.push(problem);
+        }
+    }
+
+    fn later(&self, span: Range<usize>, path: &str) {
+        let message = format!(
+            "{} is not supported yet by this version of Wharf",
+            quoted(path)
+        );
+        self.push(
+            self.problem(span, "not-supported-yet", message)
+                .label("not supported yet")
+                .hint("remove it, or wait for a version that acts on it"),
+        );
+    }
+}
 
 /// The known word that is near enough to what somebody wrote.
 pub(crate) fn suggestion<'a>(
@@ -16,3 +149,6 @@ pub(crate) fn suggestion<'a>(
         .min()
         .map(|(_, known)| known)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,18 @@
 //! Reads and merges the host's files.
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use super::{Host, Isolation, Unreachable};
-use crate::{name::VariableName, place::Place, problem::Problems};
+use super::{Host, Isolation, Setting, Unreachable};
+use crate::{
+    name::{Domain, VariableName},
+    place::Place,
+    problem::Problems,
+    project::read::{absolute, toml_files},
+    reader::{Item, Reader, Table},
+};
 
 /// Proxies and certificates: what a build behind a company's border cannot do without.
 const PASS: [&str; 12] = [
@@ -20,10 +29,12 @@ const PASS: [&str; 12] = [
     "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE",
 ];
+const MAX_PASS: usize = 64;
+const MAX_BUILD: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) fn defaults(place: &Place) -> Host {
     let name = |name: &&str| VariableName::parse(name).expect("a good variable name");
-    Host {
+    let mut host = Host {
         domain: None,
         projects: place.projects_dir(),
         unreachable: Unreachable::Refuse,
@@ -36,9 +47,203 @@ pub(super) fn defaults(place: &Place) -> Host {
         listen: ([127, 0, 0, 1], 7080).into(),
         isolation: Isolation::Bubblewrap,
         settings: Vec::new(),
-    }
+    };
+    let default = |key, value: &str| Setting {
+        key,
+        value: value.to_owned(),
+        from: None,
+    };
+    let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
+    host.settings = vec![
+        default("domain", "none: *.localhost"),
+        default("projects", &text(&host.projects)),
+        default("push.on_failure", "\"keep\""),
+        default("push.unreachable", "\"refuse\""),
+        default("build.parallel", "2"),
+        default("build.pass", &text(&PASS)),
+        default("build.limits.time", "\"45m\""),
+        default("build.limits.output", "\"200M\""),
+        default("keep.releases", "5"),
+        default("keep.min_free", "\"2G\""),
+        default("router.listen", "\"127.0.0.1:7080\""),
+        default("router.kind", "\"builtin\""),
+        default("isolation", "\"bubblewrap\""),
+    ];
+    host
 }
 
 pub(super) fn load(place: &Place) -> Result<Host, Problems> {
-    Ok(defaults(place))
+    let mut host = defaults(place);
+    let mut problems = Vec::new();
+    let there = |path: &PathBuf| path.symlink_metadata().is_ok();
+    let mut files: Vec<PathBuf> = place
+        .vendor_file()
+        .into_iter()
+        .chain([place.host_file()])
+        .filter(there)
+        .collect();
+    match toml_files(&place.drop_ins_dir()) {
+        Ok(drop_ins) => files.extend(drop_ins),
+        Err(found) => problems.extend(found),
+    }
+    for file in &files {
+        let merged = Reader::open(file)
+            .map_err(Problems::from)
+            .and_then(|reader| reader.read(|table| merge(table, &mut host, file)));
+        if let Err(found) = merged {
+            problems.extend(found);
+        }
+    }
+    Problems::or(problems, host)
+}
+
+/// What one file changes.
+struct Merge<'h> {
+    host: &'h mut Host,
+    file: &'h Path,
+}
+
+impl Merge<'_> {
+    /// Reads a key; where it is good, `set` it and remember the file.
+    fn key<T>(
+        &mut self,
+        item: Option<Item<'_>>,
+        key: &'static str,
+        read: impl FnOnce(&Item<'_>) -> Option<T>,
+        set: impl FnOnce(&mut Host, T),
+    ) {
+        let Some(item) = item else { return };
+        let Some(value) = read(&item) else { return };
+        set(self.host, value);
+        let spot = item.spot();
+        let setting = self
+            .host
+            .settings
+            .iter_mut()
+            .find(|setting| setting.key == key);
+        let setting = setting.expect("every key has a default");
+        setting.value = crate::plain::plain(&spot.text[spot.span]);
+        setting.from = Some(self.file.to_owned());
+    }
+}
+
+fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
+    let mut merge = Merge { host, file };
+    let m = &mut merge;
+    let domain = |i: &Item<'_>| i.parsed("\"apps.example.com\"", Domain::parse);
+    m.key(table.get("domain"), "domain", domain, |h, v| {
+        h.domain = Some(v)
+    });
+    m.key(table.get("projects"), "projects", absolute, |h, v| {
+        h.projects = v
+    });
+    let isolations = [
+        ("bubblewrap", Isolation::Bubblewrap),
+        ("none", Isolation::None),
+    ];
+    m.key(
+        table.get("isolation"),
+        "isolation",
+        |i| i.one_of(&isolations),
+        |h, v| h.isolation = v,
+    );
+    let below = |key| table.get(key).and_then(|item| item.table(""));
+    if let Some(push) = below("push") {
+        let on_failure = |i: &Item<'_>| only(i, "keep", &["reject"]);
+        m.key(
+            push.get("on_failure"),
+            "push.on_failure",
+            on_failure,
+            |_, ()| {},
+        );
+        let words = [
+            ("refuse", Unreachable::Refuse),
+            ("accept", Unreachable::Accept),
+        ];
+        let read = |i: &Item<'_>| i.one_of(&words);
+        m.key(push.get("unreachable"), "push.unreachable", read, |h, v| {
+            h.unreachable = v
+        });
+        push.finish();
+    }
+    if let Some(build) = below("build") {
+        let read = |i: &Item<'_>| i.number(1..=64);
+        m.key(build.get("parallel"), "build.parallel", read, |h, v| {
+            h.parallel = v
+        });
+        m.key(build.get("pass"), "build.pass", pass, |h, v| h.pass = v);
+        if let Some(limits) = build.get("limits").and_then(|item| item.table("")) {
+            let time = |i: &Item<'_>| i.duration(MAX_BUILD);
+            m.key(limits.get("time"), "build.limits.time", time, |h, v| {
+                h.build_time = v
+            });
+            let output = limits.get("output");
+            m.key(
+                output,
+                "build.limits.output",
+                |i: &Item<'_>| i.size(),
+                |h, v| h.build_output = v,
+            );
+            limits.later(&["memory", "cpus", "disk", "silence", "tasks"]);
+            limits.finish();
+        }
+        build.later(&["network"]);
+        build.finish();
+    }
+    if let Some(keep) = below("keep") {
+        let read = |i: &Item<'_>| i.number(1..=1_000);
+        m.key(keep.get("releases"), "keep.releases", read, |h, v| {
+            h.keep_releases = v
+        });
+        m.key(
+            keep.get("min_free"),
+            "keep.min_free",
+            |i: &Item<'_>| i.size(),
+            |h, v| h.keep_min_free = v,
+        );
+        keep.later(&["cache", "logs", "warm"]);
+        keep.finish();
+    }
+    if let Some(router) = below("router") {
+        let read = |i: &Item<'_>| {
+            i.parsed("\"127.0.0.1:7080\"", |text| {
+                text.parse()
+                    .map_err(|_| "must be an address and a port, such as 127.0.0.1:7080")
+            })
+        };
+        m.key(router.get("listen"), "router.listen", read, |h, v| {
+            h.listen = v
+        });
+        let kind = |i: &Item<'_>| only(i, "builtin", &["nginx", "caddy"]);
+        m.key(router.get("kind"), "router.kind", kind, |_, ()| {});
+        router.finish();
+    }
+    table.later(&["notify", "users", "network", "plans"]);
+    table.finish();
+}
+
+/// The only word that this version acts on; others are known.
+fn only(item: &Item<'_>, word: &'static str, later: &[&str]) -> Option<()> {
+    if let toml::de::DeValue::String(text) = item.value()
+        && later.contains(&text.as_ref())
+    {
+        item.later_value(text);
+        return None;
+    }
+    item.one_of(&[(word, ())])
+}
+
+fn pass(item: &Item<'_>) -> Option<Vec<VariableName>> {
+    let name = |item: &Item<'_>| item.parsed("\"HTTPS_PROXY\"", VariableName::parse);
+    let list = item.list(MAX_PASS, "[\"HTTPS_PROXY\"]")?;
+    list.iter()
+        .map(|item| {
+            let name = name(item)?;
+            if name.is_reserved() {
+                item.bad("the name is reserved: Wharf sets it", "remove it");
+                return None;
+            }
+            Some(name)
+        })
+        .collect()
 }

@@ -1,0 +1,473 @@
+//! The command line: one definition for help, completions, manual pages, and for what `wharf-shell`
+//! lets through.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wharf",
+    version,
+    about = "Every branch an environment, every push a deployment",
+    after_help = "Exit status: 0 done, 1 failed, 2 usage, 3 deployment failed and the old release \
+                  serves, 4 daemon unreachable, 5 not found, 6 refused.\n\
+                  In a work tree, the project and the environment follow from its remote and branch.",
+    disable_help_subcommand = true
+)]
+pub struct Wharf {
+    /// What every command understands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    /// The project, instead of the work tree's
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub project: Option<String>,
+    /// The environment or branch, instead of the work tree's
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Print JSON (commands that look at something)
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Ask this machine's daemon, wherever the remote points
+    #[arg(long, global = true)]
+    pub here: bool,
+    /// The bare repository, as an ssh URL names it: what a laptop's `wharf` sends
+    #[arg(id = "in-repository", long = "repository", global = true, hide = true, value_name = "PATH", value_hint = ValueHint::DirPath)]
+    pub repository: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Make this work tree deployable on this machine
+    Init {
+        /// The project's name [default: the directory's]
+        name: Option<String>,
+    },
+    /// Register projects and list them
+    #[command(subcommand)]
+    Project(Project),
+    /// Say what is wrong with wharf.toml, or what was detected
+    Check {
+        /// The application's directory
+        #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+        directory: PathBuf,
+    },
+    /// Put Wharf's hooks into a bare repository, look at them, take them out
+    #[command(subcommand)]
+    Hook(Hook),
+    /// Let people's ssh keys push and ask
+    #[command(subcommand)]
+    Key(Key),
+
+    /// Show what the daemon does
+    Status,
+    /// Show the project's environments and what serves
+    Environments,
+    /// Show what happened, newest first
+    Activities {
+        /// At most so many
+        #[arg(short = 'n', long, default_value_t = 20, value_name = "N",
+              value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
+    /// Show the log of an activity, or the application's output
+    Log(Log),
+    /// Print the environment's address
+    Url,
+    /// Show the environment's releases, newest first
+    Releases,
+
+    /// Let an earlier release serve again; data is not touched
+    Rollback {
+        /// Such as r41 [default: the last good one before the serving one]
+        #[arg(value_parser = release_number)]
+        release: Option<u32>,
+    },
+    /// Deploy the branch's tip again, with today's variables
+    Redeploy {
+        /// Build anew, even if nothing changed
+        #[arg(long)]
+        rebuild: bool,
+    },
+    /// Stop an activity and all of its processes
+    Cancel {
+        /// The activity, such as 4f2a
+        id: String,
+    },
+
+    /// Start the daemon in the background, as yourself
+    Start {
+        /// Leave the session and become the daemon
+        #[arg(long, hide = true)]
+        detached: bool,
+    },
+    /// Make the daemon read its configuration again
+    Reload,
+    /// Look for trouble and say what mends it
+    Doctor,
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Write manual pages
+    #[command(hide = true)]
+    Man {
+        /// Where to
+        #[arg(value_hint = ValueHint::DirPath)]
+        directory: PathBuf,
+    },
+}
+
+/// `wharf project`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Project {
+    /// Serve a bare repository: install its hooks and register it
+    Add {
+        /// The project's name: a-z, 0-9 and single hyphens, at most 23
+        name: String,
+        /// The bare repository
+        #[arg(value_hint = ValueHint::DirPath)]
+        repository: PathBuf,
+    },
+    /// Show every project
+    List,
+}
+
+/// `wharf hook`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Hook {
+    /// Install the hooks; those that are there are kept and run first
+    Install(Repository),
+    /// Say whether the hooks are in order
+    Status(Repository),
+    /// Take the hooks out; those that were there before come back
+    Uninstall(Repository),
+}
+
+/// Which repository a hook command means.
+#[derive(Debug, Clone, Args)]
+pub struct Repository {
+    /// The bare repository
+    #[arg(value_name = "REPO", value_hint = ValueHint::DirPath)]
+    pub path: PathBuf,
+}
+
+/// `wharf key`.
+#[derive(Debug, Clone, Args)]
+pub struct KeyFile {
+    /// The file that sshd reads [default: ~/.ssh/authorized_keys]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub authorized_keys: Option<PathBuf>,
+}
+
+/// `wharf key`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Key {
+    /// Let a public key push and ask, under a person's name
+    Add {
+        /// The person: a-z, 0-9, `.`, `_` and `-`, at most 32
+        name: String,
+        /// The public key's file, or - for standard input
+        #[arg(value_hint = ValueHint::FilePath)]
+        key: PathBuf,
+        /// Where it is written.
+        #[command(flatten)]
+        file: KeyFile,
+    },
+    /// Show the keys that `wharf key add` wrote
+    List {
+        /// Where to look.
+        #[command(flatten)]
+        file: KeyFile,
+    },
+    /// Take away all keys of a person
+    Remove {
+        /// The person
+        name: String,
+        /// Where they are.
+        #[command(flatten)]
+        file: KeyFile,
+    },
+}
+
+/// `wharf log`.
+#[derive(Debug, Clone, Args)]
+pub struct Log {
+    /// The activity [default: the environment's newest]
+    pub id: Option<String>,
+    /// Stay until it ends
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Every byte that the commands printed
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
+    /// What the running application prints
+    #[arg(long, conflicts_with_all = ["id", "raw", "json"])]
+    pub app: bool,
+}
+
+fn release_number(text: &str) -> Result<u32, String> {
+    text.strip_prefix('r')
+        .unwrap_or(text)
+        .parse()
+        .ok()
+        .filter(|number| *number > 0)
+        .ok_or_else(|| "a release is written like r41".to_owned())
+}
+
+/// The help's sections: every visible command stands in one of them.
+const SECTIONS: [(&str, &[&str]); 4] = [
+    ("Set up", &["init", "project", "check", "hook", "key"]),
+    (
+        "Look",
+        &[
+            "status",
+            "environments",
+            "activities",
+            "log",
+            "url",
+            "releases",
+        ],
+    ),
+    ("Act", &["rollback", "redeploy", "cancel"]),
+    ("Host", &["start", "reload", "doctor", "completions"]),
+];
+
+/// The command line with its sectioned help.
+pub fn command() -> clap::Command {
+    let command = Wharf::command();
+    let mut template = "{about-with-newline}\n{usage-heading} {usage}\n".to_owned();
+    for (heading, names) in SECTIONS {
+        template.push_str(&format!("\n{heading}:\n"));
+        for name in names {
+            let about = command
+                .find_subcommand(name)
+                .and_then(|sub| sub.get_about());
+            let about = about.map(ToString::to_string).unwrap_or_default();
+            template.push_str(&format!("  {name:<13} {about}\n"));
+        }
+    }
+    template.push_str("\nOptions:\n{options}{after-help}");
+    command.help_template(template)
+}
+
+/// Reads a command line.
+///
+/// # Errors
+/// clap's own: wrong usage, or `--help` and `--version`.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Wharf, clap::Error> {
+    use clap::FromArgMatches as _;
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(words)?;
+    let wharf = Wharf::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    if wharf.global.json && !wharf.command.looks() {
+        return Err(command.error(
+            clap::error::ErrorKind::ArgumentConflict,
+            "--json is for commands that look at something",
+        ));
+    }
+    Ok(wharf)
+}
+
+impl Command {
+    /// Whether it prints records, which `--json` turns into JSON.
+    fn looks(&self) -> bool {
+        match self {
+            Command::Status
+            | Command::Environments
+            | Command::Activities { .. }
+            | Command::Log(_)
+            | Command::Url
+            | Command::Releases
+            | Command::Project(Project::List)
+            | Command::Hook(Hook::Status(_))
+            | Command::Key(Key::List { .. })
+            | Command::Check { .. }
+            | Command::Doctor => true,
+            Command::Init { .. }
+            | Command::Project(Project::Add { .. })
+            | Command::Hook(Hook::Install(_) | Hook::Uninstall(_))
+            | Command::Key(Key::Add { .. } | Key::Remove { .. })
+            | Command::Rollback { .. }
+            | Command::Redeploy { .. }
+            | Command::Cancel { .. }
+            | Command::Start { .. }
+            | Command::Reload
+            | Command::Completions { .. }
+            | Command::Man { .. } => false,
+        }
+    }
+
+    /// The command's words for the far side of ssh; `None` where it makes no sense there. What
+    /// `wharf` sends and what `wharf-shell` lets in is the same set.
+    pub fn remote_words(&self) -> Option<Vec<String>> {
+        let words = |words: &[&str]| Some(words.iter().map(ToString::to_string).collect());
+        match self {
+            Command::Status => words(&["status"]),
+            Command::Environments => words(&["environments"]),
+            Command::Activities { limit } => words(&["activities", "--limit", &limit.to_string()]),
+            Command::Log(log) => {
+                let mut all = vec!["log".to_owned()];
+                for (wanted, flag) in [
+                    (log.follow, "--follow"),
+                    (log.raw, "--raw"),
+                    (log.app, "--app"),
+                ] {
+                    if wanted {
+                        all.push(flag.to_owned());
+                    }
+                }
+                if let Some(id) = &log.id {
+                    all.extend(["--".to_owned(), id.clone()]);
+                }
+                Some(all)
+            }
+            Command::Url => words(&["url"]),
+            Command::Releases => words(&["releases"]),
+            Command::Project(Project::List) => words(&["project", "list"]),
+            Command::Rollback { release: None } => words(&["rollback"]),
+            Command::Rollback {
+                release: Some(release),
+            } => words(&["rollback", &format!("r{release}")]),
+            Command::Redeploy { rebuild: false } => words(&["redeploy"]),
+            Command::Redeploy { rebuild: true } => words(&["redeploy", "--rebuild"]),
+            Command::Cancel { id } => words(&["cancel", "--", id]),
+            Command::Init { .. }
+            | Command::Project(Project::Add { .. })
+            | Command::Check { .. }
+            | Command::Hook(_)
+            | Command::Key(_)
+            | Command::Start { .. }
+            | Command::Reload
+            | Command::Doctor
+            | Command::Completions { .. }
+            | Command::Man { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Wharf, clap::Error> {
+        parse(line.split(' ').map(OsString::from))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_visible_command_stands_in_one_section() {
+        let mut listed: Vec<_> = SECTIONS
+            .iter()
+            .flat_map(|(_, names)| names.to_vec())
+            .collect();
+        let command = Wharf::command();
+        let mut visible: Vec<_> = command
+            .get_subcommands()
+            .filter(|sub| !sub.is_hide_set())
+            .map(|sub| sub.get_name())
+            .collect();
+        listed.sort_unstable();
+        visible.sort_unstable();
+        assert_eq!(listed, visible);
+    }
+
+    #[test]
+    fn every_command_is_read() {
+        for line in [
+            "wharf init shop",
+            "wharf project add shop shop.git",
+            "wharf --repository=x hook install shop.git",
+            "wharf key add alice - -p shop",
+            "wharf key remove alice",
+            "wharf check dir --json",
+            "wharf completions bash",
+            "wharf man dir",
+        ] {
+            read(line).unwrap();
+        }
+    }
+
+    #[test]
+    fn help_reads_well() {
+        insta::assert_snapshot!(command().term_width(80).render_help());
+    }
+
+    #[test]
+    fn releases_are_read_with_and_without_their_r() {
+        for (line, release) in [("wharf rollback r41", 41), ("wharf rollback 7", 7)] {
+            let Command::Rollback { release: found } = read(line).unwrap().command else {
+                panic!("{line}");
+            };
+            assert_eq!(found, Some(release));
+        }
+        for line in [
+            "wharf rollback r0",
+            "wharf rollback rr1",
+            "wharf rollback x",
+        ] {
+            assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn json_is_refused_where_nothing_is_read() {
+        assert!(read("wharf --json status").is_ok());
+        assert!(read("wharf releases --json").is_ok());
+        assert_eq!(read("wharf redeploy --json").unwrap_err().exit_code(), 2);
+        assert_eq!(read("wharf log --raw --json").unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn what_is_sent_over_ssh_means_the_same_there() {
+        for line in [
+            "wharf status",
+            "wharf activities -n 3",
+            "wharf log 4f2a -f",
+            "wharf log --app",
+            "wharf rollback r3",
+            "wharf redeploy --rebuild",
+            "wharf cancel 4f2a",
+            "wharf project list",
+        ] {
+            let command = read(line).unwrap().command;
+            let words = command.remote_words().unwrap();
+            let there = parse(
+                std::iter::once("wharf".to_owned())
+                    .chain(words)
+                    .map(OsString::from),
+            );
+            assert_eq!(
+                format!("{command:?}"),
+                format!("{:?}", there.unwrap().command)
+            );
+        }
+        for line in [
+            "wharf key list",
+            "wharf check",
+            "wharf doctor",
+            "wharf hook status x",
+        ] {
+            assert!(
+                read(line).unwrap().command.remote_words().is_none(),
+                "{line}"
+            );
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The commands that the daemon answers.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::Serialize;
+use wharf_config::place::Place;
+use wharf_wire::{
+    ask::{Ask, LogForm, Scope, SlugUse},
+    outcome::Exit,
+    view::{Environment, Item},
+};
+
+use crate::{
+    args::{self, Command, Global, Project},
+    daemon,
+    failure::Failure,
+    follow::{self, Lines},
+    remote,
+    scope::{self, Wants, Whereto},
+    show::{self, activities, environments, releases, status, when},
+};
+
+/// Finds out where to ask, asks, prints the answer; returns the exit status.
+///
+/// # Errors
+/// Any of those.
+pub fn run(directory: &Path, global: &Global, command: &Command) -> Result<u8, Failure> {
+    match scope::find(directory, global, wants(command))? {
+        Whereto::There(remote, scope) => remote::run(&remote, &scope, global, command),
+        Whereto::Here(scope) => {
+            answer(&daemon::place()?, scope, global.json, command).map(Exit::code)
+        }
+    }
+}
+
+fn wants(command: &Command) -> Wants {
+    match command {
+        Command::Environments | Command::Activities { .. } => Wants::Project,
+        Command::Log(args::Log { id: None, .. })
+        | Command::Url
+        | Command::Releases
+        | Command::Rollback { .. }
+        | Command::Redeploy { .. } => Wants::Environment,
+        _ => Wants::Machine,
+    }
+}
+
+fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Status => {
+            let (items, exit) = daemon::records(place, Ask::Status)?;
+            let found = pick(items, |item| match item {
+                Item::Status(status) => Some(status),
+                _ => None,
+            });
+            for status in &found {
+                print(json, status, || status::draw(status))?;
+            }
+            Ok(exit)
+        }
+        Command::Project(Project::List) => {
+            let (items, exit) = daemon::records(place, Ask::Projects)?;
+            let found = pick(items, |item| match item {
+                Item::Project(project) => Some(project),
+                _ => None,
+            });
+            print(json, &found, || {
+                status::draw_projects(&found, show::width())
+            })?;
+            Ok(exit)
+        }
+        Command::Environments => {
+            let (found, exit) = environments(place, scope)?;
+            print(json, &found, || {
+                environments::draw(&found, when::now(), show::width())
+            })?;
+            Ok(exit)
+        }
+        Command::Activities { limit } => {
+            let (items, exit) = daemon::records(
+                place,
+                Ask::Activities {
+                    scope,
+                    limit: *limit,
+                },
+            )?;
+            let found = pick(items, |item| match item {
+                Item::Activity(activity) => Some(activity),
+                _ => None,
+            });
+            print(json, &found, || {
+                activities::draw(&found, when::now(), show::width())
+            })?;
+            Ok(exit)
+        }
+        Command::Releases => {
+            let (items, exit) = daemon::records(place, Ask::Releases(scope))?;
+            let found = pick(items, |item| match item {
+                Item::Release(release) => Some(release),
+                _ => None,
+            });
+            print(json, &found, || {
+                releases::draw(&found, when::now(), show::width())
+            })?;
+            Ok(exit)
+        }
+        Command::Url => url(place, scope, json),
+        Command::Log(log) => self::log(place, scope, json, log),
+        Command::Rollback { release } => follow::lines(
+            place,
+            Ask::Rollback {
+                scope,
+                release: *release,
+            },
+            Lines::Talk,
+        ),
+        Command::Redeploy { rebuild } => {
+            let slug = if *rebuild {
+                SlugUse::Rebuild
+            } else {
+                SlugUse::Reuse
+            };
+            follow::lines(place, Ask::Redeploy { scope, slug }, Lines::Talk)
+        }
+        Command::Cancel { id } => follow::lines(
+            place,
+            Ask::Cancel {
+                activity: id.clone(),
+            },
+            Lines::Talk,
+        ),
+        Command::Reload => follow::lines(place, Ask::Reload, Lines::Talk),
+        Command::Init { .. }
+        | Command::Project(Project::Add { .. })
+        | Command::Check { .. }
+        | Command::Hook(_)
+        | Command::Key(_)
+        | Command::Start { .. }
+        | Command::Doctor
+        | Command::Completions { .. }
+        | Command::Man { .. } => unreachable!("commands::run keeps what the daemon has no part in"),
+    }
+}
+
+fn environments(place: &Place, scope: Scope) -> Result<(Vec<Environment>, Exit), Failure> {
+    let (items, exit) = daemon::records(place, Ask::Environments(scope))?;
+    let found = pick(items, |item| match item {
+        Item::Environment(environment) => Some(environment),
+        _ => None,
+    });
+    Ok((found, exit))
+}
+
+fn url(place: &Place, scope: Scope, json: bool) -> Result<Exit, Failure> {
+    let wanted = scope.environment.clone().unwrap_or_default();
+    let (found, _) = environments(place, scope)?;
+    // An id is unique; a branch may bear the name of another environment's id.
+    let one = found
+        .iter()
+        .find(|one| one.id == wanted)
+        .or_else(|| found.iter().find(|one| one.branch == wanted))
+        .ok_or_else(|| {
+            Failure::new(Exit::NotFound, format!("no environment `{wanted}`"))
+                .hint("see them with: wharf environments")
+        })?;
+    let Some(url) = &one.url else {
+        return Err(
+            Failure::new(Exit::NotFound, format!("nothing serves `{}` yet", one.id))
+                .hint(format!("see why with: wharf log -e {}", one.id)),
+        );
+    };
+    let record = BTreeMap::from([
+        ("project", &one.project),
+        ("environment", &one.id),
+        ("url", url),
+    ]);
+    print(json, &record, || {
+        format!("{}\n", crate::failure::plain(url))
+    })?;
+    Ok(Exit::Ok)
+}
+
+fn log(place: &Place, scope: Scope, json: bool, log: &args::Log) -> Result<Exit, Failure> {
+    if log.app {
+        return follow::bytes(place, Ask::AppLog { scope });
+    }
+    let ask = |form| Ask::Log {
+        activity: log.id.clone(),
+        scope: scope.clone(),
+        follow: log.follow,
+        form,
+    };
+    match (log.raw, json) {
+        (true, _) => follow::bytes(place, ask(LogForm::Raw)),
+        (false, true) => follow::events(place, ask(LogForm::Events)),
+        (false, false) => follow::lines(place, ask(LogForm::Text), Lines::Data),
+    }
+}
+
+fn print<T: Serialize>(
+    json: bool,
+    records: &T,
+    draw: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    if json {
+        show::json(records)
+    } else {
+        show::data(draw().as_bytes())
+    }
+}
+
+/// Keeps the records of one kind.
+pub(crate) fn pick<T>(items: Vec<Item>, kind: impl Fn(Item) -> Option<T>) -> Vec<T> {
+    items.into_iter().filter_map(kind).collect()
+}

@@ -1,0 +1,74 @@
+//! Which part does which command.
+
+use std::{env, path::PathBuf};
+
+use wharf_wire::outcome::Exit;
+
+use crate::{
+    args::{self, Command, Project, Wharf},
+    ask, check, daemon, doctor,
+    failure::{self, Failure},
+    hooks, init, key, project, show, start,
+};
+
+/// Does what the command line says; returns the exit status.
+///
+/// # Errors
+/// The command's own.
+pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
+    let here = env::current_dir()
+        .map_err(|error| Failure::usage("the current directory is gone").because(error))?;
+    let json = wharf.global.json;
+    let exit = match &wharf.command {
+        Command::Init { name } => init::run(&here, name.as_deref()),
+        Command::Project(Project::Add { name, repository }) => {
+            project::add(&here.join(repository), name)
+        }
+        Command::Check { directory } => check::run(directory, json),
+        Command::Hook(hook) => hooks::run(hook, json),
+        Command::Key(key) => key::run(key, json),
+        Command::Start { detached: true } => Err(start::become_daemon()),
+        Command::Start { detached: false } => begin(),
+        Command::Doctor => doctor::run(&here, &wharf.global),
+        Command::Completions { shell } => completions(*shell),
+        Command::Man { directory } => manual(directory.clone()),
+        Command::Status
+        | Command::Environments
+        | Command::Activities { .. }
+        | Command::Log(_)
+        | Command::Url
+        | Command::Releases
+        | Command::Project(Project::List)
+        | Command::Rollback { .. }
+        | Command::Redeploy { .. }
+        | Command::Cancel { .. }
+        | Command::Reload => return ask::run(&here, &wharf.global, &wharf.command),
+    };
+    exit.map(Exit::code)
+}
+
+fn begin() -> Result<Exit, Failure> {
+    failure::note(match start::ensure(&daemon::place()?)? {
+        start::Started::Now => "the daemon runs",
+        start::Started::Before => "the daemon runs already",
+    });
+    Ok(Exit::Ok)
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut args::command(), "wharf", &mut script);
+    show::data(&script)?;
+    Ok(Exit::Ok)
+}
+
+fn manual(directory: PathBuf) -> Result<Exit, Failure> {
+    clap_mangen::generate_to(args::command(), &directory).map_err(|error| {
+        Failure::new(
+            Exit::Failed,
+            format!("cannot write to {}", directory.display()),
+        )
+        .because(error)
+    })?;
+    Ok(Exit::Ok)
+}

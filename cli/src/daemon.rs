@@ -1,0 +1,253 @@
+//! The conversation with the daemon: one question, answered in frames.
+
+use std::{
+    io::{self, ErrorKind},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use wharf_config::place::{Place, PlaceKind};
+use wharf_wire::{
+    FromDaemon, Hello, ToDaemon, VERSION, Welcome,
+    ask::Ask,
+    frame::{self, FrameError},
+    outcome::Exit,
+    view::Item,
+};
+
+use crate::failure::Failure;
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(1);
+/// How long the first answer, and any later one, may take where nobody follows.
+const ANSWER: Duration = Duration::from_secs(5);
+/// As [`ANSWER`], for what the daemon has to look for or stop.
+const THOROUGH: Duration = Duration::from_secs(20);
+/// The longest `WHARF_USER` that is passed on.
+const MAX_USER: usize = 64;
+
+/// One part of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Activities were recorded.
+    Queued(Vec<String>),
+    /// A line for a person.
+    Line(String),
+    /// Bytes as a command printed them.
+    Raw(Vec<u8>),
+    /// One record.
+    Item(Box<Item>),
+    /// Nothing more comes; the command exits so.
+    End(Exit),
+}
+
+/// A connection on which a question was asked.
+#[derive(Debug)]
+pub struct Conversation {
+    stream: UnixStream,
+    socket: PathBuf,
+    patience: Option<Duration>,
+}
+
+/// Where the daemon is that this user means: `WHARF_HOME`'s; the user's own if it has a socket;
+/// else the system's if that has one.
+///
+/// # Errors
+/// The surroundings name no place.
+pub fn place() -> Result<Place, Failure> {
+    let of = |kind| {
+        Place::from_env(kind)
+            .map_err(|error| Failure::usage("cannot tell where Wharf is").because(error))
+    };
+    let own = of(PlaceKind::Discover)?;
+    let system = of(PlaceKind::System)?;
+    if !own.socket().exists() && system.socket().exists() {
+        return Ok(system);
+    }
+    Ok(own)
+}
+
+/// Connects within [`CONNECT`].
+///
+/// # Errors
+/// Nobody listens, or the daemon is too busy to take the call.
+pub fn connect(socket: &Path) -> io::Result<UnixStream> {
+    let address = SocketAddrUnix::new(socket)?;
+    let descriptor = net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    // For Unix sockets the send timeout is what bounds a connect on a full backlog.
+    sockopt::set_socket_timeout(&descriptor, sockopt::Timeout::Send, Some(CONNECT))?;
+    net::connect(&descriptor, &address)?;
+    Ok(descriptor.into())
+}
+
+impl Conversation {
+    /// Connects, greets and asks.
+    ///
+    /// # Errors
+    /// The daemon does not answer, or speaks another version.
+    pub fn begin(place: &Place, ask: Ask) -> Result<Conversation, Failure> {
+        let socket = place.socket();
+        let stream = connect(&socket).map_err(|error| unreachable(&socket).because(error))?;
+        let patience = patience(&ask);
+        let mut conversation = Conversation {
+            stream,
+            socket,
+            patience: Some(ANSWER),
+        };
+        conversation.limit(Some(ANSWER))?;
+        conversation.send(&ToDaemon::Hello(Hello {
+            wharf: VERSION,
+            client: client(),
+        }))?;
+        match conversation.receive()? {
+            FromDaemon::Welcome(Welcome { wharf: VERSION, .. }) => {}
+            FromDaemon::Welcome(Welcome { wharf, daemon }) => {
+                return Err(Failure::new(
+                    Exit::Unreachable,
+                    format!("the daemon {daemon} speaks version {wharf}, not {VERSION}"),
+                )
+                .hint("use the `wharf` that was installed with it"));
+            }
+            FromDaemon::Refused(refusal) => return Err(refusal.into()),
+            other => return Err(out_of_turn(&other)),
+        }
+        conversation.send(&ToDaemon::Ask(ask))?;
+        conversation.limit(patience)?;
+        conversation.patience = patience;
+        Ok(conversation)
+    }
+
+    /// The next part of the answer.
+    ///
+    /// # Errors
+    /// The daemon refuses, goes away, or takes too long.
+    pub fn next(&mut self) -> Result<Answer, Failure> {
+        match self.receive()? {
+            FromDaemon::Queued { activities } => Ok(Answer::Queued(activities)),
+            FromDaemon::Line(text) => Ok(Answer::Line(text)),
+            FromDaemon::Raw(bytes) => Ok(Answer::Raw(bytes)),
+            FromDaemon::Item(item) => Ok(Answer::Item(item)),
+            FromDaemon::End { exit } => Ok(Answer::End(exit)),
+            FromDaemon::Refused(refusal) => Err(refusal.into()),
+            other @ (FromDaemon::Welcome(_) | FromDaemon::Want(_) | FromDaemon::Verdict(_)) => {
+                Err(out_of_turn(&other))
+            }
+        }
+    }
+
+    fn limit(&self, limit: Option<Duration>) -> Result<(), Failure> {
+        self.stream
+            .set_read_timeout(limit)
+            .and_then(|()| self.stream.set_write_timeout(Some(ANSWER)))
+            .map_err(|error| unreachable(&self.socket).because(error))
+    }
+
+    fn send(&mut self, message: &ToDaemon) -> Result<(), Failure> {
+        match frame::write(&mut self.stream, message) {
+            Ok(()) => Ok(()),
+            Err(error @ FrameError::TooLarge(_)) => {
+                Err(Failure::usage("the question is too long").because(error))
+            }
+            Err(error) => Err(unreachable(&self.socket).because(error)),
+        }
+    }
+
+    fn receive(&mut self) -> Result<FromDaemon, Failure> {
+        match frame::read(&mut self.stream) {
+            Ok(Some(message)) => Ok(message),
+            Ok(None) => Err(Failure::new(
+                Exit::Unreachable,
+                "the daemon went away before it was done",
+            )
+            .hint("accepted work goes on when it is back; see: wharf activities")),
+            Err(FrameError::Io(error)) if is_timeout(&error) => Err(Failure::new(
+                Exit::Unreachable,
+                format!(
+                    "the daemon at {} did not answer within {} s",
+                    self.socket.display(),
+                    self.patience.unwrap_or(ANSWER).as_secs()
+                ),
+            )),
+            Err(error) => Err(unreachable(&self.socket).because(error)),
+        }
+    }
+}
+
+/// Asks for records and returns them all, with how the daemon says to exit.
+///
+/// # Errors
+/// As [`Conversation::next`].
+pub fn records(place: &Place, ask: Ask) -> Result<(Vec<Item>, Exit), Failure> {
+    let mut conversation = Conversation::begin(place, ask)?;
+    let mut items = Vec::new();
+    loop {
+        match conversation.next()? {
+            Answer::Item(item) => items.push(*item),
+            Answer::Line(text) => crate::failure::note(&text),
+            Answer::Queued(_) | Answer::Raw(_) => {}
+            Answer::End(exit) => return Ok((items, exit)),
+        }
+    }
+}
+
+/// How long each part of an answer may take; `None` where somebody follows work of unknown length,
+/// and the kernel says if the daemon dies.
+fn patience(ask: &Ask) -> Option<Duration> {
+    match ask {
+        Ask::Log { follow: true, .. }
+        | Ask::AppLog { .. }
+        | Ask::Rollback { .. }
+        | Ask::Redeploy { .. } => None,
+        Ask::Cancel { .. } | Ask::Reload | Ask::Doctor => Some(THOROUGH),
+        Ask::Status
+        | Ask::Projects
+        | Ask::Environments(_)
+        | Ask::Activities { .. }
+        | Ask::Releases(_)
+        | Ask::Log { follow: false, .. } => Some(ANSWER),
+    }
+}
+
+/// Who calls. A person behind `wharf-shell` is named; whether to believe it is the daemon's choice,
+/// by the uid at the other end.
+fn client() -> String {
+    match std::env::var("WHARF_USER") {
+        Ok(user) if !user.is_empty() && user.len() <= MAX_USER => format!("wharf as {user}"),
+        _ => "wharf".to_owned(),
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+fn unreachable(socket: &Path) -> Failure {
+    Failure::new(
+        Exit::Unreachable,
+        format!("the daemon does not answer at {}", socket.display()),
+    )
+    .hint(if socket.starts_with("/run/wharf") {
+        "look at it with: systemctl status wharfd"
+    } else {
+        "start it with: wharf start"
+    })
+}
+
+fn out_of_turn(message: &FromDaemon) -> Failure {
+    let word = match message {
+        FromDaemon::Welcome(_) => "a greeting",
+        FromDaemon::Want(_) | FromDaemon::Verdict(_) => "an answer for a hook",
+        _ => "an answer before its greeting",
+    };
+    Failure::new(
+        Exit::Unreachable,
+        format!("the daemon sent {word} out of turn"),
+    )
+}

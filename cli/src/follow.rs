@@ -1,0 +1,148 @@
+//! Lines as they come, with a sign of life below them while somebody waits at a terminal.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use wharf_config::place::Place;
+use wharf_wire::{ask::Ask, outcome::Exit, view::Item};
+
+use crate::{
+    daemon::{Answer, Conversation},
+    failure::{self, Failure, plain},
+    show,
+};
+
+/// How a tool's own output begins; it says nothing about where the work stands.
+const TOOL: &str = "| ";
+
+/// Where an answer's lines go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lines {
+    /// They are what was asked for: standard output.
+    Data,
+    /// They accompany an act: standard error.
+    Talk,
+}
+
+/// Asks, prints lines as they come, and returns how the command exits.
+///
+/// # Errors
+/// As [`Conversation::next`], or nobody can be told.
+pub fn lines(place: &Place, ask: Ask, lines: Lines) -> Result<Exit, Failure> {
+    let mut conversation = Conversation::begin(place, ask)?;
+    let waiting = Waiting::begin();
+    loop {
+        match conversation.next()? {
+            Answer::Line(text) => waiting.print(&plain(&text), lines)?,
+            Answer::Queued(_) | Answer::Raw(_) | Answer::Item(_) => {}
+            Answer::End(exit) => return Ok(exit),
+        }
+    }
+}
+
+/// Asks, and prints events as JSON: an array, or one object a line as they come.
+///
+/// # Errors
+/// As [`lines`].
+pub fn events(place: &Place, ask: Ask) -> Result<Exit, Failure> {
+    let follows = matches!(ask, Ask::Log { follow: true, .. });
+    let mut conversation = Conversation::begin(place, ask)?;
+    let mut kept = Vec::new();
+    loop {
+        match conversation.next()? {
+            Answer::Item(item) => match *item {
+                Item::Event(entry) if follows => {
+                    let text = serde_json::to_string(&entry).map_err(|error| {
+                        Failure::new(Exit::Failed, "cannot write JSON").because(error)
+                    })?;
+                    show::line(&text)?;
+                }
+                Item::Event(entry) => kept.push(entry),
+                _ => {}
+            },
+            Answer::Queued(_) | Answer::Raw(_) | Answer::Line(_) => {}
+            Answer::End(exit) => {
+                if !follows {
+                    show::json(&kept)?;
+                }
+                return Ok(exit);
+            }
+        }
+    }
+}
+
+/// Asks, and copies bytes to standard output. A terminal gets them without escape sequences, which
+/// are whatever a repository's commands chose to print.
+///
+/// # Errors
+/// As [`lines`].
+pub fn bytes(place: &Place, ask: Ask) -> Result<Exit, Failure> {
+    let mut conversation = Conversation::begin(place, ask)?;
+    let mut terminal = io::stdout()
+        .is_terminal()
+        .then(|| anstream::StripStream::new(io::stdout()));
+    loop {
+        match conversation.next()? {
+            Answer::Raw(bytes) => match &mut terminal {
+                Some(out) => out
+                    .write_all(&bytes)
+                    .and_then(|()| out.flush())
+                    .map_err(|error| {
+                        Failure::new(Exit::Failed, "cannot write to the terminal").because(error)
+                    })?,
+                None => show::data(&bytes)?,
+            },
+            Answer::Line(text) => failure::note(&text),
+            Answer::Queued(_) | Answer::Item(_) => {}
+            Answer::End(exit) => return Ok(exit),
+        }
+    }
+}
+
+/// The sign of life: elapsed time and what is being done. Nothing where nobody watches.
+struct Waiting {
+    bar: ProgressBar,
+}
+
+impl Waiting {
+    fn begin() -> Waiting {
+        let watched = io::stderr().is_terminal()
+            && std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb");
+        if !watched {
+            return Waiting {
+                bar: ProgressBar::hidden(),
+            };
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        bar.set_style(
+            ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}")
+                .expect("the template has only known keys"),
+        );
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Waiting { bar }
+    }
+
+    fn print(&self, text: &str, lines: Lines) -> Result<(), Failure> {
+        self.bar.suspend(|| match lines {
+            Lines::Data => show::line(text),
+            Lines::Talk => {
+                failure::spoken(text);
+                Ok(())
+            }
+        })?;
+        let doing = text.trim_start();
+        if !doing.is_empty() && !doing.starts_with(TOOL) {
+            self.bar.set_message(doing.to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

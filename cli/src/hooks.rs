@@ -1,0 +1,210 @@
+//! `wharf hook`: the installer, told what this host's hooks need to know.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use wharf_config::{
+    host::{self, Host},
+    place::Place,
+};
+use wharf_hooks::stub::{Stub, Unreachable};
+use wharf_wire::outcome::Exit;
+
+use crate::{
+    args, daemon,
+    failure::{self, Failure},
+    hook::{self, HookState, InstallError, Mode, Options, Report, Status},
+    show,
+};
+
+/// Does one of the hook commands.
+///
+/// # Errors
+/// What keeps it from being done.
+pub fn run(command: &args::Hook, json: bool) -> Result<Exit, Failure> {
+    match command {
+        args::Hook::Install(repository) => {
+            say(
+                &install(&daemon::place()?, &repository.path)?,
+                "the hooks were in order",
+            );
+            Ok(Exit::Ok)
+        }
+        args::Hook::Uninstall(repository) => {
+            say(
+                &hook::uninstall(&repository.path)?,
+                "there were no hooks of Wharf",
+            );
+            Ok(Exit::Ok)
+        }
+        args::Hook::Status(repository) => {
+            let status = hook::status(&repository.path)?;
+            if json {
+                show::json(&Record::from(&status))?;
+            } else {
+                show::data(draw(&status).as_bytes())?;
+            }
+            let good = status.is_complete() && status.problems.is_empty();
+            Ok(if good { Exit::Ok } else { Exit::Failed })
+        }
+    }
+}
+
+/// Installs the hooks for this place's daemon.
+///
+/// # Errors
+/// The host's files are wrong, or the repository cannot be changed.
+pub fn install(place: &Place, repository: &Path) -> Result<Report, Failure> {
+    let host = host(place)?;
+    let mut stub = Stub::new(place.socket());
+    stub.unreachable = match host.unreachable {
+        host::Unreachable::Refuse => Unreachable::Refuse,
+        host::Unreachable::Accept => Unreachable::Accept,
+    };
+    stub.spool = Some(place.state.join("spool"));
+    let options = Options {
+        binaries: binaries()?,
+        stub,
+        mode: Mode::Write,
+    };
+    Ok(hook::install(repository, &options)?)
+}
+
+/// The host's configuration.
+///
+/// # Errors
+/// Its problems.
+pub fn host(place: &Place) -> Result<Host, Failure> {
+    Host::load(place).map_err(|problems| {
+        Failure::new(Exit::Failed, "the host's configuration is wrong")
+            .because(problems)
+            .hint("see all of it with: wharfd check")
+    })
+}
+
+/// The directory that Wharf's programs stand in, side by side.
+///
+/// # Errors
+/// The system does not say where this program is.
+pub fn binaries() -> Result<PathBuf, Failure> {
+    std::env::current_exe()
+        .and_then(|program| program.canonicalize())
+        .ok()
+        .and_then(|program| program.parent().map(Path::to_owned))
+        .ok_or_else(|| Failure::new(Exit::Failed, "cannot tell where Wharf's programs are"))
+}
+
+/// Says what was changed.
+pub fn say(report: &Report, nothing: &str) {
+    if report.changes.is_empty() {
+        failure::note(&format!("{nothing}: {}", report.repository.display()));
+    }
+    for change in &report.changes {
+        failure::note(&change.to_string());
+    }
+    for problem in &report.problems {
+        failure::warning(&problem.message);
+        failure::hint(&problem.hint);
+    }
+}
+
+impl From<InstallError> for Failure {
+    fn from(error: InstallError) -> Failure {
+        let exit = match &error {
+            InstallError::NotARepository(_) => Exit::NotFound,
+            _ => Exit::Failed,
+        };
+        let hint = error.hint();
+        let failure = Failure::new(exit, "the hooks stay as they are").because(error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// What scripts read.
+#[derive(Debug, Serialize)]
+struct Record {
+    repository: PathBuf,
+    complete: bool,
+    hooks: Vec<HookRecord>,
+    settings: Vec<SettingRecord>,
+    problems: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct HookRecord {
+    name: &'static str,
+    state: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct SettingRecord {
+    key: &'static str,
+    wanted: &'static str,
+    value: Option<String>,
+}
+
+impl From<&Status> for Record {
+    fn from(status: &Status) -> Record {
+        Record {
+            repository: status.repository.clone(),
+            complete: status.is_complete(),
+            hooks: status
+                .hooks
+                .iter()
+                .map(|one| HookRecord {
+                    name: one.hook,
+                    state: word(&one.state),
+                })
+                .collect(),
+            settings: status
+                .settings
+                .iter()
+                .map(|one| SettingRecord {
+                    key: one.key,
+                    wanted: one.wanted,
+                    value: one.value.clone(),
+                })
+                .collect(),
+            problems: status
+                .problems
+                .iter()
+                .map(|one| one.message.clone())
+                .collect(),
+        }
+    }
+}
+
+fn draw(status: &Status) -> String {
+    let mut rows = Vec::new();
+    for one in &status.hooks {
+        rows.push((one.hook, word(&one.state).to_owned()));
+    }
+    for one in &status.settings {
+        let value = one.value.as_deref().unwrap_or("not set");
+        let wanted = match value == one.wanted {
+            true => String::new(),
+            false => format!(", should be {}", one.wanted),
+        };
+        rows.push((one.key, format!("{value}{wanted}")));
+    }
+    let mut drawn: String = rows
+        .iter()
+        .map(|(name, text)| format!("{name:<30}{}\n", failure::plain(text)))
+        .collect();
+    for problem in &status.problems {
+        drawn.push_str(&format!("{}\n", failure::plain(&problem.message)));
+    }
+    drawn
+}
+
+fn word(state: &HookState) -> &'static str {
+    match state {
+        HookState::Missing => "missing",
+        HookState::Foreign => "not Wharf's",
+        HookState::Installed { .. } => "installed",
+        HookState::Damaged(_) => "damaged",
+    }
+}

@@ -1,0 +1,143 @@
+//! What happened, newest first.
+
+use wharf_wire::view::Activity;
+
+use super::{render, short, table, when};
+use crate::failure::plain;
+
+/// Draws the table. `width` is the terminal's, if there is one.
+pub fn draw(activities: &[Activity], now: u64, width: Option<u16>) -> String {
+    if activities.is_empty() {
+        return "nothing happened yet\n".to_owned();
+    }
+    let mut table = table(
+        &[
+            "ID", "WHERE", "WHAT", "STATE", "WHEN", "TOOK", "WHO", "COMMIT",
+        ],
+        width,
+    );
+    for activity in activities {
+        table.add_row([
+            plain(&activity.id),
+            plain(&format!("{}/{}", activity.project, activity.environment)),
+            what(activity),
+            state(activity),
+            when::ago(now, activity.created),
+            took(activity, now),
+            plain(&activity.actor.name),
+            commit(activity),
+        ]);
+    }
+    render(&mut table)
+}
+
+fn what(activity: &Activity) -> String {
+    let kind = activity.kind.word();
+    match activity.release {
+        Some(release) => format!("{kind} r{release}"),
+        None => kind.to_owned(),
+    }
+}
+
+fn state(activity: &Activity) -> String {
+    match &activity.reason {
+        Some(reason) if activity.state.is_end() => {
+            plain(&format!("{}: {}", activity.state.word(), reason.message))
+        }
+        Some(_) | None => activity.state.word().to_owned(),
+    }
+}
+
+fn took(activity: &Activity, now: u64) -> String {
+    match (activity.started, activity.ended) {
+        (Some(started), Some(ended)) => when::lasted(ended.saturating_sub(started)),
+        (Some(started), None) => when::lasted(now.saturating_sub(started)),
+        (None, _) => String::new(),
+    }
+}
+
+fn commit(activity: &Activity) -> String {
+    let Some(new) = &activity.commit.new else {
+        return "deleted".to_owned();
+    };
+    let forced = if activity.commit.forced {
+        " (forced)"
+    } else {
+        ""
+    };
+    plain(&format!(
+        "{}{forced} {}",
+        short(new),
+        activity.commit.subject
+    ))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use wharf_wire::{
+        outcome::{Kind, State},
+        view::{Actor, Commit, Reason},
+    };
+
+    pub(crate) fn activity(id: &str) -> Activity {
+        Activity {
+            id: id.into(),
+            project: "shop".into(),
+            environment: "staging".into(),
+            branch: "staging".into(),
+            kind: Kind::Push,
+            state: State::Succeeded,
+            actor: Actor {
+                name: "alice".into(),
+                source: "WHARF_USER".into(),
+            },
+            commit: Commit {
+                old: None,
+                new: Some("9c1e5f00aa".into()),
+                subject: "Sell boats".into(),
+                forced: false,
+            },
+            slug: Some("51ab".into()),
+            slug_reused: false,
+            release: Some(7),
+            previous: Some(6),
+            live_after: Some(7),
+            steps: Vec::new(),
+            reason: None,
+            created: 1_700_000_000_000,
+            started: Some(1_700_000_000_000),
+            ended: Some(1_700_000_042_000),
+        }
+    }
+
+    #[test]
+    fn activities_are_drawn() {
+        let mut failed = activity("4f2b");
+        (failed.state, failed.release) = (State::Failed, None);
+        failed.commit.forced = true;
+        failed.commit.subject = "Esc\x1b[2Jape".into();
+        failed.reason = Some(Reason {
+            code: "build-failed".into(),
+            message: "build failed in step 2 of 3".into(),
+            hint: None,
+        });
+        let mut waiting = activity("4f2c");
+        waiting.state = State::Waiting;
+        (waiting.started, waiting.ended, waiting.release) = (None, None, None);
+        let mut gone = activity("4f2d");
+        gone.kind = Kind::Delete;
+        (gone.release, gone.commit.new) = (None, None);
+        let all = [gone, waiting, failed, activity("4f2a")];
+        insta::assert_snapshot!(draw(&all, 1_700_000_100_000, None));
+    }
+
+    #[test]
+    fn a_narrow_terminal_wraps_inside_its_columns() {
+        let drawn = draw(&[activity("4f2a")], 1_700_000_100_000, Some(80));
+        assert!(
+            drawn.lines().all(|line| line.chars().count() <= 80),
+            "{drawn}"
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! The environments of a project, as a tree with what serves.
+
+use wharf_wire::view::{Activity, Environment};
+
+use super::{render, short, table, when};
+use crate::failure::plain;
+
+/// Draws one tree a project. `width` is the terminal's, if there is one.
+pub fn draw(environments: &[Environment], now: u64, width: Option<u16>) -> String {
+    if environments.is_empty() {
+        return "no environments yet; push a branch\n".to_owned();
+    }
+    let mut projects: Vec<&str> = Vec::new();
+    for environment in environments {
+        if !projects.contains(&environment.project.as_str()) {
+            projects.push(&environment.project);
+        }
+    }
+    let mut table = table(
+        &[
+            "ENVIRONMENT",
+            "SERVES",
+            "STATE",
+            "HEALTH",
+            "URL",
+            "LAST ACTIVITY",
+        ],
+        width,
+    );
+    for project in &projects {
+        let own: Vec<&Environment> = environments
+            .iter()
+            .filter(|one| one.project == *project)
+            .collect();
+        if projects.len() > 1 {
+            table.add_row([plain(project)]);
+        }
+        for (stem, environment) in branches(&own) {
+            table.add_row([
+                format!("{stem}{}", name(environment)),
+                serves(environment),
+                plain(&environment.status),
+                plain(&environment.health),
+                environment.url.as_deref().map(plain).unwrap_or_default(),
+                environment
+                    .activity
+                    .as_ref()
+                    .map(|one| newest(one, now))
+                    .unwrap_or_default(),
+            ]);
+        }
+    }
+    render(&mut table)
+}
+
+/// The environments in tree order, each with the lines that are drawn before its name. One whose
+/// parent is missing, or whose parents form a ring, stands at the top, so that none is ever left out.
+fn branches<'a>(all: &[&'a Environment]) -> Vec<(String, &'a Environment)> {
+    let ids: Vec<&str> = all.iter().map(|one| one.id.as_str()).collect();
+    let is_top = |one: &Environment| match &one.parent {
+        Some(parent) => !ids.contains(&parent.as_str()),
+        None => true,
+    };
+    let mut drawn = Vec::new();
+    for top in all.iter().filter(|one| is_top(one)) {
+        drawn.push((String::new(), *top));
+        children(top, "", all, &mut drawn);
+    }
+    for rest in all {
+        if !drawn.iter().any(|(_, one)| std::ptr::eq(*one, *rest)) {
+            drawn.push((String::new(), *rest));
+        }
+    }
+    drawn
+}
+
+fn children<'a>(
+    parent: &Environment,
+    stem: &str,
+    all: &[&'a Environment],
+    drawn: &mut Vec<(String, &'a Environment)>,
+) {
+    let own: Vec<_> = all
+        .iter()
+        .filter(|one| one.parent.as_deref() == Some(parent.id.as_str()))
+        .collect();
+    for (index, child) in own.iter().enumerate() {
+        let last = index + 1 == own.len();
+        drawn.push((format!("{stem}{}", if last { "└─ " } else { "├─ " }), child));
+        children(
+            child,
+            &format!("{stem}{}", if last { "   " } else { "│  " }),
+            all,
+            drawn,
+        );
+    }
+}
+
+fn name(environment: &Environment) -> String {
+    if environment.id == environment.branch {
+        return plain(&environment.id);
+    }
+    plain(&format!("{} ({})", environment.id, environment.branch))
+}
+
+fn serves(environment: &Environment) -> String {
+    match (environment.release, &environment.commit) {
+        (None, _) => "nothing".to_owned(),
+        (Some(release), commit) => {
+            let commit = commit.as_deref().map(short).unwrap_or_default();
+            let behind = if environment.at_tip {
+                ""
+            } else {
+                ", not the tip"
+            };
+            plain(&format!("r{release} {commit}{behind}"))
+        }
+    }
+}
+
+fn newest(activity: &Activity, now: u64) -> String {
+    let when = activity
+        .ended
+        .or(activity.started)
+        .unwrap_or(activity.created);
+    plain(&format!(
+        "{} {} {}, {}",
+        activity.kind.word(),
+        activity.id,
+        activity.state.word(),
+        when::ago(now, when)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::show::activities::tests::activity;
+
+    pub(crate) fn environment(id: &str, parent: Option<&str>) -> Environment {
+        Environment {
+            project: "shop".into(),
+            id: id.into(),
+            branch: id.into(),
+            kind: "development".into(),
+            parent: parent.map(Into::into),
+            status: "active".into(),
+            release: Some(7),
+            commit: Some("9c1e5f00aa".into()),
+            at_tip: true,
+            health: "healthy".into(),
+            url: Some(format!("http://{id}--shop.localhost:7080")),
+            activity: Some(activity("4f2a")),
+        }
+    }
+
+    #[test]
+    fn a_tree_is_drawn() {
+        let mut login = environment("feature-login-1a2b3c", Some("staging"));
+        login.branch = "feature/login".into();
+        login.at_tip = false;
+        let mut old = environment("old", Some("main"));
+        (old.status, old.release, old.url, old.activity) = ("inactive".into(), None, None, None);
+        old.health = "none".into();
+        let all = [
+            environment("main", None),
+            environment("staging", Some("main")),
+            login,
+            environment("cart", Some("staging")),
+            old,
+        ];
+        insta::assert_snapshot!(draw(&all, 1_700_000_100_000, None));
+    }
+
+    #[test]
+    fn several_projects_are_told_apart() {
+        let mut other = environment("main", None);
+        other.project = "blog".into();
+        insta::assert_snapshot!(draw(
+            &[environment("main", None), other],
+            1_700_000_100_000,
+            None
+        ));
+    }
+
+    #[test]
+    fn a_ring_of_parents_is_still_shown() {
+        let all = [environment("a", Some("b")), environment("b", Some("a"))];
+        let drawn = draw(&all, 0, None);
+        assert_eq!(drawn.lines().count(), 3, "{drawn}");
+    }
+}

@@ -1,0 +1,104 @@
+//! The daemon's own state, and the projects it serves.
+
+use wharf_wire::view::{Project, Status};
+
+use super::{render, table, when};
+use crate::failure::plain;
+
+/// Draws the daemon's state as a short list.
+pub fn draw(status: &Status) -> String {
+    let lines = [
+        (
+            "daemon",
+            format!(
+                "wharfd {}, pid {}, up {}",
+                status.version,
+                status.pid,
+                when::lasted(status.uptime_seconds.saturating_mul(1_000))
+            ),
+        ),
+        (
+            "router",
+            format!(
+                "{}{}",
+                status.router,
+                if status.router_up {
+                    ""
+                } else {
+                    ", does not answer"
+                }
+            ),
+        ),
+        (
+            "work",
+            format!("{} running, {} waiting", status.running, status.waiting),
+        ),
+        (
+            "serves",
+            format!(
+                "{}, {}",
+                count(status.environments, "environment"),
+                count(status.projects, "project")
+            ),
+        ),
+        ("state", status.state.clone()),
+    ];
+    lines
+        .iter()
+        .map(|(word, text)| format!("{word:<8}{}\n", plain(text)))
+        .collect()
+}
+
+fn count(number: u32, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Draws the projects. `width` is the terminal's, if there is one.
+pub fn draw_projects(projects: &[Project], width: Option<u16>) -> String {
+    if projects.is_empty() {
+        return "no projects yet; go to a work tree and run: wharf init\n".to_owned();
+    }
+    let mut table = table(&["PROJECT", "ENVIRONMENTS", "DOMAIN", "REPOSITORY"], width);
+    for project in projects {
+        table.add_row([
+            plain(&project.name),
+            project.environments.to_string(),
+            plain(&project.domain),
+            plain(&project.repository),
+        ]);
+    }
+    render(&mut table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_is_drawn() {
+        let status = Status {
+            version: "0.1.0".into(),
+            pid: 42,
+            uptime_seconds: 3_720,
+            router: "127.0.0.1:7080".into(),
+            router_up: false,
+            state: "/var/lib/wharf".into(),
+            waiting: 0,
+            running: 2,
+            projects: 1,
+            environments: 4,
+        };
+        insta::assert_snapshot!(draw(&status));
+    }
+
+    #[test]
+    fn projects_are_drawn() {
+        let shop = Project {
+            name: "shop".into(),
+            repository: "/srv/git/shop.git".into(),
+            domain: "shop.example.com".into(),
+            environments: 4,
+        };
+        insta::assert_snapshot!(draw_projects(&[shop], None));
+    }
+}

@@ -1,0 +1,7 @@
+//! The programs themselves: real processes, real git, and a daemon that answers from a script.
+
+mod asking;
+mod remote;
+mod setting_up;
+mod shell;
+mod world;

@@ -1,0 +1,117 @@
+//! A table that knows which keys it was asked for.
+
+use std::{cell::RefCell, ops::Range};
+
+use toml::de::DeTable;
+
+use super::{Item, Reader, suggestion};
+use crate::plain::quoted;
+
+/// A table of a file.
+pub(crate) struct Table<'a> {
+    reader: &'a Reader,
+    table: &'a DeTable<'a>,
+    span: Range<usize>,
+    /// Its keys from the top, with dots; empty for the document.
+    path: String,
+    /// Keys that it may have.
+    known: RefCell<Vec<&'static str>>,
+    /// Keys of other versions.
+    later: RefCell<Vec<&'static str>>,
+}
+
+impl<'a> Table<'a> {
+    pub(super) fn new(
+        reader: &'a Reader,
+        table: &'a DeTable<'a>,
+        span: Range<usize>,
+        path: String,
+    ) -> Self {
+        Self {
+            reader,
+            table,
+            span,
+            path,
+            known: RefCell::default(),
+            later: RefCell::default(),
+        }
+    }
+
+    /// The value of a key that it may have.
+    pub(crate) fn get(&self, key: &'static str) -> Option<Item<'a>> {
+        self.known.borrow_mut().push(key);
+        let (found, value) = self.table.get_key_value(key)?;
+        Some(self.item(found, value))
+    }
+
+    /// Every entry, in key order: whoever asks so knows them all.
+    pub(crate) fn entries(self) -> Vec<Item<'a>> {
+        self.table
+            .iter()
+            .map(|(key, value)| self.item(key, value))
+            .collect()
+    }
+
+    /// Names keys that other versions act on: an error, but not a slip.
+    pub(crate) fn later(&self, keys: &[&'static str]) {
+        self.later.borrow_mut().extend(keys);
+    }
+
+    /// The table's place.
+    pub(crate) fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    /// Reports a problem with the whole table.
+    pub(crate) fn problem(&self, code: &'static str, message: String, hint: &str) {
+        let problem = self.reader.problem(self.span(), code, message);
+        self.reader.push(problem.hint(hint));
+    }
+
+    /// Reports every key that nobody asked for.
+    pub(crate) fn finish(self) {
+        let (known, later) = (self.known.borrow(), self.later.borrow());
+        for (key, _) in self.table.iter() {
+            let word: &str = key.get_ref();
+            if known.contains(&word) {
+                continue;
+            }
+            if later.contains(&word) {
+                self.reader.later(key.span(), &self.below(word));
+                continue;
+            }
+            let message = match self.path.as_str() {
+                "" => format!("unknown key {}", quoted(word)),
+                path => format!("unknown key {} in {}", quoted(word), quoted(path)),
+            };
+            let hint = match suggestion(word, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known here: {}", known.join(", ")),
+            };
+            let problem = self.reader.problem(key.span(), "unknown-key", message);
+            self.reader.push(problem.label("unknown key").hint(hint));
+        }
+    }
+
+    fn below(&self, key: &str) -> String {
+        match self.path.as_str() {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        }
+    }
+
+    fn item(
+        &self,
+        key: &'a toml::Spanned<toml::de::DeString<'a>>,
+        value: &'a toml::Spanned<toml::de::DeValue<'a>>,
+    ) -> Item<'a> {
+        let word: &str = key.get_ref();
+        Item {
+            reader: self.reader,
+            path: self.below(word),
+            key: word,
+            key_span: key.span(),
+            value,
+        }
+    }
+}

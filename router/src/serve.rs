@@ -129,6 +129,7 @@ async fn converse(stream: TcpStream, visitor: Visitor, shared: Arc<Shared>) {
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD)
+            .max_header_size(MAX_HEAD)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades()

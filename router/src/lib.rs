@@ -1,1 +1,36 @@
-//! router
+//! The data plane: a request's host finds an environment, and its release answers.
+//!
+//! The router is a process of its own, so that a daemon that is upgraded, stopped or killed never
+//! interrupts a visitor. It knows routes and nothing else: no git, no projects, no releases' insides.
+//! The daemon writes one file an environment and says so on the control socket; see
+//! [`wharf_wire::route`].
+//!
+//! The modules in the order in which a request meets them.
+
+pub mod flags;
+pub mod serve;
+
+mod answer;
+mod host;
+
+mod name;
+mod site;
+mod table;
+
+mod files;
+mod guard;
+
+mod forward;
+mod headers;
+mod request_body;
+mod upgrade;
+
+mod stream;
+mod upstream;
+
+mod body;
+mod page;
+
+pub mod control;
+
+pub use table::Table;

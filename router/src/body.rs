@@ -1,0 +1,71 @@
+//! The body of an answer.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http_body::{Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use tower_http::services::fs::ServeFileSystemResponseBody;
+
+use crate::upstream::Flight;
+
+/// What travels to the visitor. An enum instead of a box: one allocation less a request.
+pub(crate) enum Body {
+    /// A page of our own.
+    Page(Full<Bytes>),
+    /// A file.
+    File(ServeFileSystemResponseBody),
+    /// What a process answers; in flight until its last byte.
+    Upstream(Incoming, Option<Arc<Flight>>),
+}
+
+impl Body {
+    /// Nothing.
+    pub(crate) fn empty() -> Self {
+        Self::Page(Full::default())
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match self.get_mut() {
+            Self::Page(page) => Pin::new(page)
+                .poll_frame(cx)
+                .map_err(|never| match never {}),
+            Self::File(file) => Pin::new(file).poll_frame(cx).map_err(Into::into),
+            Self::Upstream(body, flight) => {
+                let frame = Pin::new(&mut *body).poll_frame(cx);
+                if matches!(frame, Poll::Ready(None | Some(Err(_)))) || body.is_end_stream() {
+                    *flight = None;
+                }
+                frame.map_err(Into::into)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Page(page) => page.is_end_stream(),
+            Self::File(file) => file.is_end_stream(),
+            Self::Upstream(body, _) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Page(page) => page.size_hint(),
+            Self::File(file) => file.size_hint(),
+            Self::Upstream(body, _) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What of a message's headers is passed on.
+
+use std::net::IpAddr;
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{
+        CONNECTION, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+        TRANSFER_ENCODING, UPGRADE,
+    },
+};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+/// CGI programs would take it for a variable of theirs (httpoxy).
+const PROXY: HeaderName = HeaderName::from_static("proxy");
+const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Those that are about one connection only, beside the ones that `Connection` names.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    PROXY_CONNECTION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Removes what is about one connection only.
+pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    // Nearly always there is one, or none, and it names nothing unusual.
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .filter(|name| *name != HOST && !HOP_BY_HOP.contains(name))
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Makes a visitor's headers those of a request to a process.
+///
+/// Who says where a request comes from is believed only on this machine: a proxy in front of us,
+/// that ends TLS.
+pub(crate) fn prepare(headers: &mut HeaderMap, peer: IpAddr, host: &HeaderValue) {
+    remove_hop_by_hop(headers);
+    for name in [EXPECT, FORWARDED, PROXY] {
+        headers.remove(name);
+    }
+    if !peer.to_canonical().is_loopback() {
+        for name in [FOR, PROTO, FORWARDED_HOST] {
+            headers.remove(name);
+        }
+    }
+    let mut visitors = String::new();
+    for before in headers
+        .get_all(FOR)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+    {
+        visitors.push_str(before);
+        visitors.push_str(", ");
+    }
+    visitors.push_str(&peer.to_canonical().to_string());
+    headers.insert(
+        FOR,
+        HeaderValue::try_from(visitors).expect("addresses are a header's value"),
+    );
+    headers
+        .entry(PROTO)
+        .or_insert(HeaderValue::from_static("http"));
+    headers
+        .entry(FORWARDED_HOST)
+        .or_insert_with(|| host.clone());
+    headers.insert(HOST, host.clone());
+}
+
+/// Whether a `Connection` header holds this token.
+pub(crate) fn connection_has(headers: &HeaderMap, token: &str) -> bool {
+    headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|part| part.trim().eq_ignore_ascii_case(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+        headers
+    }
+
+    fn prepared(pairs: &[(&'static str, &'static str)], peer: &str) -> HeaderMap {
+        let mut headers = headers(pairs);
+        prepare(
+            &mut headers,
+            peer.parse().unwrap(),
+            &HeaderValue::from_static("shop.test"),
+        );
+        headers
+    }
+
+    #[test]
+    fn what_is_about_one_connection_is_removed() {
+        let found = prepared(
+            &[
+                ("connection", "close, X-Secret, host"),
+                ("connection", "x-forwarded-for"),
+                ("x-secret", "1"),
+                ("te", "trailers"),
+                ("transfer-encoding", "chunked"),
+                ("upgrade", "h2c"),
+                ("keep-alive", "timeout=5"),
+                ("proxy", "http://evil.test"),
+                ("forwarded", "for=1.2.3.4"),
+                ("accept", "text/html"),
+            ],
+            "192.0.2.7",
+        );
+        let expected = headers(&[
+            ("accept", "text/html"),
+            ("host", "shop.test"),
+            ("x-forwarded-for", "192.0.2.7"),
+            ("x-forwarded-host", "shop.test"),
+            ("x-forwarded-proto", "http"),
+        ]);
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn only_a_proxy_on_this_machine_is_believed() {
+        let said = [
+            ("x-forwarded-for", "203.0.113.9"),
+            ("x-forwarded-proto", "https"),
+        ];
+        let far = prepared(&said, "192.0.2.7");
+        assert_eq!(
+            (&far[FOR], &far[PROTO]),
+            (
+                &HeaderValue::from_static("192.0.2.7"),
+                &HeaderValue::from_static("http")
+            )
+        );
+        let near = prepared(&said, "::ffff:127.0.0.1");
+        assert_eq!(near[FOR], "203.0.113.9, 127.0.0.1");
+        assert_eq!(near[PROTO], "https");
+    }
+}

@@ -1,0 +1,121 @@
+//! `wharf-router`: the life of the process.
+
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
+use wharf_router::{
+    Table,
+    control::{Control, ControlError, Knowledge},
+    flags::{Flags, LogForm},
+    serve::{Shared, serve},
+};
+
+fn main() -> ExitCode {
+    let flags = Flags::parse();
+    log(flags.log);
+    raise_descriptors();
+    match live(flags) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            let cause = std::error::Error::source(&problem).map(ToString::to_string);
+            error!(cause, "{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why the router cannot begin.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("cannot read the routes in {0}")]
+    Routes(String, #[source] io::Error),
+    #[error("cannot serve on {0}; another --listen address, or whatever has it must go")]
+    Listen(std::net::SocketAddr, #[source] io::Error),
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    #[error("cannot start")]
+    Runtime(#[from] io::Error),
+}
+
+#[tokio::main]
+async fn live(flags: Flags) -> Result<(), StartError> {
+    let stop = stop_on_signals()?;
+    let listener = TcpListener::bind(flags.listen)
+        .await
+        .map_err(|source| StartError::Listen(flags.listen, source))?;
+    let control = Control::open(&flags.control).await?;
+    let listen = listener.local_addr()?;
+    let table = Table::read(flags.routes.clone())
+        .map_err(|source| StartError::Routes(flags.routes.display().to_string(), source))?;
+    let table = Arc::new(table);
+    info!(%listen, pid = std::process::id(), "serving");
+
+    let shared = Shared {
+        table: Arc::clone(&table),
+        answer_within: flags.answer_within,
+    };
+    let knowledge = Knowledge { table, listen };
+    tokio::join!(
+        serve(listener, Arc::new(shared), stop.clone()),
+        control.serve(Arc::new(knowledge), stop),
+    );
+    info!("ended");
+    Ok(())
+}
+
+/// A token that SIGTERM or SIGINT cancels.
+fn stop_on_signals() -> io::Result<CancellationToken> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => info!("SIGTERM"),
+            _ = interrupt.recv() => info!("SIGINT"),
+        }
+        stopping.cancel();
+    });
+    Ok(stop)
+}
+
+fn log(form: Option<LogForm>) {
+    let filter = EnvFilter::try_from_env("WHARF_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let is_terminal = io::stderr().is_terminal();
+    let form = form.unwrap_or(if is_terminal {
+        LogForm::Human
+    } else {
+        LogForm::Json
+    });
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    match form {
+        LogForm::Human => log.with_ansi(false).with_target(false).init(),
+        LogForm::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+/// Each visitor may need two descriptors, more than the usual limit of 1,024 allows.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        warn!(%error, "cannot raise the limit of open descriptors");
+    }
+}

@@ -1,0 +1,113 @@
+//! The body of a request on its way to a process.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::{Bytes, Incoming};
+use tokio::time::Instant;
+
+use crate::upstream::Flight;
+
+/// A body that streams, and that can be sent to another process as long as nothing of it was read.
+#[derive(Debug, Clone)]
+pub(crate) enum RequestBody {
+    /// There is none.
+    Empty,
+    /// The visitor sends it.
+    Streaming(Arc<Mutex<Sending>>),
+}
+
+/// A body that is being sent.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    body: Incoming,
+    /// The request is in flight while its body is, even when the answer has ended.
+    flight: Arc<Flight>,
+    begun: bool,
+    moved: Instant,
+}
+
+impl RequestBody {
+    /// Takes the body of a request that belongs to this flight.
+    pub(crate) fn new(body: Incoming, flight: &Arc<Flight>) -> Self {
+        if body.is_end_stream() {
+            return Self::Empty;
+        }
+        let flight = Arc::clone(flight);
+        let sending = Sending {
+            body,
+            flight,
+            begun: false,
+            moved: Instant::now(),
+        };
+        Self::Streaming(Arc::new(Mutex::new(sending)))
+    }
+
+    /// Whether there is nothing to send.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+
+    /// The same body for another process; `None` when a part of it was read.
+    pub(crate) fn again(&self, flight: &Arc<Flight>) -> Option<Self> {
+        if let Self::Streaming(sending) = self {
+            let mut sending = lock(sending);
+            if sending.begun {
+                return None;
+            }
+            sending.flight = Arc::clone(flight);
+        }
+        Some(self.clone())
+    }
+
+    /// When a part of it last moved; `None` without a body.
+    pub(crate) fn moved(&self) -> Option<Instant> {
+        match self {
+            Self::Empty => None,
+            Self::Streaming(sending) => Some(lock(sending).moved),
+        }
+    }
+}
+
+fn lock(sending: &Mutex<Sending>) -> MutexGuard<'_, Sending> {
+    sending.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Self::Streaming(sending) = self.get_mut() else {
+            return Poll::Ready(None);
+        };
+        let mut sending = lock(sending);
+        sending.begun = true;
+        let frame = Pin::new(&mut sending.body).poll_frame(cx);
+        if frame.is_ready() {
+            sending.moved = Instant::now();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Streaming(sending) => lock(sending).body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Streaming(sending) => lock(sending).body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Connections of visitors: accepted, bounded, and ended with grace.
+
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, info, warn};
+
+use crate::{Table, answer::answer};
+
+/// The most connections at a time; more wait in the kernel's queue.
+const CONNECTIONS: usize = 10_000;
+/// The largest head of a request, in bytes.
+const MAX_HEAD: usize = 64 * 1024;
+/// The longest wait for a request's head, which is also the longest time between two requests:
+/// hyper has one clock for both. Longer than what proxies in front keep their connections for.
+const HEAD: Duration = Duration::from_secs(75);
+/// The longest time that requests in flight get when the router stops.
+const GRACE: Duration = Duration::from_secs(10);
+/// The pause when the process has no descriptor left.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// What every request needs.
+#[derive(Debug)]
+pub struct Shared {
+    /// Where requests go.
+    pub table: Arc<Table>,
+    /// The longest wait for the head of a process's answer.
+    pub answer_within: Duration,
+}
+
+/// Every task that answers visitors, and how it is told to end.
+#[derive(Debug, Default)]
+pub(crate) struct Lives {
+    pub(crate) tasks: TaskTracker,
+    /// Finish the request that is in flight.
+    finish: CancellationToken,
+    /// End at once.
+    pub(crate) cut: CancellationToken,
+}
+
+/// Whoever sends requests on one connection.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    pub(crate) peer: SocketAddr,
+    /// Its place among all connections, kept also by what the connection turns into.
+    pub(crate) permit: Arc<OwnedSemaphorePermit>,
+    pub(crate) lives: Arc<Lives>,
+}
+
+/// Answers visitors until told to stop; then finishes what is in flight, for ten seconds at most.
+pub async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
+    let lives = Arc::new(Lives::default());
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    stop.run_until_cancelled(accept(&listener, &shared, &lives, &places))
+        .await;
+    // From here on a new router can have the address.
+    drop(listener);
+    lives.finish.cancel();
+    lives.tasks.close();
+    info!(connections = lives.tasks.len(), "finishing");
+    if tokio::time::timeout(GRACE, lives.tasks.wait())
+        .await
+        .is_err()
+    {
+        warn!(
+            connections = lives.tasks.len(),
+            "cutting off what has not finished"
+        );
+        lives.cut.cancel();
+        lives.tasks.wait().await;
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    shared: &Arc<Shared>,
+    lives: &Arc<Lives>,
+    places: &Arc<Semaphore>,
+) -> Infallible {
+    loop {
+        let permit = Arc::clone(places)
+            .acquire_owned()
+            .await
+            .expect("it is never closed");
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let visitor = Visitor {
+                    peer,
+                    permit: Arc::new(permit),
+                    lives: Arc::clone(lives),
+                };
+                lives
+                    .tasks
+                    .spawn(converse(stream, visitor, Arc::clone(shared)));
+            }
+            Err(error) if is_of_one_connection(&error) => debug!(%error, "cannot accept"),
+            Err(error) => {
+                warn!(%error, "cannot accept");
+                tokio::time::sleep(EXHAUSTED).await;
+            }
+        }
+    }
+}
+
+/// Whether only the one that wanted to connect is concerned.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
+}
+
+async fn converse(stream: TcpStream, visitor: Visitor, shared: Arc<Shared>) {
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let lives = Arc::clone(&visitor.lives);
+    let service = service_fn(|request| async {
+        Ok::<_, Infallible>(answer(&shared, &visitor, request).await)
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .max_header_size(MAX_HEAD)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades()
+    );
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        () = lives.finish.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            lives.cut.run_until_cancelled(connection).await
+        }
+    };
+    if let Some(Err(error)) = ended {
+        debug!(%error, "connection ended");
+    }
+}

@@ -66,7 +66,7 @@ check: ## formatting, lints, licences: what needs no running
 	    for script in scripts/*.sh .ci/run; do bash -n "$$script"; done; \
 	    echo "check: no shellcheck here; the scripts' syntax was checked only"; \
 	fi
-	@if command -v cargo-deny >/dev/null; then \
+	@if cargo deny --version >/dev/null 2>&1; then \
 	    echo cargo deny check bans licenses sources; \
 	    cargo deny --offline --log-level error check bans licenses sources; \
 	else \

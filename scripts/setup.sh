@@ -48,24 +48,24 @@ check_cargo() {
 }
 
 install_packages() {
-  local packages=("$@")
-  local command="apt-get update && apt-get install -y --no-install-recommends ${packages[*]}"
-  has apt-get || die "missing: ${packages[*]} (Debian's names)" "install them with this system's package manager"
+  local packages=$*
+  local command="apt-get update && apt-get install -y --no-install-recommends $packages"
+  has apt-get || die "missing: $packages (Debian's names)" \
+    "install them with this system's package manager"
 
-  local sudo=()
+  local root=(sh -c)
   if [ "$(id -u)" -ne 0 ]; then
     # -n: in an unattended run a question for a password would wait for ever.
-    if has sudo && sudo -n true 2>/dev/null; then
-      sudo=(sudo -n)
-    else
-      die "missing: ${packages[*]}" "run as root: $command"
+    if ! has sudo; then
+      die "missing: $packages" "run this, then try again: su -c '$command'"
+    elif ! sudo -n true 2>/dev/null; then
+      die "missing: $packages" "run this, then try again: sudo sh -c '$command'"
     fi
+    root=(sudo -n sh -c)
   fi
-  say "installing: ${packages[*]}"
-  say "running: ${sudo[*]:+${sudo[*]} }$command"
-  "${sudo[@]}" apt-get update -qq >&2
-  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" \
-    apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2
+  say "missing: $packages"
+  say "running: ${root[*]} '$command'"
+  "${root[@]}" "export DEBIAN_FRONTEND=noninteractive; $command" >&2
 }
 
 # The hooks are static. musl makes the smallest; without its target glibc is linked in.

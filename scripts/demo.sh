@@ -14,8 +14,9 @@ bin=${WHARF_BIN:-$("$top/scripts/gather.sh" --where)}
 }
 
 # Short, for it becomes part of the path of Unix sockets, which may have 107 bytes.
-world=$(mktemp -d /tmp/wharf-demo.XXXXXX)
+world=$(mktemp -d "${TMPDIR:-/tmp}/wharf-demo.XXXXXX")
 export WHARF_HOME=$world/wharf
+export TMPDIR=$world/tmp
 export PATH=$bin:$PATH
 # Nothing of the caller's own git takes part.
 export HOME=$world/home GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0
@@ -80,7 +81,7 @@ commit() {
 for program in git curl python3 bwrap; do
   command -v "$program" >/dev/null || fail "no $program here; run 'make setup'"
 done
-mkdir -p "$HOME" "$WHARF_HOME/config" "$world/counter"
+mkdir -p "$HOME" "$TMPDIR" "$WHARF_HOME/config" "$world/counter"
 # Port 7080 may be taken; port 0 takes any free one.
 printf '[router]\nlisten = "127.0.0.1:0"\n' >"$WHARF_HOME/config/wharfd.toml"
 cp -R "$top/examples/counter/." "$world/counter/"

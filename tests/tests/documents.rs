@@ -96,7 +96,10 @@ fn units_are_valid() {
         let text = text
             .lines()
             .map(|line| match line.split_once("=/usr/bin/wharf") {
-                Some((key, _)) => format!("{key}=/bin/true\n"),
+                Some((key, rest)) => {
+                    let arguments = rest.split_once(' ').unwrap_or_default().1;
+                    format!("{key}=/bin/true {arguments}\n")
+                }
                 None => format!("{line}\n"),
             });
         fs::write(&unit, text.collect::<String>()).unwrap();

@@ -27,6 +27,11 @@ unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_CONFIG_GLOBAL XDG_CONFIG_HOME 2>/
 leave() {
   status=$?
   trap - EXIT INT TERM HUP
+  if [ "$status" -ne 0 ]; then
+    printf '\ndemo: FAILED (exit %s)\n' "$status" >&2
+    # Whatever the daemon and the router had to say about it.
+    find "$WHARF_HOME" -maxdepth 2 -name '*.log' -type f -exec tail -n 30 {} + >&2 || true
+  fi
   # Stops applications, router and daemon of this WHARF_HOME, and no other.
   if ! wharfd stop >"$world/stop.log" 2>&1 && [ -e "$WHARF_HOME/run/wharfd.sock" ]; then
     cat "$world/stop.log" >&2
@@ -49,7 +54,7 @@ else
 fi
 step() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
 fail() {
-  printf '\ndemo: FAILED: %s\n' "$*" >&2
+  printf '\ndemo: %s\n' "$*" >&2
   exit 1
 }
 

@@ -1,0 +1,106 @@
+# The same commands on a developer's machine and in CI. `make` alone lists them.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+bindir   = $(DESTDIR)$(PREFIX)/bin
+mandir   = $(DESTDIR)$(PREFIX)/share/man/man1
+# Units, users and directories belong to the system, wherever the programs are.
+unitdir     = $(DESTDIR)/usr/lib/systemd/system
+sysusersdir = $(DESTDIR)/usr/lib/sysusers.d
+tmpfilesdir = $(DESTDIR)/usr/lib/tmpfiles.d
+# Where each shell looks for completions.
+bashdir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+zshdir  = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+fishdir = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+
+programs = wharf wharf-shell wharfd wharf-keeper wharf-router wharf-pre-receive wharf-post-receive
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: setup
+setup: ## install what build and tests need beyond the Rust toolchain
+	@scripts/setup.sh
+
+.PHONY: build
+build: setup ## build all programs into target/wharf/bin, quickly
+	cargo build --locked --workspace --bins
+	scripts/build-hooks.sh
+	scripts/gather.sh dev
+
+.PHONY: release
+release: setup ## the same, optimised, for installing
+	cargo build --locked --release --workspace --bins
+	scripts/build-hooks.sh
+	scripts/gather.sh release
+
+.PHONY: demo
+demo: build ## push, break, mend and roll back an application, unattended
+	scripts/demo.sh
+
+.PHONY: test
+test: build ## every test, against the programs that `build` made
+	WHARF_BIN="$$(scripts/gather.sh --where)" cargo test --locked --workspace --no-fail-fast
+
+.PHONY: test-long
+test-long: build ## the same, with many more cases for each property
+	PROPTEST_CASES=20000 WHARF_BIN="$$(scripts/gather.sh --where)" \
+	    cargo test --locked --workspace --no-fail-fast
+
+.PHONY: bench
+bench: release ## measure against peers; the table goes to docs/BENCHMARKS.md
+	WHARF_BIN="$$(scripts/gather.sh --where)" scripts/bench.sh
+
+.PHONY: check
+check: ## formatting, lints, licences: what needs no running
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	@if command -v shellcheck >/dev/null; then \
+	    echo shellcheck scripts/*.sh .ci/run; shellcheck scripts/*.sh .ci/run; \
+	else \
+	    for script in scripts/*.sh .ci/run; do bash -n "$$script"; done; \
+	    echo "check: no shellcheck here; the scripts' syntax was checked only"; \
+	fi
+	@if cargo deny --version >/dev/null 2>&1; then \
+	    echo cargo deny check bans licenses sources; \
+	    cargo deny --offline --log-level error check bans licenses sources; \
+	else \
+	    echo "check: no cargo-deny here, licences and bans were NOT checked;" \
+	        "get it with: cargo install --locked cargo-deny"; \
+	fi
+
+.PHONY: audit
+audit: ## ask the advisory database; needs network and cargo-deny
+	cargo deny check advisories
+
+.PHONY: fmt
+fmt: ## format the code
+	cargo fmt --all
+
+.PHONY: install
+install: ## install what `make release` built: PREFIX, DESTDIR
+	@built="$$(scripts/gather.sh --where)"; \
+	test -x "$$built/wharf" || { echo "install: nothing is built; run 'make release' first" >&2; exit 1; }; \
+	install -d '$(bindir)' '$(mandir)' '$(unitdir)' '$(sysusersdir)' '$(tmpfilesdir)' \
+	    '$(bashdir)' '$(zshdir)' '$(fishdir)'; \
+	for program in $(programs); do install -m 755 "$$built/$$program" '$(bindir)/'; done; \
+	"$$built/wharf" man '$(mandir)'; \
+	"$$built/wharf" completions bash >'$(bashdir)/wharf'; \
+	"$$built/wharf" completions zsh >'$(zshdir)/_wharf'; \
+	"$$built/wharf" completions fish >'$(fishdir)/wharf.fish'; \
+	for unit in systemd/*.service systemd/*.socket; do \
+	    test -e "$$unit" || continue; \
+	    sed 's|^\(Exec[A-Za-z]*=-\?\)/usr/bin/|\1$(PREFIX)/bin/|' "$$unit" >'$(unitdir)'/"$$(basename "$$unit")"; \
+	done; \
+	install -m 644 systemd/wharf.sysusers '$(sysusersdir)/wharf.conf'; \
+	install -m 644 systemd/wharf.tmpfiles '$(tmpfilesdir)/wharf.conf'; \
+	echo "installed below $(DESTDIR)$(PREFIX); next: docs/sysadmin.md"
+
+.PHONY: clean
+clean: ## remove what was built
+	cargo clean

@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Installs what the build, the tests and the demo need beyond the Rust toolchain.
+#
+# Looks for commands, not for packages, so that what came another way counts. Says what it will do
+# before it does it; without the right to install it names the one command that would.
+set -euo pipefail
+
+# What is needed, and the Debian package that has it. `cc` compiles SQLite and links; the rest are
+# what Wharf runs, what the tests compare with, and what the examples are written in.
+needs=(
+  git:git
+  cc:gcc
+  make:make
+  bwrap:bubblewrap
+  curl:curl
+  ssh:openssh-client
+  ssh-keygen:openssh-client
+  sshd:openssh-server
+  node:nodejs
+  npm:npm
+  python3:python3
+)
+# The oldest cargo that builds this workspace: `rust-version` of Cargo.toml.
+rust_version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+die() {
+  say "$1"
+  say "hint: $2"
+  exit 1
+}
+
+# sshd lives where a user's PATH does not look.
+has() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null; }
+
+# Debian packs Python without the module that makes virtual environments.
+has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
+check_cargo() {
+  local how="get it with rustup (https://rustup.rs), then run this again"
+  has cargo || die "there is no cargo; Rust $rust_version or newer is needed" "$how"
+  local found
+  found=$(cargo --version | cut -d' ' -f2 | cut -d- -f1)
+  if [ "$(printf '%s\n%s\n' "$rust_version" "$found" | sort -V | head -n1)" != "$rust_version" ]; then
+    die "cargo is $found; Rust $rust_version or newer is needed" \
+      "run 'rustup update stable', or $how"
+  fi
+}
+
+install_packages() {
+  local packages=$*
+  local command="apt-get update && apt-get install -y --no-install-recommends $packages"
+  has apt-get || die "missing: $packages (Debian's names)" \
+    "install them with this system's package manager"
+
+  local root=(sh -c)
+  if [ "$(id -u)" -ne 0 ]; then
+    # -n: in an unattended run a question for a password would wait for ever.
+    if ! has sudo; then
+      die "missing: $packages" "run this, then try again: su -c '$command'"
+    elif ! sudo -n true 2>/dev/null; then
+      die "missing: $packages" "run this, then try again: sudo sh -c '$command'"
+    fi
+    root=(sudo -n sh -c)
+  fi
+  say "missing: $packages"
+  say "running: ${root[*]} '$command'"
+  "${root[@]}" "export DEBIAN_FRONTEND=noninteractive; $command" >&2
+}
+
+# The hooks are static. musl makes the smallest; without its target glibc is linked in.
+add_musl_target() {
+  local target
+  target="$(uname -m)-unknown-linux-musl"
+  [ -d "$(rustc --print sysroot)/lib/rustlib/$target" ] && return
+  if has rustup; then
+    say "running: rustup target add $target"
+    rustup target add "$target" >&2 && return
+  fi
+  say "no target $target: the hooks will be linked with a static glibc"
+}
+
+check_cargo
+missing=()
+for need in "${needs[@]}"; do
+  has "${need%%:*}" || missing+=("${need#*:}")
+done
+has python3 && has_venv || missing+=(python3-venv)
+if [ ${#missing[@]} -gt 0 ]; then
+  mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+  install_packages "${missing[@]}"
+fi
+add_musl_target
+
+# Kernels and containers that allow no user namespaces make bubblewrap useless; better said here.
+if ! problem=$(bwrap --unshare-user --ro-bind / / true 2>&1); then
+  die "bubblewrap cannot make a sandbox here: $problem" \
+    "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1), or run where they are allowed"
+fi

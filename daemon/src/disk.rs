@@ -129,6 +129,20 @@ pub fn free_space(path: &Path) -> Result<Free, DiskError> {
     })
 }
 
+/// The last bytes of a file, at most `most` of them.
+///
+/// # Errors
+/// When it cannot be opened or read.
+pub fn read_tail(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    use io::{Read, Seek};
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(io::SeekFrom::Start(length.saturating_sub(most)))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@
 //! takes one event at a time, [`plan`] decides from values, [`execute`] and [`run`] have effects,
 //! [`store`] remembers, [`report`] is what people read.
 
+pub mod life;
 pub mod listen;
 pub mod session;
 pub mod dispatch;

@@ -1,0 +1,68 @@
+//! Gathers what the daemon works with.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use wharf_config::place::Place;
+
+use super::End;
+use crate::execute::World;
+use crate::execute::router::Router;
+use crate::execute::world::sibling;
+use crate::report::WIDTH;
+use crate::run::bubblewrap::Bubblewrap;
+use crate::run::job::Jobs;
+use crate::run::keepers::Keepers;
+use crate::run::runner::Runner;
+use crate::settings::Settings;
+use crate::store::log::Logs;
+use crate::store::paths::Paths;
+use crate::store::{Database, Recorder};
+
+/// The means, and the one handle that replaces the settings.
+#[derive(Debug)]
+pub(super) struct Means {
+    pub(super) world: World,
+    pub(super) settings: watch::Sender<Arc<Settings>>,
+}
+
+impl Means {
+    /// Reads, opens, finds.
+    ///
+    /// # Errors
+    /// What is missing or wrong, with the next step.
+    pub(super) async fn gather(place: Place, paths: Paths) -> Result<Means, End> {
+        let settings = Settings::load(&place)
+            .map_err(|problems| End::Configuration(problems.render(WIDTH)))?;
+        for (file, problems) in &settings.broken {
+            tracing::error!("{} is left out: {}", file.display(), problems.first().message);
+        }
+        let bubblewrap = Bubblewrap::find()
+            .map_err(|error| End::host("no sandbox", &error).hint(error.hint()))?;
+        if let Some(reduced) = &bubblewrap.reduced {
+            tracing::warn!("reduced isolation: {reduced}");
+        }
+        let database = Database::open(&paths.database())
+            .map_err(|error| End::host("cannot open the store", &error))?;
+        let keeper = sibling("wharf-keeper").map_err(|error| End::host("no keeper", &error))?;
+        let jobs = Jobs::new(paths.jobs());
+        let runner = Runner::new(jobs.clone(), keeper.clone(), &bubblewrap)
+            .map_err(|error| End::host("cannot start the runner", &error))?;
+        let keepers = Keepers::new(keeper, jobs.clone(), paths.keepers(), &bubblewrap);
+        let (sender, receiver) = watch::channel(Arc::new(settings));
+        let world = World {
+            router: Router::new(place.router_socket()),
+            place,
+            logs: Logs::start(&paths),
+            paths,
+            recorder: Recorder::new(database),
+            settings: receiver,
+            jobs,
+            runner,
+            keepers,
+            runtimes: Default::default(),
+            building: Default::default(),
+        };
+        Ok(Means { world, settings: sender })
+    }
+}

@@ -97,7 +97,12 @@ fn place(problem: &Problem, width: usize) -> Vec<String> {
     let drawn = Renderer::plain()
         .term_width(usize::MAX / 4)
         .render(&[group]);
-    drawn.lines().map(str::to_owned).collect()
+    // It marks lines that it was not given; here they are not missed.
+    drawn
+        .lines()
+        .filter(|line| line.trim() != ":::")
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The part of one line that is drawn.

@@ -103,7 +103,9 @@ async fn an_unknown_host_gets_a_page_that_helps_and_names_nobody() {
 #[tokio::test]
 async fn a_process_that_is_gone_is_a_502_with_the_next_step() {
     let world = World::new();
-    let app = app::saying("short-lived").await;
+    // A socket of its own: a port that is free again could become another test's.
+    let path = world.path("app.sock");
+    let app = app::unix(&path, |_| async { app::text("short-lived") }).await;
     world.route(&to(route("main", 1), &app.upstream));
     let router = world.start();
     assert_eq!(router.get("main.test", "/").await.body, "short-lived");

@@ -188,9 +188,11 @@ impl Router {
 
 impl Drop for Router {
     fn drop(&mut self) {
-        if self.rest.is_some() {
+        if let Some(rest) = self.rest.take() {
             self.child.kill().unwrap();
             self.child.wait().unwrap();
+            // Shown when the test fails.
+            eprintln!("{}{}", self.log, rest.join().unwrap_or_default());
         }
     }
 }

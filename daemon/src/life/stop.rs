@@ -3,8 +3,9 @@
 use std::io::Read;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use tokio::io::unix::AsyncFd;
 use wharf_config::place::Place;
 
 use super::End;
@@ -84,8 +85,15 @@ async fn stop_applications(paths: &Paths) -> Result<usize, End> {
 /// Tells a process to end and waits until it has; a pid that was recycled cannot be hit, since the
 /// descriptor is the process.
 async fn end(pid: Pid) -> std::io::Result<()> {
-    let process = AsyncFd::new(pidfd_open(pid, PidfdFlags::NONBLOCK)?)?;
-    pidfd_send_signal(process.get_ref(), Signal::TERM)?;
-    let ended = tokio::time::timeout(PATIENCE, process.readable()).await;
-    ended.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?.map(drop)
+    let process = pidfd_open(pid, PidfdFlags::empty())?;
+    pidfd_send_signal(&process, Signal::TERM)?;
+    let patience = Timespec::try_from(PATIENCE).expect("some seconds");
+    let ended = tokio::task::spawn_blocking(move || {
+        let mut wanted = [PollFd::new(&process, PollFlags::IN)];
+        retry_on_intr(|| poll(&mut wanted, Some(&patience)))
+    });
+    match ended.await.map_err(std::io::Error::other)?? {
+        0 => Err(std::io::ErrorKind::TimedOut.into()),
+        _ => Ok(()),
+    }
 }

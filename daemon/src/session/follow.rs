@@ -24,7 +24,7 @@ const BACKLOG: usize = 64;
 enum Told {
     Event(usize, Box<Entry>),
     Waits(usize, String),
-    End(usize),
+    End,
 }
 
 impl Session {
@@ -55,7 +55,7 @@ impl Session {
             };
             match next {
                 None => break,
-                Some(Told::End(_)) => {}
+                Some(Told::End) => {}
                 Some(Told::Waits(index, text)) => {
                     let note = Event::Note { text };
                     self.peer.lines(report::lines(&note, &names[index])).await?;
@@ -158,7 +158,7 @@ async fn watch(index: usize, id: &str, logs: &Logs, desk: &Desk, tell: &mpsc::Se
         }
     }
     // Nobody listens any more: nothing to tell.
-    drop(tell.send(Told::End(index)).await);
+    drop(tell.send(Told::End).await);
 }
 
 async fn place(id: &str, desk: &Desk) -> Option<String> {

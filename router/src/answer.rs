@@ -3,6 +3,7 @@
 use http::{Method, Request, Response, header::HeaderName};
 use hyper::body::Incoming;
 use tracing::error;
+use wharf_wire::route::Unavailable;
 
 use crate::{
     body::Body,
@@ -44,6 +45,9 @@ async fn of_site(
     host: &str,
     Found { site, flight }: Found,
 ) -> Response<Body> {
+    if let Some(Unavailable::Starting) = site.unavailable {
+        return Page::starting().answer(request.headers());
+    }
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     if let Some(files) = site.files.as_ref().filter(|_| is_read) {
         match files.answer(&request).await {

@@ -3,7 +3,7 @@
 use askama::Template;
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
-    header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY},
+    header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, VARY},
 };
 use http_body_util::Full;
 
@@ -67,6 +67,16 @@ impl Page {
                 HostError::Invalid => "Its host is not a host name.",
             },
             next: &[],
+        }
+    }
+
+    /// Its processes are being started.
+    pub(crate) fn starting() -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            title: "The application is starting".to_owned(),
+            what: "It answers as soon as it is healthy; the page may be asked for again.",
+            next: APPLICATION,
         }
     }
 
@@ -155,6 +165,9 @@ impl Page {
         );
         if *status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        if *status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
         answer
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use http::HeaderValue;
-use wharf_wire::route::{Route, Upstream};
+use wharf_wire::route::{Route, Unavailable, Upstream};
 
 use crate::{
     files::Files,
@@ -33,6 +33,7 @@ pub(crate) struct Site {
     pub(crate) robots: Option<HeaderValue>,
     pub(crate) files: Option<Files>,
     pub(crate) pool: Option<Arc<Pool>>,
+    pub(crate) unavailable: Option<Unavailable>,
 }
 
 /// Why a route's file cannot be used.
@@ -128,6 +129,7 @@ impl Site {
                 .upstream
                 .as_ref()
                 .map(|upstream| upstreams.pool(upstream)),
+            unavailable: route.unavailable,
         })
     }
 }

@@ -264,6 +264,7 @@ pub fn route(environment: &str, generation: u64) -> Route {
         noindex: false,
         public: None,
         upstream: None,
+        unavailable: None,
     }
 }
 

@@ -129,6 +129,18 @@ pub fn free_space(path: &Path) -> Result<Free, DiskError> {
     })
 }
 
+/// Removes a file durably; it need not be there.
+///
+/// # Errors
+/// Of the file system.
+pub fn remove_file(path: &Path) -> Result<(), DiskError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(at("remove", path)(error)),
+        Ok(()) => sync_directory(path.parent().unwrap_or(Path::new("/"))),
+    }
+}
+
 /// The last bytes of a file, at most `most` of them.
 ///
 /// # Errors

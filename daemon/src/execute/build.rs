@@ -177,7 +177,6 @@ async fn check_out(act: &Act, commit: &str, work: &Path) -> Result<(), Failure> 
     let checked = tokio::task::spawn_blocking(move || {
         // What an earlier attempt left is worth nothing.
         disk::remove_tree(&work).map_err(|error| Failure::host("cannot make room", &error))?;
-        std::fs::create_dir(&work).map_err(|error| Failure::host("cannot make room", &error))?;
         checkout(&repository, &commit, &work).map_err(|error| {
             let hint = error.hint().map(str::to_owned);
             let failure = Failure::new("checkout-failed", super::failure::chain(&error));

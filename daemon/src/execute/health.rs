@@ -90,6 +90,9 @@ where
         .header("user-agent", "wharf-health")
         .header("connection", "close")
         .body(Empty::<Bytes>::new())?;
+    // A server may close the connection as soon as it has answered, so the connection is driven
+    // beside the exchange and its end is no failure of its own.
+    let driver = tokio::spawn(connection);
     let exchange = async {
         let response = sender.send_request(request).await?;
         let status = response.status();
@@ -97,11 +100,7 @@ where
         let _ended = response.into_body().collect().await;
         Ok(status)
     };
-    tokio::select! {
-        status = exchange => status,
-        closed = connection => Err(match closed {
-            Ok(()) => "the connection was closed".into(),
-            Err(error) => error.into(),
-        }),
-    }
+    let status = exchange.await;
+    driver.abort();
+    status
 }

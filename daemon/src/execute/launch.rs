@@ -300,18 +300,17 @@ pub async fn stop_instance(
     }
     world.recorder.forget_process(instance).await?;
     tokio::task::block_in_place(|| {
-        let directory = world.paths.socket_directory(instance);
         let output = world.paths.output(instance);
-        for done in [
-            world.jobs.remove(&id),
-            crate::disk::remove_tree(&directory).map_err(std::io::Error::other),
-            crate::disk::remove_tree(&output).map_err(std::io::Error::other),
-            crate::disk::remove_tree(&output.with_extension("exit")).map_err(std::io::Error::other),
-            crate::disk::remove_tree(&output.with_extension("log.1")).map_err(std::io::Error::other),
-        ] {
+        let files = [output.with_extension("exit"), output.with_extension("log.1"), output];
+        let done = files.iter().map(|file| crate::disk::remove_file(file));
+        let directory = crate::disk::remove_tree(&world.paths.socket_directory(instance));
+        for done in done.chain([directory]) {
             if let Err(error) = done {
-                tracing::warn!(instance, %error, "leftovers of a process not removed");
+                tracing::warn!(instance, error = super::failure::chain(&error), "leftovers stay");
             }
+        }
+        if let Err(error) = world.jobs.remove(&id) {
+            tracing::warn!(instance, %error, "job file stays");
         }
     });
     Ok(())

@@ -124,7 +124,7 @@ pub async fn delete(act: &Act) -> Result<Option<u32>, Failure> {
     let (project, id) = (&act.project.name, &act.key().id);
     let paths = &act.world.paths;
     act.step(Stage::Deploy, "route", async {
-        tokio::task::block_in_place(|| disk::remove_tree(&paths.route(project, id)))
+        tokio::task::block_in_place(|| disk::remove_file(&paths.route(project, id)))
             .map_err(|error| Failure::host("cannot remove the route", &error))?;
         super::route::confirm(act).await;
         Ok(())

@@ -34,7 +34,7 @@ impl Session {
         let mut finals: Vec<Option<(State, String)>> = vec![None; ids.len()];
         if let [_, _, ..] = ids {
             let header = format!("wharf: {} environments", ids.len());
-            self.peer.lines(vec![header, report::watching(&ids.join(", "))]).await?;
+            self.peer.lines(vec![header, report::watching("ID")]).await?;
         }
         let (tell, mut told) = mpsc::channel(BACKLOG);
         let mut followers = JoinSet::new();

@@ -133,6 +133,12 @@ async fn term_reaches_the_application_itself() {
     let shell = "trap 'echo bye; exit 0' TERM; echo >up; while :; do sleep 0.05; done";
     for (program, script, command) in [
         ("/bin/sh", shell, "/bin/sh script"),
+        // A shell that would start it again.
+        (
+            "/bin/sh",
+            shell,
+            "while :; do sh -c 'true; sh script; true'; done",
+        ),
         // Below a shell, and out of its session.
         (
             "/usr/bin/python3",

@@ -1,9 +1,20 @@
 //! Makes a build's result a slug: checked, counted, durable, at its final name.
 
-use std::path::{Path, PathBuf};
+mod mount_points;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::{
+    fs, io,
+    os::{fd::OwnedFd, unix::fs::PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{Mode, OFlags};
 
 use super::slug_key::SlugKey;
-use crate::disk::DiskError;
+use crate::disk::{self, DiskError};
 
 /// What to freeze, and how.
 #[derive(Debug)]
@@ -92,10 +103,47 @@ pub enum FreezeError {
     Exists(SlugKey),
 }
 
-/// Checks a build's result and moves it into the store, durably.
+/// Checks a build's result and moves it into the store, durably. Nothing writes there any more.
 ///
 /// # Errors
 /// [`FreezeError`]; the store is then as it was, but the built directory may be changed.
-pub fn freeze(_job: &Freeze<'_>) -> Result<Frozen, FreezeError> {
-    unimplemented!()
+pub fn freeze(job: &Freeze<'_>) -> Result<Frozen, FreezeError> {
+    let path = job.store.join(job.key.as_str());
+    if path.symlink_metadata().is_ok() {
+        return Err(FreezeError::Exists(job.key.clone()));
+    }
+    let top = open_top(job.built)?;
+    let mut notes = Vec::new();
+    for point in job.mount_points {
+        notes.extend(mount_points::make(&top, point)?);
+    }
+    let counted = walk::walk(&top, job.built, job.max_entries, job.max_bytes)?;
+    notes.extend(counted.notes);
+
+    // Content first, then the name: a power cut leaves no half of a slug under its key.
+    disk::sync_filesystem(job.built)?;
+    fs::rename(job.built, &path).map_err(|error| match error.kind() {
+        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
+            FreezeError::Exists(job.key.clone())
+        }
+        _ => disk::at("move into the store as", &path)(error).into(),
+    })?;
+    disk::sync_directory(job.store)?;
+    let (files, bytes) = (counted.files, counted.bytes);
+    Ok(Frozen {
+        path,
+        digest: counted.digest,
+        files,
+        bytes,
+        notes,
+    })
+}
+
+/// The directory that was built, ours to read and to move.
+fn open_top(built: &Path) -> Result<OwnedFd, FreezeError> {
+    let failed = disk::at("open", built);
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    fs::set_permissions(built, fs::Permissions::from_mode(0o755)).map_err(&failed)?;
+    let top = rustix::fs::open(built, flags, Mode::empty());
+    Ok(top.map_err(|error| failed(error.into()))?)
 }

@@ -1,5 +1,7 @@
 //! Keepers, their processes, and a daemon that comes and goes.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod common;
 
 use std::{fs, time::Duration};

@@ -1,5 +1,7 @@
 //! Steps of stages in real sandboxes.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod common;
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};

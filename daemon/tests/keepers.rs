@@ -294,7 +294,10 @@ async fn another_daemon_finds_the_keeper_again() {
         .unwrap()
     };
     house.up().await;
-    assert_eq!(house.keepers.instances().unwrap(), [instance.clone()]);
+    assert_eq!(
+        house.keepers.instances().unwrap(),
+        std::slice::from_ref(&instance)
+    );
     let keeper = house.keepers.connect(&instance).await.unwrap();
     assert!(matches!(
         keeper.confirm().await.unwrap(),

@@ -1,5 +1,7 @@
 //! Keepers, their processes, and a daemon that comes and goes.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod common;
 
 use std::{fs, time::Duration};
@@ -133,6 +135,12 @@ async fn term_reaches_the_application_itself() {
     let shell = "trap 'echo bye; exit 0' TERM; echo >up; while :; do sleep 0.05; done";
     for (program, script, command) in [
         ("/bin/sh", shell, "/bin/sh script"),
+        // A shell that would start it again.
+        (
+            "/bin/sh",
+            shell,
+            "while :; do sh -c 'true; sh script; true'; done",
+        ),
         // Below a shell, and out of its session.
         (
             "/usr/bin/python3",
@@ -286,7 +294,10 @@ async fn another_daemon_finds_the_keeper_again() {
         .unwrap()
     };
     house.up().await;
-    assert_eq!(house.keepers.instances().unwrap(), [instance.clone()]);
+    assert_eq!(
+        house.keepers.instances().unwrap(),
+        std::slice::from_ref(&instance)
+    );
     let keeper = house.keepers.connect(&instance).await.unwrap();
     assert!(matches!(
         keeper.confirm().await.unwrap(),

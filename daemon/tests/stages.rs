@@ -1,5 +1,7 @@
 //! Steps of stages in real sandboxes.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod common;
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
@@ -144,7 +146,7 @@ async fn a_step_ends_at_its_limit_and_when_it_is_silent() {
         silence: Some(limit),
     };
     let id = world.stage(
-        "for i in 1 2 3 4 5; do echo; sleep 0.1; done; sleep 100",
+        "for i in 1 2 3 4 5; do echo; sleep 0.1; done; exec sleep 100",
         stage,
     );
     let mut running = runner.start(&id).await.unwrap();

@@ -19,6 +19,8 @@ const CANCEL: u8 = 0x18;
 pub struct Sink {
     parser: Parser,
     screen: Screen,
+    /// The first bytes of a character whose rest has not come yet.
+    begun: Vec<u8>,
 }
 
 impl std::fmt::Debug for Sink {
@@ -32,16 +34,26 @@ impl std::fmt::Debug for Sink {
 impl Sink {
     /// Takes the next bytes and returns the lines that they complete.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<String> {
-        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let (text, end) = match part.split_last() {
-                Some((b'\n', text)) => (text, true),
-                _ => (part, false),
+        let bytes = [&self.begun, bytes].concat();
+        self.begun.clear();
+        let mut rest = bytes.as_slice();
+        loop {
+            let error = match std::str::from_utf8(rest) {
+                Ok(text) => {
+                    self.text(text);
+                    break;
+                }
+                Err(error) => error,
             };
-            self.parser.advance(&mut self.screen, text);
-            if end {
-                self.parser.advance(&mut self.screen, &[CANCEL]);
-                self.screen.end_line();
-            }
+            let (valid, invalid) = rest.split_at(error.valid_up_to());
+            self.text(&String::from_utf8_lossy(valid));
+            let Some(length) = error.error_len() else {
+                // A character that may go on in the next chunk.
+                self.begun = invalid.to_vec();
+                break;
+            };
+            self.text("\u{fffd}");
+            rest = &invalid[length..];
         }
         std::mem::take(&mut self.screen.lines)
     }
@@ -49,12 +61,26 @@ impl Sink {
     /// The last line, when it was not ended.
     #[must_use]
     pub fn finish(mut self) -> Option<String> {
-        self.parser.advance(&mut self.screen, &[CANCEL]);
+        if !self.begun.is_empty() {
+            self.text("\u{fffd}");
+        }
         if self.screen.line.is_empty() {
             return None;
         }
         self.screen.end_line();
         self.screen.lines.pop()
+    }
+
+    fn text(&mut self, text: &str) {
+        for part in text.split_inclusive('\n') {
+            let line = part.strip_suffix('\n');
+            self.parser
+                .advance(&mut self.screen, line.unwrap_or(part).as_bytes());
+            if line.is_some() {
+                self.parser.advance(&mut self.screen, &[CANCEL]);
+                self.screen.end_line();
+            }
+        }
     }
 }
 
@@ -108,7 +134,7 @@ impl Perform for Screen {
         match c {
             _ if disguises(c) => c.escape_unicode().for_each(|c| self.add(c)),
             // DEL and the like are printed by nobody.
-            _ if c.is_control() => {}
+            _ if c.is_control() && c != '\t' => {}
             c => self.add(c),
         }
     }

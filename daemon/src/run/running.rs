@@ -4,7 +4,10 @@ use std::{
     io, os::fd::OwnedFd, os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration,
 };
 
-use rustix::process::Pid;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::Pid,
+};
 use tokio::{
     io::AsyncReadExt,
     net::unix::pipe::Receiver,
@@ -176,9 +179,15 @@ impl Supervisor {
         } else {
             GRACE
         };
-        signals::terminate(outer);
+        let asked = signals::terminate(outer);
+        let second_wave = async {
+            all_ended(asked, grace).await;
+            signals::terminate_rest(outer);
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
             _ = self.child.wait() => return,
+            () = second_wave => {}
             () = tokio::time::sleep(grace) => {}
             // Cancelled while it was given the longer grace.
             () = async {
@@ -193,6 +202,23 @@ impl Supervisor {
                 tracing::error!(%error, "cannot wait for a sandbox");
             }
         }
+    }
+}
+
+/// Waits until all processes have ended, or for `longest`.
+async fn all_ended(processes: Vec<OwnedFd>, longest: Duration) {
+    let deadline = std::time::Instant::now() + longest;
+    let wait = move || {
+        for process in &processes {
+            let left = deadline.saturating_duration_since(std::time::Instant::now());
+            let left = Timespec::try_from(left).expect("a grace of seconds fits");
+            if let Err(error) = poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&left)) {
+                tracing::debug!(%error, "cannot wait for a process");
+            }
+        }
+    };
+    if let Err(error) = tokio::task::spawn_blocking(wait).await {
+        tracing::warn!(%error, "waiting for processes failed");
     }
 }
 

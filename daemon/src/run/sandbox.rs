@@ -148,13 +148,10 @@ pub fn bubblewrap(sandbox: &Sandbox, host: &HostRoot, setup: Setup) -> Vec<OsStr
     if sandbox.network == Network::Shared {
         argv.push(["--share-net"]);
     }
-    argv.push([
-        "--disable-userns",
-        "--new-session",
-        "--die-with-parent",
-        "--cap-drop",
-        "ALL",
-    ]);
+    if setup.user_namespaces == UserNamespaces::Disabled {
+        argv.push(["--disable-userns"]);
+    }
+    argv.push(["--new-session", "--die-with-parent", "--cap-drop", "ALL"]);
     argv.push(["--uid", "1000", "--gid", "1000", "--hostname", "app"]);
 
     for directory in &host.directories {
@@ -213,5 +210,56 @@ impl Argv {
     fn bind(&mut self, option: &str, source: &Path, target: &Path) {
         let words = [OsStr::new(option), source.as_os_str(), target.as_os_str()];
         self.0.extend(words.map(OsStr::to_os_string));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rendering_is_known_word_by_word() {
+        let host = HostRoot {
+            directories: vec!["/usr".into()],
+            links: vec![("/bin".into(), "usr/bin".into())],
+            etc: vec!["/etc/hosts".into(), "/etc/ssl/certs".into()],
+        };
+        let mut sandbox = Sandbox::new("/state/slugs/ab".into(), Access::Read);
+        let (source, target) = ("/state/mounts/data".into(), "/app/data".into());
+        sandbox.binds.push(Bind {
+            source,
+            target,
+            access: Access::Write,
+        });
+        sandbox.environment = [("SECRET".to_owned(), "--bind / /".to_owned())].into();
+        sandbox.network = Network::None;
+        let setup = Setup {
+            passwd: 10,
+            group: 11,
+            user_namespaces: UserNamespaces::Disabled,
+        };
+        let words = bubblewrap(&sandbox, &host, setup);
+        let words: Vec<_> = words.iter().map(|word| word.to_str().unwrap()).collect();
+        // One option a line.
+        let text = words.join(" ").replace(" --", "\n--");
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn the_host_s_network_is_shared_where_it_is_allowed() {
+        let sandbox = Sandbox::new("/x".into(), Access::Read);
+        let host = HostRoot {
+            directories: vec![],
+            links: vec![],
+            etc: vec![],
+        };
+        let setup = Setup {
+            passwd: 10,
+            group: 11,
+            user_namespaces: UserNamespaces::Allowed,
+        };
+        let words = bubblewrap(&sandbox, &host, setup);
+        let has = |word: &str| words.iter().any(|w| w == word);
+        assert!(has("--share-net") && !has("--disable-userns"));
     }
 }

@@ -3,31 +3,74 @@
 //! bubblewrap is two processes: the outer one, whose id we know, and its only child, which is
 //! process 1 of the sandbox. Neither passes signals on. What runs inside descends from process 1.
 
-use std::fs;
+use std::{fs, os::fd::OwnedFd};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-/// Sends TERM to every process inside, as a service manager does to a control group.
+/// Asks what runs inside to end, in two waves; returns who was asked in the first.
 ///
-/// Where nothing is inside yet, the outer process is killed.
-pub(super) fn terminate(outer: Pid) {
+/// A shell that waits for an application has no handler for TERM and would die at once, and with
+/// the command's first process the sandbox ends and kills the rest. So TERM goes to the processes
+/// that handle it and to those without children. Once they have ended, it is time for
+/// [`terminate_rest`]. Where nothing is inside yet, the outer process is killed.
+pub(super) fn terminate(outer: Pid) -> Vec<OwnedFd> {
+    let inside = inside(outer);
+    if inside.is_empty() {
+        kill(outer);
+    }
+    let first = inside
+        .iter()
+        .filter(|process| process.leaf || handles_term(process.pid));
+    first
+        .filter_map(|process| send(process.parent, process.pid, Signal::TERM))
+        .collect()
+}
+
+/// Asks all that is left inside to end: the second wave.
+pub(super) fn terminate_rest(outer: Pid) {
+    for process in inside(outer) {
+        send(process.parent, process.pid, Signal::TERM);
+    }
+}
+
+struct Inside {
+    parent: Pid,
+    pid: Pid,
+    leaf: bool,
+}
+
+/// Everything that descends from process 1 of the sandbox.
+fn inside(outer: Pid) -> Vec<Inside> {
     let Some(init) = children(outer).first().copied() else {
-        return kill(outer);
+        return Vec::new();
     };
+    let mut found: Vec<Inside> = Vec::new();
     let mut waiting: Vec<(Pid, Pid)> = children(init).into_iter().map(|pid| (init, pid)).collect();
-    if waiting.is_empty() {
-        return kill(outer);
-    }
     while let Some((parent, pid)) = waiting.pop() {
-        waiting.extend(children(pid).into_iter().map(|child| (pid, child)));
-        send(parent, pid, Signal::TERM);
+        let below = children(pid);
+        found.push(Inside {
+            parent,
+            pid,
+            leaf: below.is_empty(),
+        });
+        waiting.extend(below.into_iter().map(|child| (pid, child)));
     }
+    found
+}
+
+/// Whether a process has a handler for TERM.
+fn handles_term(pid: Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero()));
+    let status = status.unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (Signal::TERM.as_raw() - 1)) != 0)
 }
 
 /// Kills everything inside: with process 1 the kernel ends all others before it is waited for.
 pub(super) fn kill(outer: Pid) {
     match children(outer).first() {
-        Some(init) => send(outer, *init, Signal::KILL),
+        Some(init) => drop(send(outer, *init, Signal::KILL)),
         None => kill_outer(outer),
     }
 }
@@ -38,14 +81,15 @@ pub(super) fn kill_outer(outer: Pid) {
     report(outer, rustix::process::kill_process(outer, Signal::KILL));
 }
 
-/// Signals `pid` if it is still a child of `parent`: an id may be used again.
-fn send(parent: Pid, pid: Pid, signal: Signal) {
-    let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty()) else {
-        return;
-    };
-    if children(parent).contains(&pid) {
-        report(pid, pidfd_send_signal(&descriptor, signal));
+/// Signals `pid` if it is still a child of `parent`: an id may be used again. What is returned is
+/// readable at its end.
+fn send(parent: Pid, pid: Pid, signal: Signal) -> Option<OwnedFd> {
+    let descriptor = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    if !children(parent).contains(&pid) {
+        return None;
     }
+    report(pid, pidfd_send_signal(&descriptor, signal));
+    Some(descriptor)
 }
 
 fn report(pid: Pid, result: rustix::io::Result<()>) {

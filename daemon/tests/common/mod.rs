@@ -1,5 +1,6 @@
 //! A directory with jobs, and the programs that the tests are built with.
 #![allow(dead_code, reason = "each test program uses a part")]
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use std::{fs, path::PathBuf};
 

@@ -79,8 +79,13 @@ impl Kept {
         self.child.id()
     }
 
-    pub(super) fn terminate(&self) {
-        signals::terminate(pid_of(&self.child));
+    /// Asks it to end; the second wave is due when all that is returned is readable.
+    pub(super) fn terminate(&self) -> Vec<OwnedFd> {
+        signals::terminate(pid_of(&self.child))
+    }
+
+    pub(super) fn terminate_rest(&self) {
+        signals::terminate_rest(pid_of(&self.child));
     }
 
     pub(super) fn kill(&self) {

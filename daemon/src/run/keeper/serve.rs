@@ -3,7 +3,7 @@
 use std::{
     io,
     os::{
-        fd::AsFd,
+        fd::{AsFd, OwnedFd},
         unix::net::{UnixListener, UnixStream},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -48,6 +48,8 @@ struct Work {
     next_start: Option<Instant>,
     /// Set once it is to end: when what still runs is killed.
     kill_at: Option<Instant>,
+    /// Processes that were asked to end first.
+    asked: Vec<OwnedFd>,
     clients: Vec<Client>,
 }
 
@@ -66,6 +68,7 @@ impl Keeper {
             kept: None,
             next_start: None,
             kill_at: None,
+            asked: Vec::new(),
             clients: Vec::new(),
             keeper: self,
         };
@@ -104,6 +107,16 @@ impl Work {
         if ended {
             self.reap()?;
         }
+        let first_asked = first_client + self.clients.len();
+        if !self.asked.is_empty() {
+            let mut index = first_asked..;
+            self.asked.retain(|_| !index.next().is_some_and(is));
+            if self.asked.is_empty()
+                && let Some(kept) = &self.kept
+            {
+                kept.terminate_rest();
+            }
+        }
         for index in 0..self.clients.len() {
             if is(first_client + index) {
                 for message in self.clients[index].read() {
@@ -136,6 +149,9 @@ impl Work {
                 client.stream.as_fd(),
                 PollFlags::IN,
             ));
+        }
+        for process in &self.asked {
+            polled.push(PollFd::new(process, PollFlags::IN));
         }
         let at = [self.next_start, self.kill_at].into_iter().flatten().min();
         let timeout = at.map(|at| {
@@ -290,7 +306,7 @@ impl Work {
         self.kill_at = Some(self.kill_at.map_or(at, |earlier| earlier.min(at)));
         self.next_start = None;
         if let Some(kept) = self.kept.as_ref().filter(|_| first) {
-            kept.terminate();
+            self.asked = kept.terminate();
         }
     }
 

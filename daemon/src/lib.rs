@@ -4,14 +4,14 @@
 //! takes one event at a time, [`plan`] decides from values, [`execute`] and [`run`] have effects,
 //! [`store`] remembers, [`report`] is what people read.
 
+pub mod disk;
+pub mod dispatch;
+pub mod execute;
 pub mod life;
 pub mod listen;
-pub mod session;
-pub mod dispatch;
 pub mod plan;
-pub mod execute;
-pub mod run;
-pub mod store;
 pub mod report;
+pub mod run;
+pub mod session;
 pub mod settings;
-pub mod disk;
+pub mod store;

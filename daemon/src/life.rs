@@ -59,12 +59,18 @@ pub enum End {
 
 impl End {
     fn host(what: &str, error: &(dyn std::error::Error + 'static)) -> End {
-        End::Host { message: format!("{what}: {}", chain(error)), hint: String::new() }
+        End::Host {
+            message: format!("{what}: {}", chain(error)),
+            hint: String::new(),
+        }
     }
 
     fn hint(self, hint: &str) -> End {
         match self {
-            End::Host { message, .. } => End::Host { message, hint: format!("hint: {hint}\n") },
+            End::Host { message, .. } => End::Host {
+                message,
+                hint: format!("hint: {hint}\n"),
+            },
             other => other,
         }
     }
@@ -83,7 +89,11 @@ impl End {
 /// # Errors
 /// Why it could not.
 pub fn live(flags: Flags) -> Result<(), End> {
-    let kind = if flags.system { PlaceKind::System } else { PlaceKind::Discover };
+    let kind = if flags.system {
+        PlaceKind::System
+    } else {
+        PlaceKind::Discover
+    };
     let place = Place::from_env(kind).map_err(|error| End::host("no place to be", &error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -99,7 +109,9 @@ pub fn live(flags: Flags) -> Result<(), End> {
 async fn serve(place: Place, kind: PlaceKind) -> Result<(), End> {
     log::start();
     let paths = Paths::new(&place);
-    paths.make().map_err(|error| End::host("cannot make its directories", &error))?;
+    paths
+        .make()
+        .map_err(|error| End::host("cannot make its directories", &error))?;
     let _lock = lock(&paths)?;
     let socket = place.socket();
     let means = Means::gather(place, paths).await?;

@@ -65,7 +65,9 @@ pub async fn accept(
         };
         match accepted {
             Ok((stream, place)) => {
-                let Some(actor) = caller(&stream) else { continue };
+                let Some(actor) = caller(&stream) else {
+                    continue;
+                };
                 let (world, desk) = (Arc::clone(&world), desk.clone());
                 conversations.spawn(async move {
                     session::talk(world, desk, stream, actor, since).await;
@@ -96,7 +98,12 @@ fn caller(stream: &UnixStream) -> Option<Actor> {
         tracing::warn!("a caller of another user namespace is refused");
         return None;
     }
-    let name = uzers::get_user_by_uid(uid)
-        .map_or_else(|| uid.to_string(), |user| user.name().to_string_lossy().into_owned());
-    Some(Actor { name, source: "uid".into() })
+    let name = uzers::get_user_by_uid(uid).map_or_else(
+        || uid.to_string(),
+        |user| user.name().to_string_lossy().into_owned(),
+    );
+    Some(Actor {
+        name,
+        source: "uid".into(),
+    })
 }

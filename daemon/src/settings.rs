@@ -32,16 +32,26 @@ impl Settings {
         let mut by_repository = BTreeMap::new();
         let mut projects = BTreeMap::new();
         for project in directory.projects {
-            let path = project.repository.canonicalize().unwrap_or(project.repository.clone());
+            let path = project
+                .repository
+                .canonicalize()
+                .unwrap_or(project.repository.clone());
             by_repository.insert(path, project.name.clone());
             projects.insert(project.name.clone(), project);
         }
-        Ok(Settings { host, projects, broken: directory.broken, by_repository })
+        Ok(Settings {
+            host,
+            projects,
+            broken: directory.broken,
+            by_repository,
+        })
     }
 
     /// The project of a bare repository, by its canonical path.
     pub fn of_repository(&self, path: &Path) -> Option<&Project> {
-        self.by_repository.get(path).and_then(|name| self.projects.get(name))
+        self.by_repository
+            .get(path)
+            .and_then(|name| self.projects.get(name))
     }
 
     /// What a branch of a project is.
@@ -85,5 +95,9 @@ pub fn trust_domain(kind: Kind) -> &'static str {
 
 /// The address of a host name behind a router on this port.
 pub fn url(host: &str, port: u16) -> String {
-    if port == 80 { format!("http://{host}/") } else { format!("http://{host}:{port}/") }
+    if port == 80 {
+        format!("http://{host}/")
+    } else {
+        format!("http://{host}:{port}/")
+    }
 }

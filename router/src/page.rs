@@ -3,7 +3,9 @@
 use askama::Template;
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
-    header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, VARY},
+    header::{
+        ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, VARY,
+    },
 };
 use http_body_util::Full;
 

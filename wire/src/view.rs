@@ -10,7 +10,10 @@ use crate::{
 /// One record of an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[expect(clippy::large_enum_variant, reason = "an item is always boxed in its frame")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an item is always boxed in its frame"
+)]
 pub enum Item {
     /// See [`Status`].
     Status(Status),

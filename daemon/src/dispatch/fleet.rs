@@ -73,7 +73,8 @@ impl Fleet {
         if self.0.contains_key(&instance) {
             return;
         }
-        self.0.insert(instance.clone(), (record, Health::Up { restarts: 0 }));
+        self.0
+            .insert(instance.clone(), (record, Health::Up { restarts: 0 }));
         let desk = desk.clone();
         tasks.spawn(async move {
             loop {
@@ -86,7 +87,11 @@ impl Fleet {
                 };
                 let health = state.and_then(health);
                 let gone = health.is_none();
-                desk.send(Event::Process { instance: instance.clone(), health }).await;
+                desk.send(Event::Process {
+                    instance: instance.clone(),
+                    health,
+                })
+                .await;
                 if gone {
                     return;
                 }
@@ -100,7 +105,9 @@ impl Fleet {
             self.0.remove(instance);
             return;
         };
-        let Some((record, known)) = self.0.get_mut(instance) else { return };
+        let Some((record, known)) = self.0.get_mut(instance) else {
+            return;
+        };
         if *known == health {
             return;
         }
@@ -133,10 +140,14 @@ impl Fleet {
             match health {
                 Health::Up { restarts } => condition.restarts += restarts,
                 Health::Restarting { how } => {
-                    condition.trouble.push(format!("{} restarting: {how}", record.name));
+                    condition
+                        .trouble
+                        .push(format!("{} restarting: {how}", record.name));
                 }
                 Health::Down { how } => {
-                    condition.trouble.push(format!("{} down: {how}", record.name));
+                    condition
+                        .trouble
+                        .push(format!("{} down: {how}", record.name));
                 }
             }
         }
@@ -147,15 +158,17 @@ impl Fleet {
 fn health(state: State) -> Option<Health> {
     Some(match state {
         State::Started { restarts, .. } => Health::Up { restarts },
-        State::Exited { status, restart_in, .. } => {
+        State::Exited {
+            status, restart_in, ..
+        } => {
             let how = match status {
                 Ended::Code(code) => format!("exit code {code}"),
                 Ended::Signal(signal) => format!("signal {signal}"),
             };
             match restart_in {
-                Some(wait) => {
-                    Health::Restarting { how: format!("{how}, again in {} s", wait.as_secs()) }
-                }
+                Some(wait) => Health::Restarting {
+                    how: format!("{how}, again in {} s", wait.as_secs()),
+                },
                 None => Health::Down { how },
             }
         }

@@ -173,7 +173,11 @@ impl Dispatch {
                 self.queue.finish(&activity);
                 self.start_what_may();
             }
-            Event::Cancel { activity, by, reply } => {
+            Event::Cancel {
+                activity,
+                by,
+                reply,
+            } => {
                 let found = self.cancel(&activity, &by);
                 answer(reply, found);
             }
@@ -206,7 +210,8 @@ impl Dispatch {
     fn conclude(&mut self, ticket: &Ticket, conclusion: Conclusion) {
         let (world, desk) = (Arc::clone(&self.world), self.desk.clone());
         let ticket = ticket.clone();
-        self.tasks.spawn(async move { orders::close(&world, &desk, &ticket, conclusion).await });
+        self.tasks
+            .spawn(async move { orders::close(&world, &desk, &ticket, conclusion).await });
     }
 }
 

@@ -37,7 +37,11 @@ impl Dispatch {
                         ticket.activity.clone_from(id);
                         logs.open(id).event(event(id.clone()));
                     }
-                    desk.send(Event::Recorded { tickets, reply: Some(reply) }).await;
+                    desk.send(Event::Recorded {
+                        tickets,
+                        reply: Some(reply),
+                    })
+                    .await;
                 }
                 Err(error) => {
                     let refusal = Refusal {
@@ -58,7 +62,10 @@ impl Dispatch {
         tickets: Vec<Ticket>,
         reply: Option<oneshot::Sender<Result<Vec<String>, Refusal>>>,
     ) {
-        let ids = tickets.iter().map(|ticket| ticket.activity.clone()).collect();
+        let ids = tickets
+            .iter()
+            .map(|ticket| ticket.activity.clone())
+            .collect();
         for ticket in tickets {
             let by = ticket.activity.clone();
             tracing::info!(
@@ -84,7 +91,8 @@ impl Dispatch {
             let cancel = CancellationToken::new();
             self.running.insert(ticket.activity.clone(), cancel.clone());
             let (world, desk) = (Arc::clone(&self.world), self.desk.clone());
-            self.tasks.spawn(async move { carry_out(world, desk, ticket, cancel).await });
+            self.tasks
+                .spawn(async move { carry_out(world, desk, ticket, cancel).await });
         }
     }
 
@@ -126,7 +134,10 @@ impl Dispatch {
 
 /// A ticket without its activity's id, which the store gives.
 fn blank_ticket(activity: &NewActivity) -> Ticket {
-    let production = activity.environment.as_ref().is_some_and(|e| e.kind == "production");
+    let production = activity
+        .environment
+        .as_ref()
+        .is_some_and(|e| e.kind == "production");
     Ticket {
         activity: String::new(),
         project: activity.key.project.to_string(),
@@ -140,7 +151,13 @@ fn blank_ticket(activity: &NewActivity) -> Ticket {
 fn opened(activity: &NewActivity) -> impl FnOnce(String) -> LogEvent + Send + 'static {
     let (kind, project) = (activity.kind, activity.key.project.to_string());
     let (branch, environment) = (activity.branch.to_string(), activity.key.id.to_string());
-    move |activity| LogEvent::Opened { kind, project, branch, environment, activity }
+    move |activity| LogEvent::Opened {
+        kind,
+        project,
+        branch,
+        environment,
+        activity,
+    }
 }
 
 /// Runs one activity to its end.
@@ -157,7 +174,11 @@ async fn carry_out(world: Arc<World>, desk: Desk, ticket: Ticket, cancel: Cancel
             perform(Arc::clone(&world), task, cancel).await
         }
         Err(message) => {
-            let reason = Reason { code: "host".into(), message, hint: None };
+            let reason = Reason {
+                code: "host".into(),
+                message,
+                hint: None,
+            };
             never_began(&ticket.environment, None, State::Failed, reason)
         }
     };
@@ -166,14 +187,24 @@ async fn carry_out(world: Arc<World>, desk: Desk, ticket: Ticket, cancel: Cancel
 }
 
 async fn begin(world: &World, id: &str) -> Result<crate::store::activity::Task, String> {
-    world.recorder.start(id).await.map_err(|error| chain(&error))?;
-    let task = world.recorder.task(id).await.map_err(|error| chain(&error))?;
+    world
+        .recorder
+        .start(id)
+        .await
+        .map_err(|error| chain(&error))?;
+    let task = world
+        .recorder
+        .task(id)
+        .await
+        .map_err(|error| chain(&error))?;
     task.ok_or_else(|| format!("activity {id} is not recorded"))
 }
 
 /// Watches whatever processes the environment has now.
 async fn adopt_processes(world: &World, desk: &Desk, ticket: &Ticket) {
-    let Ok(processes) = world.recorder.processes().await else { return };
+    let Ok(processes) = world.recorder.processes().await else {
+        return;
+    };
     for record in processes {
         if record.key.project.as_str() == ticket.project
             && record.key.id.as_str() == ticket.environment
@@ -185,19 +216,18 @@ async fn adopt_processes(world: &World, desk: &Desk, ticket: &Ticket) {
 }
 
 /// Ends an activity: recorded first, then said.
-pub(super) async fn close(
-    world: &World,
-    desk: &Desk,
-    ticket: &Ticket,
-    mut conclusion: Conclusion,
-) {
+pub(super) async fn close(world: &World, desk: &Desk, ticket: &Ticket, mut conclusion: Conclusion) {
     let id = ticket.activity.as_str();
     if conclusion.ending.live_after.is_none() && conclusion.ending.state != State::Succeeded {
         say_what_serves(world, ticket, &mut conclusion).await;
     }
     let word = conclusion.ending.state.word();
     if let Err(error) = world.recorder.end(id, conclusion.ending.clone()).await {
-        tracing::error!(WHARF_ACTIVITY = id, error = chain(&error), "end not recorded");
+        tracing::error!(
+            WHARF_ACTIVITY = id,
+            error = chain(&error),
+            "end not recorded"
+        );
     }
     let reason = conclusion.ending.reason.as_ref();
     tracing::info!(
@@ -213,8 +243,14 @@ pub(super) async fn close(
         "{word}: {}",
         conclusion.ended.serves
     );
-    world.logs.open(id).event(LogEvent::Ended(Box::new(conclusion.ended)));
-    desk.send(Event::Ended { activity: id.to_owned() }).await;
+    world
+        .logs
+        .open(id)
+        .event(LogEvent::Ended(Box::new(conclusion.ended)));
+    desk.send(Event::Ended {
+        activity: id.to_owned(),
+    })
+    .await;
 }
 
 async fn say_what_serves(world: &World, ticket: &Ticket, conclusion: &mut Conclusion) {
@@ -232,4 +268,3 @@ async fn say_what_serves(world: &World, ticket: &Ticket, conclusion: &mut Conclu
         );
     }
 }
-

@@ -29,16 +29,26 @@ const RESTARTS: usize = 4;
 /// # Errors
 /// When the store cannot be read.
 pub async fn begin(world: Arc<World>, desk: Desk) -> Result<(), Failure> {
-    sweep::sweep(&world).await.map_err(|error| Failure::host("cannot sweep", &error))?;
+    sweep::sweep(&world)
+        .await
+        .map_err(|error| Failure::host("cannot sweep", &error))?;
     let unfinished = world.recorder.unfinished().await?;
     let processes = world.recorder.processes().await?;
     let mut restarts = JoinSet::new();
     for environment in world.recorder.environments(None).await? {
-        let own: Vec<ProcessRecord> =
-            processes.iter().filter(|record| record.key == environment.key).cloned().collect();
-        let Some(due) = adopt(&world, &desk, environment, own).await? else { continue };
+        let own: Vec<ProcessRecord> = processes
+            .iter()
+            .filter(|record| record.key == environment.key)
+            .cloned()
+            .collect();
+        let Some(due) = adopt(&world, &desk, environment, own).await? else {
+            continue;
+        };
         // An environment with an activity of its own comes first: one at a time.
-        if unfinished.iter().any(|task| task.key == due.environment.key) {
+        if unfinished
+            .iter()
+            .any(|task| task.key == due.environment.key)
+        {
             due.restart(&world, &desk).await;
         } else {
             let (world, desk) = (Arc::clone(&world), desk.clone());
@@ -62,12 +72,18 @@ async fn take_up(world: &Arc<World>, desk: &Desk, task: Task) -> Result<(), Fail
         activity: task.id.clone(),
         project: task.key.project.to_string(),
         environment: task.key.id.to_string(),
-        production: record.as_ref().is_some_and(|record| record.kind == "production"),
+        production: record
+            .as_ref()
+            .is_some_and(|record| record.kind == "production"),
         kind: task.kind,
     };
     let live = record.and_then(|record| record.live);
     if task.state == State::Waiting {
-        desk.send(Event::Recorded { tickets: vec![ticket], reply: None }).await;
+        desk.send(Event::Recorded {
+            tickets: vec![ticket],
+            reply: None,
+        })
+        .await;
         return Ok(());
     }
     let repeatable = match task.release {
@@ -78,19 +94,40 @@ async fn take_up(world: &Arc<World>, desk: &Desk, task: Task) -> Result<(), Fail
             .is_some_and(|release| release.application.deploy.repeatable),
         None => false,
     };
-    let steps = world.recorder.activity(&task.id).await?.map(|activity| activity.steps);
+    let steps = world
+        .recorder
+        .activity(&task.id)
+        .await?
+        .map(|activity| activity.steps);
     let steps = steps.unwrap_or_default();
-    let names: Vec<(&str, bool)> =
-        steps.iter().map(|step| (step.name.as_str(), step.ended.is_some())).collect();
+    let names: Vec<(&str, bool)> = steps
+        .iter()
+        .map(|step| (step.name.as_str(), step.ended.is_some()))
+        .collect();
     let routed = task.kind != Kind::Delete
         && task.release.is_some()
         && route::read(&world.paths, &task.key).map(|route| route.release) == task.release;
-    let decision = decide(&Found { steps: &names, routed, repeatable });
-    tracing::info!(WHARF_ACTIVITY = task.id, ?decision, "taken up after a restart");
+    let decision = decide(&Found {
+        steps: &names,
+        routed,
+        repeatable,
+    });
+    tracing::info!(
+        WHARF_ACTIVITY = task.id,
+        ?decision,
+        "taken up after a restart"
+    );
     match decision {
         Recovery::Redo => {
-            world.logs.open(&task.id).note("Wharf was restarted; this begins again.");
-            desk.send(Event::Recorded { tickets: vec![ticket], reply: None }).await;
+            world
+                .logs
+                .open(&task.id)
+                .note("Wharf was restarted; this begins again.");
+            desk.send(Event::Recorded {
+                tickets: vec![ticket],
+                reply: None,
+            })
+            .await;
         }
         Recovery::Finish => {
             let release = task.release.expect("routed only with a release");
@@ -117,8 +154,7 @@ async fn take_up(world: &Arc<World>, desk: &Desk, task: Task) -> Result<(), Fail
             };
             let mut end = never_began(&ticket.environment, live, State::Failed, reason);
             let changed = "its deploy commands may have changed its data.";
-            end.ended.serves =
-                crate::execute::activity::serves(&ticket.environment, live, changed);
+            end.ended.serves = crate::execute::activity::serves(&ticket.environment, live, changed);
             orders::close(world, desk, &ticket, end).await;
         }
     }
@@ -142,7 +178,10 @@ async fn adopt(
 ) -> Result<Option<Due>, Failure> {
     // What the table says is what serves, also where the record did not get that far.
     let route = route::read(&world.paths, &environment.key);
-    let live = route.as_ref().map(|route| route.release).or(environment.live);
+    let live = route
+        .as_ref()
+        .map(|route| route.release)
+        .or(environment.live);
     let mut adopted = 0;
     for record in processes {
         let of_live = Some(record.release) == live;
@@ -159,7 +198,10 @@ async fn adopt(
     Ok(release.and_then(|release| {
         let application = &release.application;
         let wanted = application.workers.len() + usize::from(application.web.is_some());
-        (adopted < wanted).then_some(Due { environment, release })
+        (adopted < wanted).then_some(Due {
+            environment,
+            release,
+        })
     }))
 }
 
@@ -199,8 +241,14 @@ impl Due {
         };
         let cancel = CancellationToken::new();
         let world_of_act = Arc::clone(world);
-        let act =
-            Act::new(world_of_act, task, Some(number), Record::Nothing, Log::silent(), cancel)?;
+        let act = Act::new(
+            world_of_act,
+            task,
+            Some(number),
+            Record::Nothing,
+            Log::silent(),
+            cancel,
+        )?;
         let mut target = deploy::target(&act, &self.release, None);
         target.unavailable = Some(Unavailable::Starting);
         route::write(&act, target).await?;

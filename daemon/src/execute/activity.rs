@@ -107,10 +107,17 @@ impl Act {
         cancel: CancellationToken,
     ) -> Result<Act, Failure> {
         let settings = world.settings();
-        let project = settings.projects.get(&task.key.project).cloned().ok_or_else(|| {
-            Failure::new("unknown-project", format!("project {} is gone", task.key.project))
+        let project = settings
+            .projects
+            .get(&task.key.project)
+            .cloned()
+            .ok_or_else(|| {
+                Failure::new(
+                    "unknown-project",
+                    format!("project {} is gone", task.key.project),
+                )
                 .hint("its file in projects.d was removed or is broken: wharf doctor")
-        })?;
+            })?;
         let default = super::source::head(&project.repository);
         let environment = project.environment(&task.branch, default.as_ref());
         Ok(Act {
@@ -179,7 +186,9 @@ impl Act {
             Err(failure) if failure.cancelled => ("cancelled", failure.exit_code),
             Err(failure) => ("failed", failure.exit_code),
         };
-        recorder.step_ended(&self.task.id, number, result, code).await?;
+        recorder
+            .step_ended(&self.task.id, number, result, code)
+            .await?;
         done
     }
 
@@ -206,16 +215,22 @@ pub fn milliseconds(began: Instant) -> u64 {
 fn conclude_success(act: &Act, live: Option<u32>, began: Instant) -> Conclusion {
     let id = &act.key().id;
     let was = act.previous.filter(|previous| Some(*previous) != live);
-    let was = was.map(|previous| format!(" (was r{previous})")).unwrap_or_default();
+    let was = was
+        .map(|previous| format!(" (was r{previous})"))
+        .unwrap_or_default();
     let (verdict, serves) = match (act.task.kind, live) {
         (Kind::Delete, _) => (
             format!("{id} is deleted"),
             format!("{id} serves nothing any more{was}."),
         ),
-        (Kind::Rollback, Some(live)) => {
-            (format!("rolled back to r{live}"), format!("{id} now serves r{live}{was}."))
-        }
-        (_, Some(live)) => (format!("r{live} is live"), format!("{id} now serves r{live}{was}.")),
+        (Kind::Rollback, Some(live)) => (
+            format!("rolled back to r{live}"),
+            format!("{id} now serves r{live}{was}."),
+        ),
+        (_, Some(live)) => (
+            format!("r{live} is live"),
+            format!("{id} now serves r{live}{was}."),
+        ),
         (_, None) => (format!("{id} is done"), format!("{id} serves nothing.")),
     };
     let mut hints = Vec::new();
@@ -226,7 +241,11 @@ fn conclude_success(act: &Act, live: Option<u32>, began: Instant) -> Conclusion 
         hints.push("data was not touched; the next push deploys the branch's tip again".into());
     }
     Conclusion {
-        ending: Ending { state: State::Succeeded, reason: None, live_after: live },
+        ending: Ending {
+            state: State::Succeeded,
+            reason: None,
+            live_after: live,
+        },
         ended: Ended {
             state: State::Succeeded,
             verdict,
@@ -247,7 +266,11 @@ fn conclude_failure(
     began: Instant,
     touched: bool,
 ) -> Conclusion {
-    let state = if failure.cancelled { State::Cancelled } else { State::Failed };
+    let state = if failure.cancelled {
+        State::Cancelled
+    } else {
+        State::Failed
+    };
     let changed = if touched {
         "its deploy commands ran and may have changed its data."
     } else {
@@ -263,7 +286,11 @@ fn conclude_failure(
             serves: serves(environment, previous, changed),
             milliseconds: milliseconds(began),
         },
-        ending: Ending { state, reason: Some(failure.reason), live_after: previous },
+        ending: Ending {
+            state,
+            reason: Some(failure.reason),
+            live_after: previous,
+        },
     }
 }
 
@@ -292,6 +319,10 @@ pub fn never_began(
             serves: serves(environment, live, "nothing was changed."),
             milliseconds: 0,
         },
-        ending: Ending { state, reason: Some(reason), live_after: live },
+        ending: Ending {
+            state,
+            reason: Some(reason),
+            live_after: live,
+        },
     }
 }

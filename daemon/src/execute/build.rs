@@ -47,10 +47,15 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
     })?;
     let (application, ingredients) = ingredients(act, &commit).await?;
     for source in &application.sources {
-        act.log.event(Event::StepStarted { label: "detected".into(), text: source.clone() });
+        act.log.event(Event::StepStarted {
+            label: "detected".into(),
+            text: source.clone(),
+        });
     }
     for warning in &application.warnings {
-        act.log.event(Event::Warning { text: warning.clone() });
+        act.log.event(Event::Warning {
+            text: warning.clone(),
+        });
     }
     let base = ingredients.key();
     // Whoever builds the same at this moment is waited for, and its slug used.
@@ -62,20 +67,41 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
     if !act.task.rebuild
         && let Some(slug) = usable(act, &base).await?
     {
-        act.world.recorder.set_slug(&act.task.id, slug.as_str(), true).await?;
-        let text = format!("reused slug {} (same tree, same build settings)", slug.short());
+        act.world
+            .recorder
+            .set_slug(&act.task.id, slug.as_str(), true)
+            .await?;
+        let text = format!(
+            "reused slug {} (same tree, same build settings)",
+            slug.short()
+        );
         act.did("build", text, began);
-        return Ok(Built { application, slug, commit });
+        return Ok(Built {
+            application,
+            slug,
+            commit,
+        });
     }
-    let slug = if act.task.rebuild { base.rebuilt(&act.task.id) } else { base };
+    let slug = if act.task.rebuild {
+        base.rebuilt(&act.task.id)
+    } else {
+        base
+    };
     say_why(act, &ingredients, &slug).await?;
     let made = make(act, &application, &ingredients, &slug, &commit).await;
     let work = act.world.paths.build(&act.task.id);
     tokio::task::block_in_place(|| disk::remove_tree(&work))
         .map_err(|error| Failure::host("cannot remove the work directory", &error))?;
     made?;
-    act.world.recorder.set_slug(&act.task.id, slug.as_str(), false).await?;
-    Ok(Built { application, slug, commit })
+    act.world
+        .recorder
+        .set_slug(&act.task.id, slug.as_str(), false)
+        .await?;
+    Ok(Built {
+        application,
+        slug,
+        commit,
+    })
 }
 
 async fn ingredients(act: &Act, commit: &str) -> Result<(Application, Ingredients), Failure> {
@@ -95,7 +121,12 @@ async fn ingredients(act: &Act, commit: &str) -> Result<(Application, Ingredient
     let ingredients = Ingredients {
         format: FORMAT,
         tree,
-        steps: application.build.steps.iter().map(|step| step.run.clone()).collect(),
+        steps: application
+            .build
+            .steps
+            .iter()
+            .map(|step| step.run.clone())
+            .collect(),
         mounts: application.mounts.keys().map(ToString::to_string).collect(),
         runtimes,
         variables: variables::for_key(&application),
@@ -122,17 +153,28 @@ async fn usable(act: &Act, base: &SlugKey) -> Result<Option<SlugKey>, Failure> {
 /// Says why the serving release's slug is not used again.
 async fn say_why(act: &Act, new: &Ingredients, slug: &SlugKey) -> Result<(), Failure> {
     let recorder = &act.world.recorder;
-    let Some(live) = act.previous else { return Ok(()) };
-    let Some(release) = recorder.release(act.key(), live).await? else { return Ok(()) };
-    let Some(record) = recorder.slug(&release.slug).await? else { return Ok(()) };
-    let Ok(old) = serde_json::from_str::<Ingredients>(&record.ingredients) else { return Ok(()) };
+    let Some(live) = act.previous else {
+        return Ok(());
+    };
+    let Some(release) = recorder.release(act.key(), live).await? else {
+        return Ok(());
+    };
+    let Some(record) = recorder.slug(&release.slug).await? else {
+        return Ok(());
+    };
+    let Ok(old) = serde_json::from_str::<Ingredients>(&record.ingredients) else {
+        return Ok(());
+    };
     let mut why = explain(&old, new);
     if act.task.rebuild {
         why.push("--rebuild was asked for".into());
     }
     if !why.is_empty() {
         let text = format!("new slug {}: {}", slug.short(), why.join(", "));
-        act.log.event(Event::StepStarted { label: "build".into(), text });
+        act.log.event(Event::StepStarted {
+            label: "build".into(),
+            text,
+        });
     }
     Ok(())
 }
@@ -145,7 +187,8 @@ async fn make(
     commit: &str,
 ) -> Result<(), Failure> {
     let work = act.world.paths.build(&act.task.id);
-    act.step(Stage::Build, "checkout", check_out(act, commit, &work)).await?;
+    act.step(Stage::Build, "checkout", check_out(act, commit, &work))
+        .await?;
     let sandbox = sandbox(act, application, &work)?;
     let steps = &application.build.steps;
     for (index, step) in steps.iter().enumerate() {
@@ -167,13 +210,21 @@ async fn make(
         )
         .await?;
     }
-    act.step(Stage::Build, "freeze", freeze(act, application, ingredients, slug, &work)).await
+    act.step(
+        Stage::Build,
+        "freeze",
+        freeze(act, application, ingredients, slug, &work),
+    )
+    .await
 }
 
 async fn check_out(act: &Act, commit: &str, work: &Path) -> Result<(), Failure> {
     let began = Instant::now();
-    let (repository, commit, work) =
-        (act.project.repository.clone(), commit.to_owned(), work.to_owned());
+    let (repository, commit, work) = (
+        act.project.repository.clone(),
+        commit.to_owned(),
+        work.to_owned(),
+    );
     let checked = tokio::task::spawn_blocking(move || {
         // What an earlier attempt left is worth nothing.
         disk::remove_tree(&work).map_err(|error| Failure::host("cannot make room", &error))?;
@@ -201,15 +252,24 @@ fn sandbox(act: &Act, application: &Application, work: &Path) -> Result<Sandbox,
     let mut bind = |source: std::path::PathBuf, target: std::path::PathBuf| {
         std::fs::create_dir_all(&source)
             .map_err(|error| Failure::host("cannot make the build cache", &error))?;
-        sandbox.binds.push(Bind { source, target, access: Access::Write });
+        sandbox.binds.push(Bind {
+            source,
+            target,
+            access: Access::Write,
+        });
         Ok::<_, Failure>(())
     };
     bind(cache.join("shared"), CACHE.into())?;
     for path in &application.build.cache {
         let below = path.below_home();
-        bind(cache.join("home").join(below.as_path()), Path::new(HOME).join(below.as_path()))?;
+        bind(
+            cache.join("home").join(below.as_path()),
+            Path::new(HOME).join(below.as_path()),
+        )?;
     }
-    sandbox.environment.extend(variables::for_build(act, application));
+    sandbox
+        .environment
+        .extend(variables::for_build(act, application));
     Ok(sandbox)
 }
 
@@ -225,7 +285,10 @@ async fn freeze(
     let mount_points: Vec<MountPoint> = application
         .mounts
         .keys()
-        .map(|path| MountPoint { path: path.to_string(), kind: MountKind::Guess })
+        .map(|path| MountPoint {
+            path: path.to_string(),
+            kind: MountKind::Guess,
+        })
         .collect();
     let frozen = tokio::task::spawn_blocking(move || {
         // A directory of that name is unrecorded: what a death between rename and record left.
@@ -268,7 +331,10 @@ async fn freeze(
         })
         .await?;
     let size = frozen.bytes / 1024;
-    act.did("slug", format!("{}: {} files, {size} KiB", slug.short(), frozen.files), began);
+    act.did(
+        "slug",
+        format!("{}: {} files, {size} KiB", slug.short(), frozen.files),
+        began,
+    );
     Ok(())
 }
-

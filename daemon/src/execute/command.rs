@@ -54,14 +54,20 @@ pub async fn run(act: &Act, command: Command<'_>) -> Result<(), Failure> {
 
 async fn execute(act: &Act, command: Command<'_>) -> Result<(), Failure> {
     let began = Instant::now();
-    act.log.event(Event::StepStarted { label: command.label.into(), text: command.name.into() });
+    act.log.event(Event::StepStarted {
+        label: command.label.into(),
+        text: command.name.into(),
+    });
     let id = format!("{}.{}", act.task.id, command.step.replace(' ', "-"));
     let id = JobId::parse(&id).expect("activity ids and step names are safe");
     let job = Job {
         id: id.clone(),
         sandbox: command.sandbox.clone(),
         command: command.text.to_owned(),
-        kind: job::Kind::Stage(job::Stage { limit: Some(command.time), silence: None }),
+        kind: job::Kind::Stage(job::Stage {
+            limit: Some(command.time),
+            silence: None,
+        }),
     };
     let jobs = act.world.jobs.clone();
     tokio::task::block_in_place(|| jobs.write(&job))
@@ -71,7 +77,9 @@ async fn execute(act: &Act, command: Command<'_>) -> Result<(), Failure> {
         .map_err(|error| Failure::host("cannot remove a job", &error))?;
     let (exit, printed) = ran?;
     if printed.shown > SHOWN {
-        act.log.event(Event::Elided { lines: printed.shown - SHOWN });
+        act.log.event(Event::Elided {
+            lines: printed.shown - SHOWN,
+        });
     }
     match why(&exit, &command, printed.bytes) {
         None => {
@@ -84,12 +92,19 @@ async fn execute(act: &Act, command: Command<'_>) -> Result<(), Failure> {
         }
         Some(Verdict::Cancelled) => Err(Failure::cancelled()),
         Some(Verdict::Failed { why, hint, code }) => {
-            let details = printed.tail.lines().map(|line| format!("{}{line}", report::TOOL));
+            let details = printed
+                .tail
+                .lines()
+                .map(|line| format!("{}{line}", report::TOOL));
             let message = format!("{} ({}), {why}", command.failed, command.name);
-            let failure = Failure::new(command.code, message).details(details).exit_code(code);
-            Err(failure.hint(hint.unwrap_or_else(|| {
-                format!("all of its output: wharf log {} --raw", act.task.id)
-            })))
+            let failure = Failure::new(command.code, message)
+                .details(details)
+                .exit_code(code);
+            Err(failure.hint(
+                hint.unwrap_or_else(|| {
+                    format!("all of its output: wharf log {} --raw", act.task.id)
+                }),
+            ))
         }
     }
 }
@@ -101,11 +116,7 @@ struct Printed {
     tail: Tail,
 }
 
-async fn stream(
-    act: &Act,
-    command: &Command<'_>,
-    id: &JobId,
-) -> Result<(Exit, Printed), Failure> {
+async fn stream(act: &Act, command: &Command<'_>, id: &JobId) -> Result<(Exit, Printed), Failure> {
     let disk = |error: std::io::Error| Failure::host("cannot write the log", &error);
     let raw = act.world.paths.raw(&act.task.id);
     let mut raw = tokio::task::block_in_place(|| RawLog::open(&raw)).map_err(disk)?;
@@ -115,7 +126,11 @@ async fn stream(
         .start(id)
         .await
         .map_err(|error| Failure::host("cannot start the sandbox", &error))?;
-    let mut printed = Printed { bytes: 0, shown: 0, tail: Tail::new(LAST) };
+    let mut printed = Printed {
+        bytes: 0,
+        shown: 0,
+        tail: Tail::new(LAST),
+    };
     let mut sink = Sink::default();
     let mut stopping = false;
     loop {
@@ -153,7 +168,11 @@ fn show(act: &Act, printed: &mut Printed, lines: Vec<String>) {
 
 enum Verdict {
     Cancelled,
-    Failed { why: String, hint: Option<String>, code: Option<i32> },
+    Failed {
+        why: String,
+        hint: Option<String>,
+        code: Option<i32>,
+    },
 }
 
 fn why(exit: &Exit, command: &Command<'_>, bytes: u64) -> Option<Verdict> {
@@ -185,7 +204,10 @@ fn why(exit: &Exit, command: &Command<'_>, bytes: u64) -> Option<Verdict> {
             None,
         ),
         Exit::Silent(limit) => failed(
-            format!("it printed nothing for {}", report::duration(limit.as_secs() * 1000)),
+            format!(
+                "it printed nothing for {}",
+                report::duration(limit.as_secs() * 1000)
+            ),
             None,
             None,
         ),

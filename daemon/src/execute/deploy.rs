@@ -41,7 +41,10 @@ pub async fn deploy(act: &Act, built: Built) -> Result<u32, Failure> {
         Ok(()) => {}
         Err(failure) => {
             let state = ReleaseState::Failed;
-            act.world.recorder.set_release(act.key(), number, state).await?;
+            act.world
+                .recorder
+                .set_release(act.key(), number, state)
+                .await?;
             return Err(failure);
         }
     }
@@ -55,7 +58,10 @@ pub async fn deploy(act: &Act, built: Built) -> Result<u32, Failure> {
 /// # Errors
 /// What its user should read; what served before serves on.
 pub async fn roll_back(act: &Act) -> Result<Option<u32>, Failure> {
-    let number = act.task.release.expect("a rollback is recorded with its target");
+    let number = act
+        .task
+        .release
+        .expect("a rollback is recorded with its target");
     let release = act.world.recorder.release(act.key(), number).await?;
     let release = release.filter(|release| release.state == ReleaseState::Ready);
     let release = release.ok_or_else(|| {
@@ -83,7 +89,11 @@ async fn serve(act: &Act, release: &ReleaseRecord, commands: CommandUse) -> Resu
     let old = retire::processes_before(act, release.number, &launched).await?;
     let old_upstream = route::read(&act.world.paths, act.key()).and_then(|route| route.upstream);
     let switched = act
-        .step(Stage::Deploy, "route", route::switch(act, target(act, release, launched.upstream.clone())))
+        .step(
+            Stage::Deploy,
+            "route",
+            route::switch(act, target(act, release, launched.upstream.clone())),
+        )
         .await;
     if let Err(failure) = switched {
         launch::stop(act, &launched.processes, launch::GRACE).await?;
@@ -94,7 +104,10 @@ async fn serve(act: &Act, release: &ReleaseRecord, commands: CommandUse) -> Resu
         if process.record.name != launch::WEB
             && let Err(error) = process.keeper.confirm().await
         {
-            tracing::warn!(error = super::failure::chain(&error), "worker not confirmed");
+            tracing::warn!(
+                error = super::failure::chain(&error),
+                "worker not confirmed"
+            );
         }
     }
     retire::drain_and_stop(act, old, old_upstream, &launched).await;
@@ -167,8 +180,12 @@ async fn sandbox(act: &Act, release: &ReleaseRecord) -> Result<Sandbox, Failure>
     let paths = &act.world.paths;
     let directory = paths.slugs().join(slug.as_str());
     if !directory.is_dir() {
-        return Err(Failure::new("slug-missing", format!("slug {} is gone", slug.short()))
-            .hint(format!("build it anew: wharf redeploy --rebuild -e {}", act.key().id)));
+        return Err(
+            Failure::new("slug-missing", format!("slug {} is gone", slug.short())).hint(format!(
+                "build it anew: wharf redeploy --rebuild -e {}",
+                act.key().id
+            )),
+        );
     }
     let mut sandbox = Sandbox::new(directory, Access::Read);
     for path in release.application.mounts.keys() {
@@ -196,7 +213,15 @@ async fn run_commands(
         let failed = format!("deploy failed in command {number} of {}", steps.len());
         let step_name = format!("{DEPLOY_COMMAND}{number}");
         let stage = Stage::Deploy;
-        let command = command_of(act, stage, "deploy", step_name, step, sandbox.clone(), failed);
+        let command = command_of(
+            act,
+            stage,
+            "deploy",
+            step_name,
+            step,
+            sandbox.clone(),
+            failed,
+        );
         command::run(act, command).await?;
     }
     Ok(())
@@ -215,14 +240,24 @@ async fn after(act: &Act, release: &ReleaseRecord) {
             let failed = format!("late command {number} of {} failed", steps.len());
             let step_name = format!("after {number}");
             let stage = Stage::PostDeploy;
-            let command =
-                command_of(act, stage, "after", step_name, step, sandbox.clone(), failed);
+            let command = command_of(
+                act,
+                stage,
+                "after",
+                step_name,
+                step,
+                sandbox.clone(),
+                failed,
+            );
             command::run(act, command).await?;
         }
         Ok::<_, Failure>(())
     };
     if let Err(failure) = done.await {
-        let text = format!("{}; the release serves all the same", failure.reason.message);
+        let text = format!(
+            "{}; the release serves all the same",
+            failure.reason.message
+        );
         act.log.event(Event::Warning { text });
         for line in failure.details {
             act.log.event(Event::Output {

@@ -22,7 +22,11 @@ impl Failure {
     /// A failure with its stable code and verdict.
     pub fn new(code: &str, message: impl Into<String>) -> Failure {
         Failure {
-            reason: Reason { code: code.into(), message: message.into(), hint: None },
+            reason: Reason {
+                code: code.into(),
+                message: message.into(),
+                hint: None,
+            },
             details: Vec::new(),
             cancelled: false,
             exit_code: None,
@@ -31,7 +35,10 @@ impl Failure {
 
     /// Somebody stopped it.
     pub fn cancelled() -> Failure {
-        Failure { cancelled: true, ..Failure::new("cancelled", "cancelled") }
+        Failure {
+            cancelled: true,
+            ..Failure::new("cancelled", "cancelled")
+        }
     }
 
     /// Says what to do next.

@@ -57,8 +57,13 @@ async fn look(
     }
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, candidates.port));
     match TcpStream::connect(address).await {
-        Ok(stream) => answer(stream, path).await.map(|seen| (Upstream::Tcp(address), seen)),
-        Err(_) => Err(format!("nothing listens on port {} (PORT) or in SOCKET", candidates.port)),
+        Ok(stream) => answer(stream, path)
+            .await
+            .map(|seen| (Upstream::Tcp(address), seen)),
+        Err(_) => Err(format!(
+            "nothing listens on port {} (PORT) or in SOCKET",
+            candidates.port
+        )),
     }
 }
 
@@ -66,20 +71,29 @@ async fn answer<S>(stream: S, path: Option<&str>) -> Result<String, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Some(path) = path else { return Ok("it listens".into()) };
+    let Some(path) = path else {
+        return Ok("it listens".into());
+    };
     let began = std::time::Instant::now();
     let status = tokio::time::timeout(ANSWER, get(stream, path))
         .await
         .map_err(|_| format!("GET {path} gave no answer within {} s", ANSWER.as_secs()))?
         .map_err(|error| format!("GET {path} failed: {error}"))?;
     if status.is_success() || status.is_redirection() {
-        Ok(format!("GET {path} {} in {} ms", status.as_u16(), began.elapsed().as_millis()))
+        Ok(format!(
+            "GET {path} {} in {} ms",
+            status.as_u16(),
+            began.elapsed().as_millis()
+        ))
     } else {
         Err(format!("GET {path} answered {}", status.as_u16()))
     }
 }
 
-async fn get<S>(stream: S, path: &str) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>>
+async fn get<S>(
+    stream: S,
+    path: &str,
+) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

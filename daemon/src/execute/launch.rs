@@ -58,7 +58,10 @@ pub async fn launch(
     release: u32,
     sandbox: &Sandbox,
 ) -> Result<Launched, Failure> {
-    let mut launched = Launched { processes: Vec::new(), upstream: None };
+    let mut launched = Launched {
+        processes: Vec::new(),
+        upstream: None,
+    };
     let done = start_all(act, application, release, sandbox, &mut launched).await;
     match done {
         Ok(()) => Ok(launched),
@@ -97,7 +100,11 @@ async fn start(
     command: &str,
     sandbox: &Sandbox,
 ) -> Result<Process, Failure> {
-    let step = if name == WEB { "start".to_owned() } else { format!("start worker {name}") };
+    let step = if name == WEB {
+        "start".to_owned()
+    } else {
+        format!("start worker {name}")
+    };
     act.step(Stage::Deploy, &step, async {
         let port = free_port()?;
         let random: u32 = rand::random();
@@ -138,7 +145,11 @@ fn job(
     let directory = paths.socket_directory(id.as_str());
     std::fs::create_dir_all(&directory)
         .map_err(|error| Failure::host("cannot make a socket directory", &error))?;
-    sandbox.binds.push(Bind { source: directory, target: SOCKETS.into(), access: Access::Write });
+    sandbox.binds.push(Bind {
+        source: directory,
+        target: SOCKETS.into(),
+        access: Access::Write,
+    });
     for (name, value) in [
         ("PORT", port.to_string()),
         ("HOST", Ipv4Addr::LOCALHOST.to_string()),
@@ -184,7 +195,10 @@ async fn healthy(
     let mut watch = process.keeper.watch().await.map_err(gone)?;
     let health = &application.deploy.health;
     let socket = act.world.paths.socket(&process.record.instance);
-    let candidates = Candidates { port: process.record.port, socket: &socket };
+    let candidates = Candidates {
+        port: process.record.port,
+        socket: &socket,
+    };
     let mut last = String::new();
     let looked = {
         let look = health::wait(&candidates, health.path.as_deref(), &mut last);
@@ -242,10 +256,13 @@ fn ended(act: &Act, process: &Process, status: Option<Ended>) -> Failure {
         Some(Ended::Signal(signal)) => (format!("by signal {signal}"), None),
         None => ("in an unknown way".to_owned(), None),
     };
-    Failure::new("crashed", format!("the new release ended at its start, {how}"))
-        .details(output(act, process))
-        .exit_code(code)
-        .hint("the web process must stay in the foreground and serve")
+    Failure::new(
+        "crashed",
+        format!("the new release ended at its start, {how}"),
+    )
+    .details(output(act, process))
+    .exit_code(code)
+    .hint("the web process must stay in the foreground and serve")
 }
 
 /// The last lines that a process printed, as people read them.
@@ -258,9 +275,15 @@ fn output(act: &Act, process: &Process) -> Vec<String> {
     for line in lines.into_iter().chain(sink.finish()) {
         tail.push(line);
     }
-    let lines: Vec<String> =
-        tail.lines().map(|line| format!("{}{line}", report::TOOL)).collect();
-    if lines.is_empty() { vec!["  it printed nothing".into()] } else { lines }
+    let lines: Vec<String> = tail
+        .lines()
+        .map(|line| format!("{}{line}", report::TOOL))
+        .collect();
+    if lines.is_empty() {
+        vec!["  it printed nothing".into()]
+    } else {
+        lines
+    }
 }
 
 /// Stops processes and forgets them.
@@ -269,7 +292,13 @@ fn output(act: &Act, process: &Process) -> Vec<String> {
 /// When it cannot be recorded.
 pub async fn stop(act: &Act, processes: &[Process], grace: Duration) -> Result<(), Failure> {
     for process in processes {
-        stop_instance(&act.world, &process.record.instance, Some(&process.keeper), grace).await?;
+        stop_instance(
+            &act.world,
+            &process.record.instance,
+            Some(&process.keeper),
+            grace,
+        )
+        .await?;
     }
     Ok(())
 }
@@ -284,7 +313,9 @@ pub async fn stop_instance(
     keeper: Option<&Keeper>,
     grace: Duration,
 ) -> Result<(), Failure> {
-    let Ok(id) = JobId::parse(instance) else { return Ok(()) };
+    let Ok(id) = JobId::parse(instance) else {
+        return Ok(());
+    };
     let found;
     let keeper = match keeper {
         Some(keeper) => Some(keeper),
@@ -296,17 +327,29 @@ pub async fn stop_instance(
     if let Some(keeper) = keeper
         && let Err(error) = keeper.stop(grace).await
     {
-        tracing::warn!(instance, error = super::failure::chain(&error), "keeper not stopped");
+        tracing::warn!(
+            instance,
+            error = super::failure::chain(&error),
+            "keeper not stopped"
+        );
     }
     world.recorder.forget_process(instance).await?;
     tokio::task::block_in_place(|| {
         let output = world.paths.output(instance);
-        let files = [output.with_extension("exit"), output.with_extension("log.1"), output];
+        let files = [
+            output.with_extension("exit"),
+            output.with_extension("log.1"),
+            output,
+        ];
         let done = files.iter().map(|file| crate::disk::remove_file(file));
         let directory = crate::disk::remove_tree(&world.paths.socket_directory(instance));
         for done in done.chain([directory]) {
             if let Err(error) = done {
-                tracing::warn!(instance, error = super::failure::chain(&error), "leftovers stay");
+                tracing::warn!(
+                    instance,
+                    error = super::failure::chain(&error),
+                    "leftovers stay"
+                );
             }
         }
         if let Err(error) = world.jobs.remove(&id) {

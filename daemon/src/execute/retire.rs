@@ -30,8 +30,11 @@ pub async fn processes_before(
     _release: u32,
     launched: &Launched,
 ) -> Result<Vec<ProcessRecord>, Failure> {
-    let new: Vec<&str> =
-        launched.processes.iter().map(|process| process.record.instance.as_str()).collect();
+    let new: Vec<&str> = launched
+        .processes
+        .iter()
+        .map(|process| process.record.instance.as_str())
+        .collect();
     let all = act.world.recorder.processes().await?;
     Ok(all
         .into_iter()
@@ -83,7 +86,10 @@ pub async fn prune(act: &Act) {
 
 async fn try_prune(act: &Act) -> Result<(), Failure> {
     let recorder = &act.world.recorder;
-    let live = recorder.environment(act.key()).await?.and_then(|record| record.live);
+    let live = recorder
+        .environment(act.key())
+        .await?
+        .and_then(|record| record.live);
     let kept: Vec<Kept> = recorder
         .releases(act.key())
         .await?
@@ -96,8 +102,13 @@ async fn try_prune(act: &Act) -> Result<(), Failure> {
         .collect();
     let keep = act.settings.host.keep_releases as usize;
     for number in releases_to_prune(&kept, keep) {
-        recorder.set_release(act.key(), number, ReleaseState::Pruned).await?;
-        let directory = act.world.paths.release(&act.project.name, &act.key().id, number);
+        recorder
+            .set_release(act.key(), number, ReleaseState::Pruned)
+            .await?;
+        let directory = act
+            .world
+            .paths
+            .release(&act.project.name, &act.key().id, number);
         remove(&directory)?;
     }
     let unheld = recorder.unheld_slugs(act.project.name.as_str()).await?;
@@ -149,7 +160,8 @@ pub async fn delete(act: &Act) -> Result<Option<u32>, Failure> {
                 std::fs::create_dir_all(parent)
                     .and_then(|()| std::fs::rename(&mounts, &kept))
                     .map_err(|error| Failure::host("cannot put the data aside", &error))?;
-                act.log.note(format!("its data is kept on the host as {}", act.task.id));
+                act.log
+                    .note(format!("its data is kept on the host as {}", act.task.id));
             }
             disk::remove_tree(&paths.releases(project, id))
                 .map_err(|error| Failure::host("cannot remove the releases", &error))

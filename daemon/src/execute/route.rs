@@ -32,7 +32,13 @@ pub async fn switch(act: &Act, target: Target) -> Result<(), Failure> {
     let release = target.release;
     write(act, target).await?;
     let recorder = &act.world.recorder;
-    recorder.set_release(act.key(), release, crate::store::release::ReleaseState::Ready).await?;
+    recorder
+        .set_release(
+            act.key(),
+            release,
+            crate::store::release::ReleaseState::Ready,
+        )
+        .await?;
     recorder.set_live(act.key(), Some(release)).await?;
     confirm(act).await;
     tracing::debug!(took = ?began.elapsed(), "switched");
@@ -69,12 +75,20 @@ pub async fn confirm(act: &Act) {
     let (project, environment) = (act.project.name.as_str(), act.key().id.as_str());
     if let Err(error) = act.world.router.load(project, environment).await {
         let error = chain(&error);
-        tracing::error!(WHARF_PROJECT = project, WHARF_ENVIRONMENT = environment, error, "router");
+        tracing::error!(
+            WHARF_PROJECT = project,
+            WHARF_ENVIRONMENT = environment,
+            error,
+            "router"
+        );
     }
 }
 
 /// What the table says of an environment; none where it has no route.
-pub fn read(act_paths: &crate::store::paths::Paths, key: &crate::store::environment::EnvironmentKey) -> Option<Route> {
+pub fn read(
+    act_paths: &crate::store::paths::Paths,
+    key: &crate::store::environment::EnvironmentKey,
+) -> Option<Route> {
     let bytes = std::fs::read(act_paths.route(&key.project, &key.id)).ok()?;
     serde_json::from_slice(&bytes).ok()
 }

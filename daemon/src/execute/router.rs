@@ -41,7 +41,10 @@ pub struct Router {
 impl Router {
     /// A client of that socket.
     pub fn new(socket: PathBuf) -> Router {
-        Router { socket, port: AtomicU16::new(0) }
+        Router {
+            socket,
+            port: AtomicU16::new(0),
+        }
     }
 
     /// The port on which requests are served, as last heard.
@@ -54,7 +57,10 @@ impl Router {
     /// # Errors
     /// [`RouterError`]; the file counts all the same once the router reads it.
     pub async fn load(&self, project: &str, environment: &str) -> Result<Option<u64>, RouterError> {
-        let load = ToRouter::Load { project: project.into(), environment: environment.into() };
+        let load = ToRouter::Load {
+            project: project.into(),
+            environment: environment.into(),
+        };
         match self.ask(&load, PATIENCE).await? {
             FromRouter::Loaded { generation } => Ok(generation),
             other => Err(unexpected(&other)),
@@ -67,7 +73,10 @@ impl Router {
     /// [`RouterError`].
     pub async fn drain(&self, upstream: Upstream, limit: Duration) -> Result<u32, RouterError> {
         let milliseconds = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        let drain = ToRouter::Drain { upstream, milliseconds };
+        let drain = ToRouter::Drain {
+            upstream,
+            milliseconds,
+        };
         match self.ask(&drain, limit + PATIENCE).await? {
             FromRouter::Drained { left } => Ok(left),
             other => Err(unexpected(&other)),
@@ -90,10 +99,14 @@ impl Router {
 
     async fn ask(&self, question: &ToRouter, limit: Duration) -> Result<FromRouter, RouterError> {
         let exchange = async {
-            let mut stream =
-                UnixStream::connect(&self.socket).await.map_err(RouterError::Unreachable)?;
+            let mut stream = UnixStream::connect(&self.socket)
+                .await
+                .map_err(RouterError::Unreachable)?;
             let bytes = frame::encode(question).map_err(RouterError::Protocol)?;
-            stream.write_all(&bytes).await.map_err(RouterError::Unreachable)?;
+            stream
+                .write_all(&bytes)
+                .await
+                .map_err(RouterError::Unreachable)?;
             read(&mut stream).await
         };
         tokio::time::timeout(limit, exchange)
@@ -112,9 +125,15 @@ impl Router {
 
 async fn read(stream: &mut UnixStream) -> Result<FromRouter, RouterError> {
     let mut prefix = [0; frame::PREFIX];
-    stream.read_exact(&mut prefix).await.map_err(RouterError::Unreachable)?;
+    stream
+        .read_exact(&mut prefix)
+        .await
+        .map_err(RouterError::Unreachable)?;
     let mut bytes = vec![0; frame::length(prefix).map_err(RouterError::Protocol)?];
-    stream.read_exact(&mut bytes).await.map_err(RouterError::Unreachable)?;
+    stream
+        .read_exact(&mut bytes)
+        .await
+        .map_err(RouterError::Unreachable)?;
     frame::decode(&bytes).map_err(RouterError::Protocol)
 }
 
@@ -147,7 +166,11 @@ pub struct Start {
 /// [`RouterError::Start`] with what it said.
 pub async fn start(router: &Router, start: &Start) -> Result<(), RouterError> {
     let said = |error: io::Error| RouterError::Start(error.to_string());
-    let log = std::fs::OpenOptions::new().append(true).create(true).open(&start.log).map_err(said)?;
+    let log = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(&start.log)
+        .map_err(said)?;
     let mut command = std::process::Command::new(&start.program);
     command
         .args(["--listen", &start.listen.to_string()])
@@ -160,7 +183,9 @@ pub async fn start(router: &Router, start: &Start) -> Result<(), RouterError> {
         .stdout(std::process::Stdio::null())
         .stderr(log)
         .process_group(0);
-    let mut child = tokio::process::Command::from(command).spawn().map_err(said)?;
+    let mut child = tokio::process::Command::from(command)
+        .spawn()
+        .map_err(said)?;
     let mut pause = Duration::from_millis(5);
     // The router says that it is ready by answering; a few milliseconds, bounded.
     for _ in 0..12 {
@@ -181,5 +206,8 @@ pub async fn start(router: &Router, start: &Start) -> Result<(), RouterError> {
         }
         pause = (pause * 2).min(Duration::from_millis(500));
     }
-    Err(RouterError::Start(format!("it does not answer; see {}", start.log.display())))
+    Err(RouterError::Start(format!(
+        "it does not answer; see {}",
+        start.log.display()
+    )))
 }

@@ -24,8 +24,13 @@ impl Runtimes {
     /// What the host has of a runtime.
     pub async fn find(&self, runtime: &Runtime) -> Found {
         let (program, argument) = program(runtime.name);
-        let path = DIRECTORIES.iter().map(|dir| Path::new(dir).join(program)).find(|p| p.exists());
-        let Some(path) = path else { return Found::Missing };
+        let path = DIRECTORIES
+            .iter()
+            .map(|dir| Path::new(dir).join(program))
+            .find(|p| p.exists());
+        let Some(path) = path else {
+            return Found::Missing;
+        };
         match self.version(&path, argument).await {
             None => Found::Missing,
             Some(version) if fits(&version, runtime.version.as_deref()) => Found::Fits(version),
@@ -35,8 +40,11 @@ impl Runtimes {
 
     async fn version(&self, path: &Path, argument: &str) -> Option<String> {
         let changed = path.metadata().and_then(|meta| meta.modified()).ok()?;
-        if let Some((then, version)) =
-            self.0.lock().expect("no holder of this lock panics").get(path)
+        if let Some((then, version)) = self
+            .0
+            .lock()
+            .expect("no holder of this lock panics")
+            .get(path)
             && *then == changed
         {
             return version.clone();
@@ -67,13 +75,16 @@ pub async fn of(
     runtimes: &Runtimes,
     application: &Application,
 ) -> Result<BTreeMap<String, String>, Failure> {
-    let Some(runtime) = &application.runtime else { return Ok(BTreeMap::new()) };
+    let Some(runtime) = &application.runtime else {
+        return Ok(BTreeMap::new());
+    };
     match runtimes.find(runtime).await {
         Found::Fits(version) => Ok([(runtime.name.as_str().to_owned(), version)].into()),
-        Found::Other(_) | Found::Missing => {
-            Err(Failure::new("runtime-missing", format!("this host has no {runtime}"))
-                .hint("ask the host's operator to install it, or ask for another version"))
-        }
+        Found::Other(_) | Found::Missing => Err(Failure::new(
+            "runtime-missing",
+            format!("this host has no {runtime}"),
+        )
+        .hint("ask the host's operator to install it, or ask for another version")),
     }
 }
 
@@ -115,8 +126,14 @@ mod tests {
     fn versions_are_found_and_compared_by_their_parts() {
         assert_eq!(number("Python 3.11.2\n").as_deref(), Some("3.11.2"));
         assert_eq!(number("v20.20.2").as_deref(), Some("20.20.2"));
-        assert_eq!(number("go version go1.19.8 linux/amd64").as_deref(), Some("1.19.8"));
-        assert_eq!(number("This is perl 5, version 36 (v5.36.0)").as_deref(), Some("5.36.0"));
+        assert_eq!(
+            number("go version go1.19.8 linux/amd64").as_deref(),
+            Some("1.19.8")
+        );
+        assert_eq!(
+            number("This is perl 5, version 36 (v5.36.0)").as_deref(),
+            Some("5.36.0")
+        );
         assert_eq!(number("no number"), None);
         assert!(fits("3.11.2", None));
         assert!(fits("3.11.2", Some("3")));

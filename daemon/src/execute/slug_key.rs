@@ -61,7 +61,9 @@ impl SlugKey {
     /// The key of a rebuild on request: of its own, since releases may hold the earlier slug.
     #[must_use]
     pub fn rebuilt(&self, activity: &str) -> SlugKey {
-        SlugKey(hex(&Sha256::digest(format!("{self} rebuilt by {activity}"))))
+        SlugKey(hex(&Sha256::digest(format!(
+            "{self} rebuilt by {activity}"
+        ))))
     }
 
     /// The first digits, for people.

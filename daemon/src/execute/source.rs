@@ -22,7 +22,14 @@ pub fn files(repository: &Path, commit: &str) -> Result<Files, RepositoryError> 
             repository::EntryKind::Submodule => EntryKind::Submodule,
         };
         let content = entry.content.filter(|_| kind == EntryKind::File);
-        files.0.insert(entry.path, Entry { kind, size: entry.size, content });
+        files.0.insert(
+            entry.path,
+            Entry {
+                kind,
+                size: entry.size,
+                content,
+            },
+        );
     }
     Ok(files)
 }

@@ -67,14 +67,21 @@ pub async fn for_release(
         if matches!(value, Value::Generate) {
             let random: [u8; SECRET] = rand::random();
             let fresh = BASE64URL_NOPAD.encode(&random);
-            let secret = act.world.recorder.secret(act.key(), name.as_str(), fresh).await?;
+            let secret = act
+                .world
+                .recorder
+                .secret(act.key(), name.as_str(), fresh)
+                .await?;
             variables.insert(name.to_string(), secret);
         }
     }
     for (name, value) in [
         ("WHARF_PROJECT", act.project.name.to_string()),
         ("WHARF_ENVIRONMENT", act.key().id.to_string()),
-        ("WHARF_ENVIRONMENT_TYPE", act.environment.kind.as_str().to_owned()),
+        (
+            "WHARF_ENVIRONMENT_TYPE",
+            act.environment.kind.as_str().to_owned(),
+        ),
         ("WHARF_BRANCH", act.branch().to_string()),
         ("WHARF_COMMIT", commit.to_owned()),
         ("WHARF_RELEASE", release.to_string()),

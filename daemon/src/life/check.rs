@@ -21,11 +21,18 @@ pub(super) fn check(place: &Place) -> Result<(), End> {
         println!("{} = {}  # {from}", setting.key, setting.value);
     }
     for project in settings.projects.values() {
-        println!("project {} = {}", project.name, project.repository.display());
+        println!(
+            "project {} = {}",
+            project.name,
+            project.repository.display()
+        );
     }
     if settings.broken.is_empty() {
         return Ok(());
     }
-    let problems = settings.broken.iter().map(|(_, problems)| problems.render(WIDTH));
+    let problems = settings
+        .broken
+        .iter()
+        .map(|(_, problems)| problems.render(WIDTH));
     Err(End::Configuration(problems.collect::<Vec<_>>().join("\n")))
 }

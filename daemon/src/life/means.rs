@@ -35,7 +35,11 @@ impl Means {
         let settings = Settings::load(&place)
             .map_err(|problems| End::Configuration(problems.render(WIDTH)))?;
         for (file, problems) in &settings.broken {
-            tracing::error!("{} is left out: {}", file.display(), problems.first().message);
+            tracing::error!(
+                "{} is left out: {}",
+                file.display(),
+                problems.first().message
+            );
         }
         let bubblewrap = Bubblewrap::find()
             .map_err(|error| End::host("no sandbox", &error).hint(error.hint()))?;
@@ -63,6 +67,9 @@ impl Means {
             runtimes: Default::default(),
             building: Default::default(),
         };
-        Ok(Means { world, settings: sender })
+        Ok(Means {
+            world,
+            settings: sender,
+        })
     }
 }

@@ -28,7 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) async fn stop(place: &Place) -> Result<(), End> {
     let paths = Paths::new(place);
     if let Some(pid) = holder(&paths)? {
-        end(pid).await.map_err(|error| End::host("wharfd did not end", &error))?;
+        end(pid)
+            .await
+            .map_err(|error| End::host("wharfd did not end", &error))?;
         println!("stopped wharfd (pid {})", pid.as_raw_nonzero());
     }
     let applications = stop_applications(&paths).await?;
@@ -37,7 +39,9 @@ pub(super) async fn stop(place: &Place) -> Result<(), End> {
     if let Ok((pid, _)) = router.status().await
         && let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw)
     {
-        end(pid).await.map_err(|error| End::host("the router did not end", &error))?;
+        end(pid)
+            .await
+            .map_err(|error| End::host("the router did not end", &error))?;
         println!("stopped the router (pid {})", pid.as_raw_nonzero());
     }
     Ok(())
@@ -73,7 +77,9 @@ async fn stop_applications(paths: &Paths) -> Result<usize, End> {
     let mut stopped = 0;
     for instance in instances {
         // A socket that nobody answers on is left of a keeper that is gone.
-        let Ok(keeper) = keepers.connect(&instance).await else { continue };
+        let Ok(keeper) = keepers.connect(&instance).await else {
+            continue;
+        };
         match keeper.stop(GRACE).await {
             Ok(()) => stopped += 1,
             Err(error) => eprintln!("warning: {instance} did not stop: {}", chain(&error)),

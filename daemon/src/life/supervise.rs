@@ -80,7 +80,9 @@ pub(super) async fn router(
 
 /// Waits on a connection that carries nothing until the router's end closes it.
 async fn until_it_ends(world: &World) {
-    let Ok(mut connection) = world.router.watch().await else { return };
+    let Ok(mut connection) = world.router.watch().await else {
+        return;
+    };
     let mut nothing = [0; 1];
     // Whatever comes: an end, an error, a byte that nobody should send.
     if let Err(error) = connection.read(&mut nothing).await {

@@ -161,8 +161,15 @@ fn unfit(application: &Application, runtimes: &BTreeMap<String, Found>) -> Vec<S
         let (message, hint) = match runtimes.get(&wanted) {
             Some(Found::Fits(_)) => (None, String::new()),
             Some(Found::Other(version)) => (
-                Some(format!("this host has {} {version}, not {wanted}", runtime.name.as_str())),
-                format!("set runtime = \"{}:{}\"", runtime.name.as_str(), major(version)),
+                Some(format!(
+                    "this host has {} {version}, not {wanted}",
+                    runtime.name.as_str()
+                )),
+                format!(
+                    "set runtime = \"{}:{}\"",
+                    runtime.name.as_str(),
+                    major(version)
+                ),
             ),
             Some(Found::Missing) | None => (
                 Some(format!("this host has no {}", runtime.name.as_str())),
@@ -180,7 +187,10 @@ fn unfit(application: &Application, runtimes: &BTreeMap<String, Found>) -> Vec<S
     }
     for (name, value) in &application.env {
         if let Value::Required { help } = value {
-            let help = help.as_deref().map(|help| format!(" ({help})")).unwrap_or_default();
+            let help = help
+                .as_deref()
+                .map(|help| format!(" ({help})"))
+                .unwrap_or_default();
             lines.extend(report::reason(
                 &format!("variable {name} is required and not set{help}"),
                 Some("this version of Wharf cannot set variables yet: give a value in [env]"),
@@ -197,7 +207,10 @@ fn major(version: &str) -> String {
 
 fn verdict(mut reasons: Vec<String>, notes: Vec<String>, facts: &Facts<'_>) -> Verdict {
     if reasons.is_empty() {
-        return Verdict { accepted: true, lines: notes };
+        return Verdict {
+            accepted: true,
+            lines: notes,
+        };
     }
     reasons.push(match facts.serving.iter().next() {
         Some((environment, release)) if facts.serving.len() == 1 => {
@@ -205,5 +218,8 @@ fn verdict(mut reasons: Vec<String>, notes: Vec<String>, facts: &Facts<'_>) -> V
         }
         _ => "nothing was accepted; nothing was changed.".to_owned(),
     });
-    Verdict { accepted: false, lines: reasons }
+    Verdict {
+        accepted: false,
+        lines: reasons,
+    }
 }

@@ -67,8 +67,10 @@ pub enum Reason {
 impl Queue {
     /// Takes an activity in; returns the waiting ones that it supersedes.
     pub fn add(&mut self, ticket: Ticket) -> Vec<Ticket> {
-        let (superseded, waiting) =
-            self.waiting.drain(..).partition(|other| ticket.supersedes(other));
+        let (superseded, waiting) = self
+            .waiting
+            .drain(..)
+            .partition(|other| ticket.supersedes(other));
         self.waiting = waiting;
         self.waiting.push(ticket);
         superseded
@@ -79,7 +81,10 @@ impl Queue {
         if self.running.len() >= parallel {
             return None;
         }
-        let index = self.order().into_iter().find(|&index| self.blocker(index).is_none())?;
+        let index = self
+            .order()
+            .into_iter()
+            .find(|&index| self.blocker(index).is_none())?;
         let ticket = self.waiting.remove(index);
         self.running.push(ticket.clone());
         Some(ticket)
@@ -92,18 +97,26 @@ impl Queue {
 
     /// Takes a waiting activity out: it was cancelled before it began.
     pub fn withdraw(&mut self, activity: &str) -> Option<Ticket> {
-        let index = self.waiting.iter().position(|ticket| ticket.activity == activity)?;
+        let index = self
+            .waiting
+            .iter()
+            .position(|ticket| ticket.activity == activity)?;
         Some(self.waiting.remove(index))
     }
 
     /// Where a waiting activity stands; none when it does not wait.
     pub fn place(&self, activity: &str) -> Option<Place> {
         let order = self.order();
-        let before =
-            order.iter().position(|&index| self.waiting[index].activity == activity)?;
+        let before = order
+            .iter()
+            .position(|&index| self.waiting[index].activity == activity)?;
         let reason = match self.blocker(order[before]) {
-            Some(ticket) => Reason::Environment { activity: ticket.activity.clone() },
-            None => Reason::Parallel { running: self.running.len() },
+            Some(ticket) => Reason::Environment {
+                activity: ticket.activity.clone(),
+            },
+            None => Reason::Parallel {
+                running: self.running.len(),
+            },
         };
         Some(Place { before, reason })
     }
@@ -127,7 +140,11 @@ impl Queue {
         let mut order: Vec<usize> = (0..self.waiting.len()).collect();
         order.sort_by_key(|&index| {
             let ticket = &self.waiting[index];
-            let running = self.running.iter().filter(|r| r.project == ticket.project).count();
+            let running = self
+                .running
+                .iter()
+                .filter(|r| r.project == ticket.project)
+                .count();
             (!ticket.production, running, index)
         });
         order
@@ -178,8 +195,9 @@ mod tests {
         queue.add(ticket("a", "one", Kind::Push));
         queue.add(ticket("b", "two", Kind::Push));
         queue.add(ticket("c", "production", Kind::Push));
-        let order: Vec<_> =
-            std::iter::from_fn(|| queue.start_next(9)).map(|ticket| ticket.activity).collect();
+        let order: Vec<_> = std::iter::from_fn(|| queue.start_next(9))
+            .map(|ticket| ticket.activity)
+            .collect();
         assert_eq!(order, ["c", "a", "b"]);
     }
 
@@ -192,11 +210,19 @@ mod tests {
         queue.add(ticket("c", "one", Kind::Push));
         assert_eq!(
             queue.place("b"),
-            Some(Place { before: 0, reason: Reason::Parallel { running: 1 } })
+            Some(Place {
+                before: 0,
+                reason: Reason::Parallel { running: 1 }
+            })
         );
         assert_eq!(
             queue.place("c"),
-            Some(Place { before: 1, reason: Reason::Environment { activity: "a".into() } })
+            Some(Place {
+                before: 1,
+                reason: Reason::Environment {
+                    activity: "a".into()
+                }
+            })
         );
         assert_eq!(queue.place("a"), None);
     }

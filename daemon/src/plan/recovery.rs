@@ -30,8 +30,15 @@ pub fn decide(found: &Found<'_>) -> Recovery {
     if found.routed {
         return Recovery::Finish;
     }
-    let commands_began = found.steps.iter().any(|(name, _)| name.starts_with(DEPLOY_COMMAND));
-    if commands_began && !found.repeatable { Recovery::Fail } else { Recovery::Redo }
+    let commands_began = found
+        .steps
+        .iter()
+        .any(|(name, _)| name.starts_with(DEPLOY_COMMAND));
+    if commands_began && !found.repeatable {
+        Recovery::Fail
+    } else {
+        Recovery::Redo
+    }
 }
 
 #[cfg(test)]
@@ -58,10 +65,26 @@ mod tests {
             Recovery::Fail,
         ];
         for (length, expected) in expected.into_iter().enumerate() {
-            let found = Found { steps: &steps[..length], routed: false, repeatable: false };
+            let found = Found {
+                steps: &steps[..length],
+                routed: false,
+                repeatable: false,
+            };
             assert_eq!(decide(&found), expected, "after {length} steps");
-            assert_eq!(decide(&Found { repeatable: true, ..found }), Recovery::Redo);
-            assert_eq!(decide(&Found { routed: true, ..found }), Recovery::Finish);
+            assert_eq!(
+                decide(&Found {
+                    repeatable: true,
+                    ..found
+                }),
+                Recovery::Redo
+            );
+            assert_eq!(
+                decide(&Found {
+                    routed: true,
+                    ..found
+                }),
+                Recovery::Finish
+            );
         }
     }
 }

@@ -14,9 +14,18 @@ pub struct Kept {
 /// Numbers of the releases to prune: all but the serving one and the newest `keep` that have
 /// served. Failed ones hold nothing and are left to the caller.
 pub fn releases_to_prune(releases: &[Kept], keep: usize) -> Vec<u32> {
-    let mut ready: Vec<Kept> = releases.iter().copied().filter(|release| release.ready).collect();
+    let mut ready: Vec<Kept> = releases
+        .iter()
+        .copied()
+        .filter(|release| release.ready)
+        .collect();
     ready.sort_by_key(|release| std::cmp::Reverse(release.number));
-    ready.into_iter().skip(keep).filter(|release| !release.live).map(|r| r.number).collect()
+    ready
+        .into_iter()
+        .skip(keep)
+        .filter(|release| !release.live)
+        .map(|r| r.number)
+        .collect()
 }
 
 #[cfg(test)]
@@ -24,7 +33,13 @@ mod tests {
     use super::*;
 
     fn releases(numbers: std::ops::RangeInclusive<u32>, live: u32) -> Vec<Kept> {
-        numbers.map(|number| Kept { number, ready: number != 4, live: number == live }).collect()
+        numbers
+            .map(|number| Kept {
+                number,
+                ready: number != 4,
+                live: number == live,
+            })
+            .collect()
     }
 
     #[test]

@@ -22,19 +22,27 @@ const LABEL: usize = 11;
 pub fn lines(event: &Event, prefix: &str) -> Vec<String> {
     let width = WIDTH.saturating_sub(prefix.len()).max(40);
     let mut lines = match event {
-        Event::Opened { kind, project, branch, environment, activity } => {
-            opened(width, kind.word(), project, branch, environment, activity)
-        }
+        Event::Opened {
+            kind,
+            project,
+            branch,
+            environment,
+            activity,
+        } => opened(width, kind.word(), project, branch, environment, activity),
         Event::Note { text } => wrapped(width, "  ", "  ", text),
         Event::Warning { text } => wrapped(width, "warning: ", "  ", text),
         Event::StepStarted { label, text } => started(width, label, text),
         Event::Output { text } => vec![format!("{TOOL}{text}")],
         Event::Elided { lines } => {
-            vec![format!("  ... {lines} more lines; all of them: wharf log --raw")]
+            vec![format!(
+                "  ... {lines} more lines; all of them: wharf log --raw"
+            )]
         }
-        Event::StepEnded { label, text, milliseconds } => {
-            ended_step(width, label, text, *milliseconds)
-        }
+        Event::StepEnded {
+            label,
+            text,
+            milliseconds,
+        } => ended_step(width, label, text, *milliseconds),
         Event::Ended(ended) => ended_activity(width, ended),
     };
     if !prefix.is_empty() {
@@ -138,13 +146,28 @@ fn ended_activity(width: usize, ended: &Ended) -> Vec<String> {
 
 /// Wraps our own text; non-ASCII becomes `?`, so that it never surprises a terminal.
 fn wrapped(width: usize, first: &str, rest: &str, text: &str) -> Vec<String> {
-    let ascii: String =
-        text.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' }).collect();
-    let options =
-        textwrap::Options::new(width).initial_indent(first).subsequent_indent(rest);
-    let lines: Vec<String> =
-        textwrap::wrap(&ascii, options).into_iter().map(|line| line.into_owned()).collect();
-    if lines.is_empty() { vec![first.trim_end().to_owned()] } else { lines }
+    let ascii: String = text
+        .chars()
+        .map(|c| {
+            if c.is_ascii() && !c.is_ascii_control() {
+                c
+            } else {
+                '?'
+            }
+        })
+        .collect();
+    let options = textwrap::Options::new(width)
+        .initial_indent(first)
+        .subsequent_indent(rest);
+    let lines: Vec<String> = textwrap::wrap(&ascii, options)
+        .into_iter()
+        .map(|line| line.into_owned())
+        .collect();
+    if lines.is_empty() {
+        vec![first.trim_end().to_owned()]
+    } else {
+        lines
+    }
 }
 
 #[cfg(test)]
@@ -175,9 +198,18 @@ mod tests {
                 environment: "staging".into(),
                 activity: "4f2a".into(),
             },
-            Event::StepStarted { label: "build".into(), text: "composer install".into() },
-            Event::Output { text: "error: not one of ours".into() },
-            Event::StepEnded { label: String::new(), text: "done".into(), milliseconds: 102_000 },
+            Event::StepStarted {
+                label: "build".into(),
+                text: "composer install".into(),
+            },
+            Event::Output {
+                text: "error: not one of ours".into(),
+            },
+            Event::StepEnded {
+                label: String::new(),
+                text: "done".into(),
+                milliseconds: 102_000,
+            },
             Event::StepEnded {
                 label: "release".into(),
                 text: "r42, 14 mounts".into(),

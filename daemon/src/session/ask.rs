@@ -34,7 +34,12 @@ impl Session {
             Ask::Environments(scope) => self.environments(&scope).await,
             Ask::Activities { scope, limit } => self.activities(&scope, limit).await,
             Ask::Releases(scope) => self.releases(&scope).await,
-            Ask::Log { activity, scope, follow, form } => {
+            Ask::Log {
+                activity,
+                scope,
+                follow,
+                form,
+            } => {
                 let id = self.meant(activity, &scope).await?;
                 match form {
                     LogForm::Text => self.log(&id, follow, false).await,
@@ -56,18 +61,27 @@ impl Session {
     }
 
     async fn status(&mut self) -> Result<(), Broken> {
-        let (waiting, running) =
-            self.desk.ask(|reply| Event::Counts { reply }).await.unwrap_or_default();
-        let environments = self.world.recorder.environments(None).await.map_err(store)?;
+        let (waiting, running) = self
+            .desk
+            .ask(|reply| Event::Counts { reply })
+            .await
+            .unwrap_or_default();
+        let environments = self
+            .world
+            .recorder
+            .environments(None)
+            .await
+            .map_err(store)?;
         let settings = self.world.settings();
         let router = self.world.router.status().await;
         let status = view::Status {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
             uptime_seconds: self.since.elapsed().as_secs(),
-            router: router
-                .as_ref()
-                .map_or_else(|_| settings.host.listen.to_string(), |(_, at)| at.to_string()),
+            router: router.as_ref().map_or_else(
+                |_| settings.host.listen.to_string(),
+                |(_, at)| at.to_string(),
+            ),
             router_up: router.is_ok(),
             state: self.world.paths.state().display().to_string(),
             waiting: count(waiting),
@@ -80,10 +94,18 @@ impl Session {
     }
 
     async fn projects(&mut self) -> Result<(), Broken> {
-        let environments = self.world.recorder.environments(None).await.map_err(store)?;
+        let environments = self
+            .world
+            .recorder
+            .environments(None)
+            .await
+            .map_err(store)?;
         let settings = self.world.settings();
         for project in settings.projects.values() {
-            let own = environments.iter().filter(|e| e.key.project == project.name).count();
+            let own = environments
+                .iter()
+                .filter(|e| e.key.project == project.name)
+                .count();
             let domain = match (&project.domain, &settings.host.domain) {
                 (Some(domain), _) => domain.to_string(),
                 (None, Some(domain)) => format!("{}.{domain}", project.name),
@@ -102,8 +124,17 @@ impl Session {
 
     async fn environments(&mut self, scope: &Scope) -> Result<(), Broken> {
         let project = self.project(scope)?.map(|project| project.name);
-        let records = self.world.recorder.environments(project).await.map_err(store)?;
-        let conditions = self.desk.ask(|reply| Event::Health { reply }).await.unwrap_or_default();
+        let records = self
+            .world
+            .recorder
+            .environments(project)
+            .await
+            .map_err(store)?;
+        let conditions = self
+            .desk
+            .ask(|reply| Event::Health { reply })
+            .await
+            .unwrap_or_default();
         for record in parents_first(records) {
             if let Some(wanted) = &scope.environment
                 && record.key.id.as_str() != wanted
@@ -144,7 +175,9 @@ impl Session {
                 condition.trouble.join("; ")
             }
             (Some(_), Some(Condition { restarts: 0, .. })) => "healthy".to_owned(),
-            (Some(_), Some(condition)) => format!("healthy, restarted {} times", condition.restarts),
+            (Some(_), Some(condition)) => {
+                format!("healthy, restarted {} times", condition.restarts)
+            }
         };
         let url = record.live.and_then(|_| self.url_of(&record));
         Ok(view::Environment {
@@ -195,7 +228,12 @@ impl Session {
 
     async fn releases(&mut self, scope: &Scope) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
-        let releases = self.world.recorder.releases(&record.key).await.map_err(store)?;
+        let releases = self
+            .world
+            .recorder
+            .releases(&record.key)
+            .await
+            .map_err(store)?;
         for release in releases {
             let live = Some(release.number) == record.live;
             let view = view::Release {
@@ -221,17 +259,27 @@ impl Session {
             let shown: String = id.chars().take(20).collect();
             let found = recorder.activity(&id).await.map_err(store)?;
             return found.map(|activity| activity.id).ok_or_else(|| {
-                missing("unknown-activity", &format!("there is no activity `{shown}`"))
-                    .hint("see which there are: wharf activities")
+                missing(
+                    "unknown-activity",
+                    &format!("there is no activity `{shown}`"),
+                )
+                .hint("see which there are: wharf activities")
             });
         }
         let (project, key) = self.filter(scope).await?;
         let project = project.map(|project| project.to_string());
         let environment = key.map(|key| key.id.to_string());
-        let newest = recorder.activities(project, environment, 1).await.map_err(store)?;
-        newest.into_iter().next().map(|activity| activity.id).ok_or_else(|| {
-            missing("unknown-activity", "there is no activity yet").hint("push a branch")
-        })
+        let newest = recorder
+            .activities(project, environment, 1)
+            .await
+            .map_err(store)?;
+        newest
+            .into_iter()
+            .next()
+            .map(|activity| activity.id)
+            .ok_or_else(|| {
+                missing("unknown-activity", "there is no activity yet").hint("push a branch")
+            })
     }
 
     async fn raw(&mut self, path: &std::path::Path) -> Result<(), Broken> {
@@ -242,7 +290,11 @@ impl Session {
                     let read = file.read(&mut buffer).await;
                     match read.map_err(|error| host(error.to_string()))? {
                         0 => break,
-                        n => self.peer.send(&FromDaemon::Raw(buffer[..n].to_vec())).await?,
+                        n => {
+                            self.peer
+                                .send(&FromDaemon::Raw(buffer[..n].to_vec()))
+                                .await?
+                        }
                     }
                 }
             }
@@ -268,10 +320,19 @@ impl Session {
 
     async fn roll_back(&mut self, scope: &Scope, release: Option<u32>) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
-        let releases = self.world.recorder.releases(&record.key).await.map_err(store)?;
+        let releases = self
+            .world
+            .recorder
+            .releases(&record.key)
+            .await
+            .map_err(store)?;
         let offered = |number: u32| Some(number) != record.live;
-        let ready = releases.iter().filter(|release| release.state == ReleaseState::Ready);
-        let mut ready = ready.map(|release| release.number).filter(|number| offered(*number));
+        let ready = releases
+            .iter()
+            .filter(|release| release.state == ReleaseState::Ready);
+        let mut ready = ready
+            .map(|release| release.number)
+            .filter(|number| offered(*number));
         let target = match release {
             Some(wanted) => ready.find(|number| *number == wanted),
             // Newest first: the last one before the serving one.
@@ -285,7 +346,10 @@ impl Session {
             return Err(Broken::Refused(Refusal {
                 code: "no-release".into(),
                 message,
-                hint: Some(format!("see which can: wharf releases -e {}", record.key.id)),
+                hint: Some(format!(
+                    "see which can: wharf releases -e {}",
+                    record.key.id
+                )),
                 exit: Exit::Refused,
             }));
         };
@@ -297,7 +361,8 @@ impl Session {
             forced: false,
         });
         let commit = commit.unwrap_or_default();
-        self.order(record, Kind::Rollback, commit, SlugUse::Reuse, Some(target)).await
+        self.order(record, Kind::Rollback, commit, SlugUse::Reuse, Some(target))
+            .await
     }
 
     async fn redeploy(&mut self, scope: &Scope, slug: SlugUse) -> Result<(), Broken> {
@@ -312,13 +377,21 @@ impl Session {
                 .into_iter()
                 .find(|tip| tip.name == branch.as_bytes())?;
             let subject = repository::subject(&project.repository, &tip.commit).ok()?;
-            Some(Commit { old: None, new: Some(tip.commit), subject, forced: false })
+            Some(Commit {
+                old: None,
+                new: Some(tip.commit),
+                subject,
+                forced: false,
+            })
         })
         .await
         .map_err(|error| host(error.to_string()))?;
         let commit = commit.ok_or_else(|| {
-            missing("no-commit", &format!("branch {} has no tip to deploy", record.branch))
-                .hint("push it again")
+            missing(
+                "no-commit",
+                &format!("branch {} has no tip to deploy", record.branch),
+            )
+            .hint("push it again")
         })?;
         self.order(record, Kind::Redeploy, commit, slug, None).await
     }
@@ -337,18 +410,27 @@ impl Session {
             kind,
             actor: self.actor.clone(),
             commit: commit.clone(),
-            environment: (kind == Kind::Redeploy)
-                .then(|| EnvironmentRecord { tip: commit.new, ..record }),
+            environment: (kind == Kind::Redeploy).then(|| EnvironmentRecord {
+                tip: commit.new,
+                ..record
+            }),
             rebuild: slug == SlugUse::Rebuild,
             target,
         };
         let ids = self
             .desk
-            .ask(|reply| Event::Order { activities: vec![activity], reply })
+            .ask(|reply| Event::Order {
+                activities: vec![activity],
+                reply,
+            })
             .await
             .ok_or_else(|| host("the daemon is stopping".into()))?
             .map_err(Broken::Refused)?;
-        self.peer.send(&FromDaemon::Queued { activities: ids.clone() }).await?;
+        self.peer
+            .send(&FromDaemon::Queued {
+                activities: ids.clone(),
+            })
+            .await?;
         self.follow(&ids).await
     }
 
@@ -358,7 +440,11 @@ impl Session {
         let wanted = id.clone();
         let found = self
             .desk
-            .ask(|reply| Event::Cancel { activity: wanted, by, reply })
+            .ask(|reply| Event::Cancel {
+                activity: wanted,
+                by,
+                reply,
+            })
             .await
             .unwrap_or_default();
         if !found {
@@ -370,8 +456,12 @@ impl Session {
             }));
         }
         // Its log ends when all of it is gone.
-        let mut log =
-            self.world.logs.follow(&id).await.map_err(|error| host(error.to_string()))?;
+        let mut log = self
+            .world
+            .logs
+            .follow(&id)
+            .await
+            .map_err(|error| host(error.to_string()))?;
         while let Some(entry) = log.next().await.map_err(|error| host(error.to_string()))? {
             if let wharf_wire::event::Event::Ended(_) = &entry.event {
                 self.peer.lines(report::lines(&entry.event, "")).await?;
@@ -390,13 +480,20 @@ impl Session {
                     lines.push(format!("warning: {} is left out:", file.display()));
                     lines.extend(problems.render(report::WIDTH).lines().map(str::to_owned));
                 }
-                let exit = if settings.broken.is_empty() { Exit::Ok } else { Exit::Failed };
+                let exit = if settings.broken.is_empty() {
+                    Exit::Ok
+                } else {
+                    Exit::Failed
+                };
                 self.peer.lines(lines).await?;
                 self.end(exit).await
             }
             Err(problems) => {
-                let mut lines: Vec<String> =
-                    problems.render(report::WIDTH).lines().map(str::to_owned).collect();
+                let mut lines: Vec<String> = problems
+                    .render(report::WIDTH)
+                    .lines()
+                    .map(str::to_owned)
+                    .collect();
                 lines.push("the old configuration stays.".into());
                 self.peer.lines(lines).await?;
                 self.end(Exit::Failed).await
@@ -440,7 +537,11 @@ impl Session {
                 findings.push(finding(
                     view::Severity::Error,
                     "repository-unreadable",
-                    format!("{}: {} cannot be read", project.name, project.repository.display()),
+                    format!(
+                        "{}: {} cannot be read",
+                        project.name,
+                        project.repository.display()
+                    ),
                     Some("it must be a bare repository that the daemon's user may read"),
                 ));
             }
@@ -458,12 +559,9 @@ impl Session {
                 format!("{} MiB are free for the state", free.bytes >> 20),
                 None,
             )),
-            Err(error) => findings.push(finding(
-                view::Severity::Error,
-                "disk",
-                chain(&error),
-                None,
-            )),
+            Err(error) => {
+                findings.push(finding(view::Severity::Error, "disk", chain(&error), None))
+            }
         }
         findings.push(finding(
             view::Severity::Warning,
@@ -497,8 +595,10 @@ fn parents_first(records: Vec<EnvironmentRecord>) -> Vec<EnvironmentRecord> {
                     && Some(other.key.id.as_str()) == record.parent.as_deref()
             })
         };
-        let (ready, waiting): (Vec<_>, Vec<_>) =
-            rest.iter().cloned().partition(|record| !known(record, &rest));
+        let (ready, waiting): (Vec<_>, Vec<_>) = rest
+            .iter()
+            .cloned()
+            .partition(|record| !known(record, &rest));
         if ready.is_empty() {
             // A circle, which policy forbids: shown all the same.
             ordered.extend(waiting);

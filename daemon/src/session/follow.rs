@@ -34,7 +34,9 @@ impl Session {
         let mut finals: Vec<Option<(State, String)>> = vec![None; ids.len()];
         if let [_, _, ..] = ids {
             let header = format!("wharf: {} environments", ids.len());
-            self.peer.lines(vec![header, report::watching("ID")]).await?;
+            self.peer
+                .lines(vec![header, report::watching("ID")])
+                .await?;
         }
         let (tell, mut told) = mpsc::channel(BACKLOG);
         let mut followers = JoinSet::new();
@@ -67,7 +69,9 @@ impl Session {
                     {
                         names[index] = format!("[{environment}] ");
                     }
-                    self.peer.lines(report::lines(&entry.event, &names[index])).await?;
+                    self.peer
+                        .lines(report::lines(&entry.event, &names[index]))
+                        .await?;
                     if matches!(entry.event, Event::Opened { .. }) && ids.len() == 1 {
                         let watching = report::watching(&ids[index]);
                         self.peer.lines(vec![watching, String::new()]).await?;
@@ -87,26 +91,29 @@ impl Session {
             lines.extend(finals.iter().flatten().map(|(_, serves)| serves.clone()));
             self.peer.lines(lines).await?;
         }
-        let exit = finals.iter().map(|state| exit(state.as_ref().map(|(state, _)| *state)));
+        let exit = finals
+            .iter()
+            .map(|state| exit(state.as_ref().map(|(state, _)| *state)));
         let exit = exit.max_by_key(|exit| exit.code()).unwrap_or(Exit::Ok);
         self.end(exit).await
     }
 
     /// Sends one log, as far as it goes or to its end.
-    pub(super) async fn log(
-        &mut self,
-        id: &str,
-        follow: bool,
-        events: bool,
-    ) -> Result<(), Broken> {
+    pub(super) async fn log(&mut self, id: &str, follow: bool, events: bool) -> Result<(), Broken> {
         if follow && !events {
             return self.follow(&[id.to_owned()]).await;
         }
         let mut follower = open(&self.world.logs, id).await?;
         let mut state = None;
         loop {
-            let entry = if follow { follower.next().await } else { follower.read_line().await };
-            let Some(entry) = entry.map_err(|error| host(error.to_string()))? else { break };
+            let entry = if follow {
+                follower.next().await
+            } else {
+                follower.read_line().await
+            };
+            let Some(entry) = entry.map_err(|error| host(error.to_string()))? else {
+                break;
+            };
             if let Event::Ended(ended) = &entry.event {
                 state = Some(ended.state);
             }
@@ -122,7 +129,9 @@ impl Session {
 }
 
 async fn open(logs: &Logs, id: &str) -> Result<Follower, Broken> {
-    logs.follow(id).await.map_err(|error| host(format!("the log of {id}: {error}")))
+    logs.follow(id)
+        .await
+        .map_err(|error| host(format!("the log of {id}: {error}")))
 }
 
 /// How whoever waits for an activity exits.
@@ -135,7 +144,9 @@ fn exit(state: Option<State>) -> Exit {
 }
 
 async fn watch(index: usize, id: &str, logs: &Logs, desk: &Desk, tell: &mpsc::Sender<Told>) {
-    let Ok(mut follower) = logs.follow(id).await else { return };
+    let Ok(mut follower) = logs.follow(id).await else {
+        return;
+    };
     let mut waited = tokio::time::interval(QUIET);
     waited.reset_after(Duration::from_millis(200));
     let mut began = false;
@@ -153,7 +164,11 @@ async fn watch(index: usize, id: &str, logs: &Logs, desk: &Desk, tell: &mpsc::Se
         };
         let Ok(Some(entry)) = next else { break };
         began |= !matches!(entry.event, Event::Opened { .. });
-        if tell.send(Told::Event(index, Box::new(entry))).await.is_err() {
+        if tell
+            .send(Told::Event(index, Box::new(entry)))
+            .await
+            .is_err()
+        {
             return;
         }
     }
@@ -163,7 +178,9 @@ async fn watch(index: usize, id: &str, logs: &Logs, desk: &Desk, tell: &mpsc::Se
 
 async fn place(id: &str, desk: &Desk) -> Option<String> {
     let activity = id.to_owned();
-    let place = desk.ask(|reply| Desired::Place { activity, reply }).await??;
+    let place = desk
+        .ask(|reply| Desired::Place { activity, reply })
+        .await??;
     let why = match place.reason {
         Reason::Environment { activity } => {
             format!("{activity} is still at work in this environment")
@@ -185,7 +202,11 @@ struct Quiet {
 
 impl Quiet {
     fn new() -> Quiet {
-        Quiet { since: Instant::now(), spoke: Instant::now(), doing: "working".into() }
+        Quiet {
+            since: Instant::now(),
+            spoke: Instant::now(),
+            doing: "working".into(),
+        }
     }
 
     fn due(&self) -> tokio::time::Instant {
@@ -209,6 +230,10 @@ impl Quiet {
 
     fn line(&mut self) -> String {
         self.spoke = Instant::now();
-        format!("  still {} ({}s)", self.doing, self.since.elapsed().as_secs())
+        format!(
+            "  still {} ({}s)",
+            self.doing,
+            self.since.elapsed().as_secs()
+        )
     }
 }

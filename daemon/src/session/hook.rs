@@ -40,7 +40,10 @@ impl Session {
         if commits.len() > MAX_COMMITS {
             return Err(Broken::Refused(Refusal {
                 code: "too-many-branches".into(),
-                message: format!("{} branches in one push, at most {MAX_COMMITS}", commits.len()),
+                message: format!(
+                    "{} branches in one push, at most {MAX_COMMITS}",
+                    commits.len()
+                ),
                 hint: Some("push them in several goes".into()),
                 exit: Exit::Refused,
             }));
@@ -76,11 +79,17 @@ impl Session {
         }
         let mut serving = BTreeMap::new();
         if let Some(project) = project {
-            let environments = self.world.recorder.environments(Some(project.name.clone())).await;
+            let environments = self
+                .world
+                .recorder
+                .environments(Some(project.name.clone()))
+                .await;
             let environments = environments.map_err(|error| host(chain(&error)))?;
             for update in &push.updates {
                 let name = update.name.strip_prefix("refs/heads/");
-                let known = environments.iter().find(|e| Some(e.branch.as_str()) == name);
+                let known = environments
+                    .iter()
+                    .find(|e| Some(e.branch.as_str()) == name);
                 if let Some((known, live)) = known.and_then(|e| e.live.map(|live| (e, live))) {
                     serving.insert(known.key.id.to_string(), live);
                 }
@@ -99,10 +108,14 @@ impl Session {
 
     /// Asks the hook for the wanted files: only it can read the quarantined objects.
     async fn files(&mut self, commits: Vec<String>) -> Result<BTreeMap<String, Files>, Broken> {
-        let mut files: BTreeMap<String, Files> =
-            commits.iter().map(|commit| (commit.clone(), Files::default())).collect();
+        let mut files: BTreeMap<String, Files> = commits
+            .iter()
+            .map(|commit| (commit.clone(), Files::default()))
+            .collect();
         let paths = WANTED.iter().map(|path| (*path).to_owned()).collect();
-        self.peer.send(&FromDaemon::Want(Want { commits, paths })).await?;
+        self.peer
+            .send(&FromDaemon::Want(Want { commits, paths }))
+            .await?;
         let mut bytes = 0;
         loop {
             match self.peer.receive().await? {
@@ -141,7 +154,9 @@ impl Session {
         let mut lines = options.warnings;
         lines.extend(notes.iter().flat_map(|note| report::remark(note)));
         if activities.is_empty() {
-            self.peer.send(&FromDaemon::Queued { activities: vec![] }).await?;
+            self.peer
+                .send(&FromDaemon::Queued { activities: vec![] })
+                .await?;
             self.peer.lines(lines).await?;
             return self.end(Exit::Ok).await;
         }
@@ -151,11 +166,17 @@ impl Session {
             .await
             .ok_or_else(|| host("the daemon is stopping".into()))?
             .map_err(Broken::Refused)?;
-        self.peer.send(&FromDaemon::Queued { activities: ids.clone() }).await?;
+        self.peer
+            .send(&FromDaemon::Queued {
+                activities: ids.clone(),
+            })
+            .await?;
         self.peer.lines(lines).await?;
         if options.wait == Wait::No {
             for id in &ids {
-                self.peer.lines(vec![format!("queued; follow it with: wharf log {id} -f")]).await?;
+                self.peer
+                    .lines(vec![format!("queued; follow it with: wharf log {id} -f")])
+                    .await?;
             }
             return self.end(Exit::Ok).await;
         }
@@ -185,7 +206,10 @@ impl Session {
         loop {
             if push.updates.len() > hook::MAX_UPDATES
                 || push.options.len() > hook::MAX_PUSH_OPTIONS
-                || push.updates.iter().any(|update| update.name.len() > 2 * hook::MAX_REF_NAME)
+                || push
+                    .updates
+                    .iter()
+                    .any(|update| update.name.len() > 2 * hook::MAX_REF_NAME)
             {
                 return Err(unexpected("a smaller push"));
             }
@@ -202,12 +226,17 @@ impl Session {
         let plain = |name: &str| {
             !name.is_empty()
                 && name.len() <= 64
-                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._@+-".contains(&b))
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"._@+-".contains(&b))
         };
         push.claims
             .iter()
             .find(|claim| hook::CLAIMS.contains(&claim.source.as_str()) && plain(&claim.name))
-            .map(|claim| Actor { name: claim.name.clone(), source: claim.source.clone() })
+            .map(|claim| Actor {
+                name: claim.name.clone(),
+                source: claim.source.clone(),
+            })
             .unwrap_or_else(|| self.actor.clone())
     }
 }
@@ -261,7 +290,11 @@ enum Wait {
 
 impl Options {
     fn read(options: &[String]) -> Options {
-        let mut read = Options { wait: Wait::Yes, rebuild: false, warnings: Vec::new() };
+        let mut read = Options {
+            wait: Wait::Yes,
+            rebuild: false,
+            warnings: Vec::new(),
+        };
         for option in options {
             match option.as_str() {
                 "nowait" => read.wait = Wait::No,
@@ -305,7 +338,10 @@ fn order(
                 }
             };
             let environment = settings.environment(&project, &name, default.as_ref());
-            let key = EnvironmentKey { project: project.name.clone(), id: environment.id.clone() };
+            let key = EnvironmentKey {
+                project: project.name.clone(),
+                id: environment.id.clone(),
+            };
             let commit = commit(&project.repository, &update);
             let record = EnvironmentRecord {
                 key: key.clone(),
@@ -335,7 +371,10 @@ fn order(
 
 fn stored(update: &RefUpdate) -> String {
     let name: String = update.name.chars().take(60).collect();
-    let name = name.strip_prefix("refs/").unwrap_or(&name).replace("tags/", "tag ");
+    let name = name
+        .strip_prefix("refs/")
+        .unwrap_or(&name)
+        .replace("tags/", "tag ");
     if update.deletes() {
         format!("{name} is deleted; no environment hung on it.")
     } else {
@@ -351,10 +390,13 @@ fn commit(repository: &Path, update: &RefUpdate) -> Commit {
         .and_then(|new| repository::subject(repository, new).ok())
         .unwrap_or_default();
     let forced = match (&old, &new) {
-        (Some(old), Some(new)) => {
-            !repository::is_ancestor(repository, old, new).unwrap_or(true)
-        }
+        (Some(old), Some(new)) => !repository::is_ancestor(repository, old, new).unwrap_or(true),
         _ => false,
     };
-    Commit { old, new, subject, forced }
+    Commit {
+        old,
+        new,
+        subject,
+        forced,
+    }
 }

@@ -37,7 +37,13 @@ pub async fn talk(
     actor: Actor,
     since: std::time::Instant,
 ) {
-    let mut session = Session { world, desk, peer: Peer::new(stream), actor, since };
+    let mut session = Session {
+        world,
+        desk,
+        peer: Peer::new(stream),
+        actor,
+        since,
+    };
     match session.converse().await {
         Ok(()) | Err(Broken::Gone) => {}
         Err(Broken::Refused(refusal)) => {
@@ -68,7 +74,12 @@ impl Session {
             }));
         }
         let daemon = env!("CARGO_PKG_VERSION").into();
-        self.peer.send(&FromDaemon::Welcome(Welcome { wharf: VERSION, daemon })).await?;
+        self.peer
+            .send(&FromDaemon::Welcome(Welcome {
+                wharf: VERSION,
+                daemon,
+            }))
+            .await?;
         match self.peer.receive().await? {
             ToDaemon::Admit(push) => self.admit(push).await,
             ToDaemon::Ring(push) => self.ring(push).await,

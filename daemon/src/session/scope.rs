@@ -21,8 +21,11 @@ impl Session {
             let project = ProjectName::parse(name).ok();
             let project = project.and_then(|name| settings.projects.get(&name).cloned());
             return project.map(Some).ok_or_else(|| {
-                missing("unknown-project", &format!("there is no project `{}`", shown(name)))
-                    .hint("see which there are: wharf project list")
+                missing(
+                    "unknown-project",
+                    &format!("there is no project `{}`", shown(name)),
+                )
+                .hint("see which there are: wharf project list")
             });
         }
         if let Some(path) = &scope.repository {
@@ -44,7 +47,11 @@ impl Session {
     /// The environment that is meant.
     pub(super) async fn environment(&self, scope: &Scope) -> Result<EnvironmentRecord, Broken> {
         let project = self.sole_project(scope)?;
-        let environments = self.world.recorder.environments(Some(project.name.clone())).await;
+        let environments = self
+            .world
+            .recorder
+            .environments(Some(project.name.clone()))
+            .await;
         let environments = environments.map_err(|error| host(chain(&error)))?;
         let Some(name) = &scope.environment else {
             return sole(environments, &project.name);
@@ -102,15 +109,22 @@ fn sole(
     let mut all = environments.into_iter();
     match (all.next(), all.next()) {
         (Some(only), None) => Ok(only),
-        (None, _) => Err(missing("unknown-environment", &format!("{project} has no environment"))
-            .hint("push a branch to make one")),
+        (None, _) => Err(missing(
+            "unknown-environment",
+            &format!("{project} has no environment"),
+        )
+        .hint("push a branch to make one")),
         (Some(_), Some(_)) => Err(missing("unknown-environment", "no environment is named")
             .hint("name it with -e, or ask from a work tree on its branch")),
     }
 }
 
 fn shown(name: &str) -> String {
-    name.chars().take(60).collect::<String>().escape_default().to_string()
+    name.chars()
+        .take(60)
+        .collect::<String>()
+        .escape_default()
+        .to_string()
 }
 
 /// A refusal because something is not there.
@@ -127,9 +141,10 @@ impl Broken {
     /// Says what to do next.
     pub(super) fn hint(self, text: impl Into<String>) -> Broken {
         match self {
-            Broken::Refused(refusal) => {
-                Broken::Refused(Refusal { hint: Some(text.into()), ..refusal })
-            }
+            Broken::Refused(refusal) => Broken::Refused(Refusal {
+                hint: Some(text.into()),
+                ..refusal
+            }),
             Broken::Gone => Broken::Gone,
         }
     }

@@ -155,8 +155,10 @@ fn read_task(row: &Row<'_>) -> Result<Task, StoreError> {
     Ok(Task {
         id: row.get(0)?,
         key: key(&row.get::<_, String>(1)?, &row.get::<_, String>(2)?)?,
-        branch: BranchName::parse(&branch)
-            .map_err(|_| StoreError::Unreadable { what: "branch", value: branch.clone() })?,
+        branch: BranchName::parse(&branch).map_err(|_| StoreError::Unreadable {
+            what: "branch",
+            value: branch.clone(),
+        })?,
         kind: word(row, 4)?,
         state: word(row, 5)?,
         commit: Commit {
@@ -310,7 +312,10 @@ fn view(row: &Row<'_>) -> rusqlite::Result<Activity> {
         branch: row.get(3)?,
         kind: word(row, 4)?,
         state: word(row, 5)?,
-        actor: Actor { name: row.get(6)?, source: row.get(7)? },
+        actor: Actor {
+            name: row.get(6)?,
+            source: row.get(7)?,
+        },
         commit: Commit {
             old: row.get(8)?,
             new: row.get(9)?,
@@ -324,7 +329,11 @@ fn view(row: &Row<'_>) -> rusqlite::Result<Activity> {
         live_after: row.get(16)?,
         steps: Vec::new(),
         reason: match (code, message) {
-            (Some(code), Some(message)) => Some(Reason { code, message, hint: row.get(19)? }),
+            (Some(code), Some(message)) => Some(Reason {
+                code,
+                message,
+                hint: row.get(19)?,
+            }),
             _ => None,
         },
         created: row.get(20)?,
@@ -342,7 +351,9 @@ pub fn find(connection: &Connection, id: &str) -> Result<Option<Activity>, Store
         .prepare_cached(&format!("SELECT {VIEW} FROM activity WHERE id = ?1"))?
         .query_row([id], view)
         .optional()?;
-    found.map(|activity| with_steps(connection, activity)).transpose()
+    found
+        .map(|activity| with_steps(connection, activity))
+        .transpose()
 }
 
 /// Activities with their steps, newest first, of a project or an environment as far as named.
@@ -360,9 +371,13 @@ pub fn list(
          WHERE (?1 IS NULL OR project = ?1) AND (?2 IS NULL OR environment = ?2)
          ORDER BY number DESC LIMIT ?3"
     ))?;
-    let found: Vec<Activity> =
-        statement.query_map((project, environment, limit), view)?.collect::<Result<_, _>>()?;
-    found.into_iter().map(|activity| with_steps(connection, activity)).collect()
+    let found: Vec<Activity> = statement
+        .query_map((project, environment, limit), view)?
+        .collect::<Result<_, _>>()?;
+    found
+        .into_iter()
+        .map(|activity| with_steps(connection, activity))
+        .collect()
 }
 
 fn with_steps(connection: &Connection, mut activity: Activity) -> Result<Activity, StoreError> {

@@ -95,7 +95,10 @@ impl Database {
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let opened = |source| StoreError::Open { path: path.to_owned(), source };
+    let opened = |source| StoreError::Open {
+        path: path.to_owned(),
+        source,
+    };
     let connection = Connection::open(path).map_err(opened)?;
     connection
         .execute_batch(
@@ -109,7 +112,10 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found > VERSION {
-        return Err(StoreError::Newer { path: path.to_owned(), found });
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            found,
+        });
     }
     if found == 0 {
         let transaction = connection.transaction()?;

@@ -43,7 +43,8 @@ pub struct EnvironmentRecord {
     pub generation: u64,
 }
 
-const COLUMNS: &str = "project, id, branch, type, parent, trust_domain, status, tip, live, generation";
+const COLUMNS: &str =
+    "project, id, branch, type, parent, trust_domain, status, tip, live, generation";
 
 fn record(row: &Row<'_>) -> Result<EnvironmentRecord, StoreError> {
     let project: String = row.get(0)?;
@@ -51,8 +52,10 @@ fn record(row: &Row<'_>) -> Result<EnvironmentRecord, StoreError> {
     let branch: String = row.get(2)?;
     Ok(EnvironmentRecord {
         key: key(&project, &id)?,
-        branch: BranchName::parse(&branch)
-            .map_err(|_| StoreError::Unreadable { what: "branch", value: branch.clone() })?,
+        branch: BranchName::parse(&branch).map_err(|_| StoreError::Unreadable {
+            what: "branch",
+            value: branch.clone(),
+        })?,
         kind: row.get(3)?,
         parent: row.get(4)?,
         trust_domain: row.get(5)?,
@@ -69,10 +72,14 @@ fn record(row: &Row<'_>) -> Result<EnvironmentRecord, StoreError> {
 /// [`StoreError::Unreadable`] when they are not names.
 pub fn key(project: &str, id: &str) -> Result<EnvironmentKey, StoreError> {
     Ok(EnvironmentKey {
-        project: ProjectName::parse(project)
-            .map_err(|_| StoreError::Unreadable { what: "project", value: project.into() })?,
-        id: EnvironmentId::parse(id)
-            .map_err(|_| StoreError::Unreadable { what: "environment", value: id.into() })?,
+        project: ProjectName::parse(project).map_err(|_| StoreError::Unreadable {
+            what: "project",
+            value: project.into(),
+        })?,
+        id: EnvironmentId::parse(id).map_err(|_| StoreError::Unreadable {
+            what: "environment",
+            value: id.into(),
+        })?,
     })
 }
 
@@ -88,7 +95,9 @@ pub fn find(
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM environment WHERE project = ?1 AND id = ?2"
         ))?
-        .query_row((key.project.as_str(), key.id.as_str()), |row| Ok(record(row)))
+        .query_row((key.project.as_str(), key.id.as_str()), |row| {
+            Ok(record(row))
+        })
         .optional()?
         .transpose()
 }
@@ -208,7 +217,10 @@ pub fn forget(connection: &mut Connection, key: &EnvironmentKey) -> Result<(), S
             names,
         )?;
     }
-    transaction.execute("DELETE FROM environment WHERE project = ?1 AND id = ?2", names)?;
+    transaction.execute(
+        "DELETE FROM environment WHERE project = ?1 AND id = ?2",
+        names,
+    )?;
     transaction.commit()?;
     Ok(())
 }
@@ -233,5 +245,7 @@ pub fn secret(
         .prepare_cached(
             "SELECT value FROM secret WHERE project = ?1 AND environment = ?2 AND name = ?3",
         )?
-        .query_row((key.project.as_str(), key.id.as_str(), name), |row| row.get(0))?)
+        .query_row((key.project.as_str(), key.id.as_str(), name), |row| {
+            row.get(0)
+        })?)
 }

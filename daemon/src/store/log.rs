@@ -35,7 +35,11 @@ impl Logs {
     pub fn start(paths: &Paths) -> Logs {
         let (writer, orders) = mpsc::channel();
         let grown = Arc::new(Mutex::new(HashMap::new()));
-        let logs = Logs { paths: paths.clone(), writer, grown: Arc::clone(&grown) };
+        let logs = Logs {
+            paths: paths.clone(),
+            writer,
+            grown: Arc::clone(&grown),
+        };
         let paths = paths.clone();
         std::thread::Builder::new()
             .name("logs".into())
@@ -47,8 +51,13 @@ impl Logs {
     /// Says that the activity is alive: followers stay until [`Event::Ended`].
     pub fn open(&self, activity: &str) -> Log {
         let mut grown = self.grown.lock().expect("no holder of this lock panics");
-        grown.entry(activity.to_owned()).or_insert_with(|| watch::channel(0).0);
-        Log { activity: activity.to_owned(), writer: self.writer.clone() }
+        grown
+            .entry(activity.to_owned())
+            .or_insert_with(|| watch::channel(0).0);
+        Log {
+            activity: activity.to_owned(),
+            writer: self.writer.clone(),
+        }
     }
 
     /// Reads a log from its beginning; waits for more while the activity is alive.
@@ -60,7 +69,12 @@ impl Logs {
             let grown = self.grown.lock().expect("no holder of this lock panics");
             grown.get(activity).map(watch::Sender::subscribe)
         };
-        Ok(Follower { path: self.paths.events(activity), reader: None, read: 0, grown })
+        Ok(Follower {
+            path: self.paths.events(activity),
+            reader: None,
+            read: 0,
+            grown,
+        })
     }
 }
 
@@ -74,7 +88,10 @@ pub struct Log {
 impl Log {
     /// A log that nobody reads.
     pub fn silent() -> Log {
-        Log { activity: String::new(), writer: mpsc::channel().0 }
+        Log {
+            activity: String::new(),
+            writer: mpsc::channel().0,
+        }
     }
 
     /// Appends an event. The end of an activity closes its log.
@@ -83,7 +100,10 @@ impl Log {
         let activity = self.activity.clone();
         let entry = Box::new(Entry { at: now(), event });
         // The thread lives as long as the daemon; nobody is left to read when it is gone.
-        drop(self.writer.send(Order::Append { activity: activity.clone(), entry }));
+        drop(self.writer.send(Order::Append {
+            activity: activity.clone(),
+            entry,
+        }));
         if ends {
             drop(self.writer.send(Order::Close { activity }));
         }
@@ -114,7 +134,10 @@ fn write_all(
             }
             Order::Close { activity } => {
                 files.remove(&activity);
-                grown.lock().expect("no holder of this lock panics").remove(&activity);
+                grown
+                    .lock()
+                    .expect("no holder of this lock panics")
+                    .remove(&activity);
             }
         }
     }
@@ -128,13 +151,20 @@ fn append(
 ) -> io::Result<()> {
     if !files.contains_key(activity) {
         let path = paths.events(activity);
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)?;
         files.insert(activity.to_owned(), file);
     }
     let mut line = serde_json::to_vec(entry)?;
     line.push(b'\n');
     // One write a line: a reader never sees a part of it that a later write completes differently.
-    files.get_mut(activity).expect("just inserted").write_all(&line)
+    files
+        .get_mut(activity)
+        .expect("just inserted")
+        .write_all(&line)
 }
 
 /// Reads a log.
@@ -232,7 +262,9 @@ mod tests {
         let mut follower = logs.follow("4f2a").await.unwrap();
         assert_eq!(
             follower.next().await.unwrap().unwrap().event,
-            Event::Note { text: "first".into() }
+            Event::Note {
+                text: "first".into()
+            }
         );
         let waiting = tokio::spawn(async move {
             let second = follower.next().await.unwrap();
@@ -240,7 +272,12 @@ mod tests {
         });
         log.note("second");
         let (second, mut follower) = waiting.await.unwrap();
-        assert_eq!(second.unwrap().event, Event::Note { text: "second".into() });
+        assert_eq!(
+            second.unwrap().event,
+            Event::Note {
+                text: "second".into()
+            }
+        );
         let ended = wharf_wire::event::Ended {
             state: wharf_wire::outcome::State::Succeeded,
             verdict: "done".into(),
@@ -251,7 +288,10 @@ mod tests {
             milliseconds: 1,
         };
         log.event(Event::Ended(Box::new(ended)));
-        assert!(matches!(follower.next().await.unwrap().unwrap().event, Event::Ended(_)));
+        assert!(matches!(
+            follower.next().await.unwrap().unwrap().event,
+            Event::Ended(_)
+        ));
         assert!(follower.next().await.unwrap().is_none());
     }
 }

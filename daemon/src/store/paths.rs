@@ -16,7 +16,10 @@ pub struct Paths {
 impl Paths {
     /// The paths of a place.
     pub fn new(place: &Place) -> Paths {
-        Paths { state: place.state.clone(), run: place.run.clone() }
+        Paths {
+            state: place.state.clone(),
+            run: place.run.clone(),
+        }
     }
 
     /// Makes the directories that everything else counts on; private to the daemon's user.
@@ -38,9 +41,13 @@ impl Paths {
             self.keepers(),
             self.sockets(),
         ] {
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(
-                |error| io::Error::new(error.kind(), format!("{}: {error}", directory.display())),
-            )?;
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&directory)
+                .map_err(|error| {
+                    io::Error::new(error.kind(), format!("{}: {error}", directory.display()))
+                })?;
         }
         Ok(())
     }
@@ -87,12 +94,18 @@ impl Paths {
 
     /// What goes on between builds of a project, by trust domain.
     pub fn cache(&self, project: &ProjectName, trust_domain: &str) -> PathBuf {
-        self.state.join("caches").join(project.as_str()).join(trust_domain)
+        self.state
+            .join("caches")
+            .join(project.as_str())
+            .join(trust_domain)
     }
 
     /// What an environment keeps over its releases.
     pub fn mounts(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
-        self.state.join("mounts").join(project.as_str()).join(environment.as_str())
+        self.state
+            .join("mounts")
+            .join(project.as_str())
+            .join(environment.as_str())
     }
 
     /// One mount: a readable part and a hash, so that `a/b` and `a-b` differ.
@@ -109,7 +122,8 @@ impl Paths {
             .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
             .take(40)
             .collect();
-        self.mounts(project, environment).join(format!("{readable}-{hash}"))
+        self.mounts(project, environment)
+            .join(format!("{readable}-{hash}"))
     }
 
     /// What is left of deleted environments.
@@ -119,7 +133,10 @@ impl Paths {
 
     /// The releases of an environment.
     pub fn releases(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
-        self.state.join("releases").join(project.as_str()).join(environment.as_str())
+        self.state
+            .join("releases")
+            .join(project.as_str())
+            .join(environment.as_str())
     }
 
     /// The directory of one release.
@@ -129,7 +146,8 @@ impl Paths {
         environment: &EnvironmentId,
         number: u32,
     ) -> PathBuf {
-        self.releases(project, environment).join(format!("r{number}"))
+        self.releases(project, environment)
+            .join(format!("r{number}"))
     }
 
     /// Job files, by id.

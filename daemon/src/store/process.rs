@@ -46,7 +46,9 @@ pub fn add(connection: &Connection, process: &ProcessRecord) -> Result<(), Store
 /// # Errors
 /// The database's.
 pub fn forget(connection: &Connection, instance: &str) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM process WHERE instance = ?1")?.execute([instance])?;
+    connection
+        .prepare_cached("DELETE FROM process WHERE instance = ?1")?
+        .execute([instance])?;
     Ok(())
 }
 
@@ -71,7 +73,13 @@ pub fn list(connection: &Connection) -> Result<Vec<ProcessRecord>, StoreError> {
     })?;
     rows.map(|row| {
         let (key, instance, release, name, port) = row?;
-        Ok(ProcessRecord { instance, key: key?, release, name, port })
+        Ok(ProcessRecord {
+            instance,
+            key: key?,
+            release,
+            name,
+            port,
+        })
     })
     .collect()
 }

@@ -16,7 +16,10 @@ type Result<T> = std::result::Result<T, StoreError>;
 #[derive(Debug, Clone)]
 pub struct Recorder(Database);
 
-#[allow(missing_docs, reason = "each is the store's function of that name, on its thread")]
+#[allow(
+    missing_docs,
+    reason = "each is the store's function of that name, on its thread"
+)]
 impl Recorder {
     pub fn new(database: Database) -> Recorder {
         Recorder(database)
@@ -26,31 +29,42 @@ impl Recorder {
         &self,
         activities: Vec<NewActivity>,
     ) -> impl Future<Output = Result<Vec<String>>> + Send + 'static {
-        self.0.call(move |connection| activity::open(connection, &activities))
+        self.0
+            .call(move |connection| activity::open(connection, &activities))
     }
 
     pub async fn task(&self, id: &str) -> Result<Option<Task>> {
         let id = id.to_owned();
-        self.0.call(move |connection| activity::task(connection, &id)).await
+        self.0
+            .call(move |connection| activity::task(connection, &id))
+            .await
     }
 
     pub async fn unfinished(&self) -> Result<Vec<Task>> {
-        self.0.call(|connection| activity::unfinished(connection)).await
+        self.0
+            .call(|connection| activity::unfinished(connection))
+            .await
     }
 
     pub async fn start(&self, id: &str) -> Result<()> {
         let id = id.to_owned();
-        self.0.call(move |connection| activity::start(connection, &id)).await
+        self.0
+            .call(move |connection| activity::start(connection, &id))
+            .await
     }
 
     pub async fn end(&self, id: &str, ending: Ending) -> Result<()> {
         let id = id.to_owned();
-        self.0.call(move |connection| activity::end(connection, &id, &ending)).await
+        self.0
+            .call(move |connection| activity::end(connection, &id, &ending))
+            .await
     }
 
     pub async fn activity(&self, id: &str) -> Result<Option<Activity>> {
         let id = id.to_owned();
-        self.0.call(move |connection| activity::find(connection, &id)).await
+        self.0
+            .call(move |connection| activity::find(connection, &id))
+            .await
     }
 
     pub async fn activities(
@@ -61,14 +75,21 @@ impl Recorder {
     ) -> Result<Vec<Activity>> {
         self.0
             .call(move |connection| {
-                activity::list(connection, project.as_deref(), environment.as_deref(), limit)
+                activity::list(
+                    connection,
+                    project.as_deref(),
+                    environment.as_deref(),
+                    limit,
+                )
             })
             .await
     }
 
     pub async fn step_started(&self, id: &str, stage: Stage, name: &str) -> Result<u32> {
         let (id, name) = (id.to_owned(), name.to_owned());
-        self.0.call(move |connection| activity::step_started(connection, &id, stage, &name)).await
+        self.0
+            .call(move |connection| activity::step_started(connection, &id, stage, &name))
+            .await
     }
 
     pub async fn step_ended(
@@ -88,63 +109,87 @@ impl Recorder {
 
     pub async fn environment(&self, key: &EnvironmentKey) -> Result<Option<EnvironmentRecord>> {
         let key = key.clone();
-        self.0.call(move |connection| environment::find(connection, &key)).await
+        self.0
+            .call(move |connection| environment::find(connection, &key))
+            .await
     }
 
     pub async fn environments(
         &self,
         project: Option<wharf_config::name::ProjectName>,
     ) -> Result<Vec<EnvironmentRecord>> {
-        self.0.call(move |connection| environment::list(connection, project.as_ref())).await
+        self.0
+            .call(move |connection| environment::list(connection, project.as_ref()))
+            .await
     }
 
     pub async fn next_generation(&self, key: &EnvironmentKey) -> Result<u64> {
         let key = key.clone();
-        self.0.call(move |connection| environment::next_generation(connection, &key)).await
+        self.0
+            .call(move |connection| environment::next_generation(connection, &key))
+            .await
     }
 
     pub async fn set_live(&self, key: &EnvironmentKey, release: Option<u32>) -> Result<()> {
         let key = key.clone();
-        self.0.call(move |connection| environment::set_live(connection, &key, release)).await
+        self.0
+            .call(move |connection| environment::set_live(connection, &key, release))
+            .await
     }
 
     pub async fn forget_environment(&self, key: &EnvironmentKey) -> Result<()> {
         let key = key.clone();
-        self.0.call(move |connection| environment::forget(connection, &key)).await
+        self.0
+            .call(move |connection| environment::forget(connection, &key))
+            .await
     }
 
     pub async fn secret(&self, key: &EnvironmentKey, name: &str, fresh: String) -> Result<String> {
         let (key, name) = (key.clone(), name.to_owned());
-        self.0.call(move |connection| environment::secret(connection, &key, &name, &fresh)).await
+        self.0
+            .call(move |connection| environment::secret(connection, &key, &name, &fresh))
+            .await
     }
 
     pub async fn slug(&self, key: &str) -> Result<Option<SlugRecord>> {
         let key = key.to_owned();
-        self.0.call(move |connection| slug::find(connection, &key)).await
+        self.0
+            .call(move |connection| slug::find(connection, &key))
+            .await
     }
 
     pub async fn newest_slug(&self, base: &str) -> Result<Option<SlugRecord>> {
         let base = base.to_owned();
-        self.0.call(move |connection| slug::newest(connection, &base)).await
+        self.0
+            .call(move |connection| slug::newest(connection, &base))
+            .await
     }
 
     pub async fn add_slug(&self, record: SlugRecord) -> Result<()> {
-        self.0.call(move |connection| slug::add(connection, &record)).await
+        self.0
+            .call(move |connection| slug::add(connection, &record))
+            .await
     }
 
     pub async fn set_slug(&self, id: &str, key: &str, reused: bool) -> Result<()> {
         let (id, key) = (id.to_owned(), key.to_owned());
-        self.0.call(move |connection| activity::set_slug(connection, &id, &key, reused)).await
+        self.0
+            .call(move |connection| activity::set_slug(connection, &id, &key, reused))
+            .await
     }
 
     pub async fn unheld_slugs(&self, project: &str) -> Result<Vec<String>> {
         let project = project.to_owned();
-        self.0.call(move |connection| slug::unheld(connection, &project)).await
+        self.0
+            .call(move |connection| slug::unheld(connection, &project))
+            .await
     }
 
     pub async fn forget_slug(&self, key: &str) -> Result<()> {
         let key = key.to_owned();
-        self.0.call(move |connection| slug::forget(connection, &key)).await
+        self.0
+            .call(move |connection| slug::forget(connection, &key))
+            .await
     }
 
     /// Takes the next number and records the release as being made, in one go.
@@ -163,14 +208,22 @@ impl Recorder {
             .await
     }
 
-    pub async fn release(&self, key: &EnvironmentKey, number: u32) -> Result<Option<ReleaseRecord>> {
+    pub async fn release(
+        &self,
+        key: &EnvironmentKey,
+        number: u32,
+    ) -> Result<Option<ReleaseRecord>> {
         let key = key.clone();
-        self.0.call(move |connection| release::find(connection, &key, number)).await
+        self.0
+            .call(move |connection| release::find(connection, &key, number))
+            .await
     }
 
     pub async fn releases(&self, key: &EnvironmentKey) -> Result<Vec<ReleaseRecord>> {
         let key = key.clone();
-        self.0.call(move |connection| release::list(connection, &key)).await
+        self.0
+            .call(move |connection| release::list(connection, &key))
+            .await
     }
 
     pub async fn set_release(
@@ -180,16 +233,22 @@ impl Recorder {
         state: ReleaseState,
     ) -> Result<()> {
         let key = key.clone();
-        self.0.call(move |connection| release::set_state(connection, &key, number, state)).await
+        self.0
+            .call(move |connection| release::set_state(connection, &key, number, state))
+            .await
     }
 
     pub async fn add_process(&self, record: ProcessRecord) -> Result<()> {
-        self.0.call(move |connection| process::add(connection, &record)).await
+        self.0
+            .call(move |connection| process::add(connection, &record))
+            .await
     }
 
     pub async fn forget_process(&self, instance: &str) -> Result<()> {
         let instance = instance.to_owned();
-        self.0.call(move |connection| process::forget(connection, &instance)).await
+        self.0
+            .call(move |connection| process::forget(connection, &instance))
+            .await
     }
 
     pub async fn processes(&self) -> Result<Vec<ProcessRecord>> {

@@ -58,7 +58,10 @@ impl ReleaseState {
             "failed" => ReleaseState::Failed,
             "pruned" => ReleaseState::Pruned,
             other => {
-                return Err(StoreError::Unreadable { what: "release state", value: other.into() });
+                return Err(StoreError::Unreadable {
+                    what: "release state",
+                    value: other.into(),
+                });
             }
         })
     }
@@ -74,8 +77,10 @@ fn record(row: &Row<'_>) -> Result<ReleaseRecord, StoreError> {
         slug: row.get(2)?,
         commit: row.get(3)?,
         subject: row.get(4)?,
-        application: serde_json::from_str(&application)
-            .map_err(|_| StoreError::Unreadable { what: "release", value: application })?,
+        application: serde_json::from_str(&application).map_err(|_| StoreError::Unreadable {
+            what: "release",
+            value: application,
+        })?,
         activity: row.get(6)?,
         created: row.get(7)?,
     })
@@ -113,10 +118,9 @@ pub fn make(
     transaction
         .prepare_cached("UPDATE activity SET release = ?2 WHERE id = ?1")?
         .execute((&release.activity, release.number))?;
-    transaction.prepare_cached("UPDATE slug SET used = ?2 WHERE key = ?1")?.execute((
-        &release.slug,
-        now(),
-    ))?;
+    transaction
+        .prepare_cached("UPDATE slug SET used = ?2 WHERE key = ?1")?
+        .execute((&release.slug, now()))?;
     transaction.commit()?;
     Ok(())
 }
@@ -154,7 +158,9 @@ pub fn find(
             "SELECT {COLUMNS} FROM release
              WHERE project = ?1 AND environment = ?2 AND number = ?3"
         ))?
-        .query_row((key.project.as_str(), key.id.as_str(), number), |row| Ok(record(row)))
+        .query_row((key.project.as_str(), key.id.as_str(), number), |row| {
+            Ok(record(row))
+        })
         .optional()?
         .transpose()
 }

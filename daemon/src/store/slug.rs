@@ -102,7 +102,9 @@ pub fn unheld(connection: &Connection, project: &str) -> Result<Vec<String>, Sto
                  AND activity.state IN ('waiting', 'running'))
          ORDER BY used",
     )?;
-    Ok(statement.query_map([project], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    Ok(statement
+        .query_map([project], |row| row.get(0))?
+        .collect::<Result<_, _>>()?)
 }
 
 /// Forgets a slug before its directory is removed.
@@ -110,6 +112,8 @@ pub fn unheld(connection: &Connection, project: &str) -> Result<Vec<String>, Sto
 /// # Errors
 /// The database's.
 pub fn forget(connection: &Connection, key: &str) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM slug WHERE key = ?1")?.execute([key])?;
+    connection
+        .prepare_cached("DELETE FROM slug WHERE key = ?1")?
+        .execute([key])?;
     Ok(())
 }

@@ -223,6 +223,7 @@ mod tests {
             robots: None,
             files: None,
             pool: None,
+            unavailable: None,
         })
     }
 

@@ -410,7 +410,7 @@ impl Session {
             kind,
             actor: self.actor.clone(),
             commit: commit.clone(),
-            environment: (kind == Kind::Redeploy).then(|| EnvironmentRecord {
+            environment: (kind == Kind::Redeploy).then_some(EnvironmentRecord {
                 tip: commit.new,
                 ..record
             }),

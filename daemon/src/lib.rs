@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod execute;
 pub mod life;
 pub mod listen;
+pub mod order;
 pub mod plan;
 pub mod report;
 pub mod run;

@@ -5,6 +5,7 @@
 
 mod fleet;
 mod orders;
+pub mod reconcile;
 mod start;
 
 pub use fleet::{Condition, Health};
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use wharf_config::name::{BranchName, ProjectName};
 use wharf_config::problem::Problems;
 use wharf_wire::Refusal;
 
@@ -39,6 +41,13 @@ pub enum Event {
         activities: Vec<NewActivity>,
         /// Their ids, once they are recorded durably.
         reply: oneshot::Sender<Result<Vec<String>, Refusal>>,
+    },
+    /// A push may move these branches, and its bell may never ring.
+    Admitted {
+        /// The project.
+        project: ProjectName,
+        /// The branches.
+        branches: Vec<BranchName>,
     },
     /// Activities were recorded.
     Recorded {
@@ -167,6 +176,12 @@ impl Dispatch {
     fn take(&mut self, event: Event) {
         match event {
             Event::Order { activities, reply } => self.record(activities, reply),
+            Event::Admitted { project, branches } => {
+                let (world, desk) = (Arc::clone(&self.world), self.desk.clone());
+                self.tasks.spawn(async move {
+                    reconcile::after_admission(&world, &desk, project, branches).await;
+                });
+            }
             Event::Recorded { tickets, reply } => self.enqueue(tickets, reply),
             Event::Ended { activity } => {
                 self.running.remove(&activity);

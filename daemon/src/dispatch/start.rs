@@ -9,7 +9,7 @@ use wharf_wire::route::Unavailable;
 use wharf_wire::view::{Commit, Reason};
 
 use super::fleet::Member;
-use super::{Desk, Event, orders};
+use super::{Desk, Event, orders, reconcile};
 use crate::execute::activity::{Act, Record, never_began};
 use crate::execute::failure::Failure;
 use crate::execute::{World, deploy, launch, route, sweep};
@@ -61,6 +61,7 @@ pub async fn begin(world: Arc<World>, desk: Desk) -> Result<(), Failure> {
     for task in unfinished {
         take_up(&world, &desk, task).await?;
     }
+    reconcile::at_start(&world, &desk).await;
     while restarts.join_next().await.is_some() {}
     Ok(())
 }

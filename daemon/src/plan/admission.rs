@@ -93,6 +93,17 @@ pub fn wanted(updates: &[RefUpdate]) -> Vec<String> {
     commits
 }
 
+/// The branches that a push concerns.
+pub fn served(updates: &[RefUpdate]) -> Vec<BranchName> {
+    updates
+        .iter()
+        .filter_map(|update| match branch(update) {
+            Ok(Branch::Moves(name, _) | Branch::Goes(name)) => Some(name),
+            Ok(Branch::NotServed) | Err(_) => None,
+        })
+        .collect()
+}
+
 /// The runtimes that the pushed commits ask for.
 pub fn runtimes(files: &BTreeMap<String, Files>) -> Vec<Runtime> {
     files

@@ -6,21 +6,20 @@ use std::path::{Path, PathBuf};
 use wharf_config::files::{self, Entry, Files, WANTED};
 use wharf_config::name::BranchName;
 use wharf_config::project::Project;
-use wharf_wire::hook::{self, EntryKind, FilePart, Push, RefUpdate, Want};
+use wharf_wire::hook::{self, EntryKind, FilePart, Push, Want};
 use wharf_wire::outcome::{Exit, Kind};
-use wharf_wire::view::{Actor, Commit};
+use wharf_wire::view::Actor;
 use wharf_wire::{FromDaemon, Refusal, ToDaemon};
 
 use super::peer::Broken;
 use super::{Session, host, unexpected};
-use crate::dispatch::Event;
+use crate::dispatch::{Event, reconcile};
 use crate::execute::failure::chain;
-use crate::execute::{repository, source};
-use crate::plan::admission::{self, Branch, Facts, Found};
+use crate::execute::source;
+use crate::order::{self, Order, Rebuild};
+use crate::plan::admission::{self, Facts, Found};
 use crate::report;
-use crate::settings::{Settings, trust_domain};
 use crate::store::activity::NewActivity;
-use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
 
 /// Bytes of all wanted files of one push, at most.
 const MAX_FILES: usize = 16 << 20;
@@ -52,12 +51,19 @@ impl Session {
         let verdict = self.judge(&push, project.as_ref(), &files).await?;
         if !verdict.accepted {
             tracing::info!(
-                WHARF_PROJECT = project.map(|project| project.name.to_string()),
+                WHARF_PROJECT = project.as_ref().map(|project| project.name.to_string()),
                 WHARF_ACTOR = self.pusher(&push).name,
                 WHARF_RESULT = "refused",
                 "push refused: {}",
                 verdict.lines.first().map_or("", String::as_str)
             );
+        }
+        if verdict.accepted
+            && let Some(project) = project
+        {
+            // Whoever goes away now may never let post-receive run.
+            let branches = admission::served(&push.updates);
+            self.desk.send(Event::Admitted { project: project.name, branches }).await;
         }
         self.peer.send(&FromDaemon::Verdict(verdict)).await
     }
@@ -146,32 +152,31 @@ impl Session {
         };
         let options = Options::read(&push.options);
         let actor = self.pusher(&push);
-        let order = order(settings, project, push.updates, actor, &options);
-        let (activities, notes) = tokio::task::spawn_blocking(order)
-            .await
-            .map_err(|error| host(error.to_string()))?;
+        let rebuild = options.rebuild;
+        let order = tokio::task::spawn_blocking(move || {
+            order::of_updates(&settings, &project, push.updates, &actor, rebuild)
+        });
+        let Order { activities, notes } =
+            order.await.map_err(|error| host(error.to_string()))?;
         let activities = self.without_missing(activities).await?;
         let mut lines = options.warnings;
         lines.extend(notes.iter().flat_map(|note| report::remark(note)));
-        if activities.is_empty() {
-            self.peer
-                .send(&FromDaemon::Queued { activities: vec![] })
-                .await?;
-            self.peer.lines(lines).await?;
-            return self.end(Exit::Ok).await;
+        let (known, activities) = self.known(activities).await?;
+        let mut ids = known;
+        if !activities.is_empty() {
+            let ordered = self.desk.ask(|reply| Event::Order { activities, reply }).await;
+            let ordered = ordered.ok_or_else(|| host("the daemon is stopping".into()))?;
+            ids.extend(ordered.map_err(Broken::Refused)?);
         }
-        let ids = self
-            .desk
-            .ask(|reply| Event::Order { activities, reply })
-            .await
-            .ok_or_else(|| host("the daemon is stopping".into()))?
-            .map_err(Broken::Refused)?;
         self.peer
             .send(&FromDaemon::Queued {
                 activities: ids.clone(),
             })
             .await?;
         self.peer.lines(lines).await?;
+        if ids.is_empty() {
+            return self.end(Exit::Ok).await;
+        }
         if options.wait == Wait::No {
             for id in &ids {
                 self.peer
@@ -199,6 +204,28 @@ impl Session {
             }
         }
         Ok(kept)
+    }
+
+    /// Pushes that were taken up already, because their bell rang late: followed, not repeated.
+    async fn known(
+        &mut self,
+        activities: Vec<NewActivity>,
+    ) -> Result<(Vec<String>, Vec<NewActivity>), Broken> {
+        let (mut known, mut new) = (Vec::new(), Vec::new());
+        for activity in activities {
+            let (project, id) = (activity.key.project.to_string(), activity.key.id.to_string());
+            let newest = self.world.recorder.activities(Some(project), Some(id), 1).await;
+            let newest = newest.map_err(|error| host(chain(&error)))?.into_iter().next();
+            match newest.filter(|newest| {
+                newest.actor.source == reconcile::SOURCE
+                    && newest.kind == activity.kind
+                    && newest.commit.new == activity.commit.new
+            }) {
+                Some(newest) => known.push(newest.id),
+                None => new.push(activity),
+            }
+        }
+        Ok((known, new))
     }
 
     /// Takes in the updates that did not fit in the first frame.
@@ -278,7 +305,7 @@ async fn head(repository: &Path) -> Result<Option<BranchName>, Broken> {
 #[derive(Debug)]
 struct Options {
     wait: Wait,
-    rebuild: bool,
+    rebuild: Rebuild,
     warnings: Vec<String>,
 }
 
@@ -292,13 +319,13 @@ impl Options {
     fn read(options: &[String]) -> Options {
         let mut read = Options {
             wait: Wait::Yes,
-            rebuild: false,
+            rebuild: Rebuild::No,
             warnings: Vec::new(),
         };
         for option in options {
             match option.as_str() {
                 "nowait" => read.wait = Wait::No,
-                "rebuild" => read.rebuild = true,
+                "rebuild" => read.rebuild = Rebuild::Yes,
                 other => {
                     let shown: String = other.chars().take(40).collect();
                     let text = format!("unknown push option `{shown}`; known: nowait, rebuild");
@@ -307,96 +334,5 @@ impl Options {
             }
         }
         read
-    }
-}
-
-/// Reads what the activities need of the repository; runs on a blocking thread.
-fn order(
-    settings: std::sync::Arc<Settings>,
-    project: Project,
-    updates: Vec<RefUpdate>,
-    actor: Actor,
-    options: &Options,
-) -> impl FnOnce() -> (Vec<NewActivity>, Vec<String>) + Send + 'static {
-    let rebuild = options.rebuild;
-    move || {
-        let default = source::head(&project.repository);
-        let mut activities = Vec::new();
-        let mut notes = Vec::new();
-        for update in updates {
-            let (kind, name) = match admission::branch(&update) {
-                Ok(Branch::Moves(name, _)) => (Kind::Push, name),
-                Ok(Branch::Goes(name)) => (Kind::Delete, name),
-                Ok(Branch::NotServed) => {
-                    notes.push(stored(&update));
-                    continue;
-                }
-                // Only a hook that was passed by lets such a name in.
-                Err(reason) => {
-                    notes.push(format!("{reason}; nothing is deployed"));
-                    continue;
-                }
-            };
-            let environment = settings.environment(&project, &name, default.as_ref());
-            let key = EnvironmentKey {
-                project: project.name.clone(),
-                id: environment.id.clone(),
-            };
-            let commit = commit(&project.repository, &update);
-            let record = EnvironmentRecord {
-                key: key.clone(),
-                branch: name.clone(),
-                kind: environment.kind.as_str().to_owned(),
-                parent: environment.parent.map(|parent| parent.to_string()),
-                trust_domain: trust_domain(environment.kind).to_owned(),
-                status: "active".to_owned(),
-                tip: commit.new.clone(),
-                live: None,
-                generation: 0,
-            };
-            activities.push(NewActivity {
-                key,
-                branch: name,
-                kind,
-                actor: actor.clone(),
-                commit,
-                environment: (kind == Kind::Push).then_some(record),
-                rebuild,
-                target: None,
-            });
-        }
-        (activities, notes)
-    }
-}
-
-fn stored(update: &RefUpdate) -> String {
-    let name: String = update.name.chars().take(60).collect();
-    let name = name
-        .strip_prefix("refs/")
-        .unwrap_or(&name)
-        .replace("tags/", "tag ");
-    if update.deletes() {
-        format!("{name} is deleted; no environment hung on it.")
-    } else {
-        format!("{name} is stored; only branches are deployed.")
-    }
-}
-
-fn commit(repository: &Path, update: &RefUpdate) -> Commit {
-    let old = (!update.creates()).then(|| update.old.clone());
-    let new = (!update.deletes()).then(|| update.new.clone());
-    let subject = new
-        .as_deref()
-        .and_then(|new| repository::subject(repository, new).ok())
-        .unwrap_or_default();
-    let forced = match (&old, &new) {
-        (Some(old), Some(new)) => !repository::is_ancestor(repository, old, new).unwrap_or(true),
-        _ => false,
-    };
-    Commit {
-        old,
-        new,
-        subject,
-        forced,
     }
 }

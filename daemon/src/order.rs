@@ -1,0 +1,132 @@
+//! From ref updates to activities: what a push, or a bell that never rang, asks for.
+
+use std::path::Path;
+
+use wharf_config::name::BranchName;
+use wharf_config::project::Project;
+use wharf_wire::hook::RefUpdate;
+use wharf_wire::outcome::Kind;
+use wharf_wire::view::{Actor, Commit};
+
+use crate::execute::{repository, source};
+use crate::plan::admission::{self, Branch};
+use crate::settings::{Settings, trust_domain};
+use crate::store::activity::NewActivity;
+use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
+
+/// What a push asks for.
+#[derive(Debug, Default)]
+pub struct Order {
+    /// One an environment.
+    pub activities: Vec<NewActivity>,
+    /// What is to be said of refs that are not deployed.
+    pub notes: Vec<String>,
+}
+
+/// Whether a slug that is there may be used, as the pusher wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rebuild {
+    /// `-o rebuild`.
+    Yes,
+    /// As usual.
+    No,
+}
+
+/// Reads what the activities need of the repository. Blocks.
+pub fn of_updates(
+    settings: &Settings,
+    project: &Project,
+    updates: Vec<RefUpdate>,
+    actor: &Actor,
+    rebuild: Rebuild,
+) -> Order {
+    let default = source::head(&project.repository);
+    let mut order = Order::default();
+    for update in updates {
+        let (kind, name) = match admission::branch(&update) {
+            Ok(Branch::Moves(name, _)) => (Kind::Push, name),
+            Ok(Branch::Goes(name)) => (Kind::Delete, name),
+            Ok(Branch::NotServed) => {
+                order.notes.push(stored(&update));
+                continue;
+            }
+            // Only a hook that was passed by lets such a name in.
+            Err(reason) => {
+                order.notes.push(format!("{reason}; nothing is deployed"));
+                continue;
+            }
+        };
+        let commit = commit(&project.repository, &update);
+        let mut activity =
+            activity(settings, project, default.as_ref(), name, kind, commit, actor.clone());
+        activity.rebuild = rebuild == Rebuild::Yes;
+        order.activities.push(activity);
+    }
+    order
+}
+
+fn activity(
+    settings: &Settings,
+    project: &Project,
+    default: Option<&BranchName>,
+    branch: BranchName,
+    kind: Kind,
+    commit: Commit,
+    actor: Actor,
+) -> NewActivity {
+    let environment = settings.environment(project, &branch, default);
+    let key = EnvironmentKey { project: project.name.clone(), id: environment.id.clone() };
+    let record = EnvironmentRecord {
+        key: key.clone(),
+        branch: branch.clone(),
+        kind: environment.kind.as_str().to_owned(),
+        parent: environment.parent.map(|parent| parent.to_string()),
+        trust_domain: trust_domain(environment.kind).to_owned(),
+        status: "active".to_owned(),
+        tip: commit.new.clone(),
+        live: None,
+        generation: 0,
+    };
+    NewActivity {
+        key,
+        branch,
+        kind,
+        actor,
+        commit,
+        environment: (kind == Kind::Push).then_some(record),
+        rebuild: false,
+        target: None,
+    }
+}
+
+fn stored(update: &RefUpdate) -> String {
+    let name: String = update.name.chars().take(60).collect();
+    let name = name
+        .strip_prefix("refs/")
+        .unwrap_or(&name)
+        .replace("tags/", "tag ");
+    if update.deletes() {
+        format!("{name} is deleted; no environment hung on it.")
+    } else {
+        format!("{name} is stored; only branches are deployed.")
+    }
+}
+
+fn commit(repository: &Path, update: &RefUpdate) -> Commit {
+    let old = (!update.creates()).then(|| update.old.clone());
+    let new = (!update.deletes()).then(|| update.new.clone());
+    let subject = new
+        .as_deref()
+        .and_then(|new| repository::subject(repository, new).ok())
+        .unwrap_or_default();
+    let forced = match (&old, &new) {
+        (Some(old), Some(new)) => !repository::is_ancestor(repository, old, new).unwrap_or(true),
+        _ => false,
+    };
+    Commit {
+        old,
+        new,
+        subject,
+        forced,
+    }
+}

@@ -57,8 +57,15 @@ pub fn of_updates(
             }
         };
         let commit = commit(&project.repository, &update);
-        let mut activity =
-            activity(settings, project, default.as_ref(), name, kind, commit, actor.clone());
+        let mut activity = activity(
+            settings,
+            project,
+            default.as_ref(),
+            name,
+            kind,
+            commit,
+            actor.clone(),
+        );
         activity.rebuild = rebuild == Rebuild::Yes;
         order.activities.push(activity);
     }
@@ -75,7 +82,10 @@ fn activity(
     actor: Actor,
 ) -> NewActivity {
     let environment = settings.environment(project, &branch, default);
-    let key = EnvironmentKey { project: project.name.clone(), id: environment.id.clone() };
+    let key = EnvironmentKey {
+        project: project.name.clone(),
+        id: environment.id.clone(),
+    };
     let record = EnvironmentRecord {
         key: key.clone(),
         branch: branch.clone(),

@@ -165,7 +165,7 @@ fn job(
         kind: job::Kind::Process(job::Process {
             record: output.with_extension("exit"),
             output,
-            socket: paths.keeper_socket(id.as_str()),
+            socket: act.world.keepers.socket(id),
             restart: Backoff::default(),
             first_start_fails_is_final: true,
         }),

@@ -222,10 +222,10 @@ mod tests {
         wharf: shop, branch staging -> environment staging   push 4f2a
           build      composer install
           | error: not one of ours
-                     done                                              1m 42s
-          release    r42, 14 mounts                                      0.0s
+                     done                                                 1m 42s
+          release    r42, 14 mounts                                         0.0s
 
-        success: r42 is live                                     total 2m 01s
+        success: r42 is live                                        total 2m 01s
           https://staging.shop.example.com
         hint: undo with: wharf rollback -e staging
         staging now serves r42 (was r41).

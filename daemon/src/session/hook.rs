@@ -63,7 +63,12 @@ impl Session {
         {
             // Whoever goes away now may never let post-receive run.
             let branches = admission::served(&push.updates);
-            self.desk.send(Event::Admitted { project: project.name, branches }).await;
+            self.desk
+                .send(Event::Admitted {
+                    project: project.name,
+                    branches,
+                })
+                .await;
         }
         self.peer.send(&FromDaemon::Verdict(verdict)).await
     }
@@ -156,15 +161,17 @@ impl Session {
         let order = tokio::task::spawn_blocking(move || {
             order::of_updates(&settings, &project, push.updates, &actor, rebuild)
         });
-        let Order { activities, notes } =
-            order.await.map_err(|error| host(error.to_string()))?;
+        let Order { activities, notes } = order.await.map_err(|error| host(error.to_string()))?;
         let activities = self.without_missing(activities).await?;
         let mut lines = options.warnings;
         lines.extend(notes.iter().flat_map(|note| report::remark(note)));
         let (known, activities) = self.known(activities).await?;
         let mut ids = known;
         if !activities.is_empty() {
-            let ordered = self.desk.ask(|reply| Event::Order { activities, reply }).await;
+            let ordered = self
+                .desk
+                .ask(|reply| Event::Order { activities, reply })
+                .await;
             let ordered = ordered.ok_or_else(|| host("the daemon is stopping".into()))?;
             ids.extend(ordered.map_err(Broken::Refused)?);
         }
@@ -213,9 +220,19 @@ impl Session {
     ) -> Result<(Vec<String>, Vec<NewActivity>), Broken> {
         let (mut known, mut new) = (Vec::new(), Vec::new());
         for activity in activities {
-            let (project, id) = (activity.key.project.to_string(), activity.key.id.to_string());
-            let newest = self.world.recorder.activities(Some(project), Some(id), 1).await;
-            let newest = newest.map_err(|error| host(chain(&error)))?.into_iter().next();
+            let (project, id) = (
+                activity.key.project.to_string(),
+                activity.key.id.to_string(),
+            );
+            let newest = self
+                .world
+                .recorder
+                .activities(Some(project), Some(id), 1)
+                .await;
+            let newest = newest
+                .map_err(|error| host(chain(&error)))?
+                .into_iter()
+                .next();
             match newest.filter(|newest| {
                 newest.actor.source == reconcile::SOURCE
                     && newest.kind == activity.kind

@@ -195,11 +195,6 @@ impl Paths {
         self.run.join("keepers")
     }
 
-    /// The control socket of one keeper.
-    pub fn keeper_socket(&self, instance: &str) -> PathBuf {
-        self.keepers().join(format!("{instance}.sock"))
-    }
-
     /// Directories for the Unix sockets of applications.
     pub fn sockets(&self) -> PathBuf {
         self.run.join("apps")

@@ -1,0 +1,176 @@
+//! What is to be done: roll back, redeploy, cancel.
+
+use wharf_wire::ask::{Scope, SlugUse};
+use wharf_wire::event::Event as LogEvent;
+use wharf_wire::outcome::{Exit, Kind};
+use wharf_wire::view::Commit;
+use wharf_wire::{FromDaemon, Refusal};
+
+use super::super::peer::Broken;
+use super::super::scope::missing;
+use super::super::{Session, host};
+use super::store;
+use crate::dispatch::Event;
+use crate::execute::repository;
+use crate::report;
+use crate::store::activity::NewActivity;
+use crate::store::environment::EnvironmentRecord;
+use crate::store::release::ReleaseState;
+
+impl Session {
+    pub(super) async fn roll_back(
+        &mut self,
+        scope: &Scope,
+        release: Option<u32>,
+    ) -> Result<(), Broken> {
+        let record = self.environment(scope).await?;
+        let releases = self
+            .world
+            .recorder
+            .releases(&record.key)
+            .await
+            .map_err(store)?;
+        let offered = |number: u32| Some(number) != record.live;
+        let ready = releases
+            .iter()
+            .filter(|release| release.state == ReleaseState::Ready);
+        let mut ready = ready
+            .map(|release| release.number)
+            .filter(|number| offered(*number));
+        let target = match release {
+            Some(wanted) => ready.find(|number| *number == wanted),
+            // Newest first: the last one before the serving one.
+            None => ready.find(|number| record.live.is_none_or(|live| *number < live)),
+        };
+        let Some(target) = target else {
+            let message = match release {
+                Some(wanted) => format!("r{wanted} cannot serve {}", record.key.id),
+                None => format!("{} has no earlier release that served", record.key.id),
+            };
+            return Err(Broken::Refused(Refusal {
+                code: "no-release".into(),
+                message,
+                hint: Some(format!(
+                    "see which can: wharf releases -e {}",
+                    record.key.id
+                )),
+                exit: Exit::Refused,
+            }));
+        };
+        let commit = releases.iter().find(|release| release.number == target);
+        let commit = commit.map(|release| Commit {
+            old: None,
+            new: Some(release.commit.clone()),
+            subject: release.subject.clone(),
+            forced: false,
+        });
+        let commit = commit.unwrap_or_default();
+        self.order(record, Kind::Rollback, commit, SlugUse::Reuse, Some(target))
+            .await
+    }
+
+    pub(super) async fn redeploy(&mut self, scope: &Scope, slug: SlugUse) -> Result<(), Broken> {
+        let record = self.environment(scope).await?;
+        let settings = self.world.settings();
+        let project = settings.projects.get(&record.key.project).cloned();
+        let project = project.ok_or_else(|| missing("unknown-project", "its project is gone"))?;
+        let branch = format!("refs/heads/{}", record.branch);
+        let commit = tokio::task::spawn_blocking(move || {
+            let tip = repository::tips(&project.repository)
+                .ok()?
+                .into_iter()
+                .find(|tip| tip.name == branch.as_bytes())?;
+            let subject = repository::subject(&project.repository, &tip.commit).ok()?;
+            Some(Commit {
+                old: None,
+                new: Some(tip.commit),
+                subject,
+                forced: false,
+            })
+        })
+        .await
+        .map_err(|error| host(error.to_string()))?;
+        let commit = commit.ok_or_else(|| {
+            missing(
+                "no-commit",
+                &format!("branch {} has no tip to deploy", record.branch),
+            )
+            .hint("push it again")
+        })?;
+        self.order(record, Kind::Redeploy, commit, slug, None).await
+    }
+
+    pub(super) async fn order(
+        &mut self,
+        record: EnvironmentRecord,
+        kind: Kind,
+        commit: Commit,
+        slug: SlugUse,
+        target: Option<u32>,
+    ) -> Result<(), Broken> {
+        let activity = NewActivity {
+            key: record.key.clone(),
+            branch: record.branch.clone(),
+            kind,
+            actor: self.actor.clone(),
+            commit: commit.clone(),
+            environment: (kind == Kind::Redeploy).then_some(EnvironmentRecord {
+                tip: commit.new,
+                ..record
+            }),
+            rebuild: slug == SlugUse::Rebuild,
+            target,
+        };
+        let ids = self
+            .desk
+            .ask(|reply| Event::Order {
+                activities: vec![activity],
+                reply,
+            })
+            .await
+            .ok_or_else(|| host("the daemon is stopping".into()))?
+            .map_err(Broken::Refused)?;
+        self.peer
+            .send(&FromDaemon::Queued {
+                activities: ids.clone(),
+            })
+            .await?;
+        self.follow(&ids).await
+    }
+
+    pub(super) async fn cancel(&mut self, activity: String) -> Result<(), Broken> {
+        let id = self.meant(Some(activity), &Scope::default()).await?;
+        let by = self.actor.name.clone();
+        let wanted = id.clone();
+        let found = self
+            .desk
+            .ask(|reply| Event::Cancel {
+                activity: wanted,
+                by,
+                reply,
+            })
+            .await
+            .unwrap_or_default();
+        if !found {
+            return Err(Broken::Refused(Refusal {
+                code: "ended".into(),
+                message: format!("{id} has ended already"),
+                hint: Some(format!("see how: wharf log {id}")),
+                exit: Exit::Refused,
+            }));
+        }
+        // Its log ends when all of it is gone.
+        let mut log = self
+            .world
+            .logs
+            .follow(&id)
+            .await
+            .map_err(|error| host(error.to_string()))?;
+        while let Some(entry) = log.next().await.map_err(|error| host(error.to_string()))? {
+            if let LogEvent::Ended(_) = &entry.event {
+                self.peer.lines(report::lines(&entry.event, "")).await?;
+            }
+        }
+        self.end(Exit::Ok).await
+    }
+}

@@ -1,0 +1,88 @@
+//! What was printed: logs of activities and of applications.
+
+use std::path::Path;
+
+use tokio::io::AsyncReadExt;
+use wharf_wire::FromDaemon;
+use wharf_wire::ask::Scope;
+use wharf_wire::outcome::Exit;
+
+use super::super::peer::Broken;
+use super::super::scope::missing;
+use super::super::{Session, host};
+use super::store;
+
+/// Bytes of raw output in one frame: as JSON each may take four.
+const RAW: usize = 12 * 1024;
+
+impl Session {
+    /// The activity that is meant: by its id, or the newest of the scope.
+    pub(super) async fn meant(
+        &self,
+        activity: Option<String>,
+        scope: &Scope,
+    ) -> Result<String, Broken> {
+        let recorder = &self.world.recorder;
+        if let Some(id) = activity {
+            let shown: String = id.chars().take(20).collect();
+            let found = recorder.activity(&id).await.map_err(store)?;
+            return found.map(|activity| activity.id).ok_or_else(|| {
+                missing(
+                    "unknown-activity",
+                    &format!("there is no activity `{shown}`"),
+                )
+                .hint("see which there are: wharf activities")
+            });
+        }
+        let (project, key) = self.filter(scope).await?;
+        let project = project.map(|project| project.to_string());
+        let environment = key.map(|key| key.id.to_string());
+        let newest = recorder
+            .activities(project, environment, 1)
+            .await
+            .map_err(store)?;
+        newest
+            .into_iter()
+            .next()
+            .map(|activity| activity.id)
+            .ok_or_else(|| {
+                missing("unknown-activity", "there is no activity yet").hint("push a branch")
+            })
+    }
+
+    pub(super) async fn raw(&mut self, path: &Path) -> Result<(), Broken> {
+        match tokio::fs::File::open(path).await {
+            Ok(mut file) => {
+                let mut buffer = vec![0; RAW];
+                loop {
+                    let read = file.read(&mut buffer).await;
+                    match read.map_err(|error| host(error.to_string()))? {
+                        0 => break,
+                        n => {
+                            self.peer
+                                .send(&FromDaemon::Raw(buffer[..n].to_vec()))
+                                .await?
+                        }
+                    }
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(host(error.to_string())),
+        }
+        self.end(Exit::Ok).await
+    }
+
+    pub(super) async fn app_log(&mut self, scope: &Scope) -> Result<(), Broken> {
+        let key = self.environment(scope).await?.key;
+        let processes = self.world.recorder.processes().await.map_err(store)?;
+        for process in processes.into_iter().filter(|process| process.key == key) {
+            let path = self.world.paths.output(&process.instance);
+            let tail = crate::disk::read_tail(&path, 1 << 20).unwrap_or_default();
+            let header = format!("--- {} of r{} ---\n", process.name, process.release);
+            for chunk in std::iter::once(header.as_bytes()).chain(tail.chunks(RAW)) {
+                self.peer.send(&FromDaemon::Raw(chunk.to_vec())).await?;
+            }
+        }
+        self.end(Exit::Ok).await
+    }
+}

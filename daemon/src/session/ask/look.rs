@@ -1,0 +1,241 @@
+//! What is there: status, projects, environments, activities, releases.
+
+use std::collections::HashMap;
+
+use wharf_config::project::Kind as Type;
+use wharf_wire::ask::Scope;
+use wharf_wire::outcome::Exit;
+use wharf_wire::view::{self, Item};
+
+use super::super::Session;
+use super::super::peer::Broken;
+use super::{count, store};
+use crate::dispatch::{Condition, Event};
+use crate::execute::route;
+use crate::settings;
+use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
+use crate::store::release::ReleaseState;
+
+/// Activities in one answer, at most.
+const MOST: u32 = 1_000;
+
+impl Session {
+    pub(super) async fn status(&mut self) -> Result<(), Broken> {
+        let (waiting, running) = self
+            .desk
+            .ask(|reply| Event::Counts { reply })
+            .await
+            .unwrap_or_default();
+        let environments = self
+            .world
+            .recorder
+            .environments(None)
+            .await
+            .map_err(store)?;
+        let settings = self.world.settings();
+        let router = self.world.router.status().await;
+        let status = view::Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            uptime_seconds: self.since.elapsed().as_secs(),
+            router: router.as_ref().map_or_else(
+                |_| settings.host.listen.to_string(),
+                |(_, at)| at.to_string(),
+            ),
+            router_up: router.is_ok(),
+            state: self.world.paths.state().display().to_string(),
+            waiting: count(waiting),
+            running: count(running),
+            projects: count(settings.projects.len()),
+            environments: count(environments.len()),
+        };
+        self.item(Item::Status(status)).await?;
+        self.end(Exit::Ok).await
+    }
+
+    pub(super) async fn projects(&mut self) -> Result<(), Broken> {
+        let environments = self
+            .world
+            .recorder
+            .environments(None)
+            .await
+            .map_err(store)?;
+        let settings = self.world.settings();
+        for project in settings.projects.values() {
+            let own = environments
+                .iter()
+                .filter(|e| e.key.project == project.name)
+                .count();
+            let domain = match (&project.domain, &settings.host.domain) {
+                (Some(domain), _) => domain.to_string(),
+                (None, Some(domain)) => format!("{}.{domain}", project.name),
+                (None, None) => format!("{}.localhost", project.name),
+            };
+            self.item(Item::Project(view::Project {
+                name: project.name.to_string(),
+                repository: project.repository.display().to_string(),
+                domain,
+                environments: count(own),
+            }))
+            .await?;
+        }
+        self.end(Exit::Ok).await
+    }
+
+    pub(super) async fn environments(&mut self, scope: &Scope) -> Result<(), Broken> {
+        let project = self.project(scope)?.map(|project| project.name);
+        let records = self
+            .world
+            .recorder
+            .environments(project)
+            .await
+            .map_err(store)?;
+        let conditions = self
+            .desk
+            .ask(|reply| Event::Health { reply })
+            .await
+            .unwrap_or_default();
+        for record in parents_first(records) {
+            if let Some(wanted) = &scope.environment
+                && record.key.id.as_str() != wanted
+                && record.branch.as_str() != wanted
+            {
+                continue;
+            }
+            let view = self.environment_view(record, &conditions).await?;
+            self.item(Item::Environment(view)).await?;
+        }
+        self.end(Exit::Ok).await
+    }
+
+    pub(super) async fn environment_view(
+        &mut self,
+        record: EnvironmentRecord,
+        conditions: &HashMap<EnvironmentKey, Condition>,
+    ) -> Result<view::Environment, Broken> {
+        let recorder = &self.world.recorder;
+        let key = &record.key;
+        let newest = recorder
+            .activities(Some(key.project.to_string()), Some(key.id.to_string()), 1)
+            .await
+            .map_err(store)?;
+        let release = match record.live {
+            Some(live) => recorder.release(key, live).await.map_err(store)?,
+            None => None,
+        };
+        let health = match (&release, conditions.get(key)) {
+            (None, _) => "none".to_owned(),
+            (Some(release), _)
+                if release.application.web.is_none() && release.application.workers.is_empty() =>
+            {
+                "static".to_owned()
+            }
+            (Some(_), None) => "starting".to_owned(),
+            (Some(_), Some(condition)) if !condition.trouble.is_empty() => {
+                condition.trouble.join("; ")
+            }
+            (Some(_), Some(Condition { restarts: 0, .. })) => "healthy".to_owned(),
+            (Some(_), Some(condition)) => {
+                format!("healthy, restarted {} times", condition.restarts)
+            }
+        };
+        let url = record.live.and_then(|_| self.url_of(&record));
+        Ok(view::Environment {
+            project: key.project.to_string(),
+            id: key.id.to_string(),
+            branch: record.branch.to_string(),
+            kind: record.kind.clone(),
+            parent: record.parent.clone(),
+            status: record.status.clone(),
+            release: record.live,
+            commit: release.as_ref().map(|release| release.commit.clone()),
+            at_tip: release.as_ref().map(|release| &release.commit) == record.tip.as_ref(),
+            health,
+            url,
+            activity: newest.into_iter().next(),
+        })
+    }
+
+    fn url_of(&self, record: &EnvironmentRecord) -> Option<String> {
+        if let Some(route) = route::read(&self.world.paths, &record.key) {
+            return Some(route.url);
+        }
+        let settings = self.world.settings();
+        let project = settings.projects.get(&record.key.project)?;
+        let default = (record.kind == Type::Production.as_str()).then_some(&record.branch);
+        let environment = settings.environment(project, &record.branch, default);
+        let hosts = settings.hosts(project, &environment);
+        Some(settings::url(hosts.first()?, self.world.router.port()))
+    }
+
+    pub(super) async fn activities(&mut self, scope: &Scope, limit: u32) -> Result<(), Broken> {
+        let (project, key) = self.filter(scope).await?;
+        let activities = self
+            .world
+            .recorder
+            .activities(
+                project.map(|project| project.to_string()),
+                key.map(|key| key.id.to_string()),
+                limit.min(MOST),
+            )
+            .await
+            .map_err(store)?;
+        for activity in activities {
+            self.item(Item::Activity(activity)).await?;
+        }
+        self.end(Exit::Ok).await
+    }
+
+    pub(super) async fn releases(&mut self, scope: &Scope) -> Result<(), Broken> {
+        let record = self.environment(scope).await?;
+        let releases = self
+            .world
+            .recorder
+            .releases(&record.key)
+            .await
+            .map_err(store)?;
+        for release in releases {
+            let live = Some(release.number) == record.live;
+            let view = view::Release {
+                number: release.number,
+                commit: release.commit,
+                subject: release.subject,
+                slug: release.slug.chars().take(6).collect(),
+                live,
+                offered: release.state == ReleaseState::Ready && !live,
+                state: release.state.word().to_owned(),
+                activity: release.activity,
+                created: release.created,
+            };
+            self.item(Item::Release(view)).await?;
+        }
+        self.end(Exit::Ok).await
+    }
+}
+
+/// Parents before children, each project's production first.
+fn parents_first(records: Vec<EnvironmentRecord>) -> Vec<EnvironmentRecord> {
+    let mut rest = records;
+    let mut ordered: Vec<EnvironmentRecord> = Vec::with_capacity(rest.len());
+    while !rest.is_empty() {
+        let known = |record: &EnvironmentRecord, among: &[EnvironmentRecord]| {
+            among.iter().any(|other| {
+                other.key.project == record.key.project
+                    && Some(other.key.id.as_str()) == record.parent.as_deref()
+            })
+        };
+        let (ready, waiting): (Vec<_>, Vec<_>) = rest
+            .iter()
+            .cloned()
+            .partition(|record| !known(record, &rest));
+        if ready.is_empty() {
+            // A circle, which policy forbids: shown all the same.
+            ordered.extend(waiting);
+            break;
+        }
+        ordered.extend(ready);
+        rest = waiting;
+    }
+    ordered.sort_by(|a, b| a.key.project.cmp(&b.key.project));
+    ordered
+}

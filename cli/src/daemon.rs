@@ -128,7 +128,7 @@ impl Conversation {
     ///
     /// # Errors
     /// The daemon refuses, goes away, or takes too long.
-    pub fn next(&mut self) -> Result<Answer, Failure> {
+    pub fn answer(&mut self) -> Result<Answer, Failure> {
         match self.receive()? {
             FromDaemon::Queued { activities } => Ok(Answer::Queued(activities)),
             FromDaemon::Line(text) => Ok(Answer::Line(text)),
@@ -183,12 +183,12 @@ impl Conversation {
 /// Asks for records and returns them all, with how the daemon says to exit.
 ///
 /// # Errors
-/// As [`Conversation::next`].
+/// As [`Conversation::answer`].
 pub fn records(place: &Place, ask: Ask) -> Result<(Vec<Item>, Exit), Failure> {
     let mut conversation = Conversation::begin(place, ask)?;
     let mut items = Vec::new();
     loop {
-        match conversation.next()? {
+        match conversation.answer()? {
             Answer::Item(item) => items.push(*item),
             Answer::Line(text) => crate::failure::note(&text),
             Answer::Queued(_) | Answer::Raw(_) => {}

@@ -30,12 +30,12 @@ pub enum Lines {
 /// Asks, prints lines as they come, and returns how the command exits.
 ///
 /// # Errors
-/// As [`Conversation::next`], or nobody can be told.
+/// As [`Conversation::answer`], or nobody can be told.
 pub fn lines(place: &Place, ask: Ask, lines: Lines) -> Result<Exit, Failure> {
     let mut conversation = Conversation::begin(place, ask)?;
     let waiting = Waiting::begin();
     loop {
-        match conversation.next()? {
+        match conversation.answer()? {
             Answer::Line(text) => waiting.print(&plain(&text), lines)?,
             Answer::Queued(_) | Answer::Raw(_) | Answer::Item(_) => {}
             Answer::End(exit) => return Ok(exit),
@@ -52,7 +52,7 @@ pub fn events(place: &Place, ask: Ask) -> Result<Exit, Failure> {
     let mut conversation = Conversation::begin(place, ask)?;
     let mut kept = Vec::new();
     loop {
-        match conversation.next()? {
+        match conversation.answer()? {
             Answer::Item(item) => match *item {
                 Item::Event(entry) if follows => {
                     let text = serde_json::to_string(&entry).map_err(|error| {
@@ -85,7 +85,7 @@ pub fn bytes(place: &Place, ask: Ask) -> Result<Exit, Failure> {
         .is_terminal()
         .then(|| anstream::StripStream::new(io::stdout()));
     loop {
-        match conversation.next()? {
+        match conversation.answer()? {
             Answer::Raw(bytes) => match &mut terminal {
                 Some(out) => out
                     .write_all(&bytes)

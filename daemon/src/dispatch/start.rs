@@ -180,7 +180,7 @@ async fn take_up(world: &Arc<World>, desk: &Desk, task: Task) -> Result<(), Fail
                 )),
             };
             let mut end = never_began(&ticket.environment, live, State::Failed, reason);
-            let changed = "its deploy commands may have changed its data.";
+            let changed = "deploy commands may have changed its data.";
             end.ended.serves = crate::execute::activity::serves(&ticket.environment, live, changed);
             orders::close(world, desk, &ticket, end).await;
         }

@@ -106,7 +106,11 @@ impl Session {
                 }
             }
         }
+        let state = self.world.paths.state();
+        let free = tokio::task::block_in_place(|| crate::disk::free_space(&state)).ok();
+        let wanted = self.world.settings().host.keep_min_free;
         Ok(admission::judge(&Facts {
+            room: free.map(|free| (free.bytes, wanted)),
             project,
             repository: &push.repository,
             default_branch: default.as_ref(),

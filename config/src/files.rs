@@ -101,7 +101,7 @@ impl Files {
     }
 
     /// The text of the file at a path; none when nothing is there.
-    pub(crate) fn text(&self, path: &str) -> Result<Option<&str>, Problem> {
+    pub(crate) fn text(&self, path: &str) -> Result<Option<&str>, Problems> {
         let Some(entry) = self.get(path) else {
             return Ok(None);
         };
@@ -114,7 +114,8 @@ impl Files {
                     let (size, most) = (entry.size, MAX_FILE / 1024);
                     let message = format!("it has {size} bytes, at most {most} KiB are read");
                     return Err(Problem::new(path, "too-large", message)
-                        .hint("keep only configuration in it"));
+                        .hint("keep only configuration in it")
+                        .into());
                 }
             },
             EntryKind::Symlink => "a symbolic link",
@@ -122,16 +123,20 @@ impl Files {
             EntryKind::Submodule => "a submodule",
         };
         let message = format!("it is {what}, but must be a regular file");
-        Err(Problem::new(path, "not-a-file", message).hint("commit the file itself in its place"))
+        Err(Problem::new(path, "not-a-file", message)
+            .hint("commit the file itself in its place")
+            .into())
     }
 }
 
-fn utf8<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Problem> {
+fn utf8<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Problems> {
     std::str::from_utf8(bytes).map_err(|error| {
         let good = error.valid_up_to();
         let line = bytes[..good].iter().filter(|b| **b == b'\n').count() + 1;
         let message = format!("it is not UTF-8: byte 0x{:02x} in line {line}", bytes[good]);
-        Problem::new(path, "not-utf8", message).hint("save the file as UTF-8")
+        Problem::new(path, "not-utf8", message)
+            .hint("save the file as UTF-8")
+            .into()
     })
 }
 

@@ -27,6 +27,15 @@ pub(crate) fn shortened(text: &str, limit: usize) -> String {
     }
 }
 
+/// The nearest character boundary at or before a byte.
+pub(crate) fn boundary(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at)
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or_default()
+}
+
 /// Quotes a stranger's word within a message.
 pub(crate) fn quoted(text: &str) -> String {
     format!("`{}`", shortened(&plain(&shortened(text, QUOTED)), QUOTED))

@@ -62,7 +62,7 @@ impl Problem {
     /// The line and column of its place, both from 1; columns count characters.
     pub fn position(&self) -> Option<(usize, usize)> {
         let (text, span) = (self.text.as_deref()?, self.span.as_ref()?);
-        let before = &text[..text.floor_char_boundary(span.start)];
+        let before = &text[..crate::plain::boundary(text, span.start)];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
         Some((line, before[line_start..].chars().count() + 1))

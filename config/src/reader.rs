@@ -20,7 +20,7 @@ mod table;
 pub(crate) use item::Item;
 pub(crate) use table::Table;
 
-/// One file that is being read, and what is wrong with it so far.
+/// One file that is read, and what is wrong with it so far.
 pub(crate) struct Reader {
     file: String,
     text: Arc<str>,
@@ -36,21 +36,20 @@ impl Reader {
         }
     }
 
-    /// Reads a file of the operator's, who may link it from elsewhere. Only its name is shown where
-    /// it cannot be confused.
-    pub(crate) fn open(path: &Path) -> Result<Self, Problem> {
+    /// Reads a file of the operator's, who may link it from elsewhere.
+    pub(crate) fn open(path: &Path) -> Result<Self, Problems> {
         let name = path.display().to_string();
         let fail = |error: std::io::Error| {
-            Problem::new(
+            Problems::from(Problem::new(
                 name.clone(),
                 "unreadable",
                 format!("it cannot be read: {error}"),
-            )
+            ))
         };
         let meta = path.metadata().map_err(fail)?;
         // A pipe would block for ever.
         if !meta.is_file() {
-            return Err(Problem::new(name, "not-a-file", "it is not a regular file"));
+            return Err(Problem::new(name, "not-a-file", "it is not a regular file").into());
         }
         let mut entry = files::Files::default();
         let bytes = if meta.len() <= files::MAX_FILE {

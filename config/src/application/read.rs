@@ -35,8 +35,8 @@ pub(super) fn read(files: &Files) -> Result<Application, Problems> {
                 written
             })
         }
-        Err(problem) => {
-            problems.push(problem);
+        Err(found) => {
+            problems.extend(found);
             None
         }
     };

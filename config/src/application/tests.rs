@@ -1,1 +1,148 @@
+use proptest::prelude::*;
 
+use super::*;
+
+fn files(list: &[(&str, &str)]) -> Files {
+    let mut files = Files::default();
+    for (path, text) in list {
+        files.insert(*path, *text);
+    }
+    files
+}
+
+fn good(list: &[(&str, &str)]) -> Application {
+    read(&files(list)).unwrap_or_else(|problems| panic!("{}", problems.render(72)))
+}
+
+fn bad(list: &[(&str, &str)]) -> &'static str {
+    read(&files(list)).unwrap_err().first().code
+}
+
+fn runs(steps: &[Step]) -> Vec<&str> {
+    steps.iter().map(|step| step.run.as_str()).collect()
+}
+
+#[test]
+fn a_static_site_needs_no_file() {
+    assert!(good(&[("index.html", "")]).public.unwrap().is_top());
+    let app = good(&[("public/index.html", "")]);
+    assert_eq!(app.public.unwrap().as_str(), "public");
+    assert_eq!(app.sources, ["public/index.html: static site"]);
+}
+
+#[test]
+fn a_procfile_with_python() {
+    let text =
+        "# processes\nweb: python app.py\nmail: python mail.py\nrelease: python migrate.py\n";
+    let app = good(&[("Procfile", text), ("requirements.txt", "flask")]);
+    assert_eq!(app.web.unwrap().start, "python app.py");
+    assert_eq!(app.workers.len(), 1);
+    assert_eq!(runs(&app.deploy.run), ["python migrate.py"]);
+    assert_eq!(
+        runs(&app.build.steps),
+        [
+            "python3 -m venv /app/.venv",
+            "/app/.venv/bin/pip install -r requirements.txt"
+        ]
+    );
+    assert!(good(&[("Procfile", "mail: x")]).web.is_none());
+}
+
+#[test]
+fn npm() {
+    let start = r#"{"scripts":{"start":"node .","build":"tsc"}}"#;
+    let app = good(&[("package.json", start), ("package-lock.json", "{}")]);
+    assert_eq!(app.web.unwrap().start, "npm start");
+    assert_eq!(runs(&app.build.steps), ["npm ci", "npm run build"]);
+    let app = good(&[
+        ("package.json", start),
+        ("wharf.toml", "public = \"dist\"\nbuild = \"make\""),
+    ]);
+    assert_eq!((app.web, runs(&app.build.steps)), (None, vec!["make"]));
+    let build = r#"{"scripts":{"build":"vite build"}}"#;
+    assert_eq!(
+        bad(&[("package.json", build), ("index.html", "")]),
+        "nothing-to-serve"
+    );
+    let app = good(&[("package.json", build), ("wharf.toml", "public = \"dist\"")]);
+    assert_eq!(runs(&app.build.steps), ["npm install", "npm run build"]);
+}
+
+#[test]
+fn wharf_toml_whole() {
+    let text = r#"
+        runtime = "php:8.2"
+        public = "pub/"
+        [build]
+        cache = ["~/.composer/cache"]
+        steps = ["composer install", { name = "compile", run = "bin/compile" }]
+        [deploy]
+        run = "bin/migrate"
+        after = ["a", "b"]
+        health = { path = "/health", within = "30s" }
+        repeatable = true
+        [web]
+        start = "php -S 127.0.0.1:$PORT"
+        [workers]
+        mail = "bin/mail"
+        [mounts]
+        "var" = "private"
+        "pub/media" = "data"
+        [env]
+        MODE = "production"
+        KEY = { generate = "secret" }
+        TOKEN = { required = true, help = "the gateway's" }
+    "#;
+    let app = good(&[("wharf.toml", text)]);
+    assert_eq!(app.runtime.as_ref().unwrap().to_string(), "php:8.2");
+    assert!(app.runtime_at.is_some());
+    assert_eq!(app.build.steps[1].name, "compile");
+    assert_eq!(app.deploy.health.within, Duration::from_secs(30));
+    assert_eq!((app.mounts.len(), app.env.len()), (2, 3));
+    let json = serde_json::to_string(&app).unwrap();
+    let back: Application = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        back,
+        Application {
+            runtime_at: None,
+            ..app
+        }
+    );
+}
+
+#[test]
+fn files_that_are_none() {
+    assert_eq!(bad(&[]), "nothing-to-deploy");
+    assert_eq!(bad(&[("Procfile", "web python")]), "procfile-syntax");
+    assert_eq!(bad(&[("package.json", "{\"scripts\": ")]), "json-syntax");
+    let mut broken = files(&[]);
+    broken.insert("wharf.toml", vec![b'a', 0xff]);
+    assert_eq!(read(&broken).unwrap_err().first().code, "not-utf8");
+    for (kind, size, code) in [
+        (crate::files::EntryKind::Symlink, 1, "not-a-file"),
+        (crate::files::EntryKind::Directory, 0, "not-a-file"),
+        (crate::files::EntryKind::File, 10_000_000, "too-large"),
+    ] {
+        let entry = crate::files::Entry {
+            kind,
+            size,
+            content: None,
+        };
+        broken.0.insert("wharf.toml".to_owned(), entry);
+        assert_eq!(read(&broken).unwrap_err().first().code, code);
+    }
+}
+
+proptest! {
+    #[test]
+    fn hostile_text_never_comes_out_raw(toml in any::<String>(), procfile in any::<String>()) {
+        for text in [toml.clone(), format!("a = {toml:?}"), format!("{toml:?} = 1\nweb = 1")] {
+            if let Err(problems) = read(&files(&[("wharf.toml", &text), ("Procfile", &procfile)])) {
+                for line in problems.render(72).lines() {
+                    prop_assert!(line.len() <= 72, "{}", line);
+                    prop_assert!(line.bytes().all(|b| (b' '..=b'~').contains(&b)));
+                }
+            }
+        }
+    }
+}

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::{files::Files, problem::Problem};
+use crate::{
+    files::Files,
+    plain::boundary,
+    problem::{Problem, Problems},
+};
 
 const FILE: &str = "package.json";
 
@@ -17,14 +21,14 @@ pub(crate) struct Package {
 pub(crate) fn package(files: &Files, problems: &mut Vec<Problem>) -> Option<Package> {
     match read(files) {
         Ok(package) => package,
-        Err(problem) => {
-            problems.push(problem);
+        Err(found) => {
+            problems.extend(found);
             None
         }
     }
 }
 
-fn read(files: &Files) -> Result<Option<Package>, Problem> {
+fn read(files: &Files) -> Result<Option<Package>, Problems> {
     let Some(text) = files.text(FILE)? else {
         return Ok(None);
     };
@@ -45,14 +49,20 @@ fn read(files: &Files) -> Result<Option<Package>, Problem> {
         (serde_json::Value::Object(_), None) => return Ok(Some(Package::default())),
         (_, Some(serde_json::Value::Object(scripts))) => scripts,
         (serde_json::Value::Object(_), Some(_)) => {
-            return Err(wrong("`scripts` is not an object").hint("see npm help scripts"));
+            let problem = wrong("`scripts` is not an object");
+            return Err(problem.hint("see npm help scripts").into());
         }
-        _ => return Err(wrong("there is no object").hint("it begins with { and ends with }")),
+        _ => {
+            let problem = wrong("there is no object");
+            return Err(problem.hint("it begins with { and ends with }").into());
+        }
     };
     let has = |name: &str| match scripts.get(name) {
         None => Ok(false),
         Some(serde_json::Value::String(script)) => Ok(!script.trim().is_empty()),
-        Some(_) => Err(wrong(&format!("the script `{name}` is not a string"))),
+        Some(_) => {
+            Err::<_, Problems>(wrong(&format!("the script `{name}` is not a string")).into())
+        }
     };
     Ok(Some(Package {
         start: has("start")?,
@@ -67,5 +77,5 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
         .take(line.saturating_sub(1))
         .map(str::len)
         .sum();
-    text.floor_char_boundary((before + column.saturating_sub(1)).min(text.len()))
+    boundary(text, before + column.saturating_sub(1))
 }

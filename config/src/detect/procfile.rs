@@ -23,8 +23,8 @@ pub(crate) struct Procfile {
 pub(crate) fn procfile(files: &Files, problems: &mut Vec<Problem>) -> Option<Procfile> {
     let text: Arc<str> = match files.text(FILE) {
         Ok(text) => text?.into(),
-        Err(problem) => {
-            problems.push(problem);
+        Err(found) => {
+            problems.extend(found);
             return None;
         }
     };

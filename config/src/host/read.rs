@@ -88,7 +88,6 @@ pub(super) fn load(place: &Place) -> Result<Host, Problems> {
     }
     for file in &files {
         let merged = Reader::open(file)
-            .map_err(Problems::from)
             .and_then(|reader| reader.read(|table| merge(table, &mut host, file)));
         if let Err(found) = merged {
             problems.extend(found);

@@ -51,13 +51,11 @@ impl RelPath {
         if text == "." || text == "./" {
             return Ok(Self::top());
         }
-        if let Some(c) = text.chars().find(|c| c.is_control() || *c == '\\') {
-            return Err(NameError::character(
-                KIND,
-                text,
-                c,
-                "no control characters or backslashes",
-            ));
+        if text.contains(|c: char| c.is_control() || c == '\\') {
+            return Err(NameError::new(format!(
+                "path {} has a control character or a backslash",
+                plain::quoted(text)
+            )));
         }
         let path = text.strip_suffix('/').unwrap_or(text);
         let part = |part: &str| match part {

@@ -7,7 +7,7 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::Problem;
-use crate::plain::{plain, shortened};
+use crate::plain::{boundary, plain, shortened};
 
 /// At most this many problems are drawn, so that the first ones stay on the screen.
 const MAX_DRAWN: usize = 20;
@@ -97,7 +97,12 @@ fn place(problem: &Problem, width: usize) -> Vec<String> {
     let drawn = Renderer::plain()
         .term_width(usize::MAX / 4)
         .render(&[group]);
-    drawn.lines().map(str::to_owned).collect()
+    // It marks lines that it was not given; here they are not missed.
+    drawn
+        .lines()
+        .filter(|line| line.trim() != ":::")
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The part of one line that is drawn.
@@ -110,11 +115,11 @@ struct Shown {
 
 impl Shown {
     fn of(text: &str, span: &std::ops::Range<usize>, column: usize, width: usize) -> Self {
-        let start = text.floor_char_boundary(span.start);
+        let start = boundary(text, span.start);
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let rest = &text[line_start..];
         let line = rest.split(['\n', '\r']).next().unwrap_or_default();
-        let meant = text[start..text.floor_char_boundary(span.end.max(start))]
+        let meant = text[start..boundary(text, span.end.max(start))]
             .split(['\n', '\r'])
             .next()
             .unwrap_or_default()

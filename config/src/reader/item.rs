@@ -61,7 +61,6 @@ impl<'a> Item<'a> {
     }
 
     /// Reports that another version acts on this one word.
-
     pub(crate) fn later_value(&self, word: &str) {
         self.reader
             .later(self.value.span(), &format!("{} = \"{word}\"", self.path));

@@ -94,8 +94,13 @@ impl<'a> Table<'a> {
     }
 
     fn below(&self, key: &str) -> String {
+        let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let key = match !key.is_empty() && key.chars().all(bare) {
+            true => key.to_owned(),
+            false => format!("\"{key}\""),
+        };
         match self.path.as_str() {
-            "" => key.to_owned(),
+            "" => key,
             path => format!("{path}.{key}"),
         }
     }

@@ -1,6 +1,6 @@
 //! The programs themselves: real processes, real git, and a daemon that answers from a script.
 
-#![allow(clippy::unwrap_used)] // a test may
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod asking;
 mod remote;

@@ -1,1 +1,22 @@
-//! tests
+//! A world of its own for each test: real git, real daemon, real router, real sshd.
+//!
+//! Nothing here knows what Wharf should say; the tests in `tests/` do. Every wait is for an event and
+//! has a deadline; there are no sleeps and no retries.
+
+mod http;
+mod programs;
+mod rules;
+mod said;
+mod screen;
+mod sshd;
+mod tree;
+mod world;
+
+pub use http::{Page, fetch};
+pub use programs::{bin, gits};
+pub use rules::{lines_obey_the_rules, obeys_the_rules};
+pub use said::{LIMIT, Said, run, run_for};
+pub use screen::{Screen, on_terminal};
+pub use sshd::{Laptop, Sshd};
+pub use tree::Tree;
+pub use world::World;

@@ -1,0 +1,275 @@
+//! A host: directories, configuration, daemon and router, all of which end with it.
+
+use std::{
+    env,
+    fs::{self, File},
+    io::{BufRead as _, BufReader},
+    os::unix::{fs::symlink, net::UnixStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Mutex, mpsc},
+    thread,
+    time::Duration,
+};
+
+use wharf_wire::{
+    frame,
+    route::{FromRouter, ToRouter},
+};
+
+use crate::{Page, Said, Tree, bin, fetch, programs, run, said};
+
+/// How long the daemon may take until it answers.
+const READY: Duration = Duration::from_secs(20);
+/// The host file that every test has: any free port.
+const HOST: &str = "[router]\nlisten = \"127.0.0.1:0\"\n";
+
+/// A host of its own for one test.
+#[derive(Debug)]
+pub struct World {
+    directory: tempfile::TempDir,
+    daemon: Mutex<Option<Child>>,
+}
+
+impl World {
+    /// A host whose daemon answers.
+    pub fn new() -> World {
+        World::with_git(&programs::find("git"))
+    }
+
+    /// The same, where `git` is this one, for developers and for the host.
+    pub fn with_git(git: &Path) -> World {
+        World::prepared(git, HOST)
+    }
+
+    /// The same with the host's file, which should let the router choose its port.
+    pub fn with_host_file(text: &str) -> World {
+        World::prepared(&programs::find("git"), text)
+    }
+
+    fn prepared(git: &Path, host: &str) -> World {
+        // Paths of Unix sockets have at most 107 bytes.
+        let directory = tempfile::Builder::new()
+            .prefix("w.")
+            .tempdir_in("/tmp")
+            .expect("/tmp can be written");
+        let world = World {
+            directory,
+            daemon: Mutex::new(None),
+        };
+        for name in ["home", "tmp", "tools", "work", "wharf/config"] {
+            fs::create_dir_all(world.path(name)).expect("a directory can be made");
+        }
+        symlink(git, world.path("tools/git")).expect("a link can be made");
+        fs::write(world.path("wharf/config/wharfd.toml"), host).expect("a file can be written");
+        world.start();
+        world
+    }
+
+    /// A path below the world's directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The directory that `WHARF_HOME` names.
+    pub fn home(&self) -> PathBuf {
+        self.path("wharf")
+    }
+
+    /// The `PATH` of everybody here: Wharf's programs, this world's git, the machine's.
+    pub fn search_path(&self) -> String {
+        let path = env::var("PATH").expect("PATH is set");
+        format!(
+            "{}:{}:{path}",
+            bin().display(),
+            self.path("tools").display()
+        )
+    }
+
+    /// A program with this world's surroundings and nothing of the caller's.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .current_dir(self.path("work"))
+            .env("PATH", self.search_path())
+            .env("HOME", self.path("home"))
+            .env("TMPDIR", self.path("tmp"))
+            .env("WHARF_HOME", self.home())
+            .envs([("LC_ALL", "C.UTF-8"), ("TZ", "UTC"), ("TERM", "xterm")])
+            .envs([
+                ("GIT_CONFIG_NOSYSTEM", "1"),
+                ("GIT_CONFIG_GLOBAL", "/dev/null"),
+                ("GIT_TERMINAL_PROMPT", "0"),
+            ])
+            .envs([
+                ("GIT_AUTHOR_NAME", "Ada"),
+                ("GIT_AUTHOR_EMAIL", "ada@example.com"),
+                ("GIT_AUTHOR_DATE", "2026-01-02T03:04:05Z"),
+            ])
+            .envs([
+                ("GIT_COMMITTER_NAME", "Ada"),
+                ("GIT_COMMITTER_EMAIL", "ada@example.com"),
+                ("GIT_COMMITTER_DATE", "2026-01-02T03:04:05Z"),
+            ])
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `wharf` with these words, outside of any work tree.
+    #[track_caller]
+    pub fn wharf(&self, words: &[&str]) -> Said {
+        run(self.command("wharf").args(words))
+    }
+
+    /// A work tree with these files in its first commit, on `main`.
+    pub fn site(&self, name: &str, files: &[(&str, &str)]) -> Tree<'_> {
+        let tree = self.empty_tree(name);
+        for (file, text) in files {
+            tree.write(file, text);
+        }
+        tree.commit("First");
+        tree
+    }
+
+    /// A work tree with a copy of `examples/EXAMPLE` in its first commit, on `main`.
+    pub fn example(&self, example: &str, name: &str) -> Tree<'_> {
+        let tree = self.empty_tree(name);
+        let from = programs::workspace().join("examples").join(example);
+        run(self
+            .command("cp")
+            .arg("-R")
+            .arg(from.join("."))
+            .arg(tree.path()))
+        .ok();
+        tree.commit("First");
+        tree
+    }
+
+    fn empty_tree(&self, name: &str) -> Tree<'_> {
+        let path = self.path("work").join(name);
+        fs::create_dir_all(&path).expect("a directory can be made");
+        let tree = Tree::new(self, path);
+        tree.git(&["init", "--quiet", "--initial-branch=main"]).ok();
+        tree
+    }
+
+    /// The bare repository that `wharf init` makes for a project.
+    pub fn repository(&self, project: &str) -> PathBuf {
+        self.home().join(format!("git/{project}.git"))
+    }
+
+    /// What the router answers for a host name, such as `main--shop.localhost`.
+    pub fn get(&self, host: &str, path: &str) -> Page {
+        fetch(self.port(), host, path)
+    }
+
+    /// The port on which the router really listens.
+    pub fn port(&self) -> u16 {
+        let mut router = UnixStream::connect(self.home().join("run/router.sock"))
+            .expect("the router has a control socket");
+        router
+            .set_read_timeout(Some(READY))
+            .expect("a socket has timeouts");
+        frame::write(&mut router, &ToRouter::Status).expect("the router takes a question");
+        match frame::read(&mut router).expect("the router answers") {
+            Some(FromRouter::Status { listen, .. }) => listen.port(),
+            other => panic!("the router says {other:?}"),
+        }
+    }
+
+    /// Starts the daemon and waits until it says that it is ready.
+    pub fn start(&self) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.path("wharfd.log"))
+            .expect("a log can be written");
+        let mut child = self
+            .command("wharfd")
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("wharfd can be run");
+        let out = child.stdout.take().expect("piped");
+        *self.daemon() = Some(child);
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                if line == "ready" && tell.send(()).is_err() {
+                    return;
+                }
+            }
+        });
+        if told.recv_timeout(READY).is_err() {
+            panic!("wharfd is not ready\n{}", self.logs());
+        }
+    }
+
+    /// Kills the daemon alone, without a word; applications and router live on.
+    pub fn kill_daemon(&self) {
+        let child = self.daemon().take();
+        let mut child = child.expect("the daemon runs");
+        child.kill().expect("our own child can be killed");
+        child.wait().expect("a child can be waited for");
+    }
+
+    fn daemon(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
+        self.daemon.lock().expect("no test panics with it")
+    }
+
+    /// What daemon and router wrote for the operator.
+    pub fn logs(&self) -> String {
+        let mut logs = String::new();
+        let files = ["wharfd.log", "wharf/state/router.log"].map(|file| self.path(file));
+        for file in files {
+            let text = fs::read_to_string(&file).unwrap_or_default();
+            logs.push_str(&format!("--- {}\n{text}", file.display()));
+        }
+        logs
+    }
+
+    fn stop(&self) -> Result<(), String> {
+        let daemon = self.daemon().take();
+        let output = self.command("wharfd").arg("stop").output();
+        let output = output.map_err(|error| error.to_string())?;
+        if let Some(mut daemon) = daemon {
+            if !said::wait(&daemon, READY) {
+                daemon.kill().map_err(|error| error.to_string())?;
+            }
+            daemon.wait().map_err(|error| error.to_string())?;
+        }
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+impl Default for World {
+    fn default() -> World {
+        World::new()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let stopped = self.stop();
+        if thread::panicking() {
+            eprintln!("{}", self.logs());
+        }
+        // What a build froze is read-only; for root it makes no difference.
+        let writable = self
+            .command("chmod")
+            .args(["-R", "u+rwX"])
+            .arg(self.directory.path())
+            .output();
+        if let Err(error) = writable {
+            eprintln!("cannot make the world writable: {error}");
+        }
+        if let Err(problem) = stopped {
+            eprintln!("wharfd did not stop: {problem}");
+            assert!(thread::panicking(), "wharfd did not stop: {problem}");
+        }
+    }
+}

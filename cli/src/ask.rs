@@ -13,7 +13,7 @@ use wharf_wire::{
 use crate::{
     args::{self, Command, Global, Project},
     daemon,
-    failure::Failure,
+    failure::{self, Failure},
     follow::{self, Lines},
     remote,
     scope::{self, Wants, Whereto},
@@ -64,14 +64,17 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
                 Item::Project(project) => Some(project),
                 _ => None,
             });
-            print(json, &found, || {
-                status::draw_projects(&found, show::width())
-            })?;
+            print_all(
+                json,
+                &found,
+                "no projects yet; go to a work tree and run: wharf init",
+                || status::draw_projects(&found, show::width()),
+            )?;
             Ok(exit)
         }
         Command::Environments => {
             let (found, exit) = environments(place, scope)?;
-            print(json, &found, || {
+            print_all(json, &found, "no environments yet; push a branch", || {
                 environments::draw(&found, when::now(), show::width())
             })?;
             Ok(exit)
@@ -88,7 +91,7 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
                 Item::Activity(activity) => Some(activity),
                 _ => None,
             });
-            print(json, &found, || {
+            print_all(json, &found, "nothing happened yet", || {
                 activities::draw(&found, when::now(), show::width())
             })?;
             Ok(exit)
@@ -99,7 +102,7 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
                 Item::Release(release) => Some(release),
                 _ => None,
             });
-            print(json, &found, || {
+            print_all(json, &found, "no releases yet; push the branch", || {
                 releases::draw(&found, when::now(), show::width())
             })?;
             Ok(exit)
@@ -174,9 +177,7 @@ fn url(place: &Place, scope: Scope, json: bool) -> Result<Exit, Failure> {
         ("environment", &one.id),
         ("url", url),
     ]);
-    print(json, &record, || {
-        format!("{}\n", crate::failure::plain(url))
-    })?;
+    print(json, &record, || format!("{}\n", failure::plain(url)))?;
     Ok(Exit::Ok)
 }
 
@@ -195,6 +196,20 @@ fn log(place: &Place, scope: Scope, json: bool, log: &args::Log) -> Result<Exit,
         (false, true) => follow::events(place, ask(LogForm::Events)),
         (false, false) => follow::lines(place, ask(LogForm::Text), Lines::Data),
     }
+}
+
+/// As [`print`]; that there is nothing is talk, not data.
+fn print_all<T: Serialize>(
+    json: bool,
+    records: &[T],
+    nothing: &str,
+    draw: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    if records.is_empty() && !json {
+        failure::note(nothing);
+        return Ok(());
+    }
+    print(json, &records, draw)
 }
 
 fn print<T: Serialize>(

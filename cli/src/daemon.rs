@@ -183,7 +183,7 @@ impl Conversation {
 /// Asks for records and returns them all, with how the daemon says to exit.
 ///
 /// # Errors
-/// As [`Conversation::next`].
+/// As [`Conversation::answer`].
 pub fn records(place: &Place, ask: Ask) -> Result<(Vec<Item>, Exit), Failure> {
     let mut conversation = Conversation::begin(place, ask)?;
     let mut items = Vec::new();

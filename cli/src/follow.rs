@@ -30,7 +30,7 @@ pub enum Lines {
 /// Asks, prints lines as they come, and returns how the command exits.
 ///
 /// # Errors
-/// As [`Conversation::next`], or nobody can be told.
+/// As [`Conversation::answer`], or nobody can be told.
 pub fn lines(place: &Place, ask: Ask, lines: Lines) -> Result<Exit, Failure> {
     let mut conversation = Conversation::begin(place, ask)?;
     let waiting = Waiting::begin();

@@ -2,6 +2,7 @@
 
 use std::{
     fs::DirBuilder,
+    net::SocketAddr,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
@@ -10,7 +11,7 @@ use wharf_config::{
     name::{BranchName, EnvironmentId, ProjectName},
     place::Place,
 };
-use wharf_wire::{ask::Ask, outcome::Exit};
+use wharf_wire::{ask::Ask, outcome::Exit, view::Item};
 
 use crate::{
     daemon,
@@ -195,11 +196,20 @@ fn say_next(place: &Place, name: &ProjectName, branch: &str) -> Result<Exit, Fai
         (None, Ok(branch)) => Some(format!(
             "http://{}--{name}.localhost:{}",
             EnvironmentId::from_branch(&branch).as_str(),
-            host.listen.port()
+            port(place)?.unwrap_or(host.listen.port())
         )),
     };
     if let Some(url) = url {
         failure::note(&format!("it will answer at {url}"));
     }
     Ok(Exit::Ok)
+}
+
+/// The port that the router really has: the configuration may leave the choice to the system.
+fn port(place: &Place) -> Result<Option<u16>, Failure> {
+    let (items, _) = daemon::records(place, Ask::Status)?;
+    Ok(items.into_iter().find_map(|item| match item {
+        Item::Status(status) => Some(status.router.parse::<SocketAddr>().ok()?.port()),
+        _ => None,
+    }))
 }

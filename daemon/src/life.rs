@@ -118,6 +118,10 @@ async fn serve(place: Place, kind: PlaceKind) -> Result<(), End> {
     let world = Arc::new(means.world);
     let stopping = CancellationToken::new();
 
+    let findings = dispatch::find(&world).await.map_err(|failure| End::Host {
+        message: failure.reason.message,
+        hint: String::new(),
+    })?;
     let router = supervise::router(Arc::clone(&world), kind, stopping.clone()).await?;
     let (dispatch, desk) = Dispatch::new(Arc::clone(&world), means.settings);
     let looping = tokio::spawn(dispatch.run());
@@ -129,7 +133,7 @@ async fn serve(place: Place, kind: PlaceKind) -> Result<(), End> {
         desk.clone(),
         stopping.clone(),
     ));
-    let beginning = tokio::spawn(dispatch::begin(Arc::clone(&world), desk.clone()));
+    let beginning = tokio::spawn(dispatch::begin(Arc::clone(&world), desk.clone(), findings));
     say_ready(&world);
 
     let mut beginning = Some(beginning);

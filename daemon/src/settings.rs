@@ -85,11 +85,16 @@ impl Settings {
     }
 }
 
+/// The trust domain of what the operator protects.
+pub const PROTECTED: &str = "protected";
+/// The trust domain of everything else.
+pub const OPEN: &str = "open";
+
 /// The trust domain of a type: staging and production are protected, the rest is open.
 pub fn trust_domain(kind: Kind) -> &'static str {
     match kind {
-        Kind::Production | Kind::Staging => "protected",
-        Kind::Development => "open",
+        Kind::Production | Kind::Staging => PROTECTED,
+        Kind::Development => OPEN,
     }
 }
 

@@ -59,6 +59,59 @@ fn relative_links_lead_somewhere() {
     assert!(broken.is_empty(), "not there:\n{}", broken.join("\n"));
 }
 
+/// The first string literal behind each of the ways in which the code names an error's code.
+fn codes(text: &str) -> impl Iterator<Item = &str> {
+    [
+        "Failure::new(",
+        "missing(",
+        "code: \"",
+        "Problem::new(",
+        "finding(",
+    ]
+    .into_iter()
+    .flat_map(move |marker| text.split(marker).skip(1).map(move |rest| (marker, rest)))
+    .filter_map(|(marker, rest)| {
+        if marker.ends_with('"') {
+            return rest.split('"').next();
+        }
+        let call = &rest[..rest.find(')').unwrap_or(rest.len())];
+        call.split('"').skip(1).step_by(2).find(|word| {
+            !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+        })
+    })
+}
+
+#[test]
+fn every_error_code_is_listed() {
+    let listed = fs::read_to_string(root().join("docs/errors.md")).unwrap();
+    let mut found = 0;
+    let mut missing = Vec::new();
+    let mut directories = vec![root().join("daemon/src")];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for code in codes(text) {
+                found += 1;
+                if !listed.contains(&format!("| `{code}` |")) {
+                    missing.push(format!("{}: {code}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(found > 20, "codes are found at all");
+    assert!(
+        missing.is_empty(),
+        "not in docs/errors.md:\n{}",
+        missing.join("\n")
+    );
+}
+
 #[test]
 fn the_readme_shows_a_real_push() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();

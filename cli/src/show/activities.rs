@@ -7,9 +7,6 @@ use crate::failure::plain;
 
 /// Draws the table. `width` is the terminal's, if there is one.
 pub fn draw(activities: &[Activity], now: u64, width: Option<u16>) -> String {
-    if activities.is_empty() {
-        return "nothing happened yet\n".to_owned();
-    }
     let mut table = table(
         &[
             "ID", "WHERE", "WHAT", "STATE", "WHEN", "TOOK", "WHO", "COMMIT",

@@ -1,15 +1,16 @@
 //! The environments of a project, as a tree with what serves.
 
+use comfy_table::ColumnConstraint;
 use wharf_wire::view::{Activity, Environment};
 
 use super::{render, short, table, when};
 use crate::failure::plain;
 
+/// The address' column, from 0.
+const URL: usize = 3;
+
 /// Draws one tree a project. `width` is the terminal's, if there is one.
 pub fn draw(environments: &[Environment], now: u64, width: Option<u16>) -> String {
-    if environments.is_empty() {
-        return "no environments yet; push a branch\n".to_owned();
-    }
     let mut projects: Vec<&str> = Vec::new();
     for environment in environments {
         if !projects.contains(&environment.project.as_str()) {
@@ -17,30 +18,27 @@ pub fn draw(environments: &[Environment], now: u64, width: Option<u16>) -> Strin
         }
     }
     let mut table = table(
-        &[
-            "ENVIRONMENT",
-            "SERVES",
-            "STATE",
-            "HEALTH",
-            "URL",
-            "LAST ACTIVITY",
-        ],
+        &["ENVIRONMENT", "SERVES", "STATE", "URL", "LAST ACTIVITY"],
         width,
     );
+    let several = projects.len() > 1;
     for project in &projects {
         let own: Vec<&Environment> = environments
             .iter()
             .filter(|one| one.project == *project)
             .collect();
-        if projects.len() > 1 {
+        if several {
             table.add_row([plain(project)]);
         }
         for (stem, environment) in branches(&own) {
             table.add_row([
-                format!("{stem}{}", name(environment)),
+                format!(
+                    "{}{stem}{}",
+                    if several { "  " } else { "" },
+                    name(environment)
+                ),
                 serves(environment),
-                plain(&environment.status),
-                plain(&environment.health),
+                state(environment),
                 environment.url.as_deref().map(plain).unwrap_or_default(),
                 environment
                     .activity
@@ -49,6 +47,10 @@ pub fn draw(environments: &[Environment], now: u64, width: Option<u16>) -> Strin
                     .unwrap_or_default(),
             ]);
         }
+    }
+    // A wrapped address cannot be followed.
+    if let Some(column) = table.column_mut(URL) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
     }
     render(&mut table)
 }
@@ -115,6 +117,14 @@ fn serves(environment: &Environment) -> String {
             };
             plain(&format!("r{release} {commit}{behind}"))
         }
+    }
+}
+
+/// The status, and how its processes do where that is known.
+fn state(environment: &Environment) -> String {
+    match environment.health.as_str() {
+        "none" | "" => plain(&environment.status),
+        health => plain(&format!("{}, {health}", environment.status)),
     }
 }
 

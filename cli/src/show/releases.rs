@@ -7,9 +7,6 @@ use crate::failure::plain;
 
 /// Draws the table. `width` is the terminal's, if there is one.
 pub fn draw(releases: &[Release], now: u64, width: Option<u16>) -> String {
-    if releases.is_empty() {
-        return "no releases yet; push the branch\n".to_owned();
-    }
     let mut table = table(
         &[
             "RELEASE", "STATE", "ROLLBACK", "WHEN", "SLUG", "ACTIVITY", "COMMIT",

@@ -55,9 +55,6 @@ fn count(number: u32, what: &str) -> String {
 
 /// Draws the projects. `width` is the terminal's, if there is one.
 pub fn draw_projects(projects: &[Project], width: Option<u16>) -> String {
-    if projects.is_empty() {
-        return "no projects yet; go to a work tree and run: wharf init\n".to_owned();
-    }
     let mut table = table(&["PROJECT", "ENVIRONMENTS", "DOMAIN", "REPOSITORY"], width);
     for project in projects {
         table.add_row([

@@ -199,7 +199,7 @@ fn raw_bytes_stay_as_they_are_and_events_are_json() {
                 .collect(),
             false => serde_json::from_str(&out).unwrap(),
         };
-        assert_eq!(read, [event.clone()]);
+        assert_eq!(read, std::slice::from_ref(&event));
         daemon.join().unwrap();
     }
 }

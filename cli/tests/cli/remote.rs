@@ -1,13 +1,14 @@
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
+use std::path::PathBuf;
 
 use crate::world::{Said, World};
 
 /// An ssh that notes its arguments, prints what came, and exits with 3.
 fn fake_ssh(world: &World) -> PathBuf {
     let path = world.path("fake ssh");
-    let script = "#!/bin/sh\nfor word; do printf '%s\\n' \"$word\"; done\necho talk >&2\nexit 3\n";
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    world.script(
+        &path,
+        "for word; do printf '%s\\n' \"$word\"; done\necho talk >&2\nexit 3",
+    );
     path
 }
 

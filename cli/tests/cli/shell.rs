@@ -28,16 +28,13 @@ fn git_is_served_below_the_home_directory() {
 
 #[test]
 fn a_real_clone_and_push_go_through_it_and_the_hook_learns_the_name() {
-    use std::{fs, os::unix::fs::PermissionsExt as _};
     let world = World::new();
     let bare = world.bare("home/shop.git");
     let hook = bare.join("hooks/pre-receive");
-    fs::write(
+    world.script(
         &hook,
-        "#!/bin/sh\necho \"user=$WHARF_USER gl=$GL_USER home=$WHARF_HOME\"\n",
-    )
-    .unwrap();
-    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+        "echo \"user=$WHARF_USER gl=$GL_USER home=$WHARF_HOME\"",
+    );
 
     let ssh = format!(
         "sh -c 'shift; export SSH_ORIGINAL_COMMAND=\"$*\" GL_USER=mallory; exec {} --user alice --home {}' ssh",

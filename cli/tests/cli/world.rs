@@ -55,6 +55,19 @@ impl World {
         command
     }
 
+    /// A script, written by another process: were the file open for writing in this one, a child of
+    /// a neighbouring test could keep it so, and it could not be run.
+    pub(crate) fn script(&self, path: &Path, text: &str) {
+        let write = "printf '%s\n' '#!/bin/sh' \"$1\" > \"$0\" && chmod 755 \"$0\"";
+        let status = self
+            .command("sh")
+            .args(["-c", write])
+            .arg(path)
+            .arg(text)
+            .status();
+        assert!(status.unwrap().success());
+    }
+
     pub(crate) fn wharf(&self, line: &str) -> Said {
         let words = line.split(' ').filter(|word| !word.is_empty());
         Said::of(

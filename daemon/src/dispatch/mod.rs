@@ -9,7 +9,7 @@ pub mod reconcile;
 mod start;
 
 pub use fleet::{Condition, Health};
-pub use start::begin;
+pub use start::{Findings, begin, find};
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wharf_wire::outcome::{Kind, State};
-use wharf_wire::route::Unavailable;
 use wharf_wire::view::{Commit, Reason};
 
 use super::fleet::Member;
@@ -19,31 +18,54 @@ use crate::store::activity::Task;
 use crate::store::environment::EnvironmentRecord;
 use crate::store::log::Log;
 use crate::store::process::ProcessRecord;
-use crate::store::release::ReleaseRecord;
+use crate::store::release::{ReleaseRecord, ReleaseState};
 
 /// Releases that are started again at the same time, at most: their start is work for the host.
 const RESTARTS: usize = 4;
 
-/// Sweeps leftovers, takes unfinished activities up again, adopts or starts what should serve.
+/// What a new daemon found: processes that live, releases that must be started again.
+#[derive(Debug)]
+pub struct Findings {
+    members: Vec<Member>,
+    due: Vec<Due>,
+}
+
+/// Sweeps leftovers and finds what serves. Runs before the router does, so that after a reboot no
+/// request is sent to a port that somebody else may have taken meanwhile.
 ///
 /// # Errors
-/// When the store cannot be read.
-pub async fn begin(world: Arc<World>, desk: Desk) -> Result<(), Failure> {
-    sweep::sweep(&world)
+/// When the store cannot be read or a route cannot be written.
+pub async fn find(world: &Arc<World>) -> Result<Findings, Failure> {
+    sweep::sweep(world)
         .await
         .map_err(|error| Failure::host("cannot sweep", &error))?;
-    let unfinished = world.recorder.unfinished().await?;
     let processes = world.recorder.processes().await?;
-    let mut restarts = JoinSet::new();
+    let mut findings = Findings {
+        members: Vec::new(),
+        due: Vec::new(),
+    };
     for environment in world.recorder.environments(None).await? {
         let own: Vec<ProcessRecord> = processes
             .iter()
             .filter(|record| record.key == environment.key)
             .cloned()
             .collect();
-        let Some(due) = adopt(&world, &desk, environment, own).await? else {
-            continue;
-        };
+        adopt(world, environment, own, &mut findings).await?;
+    }
+    Ok(findings)
+}
+
+/// Takes unfinished activities up again, starts what should serve, makes up for missed bells.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn begin(world: Arc<World>, desk: Desk, findings: Findings) -> Result<(), Failure> {
+    for member in findings.members {
+        desk.send(Event::Watch(member)).await;
+    }
+    let unfinished = world.recorder.unfinished().await?;
+    let mut restarts = JoinSet::new();
+    for due in findings.due {
         // An environment with an activity of its own comes first: one at a time.
         if unfinished
             .iter()
@@ -120,6 +142,10 @@ async fn take_up(world: &Arc<World>, desk: &Desk, task: Task) -> Result<(), Fail
     );
     match decision {
         Recovery::Redo => {
+            if let Some(half) = task.release.filter(|_| task.kind != Kind::Rollback) {
+                let failed = ReleaseState::Failed;
+                world.recorder.set_release(&task.key, half, failed).await?;
+            }
             world
                 .logs
                 .open(&task.id)
@@ -132,7 +158,7 @@ async fn take_up(world: &Arc<World>, desk: &Desk, task: Task) -> Result<(), Fail
         }
         Recovery::Finish => {
             let release = task.release.expect("routed only with a release");
-            let (key, state) = (&task.key, crate::store::release::ReleaseState::Ready);
+            let (key, state) = (&task.key, ReleaseState::Ready);
             world.recorder.set_release(key, release, state).await?;
             world.recorder.set_live(key, Some(release)).await?;
             let reason = Reason {
@@ -154,7 +180,7 @@ async fn take_up(world: &Arc<World>, desk: &Desk, task: Task) -> Result<(), Fail
                 )),
             };
             let mut end = never_began(&ticket.environment, live, State::Failed, reason);
-            let changed = "its deploy commands may have changed its data.";
+            let changed = "deploy commands may have changed its data.";
             end.ended.serves = crate::execute::activity::serves(&ticket.environment, live, changed);
             orders::close(world, desk, &ticket, end).await;
         }
@@ -170,13 +196,13 @@ struct Due {
 }
 
 /// Adopts the processes that live and stops those that should not; says what is to be started
-/// again.
+/// again, and takes it out of the table until it is.
 async fn adopt(
     world: &Arc<World>,
-    desk: &Desk,
     environment: EnvironmentRecord,
     processes: Vec<ProcessRecord>,
-) -> Result<Option<Due>, Failure> {
+    findings: &mut Findings,
+) -> Result<(), Failure> {
     // What the table says is what serves, also where the record did not get that far.
     let route = route::read(&world.paths, &environment.key);
     let live = route
@@ -189,21 +215,27 @@ async fn adopt(
         match Member::find(world, record.clone()).await {
             Some(member) if of_live => {
                 adopted += 1;
-                desk.send(Event::Watch(member)).await;
+                findings.members.push(member);
             }
             _ => launch::stop_instance(world, &record.instance, None, launch::GRACE).await?,
         }
     }
-    let Some(number) = live else { return Ok(None) };
-    let release = world.recorder.release(&environment.key, number).await?;
-    Ok(release.and_then(|release| {
-        let application = &release.application;
-        let wanted = application.workers.len() + usize::from(application.web.is_some());
-        (adopted < wanted).then_some(Due {
+    let Some(number) = live else { return Ok(()) };
+    let Some(release) = world.recorder.release(&environment.key, number).await? else {
+        return Ok(());
+    };
+    let application = &release.application;
+    let wanted = application.workers.len() + usize::from(application.web.is_some());
+    if adopted < wanted {
+        if let Some(route) = route {
+            route::suspend(world, &environment.key, route).await?;
+        }
+        findings.due.push(Due {
             environment,
             release,
-        })
-    }))
+        });
+    }
+    Ok(())
 }
 
 impl Due {
@@ -250,10 +282,6 @@ impl Due {
             Log::silent(),
             cancel,
         )?;
-        let mut target = deploy::target(&act, &self.release, None);
-        target.unavailable = Some(Unavailable::Starting);
-        route::write(&act, target).await?;
-        route::confirm(&act).await;
         let launched = deploy::restore(&act, &self.release).await?;
         for process in launched.processes {
             if let Some(member) = Member::find(world, process.record).await {

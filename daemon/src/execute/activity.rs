@@ -272,7 +272,7 @@ fn conclude_failure(
         State::Failed
     };
     let changed = if touched {
-        "its deploy commands ran and may have changed its data."
+        "deploy commands may have changed its data."
     } else {
         "nothing was changed."
     };

@@ -18,6 +18,7 @@ use super::{repository, runtime, source};
 use crate::disk;
 use crate::report;
 use crate::run::sandbox::{Access, Bind, HOME, Sandbox};
+use crate::settings;
 use crate::store::slug::SlugRecord;
 
 /// At most this many files, links and directories in a slug.
@@ -88,6 +89,7 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
         base
     };
     say_why(act, &ingredients, &slug).await?;
+    say_border(act, &ingredients).await?;
     let made = make(act, &application, &ingredients, &slug, &commit).await;
     let work = act.world.paths.build(&act.task.id);
     tokio::task::block_in_place(|| disk::remove_tree(&work))
@@ -148,6 +150,27 @@ async fn usable(act: &Act, base: &SlugKey) -> Result<Option<SlugKey>, Failure> {
     let record = act.world.recorder.newest_slug(base.as_str()).await?;
     let key = record.and_then(|record| SlugKey::parse(&record.key).ok());
     Ok(key.filter(|key| act.world.paths.slugs().join(key.as_str()).is_dir()))
+}
+
+/// Says when the other trust domain has built the same: its result is not taken over.
+async fn say_border(act: &Act, ingredients: &Ingredients) -> Result<(), Failure> {
+    let other = match act.trust_domain() {
+        settings::PROTECTED => settings::OPEN,
+        _ => settings::PROTECTED,
+    };
+    let elsewhere = Ingredients {
+        trust_domain: other.to_owned(),
+        ..ingredients.clone()
+    };
+    if usable(act, &elsewhere.key()).await?.is_some() {
+        let own = act.trust_domain();
+        let text = format!("built again: {own} branches use no slug of {other} ones");
+        act.log.event(Event::StepStarted {
+            label: "build".into(),
+            text,
+        });
+    }
+    Ok(())
 }
 
 /// Says why the serving release's slug is not used again.

@@ -158,6 +158,13 @@ async fn stream(act: &Act, command: &Command<'_>, id: &JobId) -> Result<(Exit, P
 
 fn show(act: &Act, printed: &mut Printed, lines: Vec<String>) {
     for line in lines {
+        tracing::debug!(
+            target: "wharf-build",
+            WHARF_PROJECT = %act.key().project,
+            WHARF_ENVIRONMENT = %act.key().id,
+            WHARF_ACTIVITY = act.task.id,
+            "{line}"
+        );
         printed.shown += 1;
         if printed.shown <= SHOWN {
             act.log.event(Event::Output { text: line.clone() });

@@ -296,7 +296,6 @@ pub fn target(act: &Act, release: &ReleaseRecord, upstream: Option<Upstream>) ->
         release: release.number,
         public: public(act, &release.application, &release.slug),
         upstream,
-        unavailable: None,
     }
 }
 

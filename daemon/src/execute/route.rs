@@ -8,7 +8,10 @@ use wharf_wire::route::{Route, Unavailable, Upstream};
 
 use super::activity::Act;
 use super::failure::{Failure, chain};
+use super::world::World;
 use crate::disk;
+use crate::store::environment::EnvironmentKey;
+use crate::store::paths::Paths;
 
 /// What an environment's requests are to follow.
 #[derive(Debug)]
@@ -19,8 +22,6 @@ pub struct Target {
     pub public: Option<PathBuf>,
     /// The process that answers what is not a file.
     pub upstream: Option<Upstream>,
-    /// Nothing serves yet: the release's processes are being started.
-    pub unavailable: Option<Unavailable>,
 }
 
 /// Writes the route: the commit point. Recorded as live only after it is durable.
@@ -62,12 +63,9 @@ pub async fn write(act: &Act, target: Target) -> Result<(), Failure> {
         noindex: act.environment.kind != Kind::Production,
         public: target.public,
         upstream: target.upstream,
-        unavailable: target.unavailable,
+        unavailable: None,
     };
-    let path = act.world.paths.route(&act.project.name, &act.key().id);
-    let bytes = serde_json::to_vec(&route).expect("a route is plain data with UTF-8 paths");
-    tokio::task::block_in_place(|| disk::atomic_write(&path, &bytes, 0o644))
-        .map_err(|error| Failure::host("cannot write the route", &error))
+    store(&act.world, act.key(), &route)
 }
 
 /// Makes the router follow what was written. A router that is away reads it when it starts.
@@ -84,11 +82,38 @@ pub async fn confirm(act: &Act) {
     }
 }
 
+/// Takes an environment's processes out of the table: they are gone and will be started again.
+///
+/// # Errors
+/// When it cannot be recorded or written.
+pub async fn suspend(world: &World, key: &EnvironmentKey, route: Route) -> Result<(), Failure> {
+    let route = Route {
+        generation: world.recorder.next_generation(key).await?,
+        upstream: None,
+        unavailable: Some(Unavailable::Starting),
+        ..route
+    };
+    store(world, key, &route)?;
+    // Where the router runs already it must hear of it; where not, it will read it.
+    if let Err(error) = world
+        .router
+        .load(key.project.as_str(), key.id.as_str())
+        .await
+    {
+        tracing::debug!(error = chain(&error), "the router is not there yet");
+    }
+    Ok(())
+}
+
+fn store(world: &World, key: &EnvironmentKey, route: &Route) -> Result<(), Failure> {
+    let path = world.paths.route(&key.project, &key.id);
+    let bytes = serde_json::to_vec(route).expect("a route is plain data with UTF-8 paths");
+    tokio::task::block_in_place(|| disk::atomic_write(&path, &bytes, 0o644))
+        .map_err(|error| Failure::host("cannot write the route", &error))
+}
+
 /// What the table says of an environment; none where it has no route.
-pub fn read(
-    act_paths: &crate::store::paths::Paths,
-    key: &crate::store::environment::EnvironmentKey,
-) -> Option<Route> {
-    let bytes = std::fs::read(act_paths.route(&key.project, &key.id)).ok()?;
+pub fn read(paths: &Paths, key: &EnvironmentKey) -> Option<Route> {
+    let bytes = std::fs::read(paths.route(&key.project, &key.id)).ok()?;
     serde_json::from_slice(&bytes).ok()
 }

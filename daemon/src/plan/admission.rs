@@ -27,6 +27,8 @@ pub struct Facts<'a> {
     pub files: &'a BTreeMap<String, Files>,
     /// What the host has of each runtime that is asked for.
     pub runtimes: &'a BTreeMap<String, Found>,
+    /// Bytes that are free for the state, and that must stay free; none where it is not known.
+    pub room: Option<(u64, u64)>,
     /// What each branch serves now, for the last line.
     pub serving: &'a BTreeMap<String, u32>,
 }
@@ -123,6 +125,19 @@ pub fn judge(facts: &Facts<'_>) -> Verdict {
         );
         return verdict(lines, notes, facts);
     };
+    if let Some((free, wanted)) = facts.room
+        && free < wanted
+    {
+        let text = format!(
+            "only {} MiB are free, {} must stay free",
+            free >> 20,
+            wanted >> 20
+        );
+        reasons.extend(report::reason(
+            &text,
+            Some("ask the host's operator to make room"),
+        ));
+    }
     let mut seen: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for update in facts.updates {
         match branch(update) {

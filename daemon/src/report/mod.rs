@@ -140,8 +140,20 @@ fn ended_activity(width: usize, ended: &Ended) -> Vec<String> {
     for hint in &ended.hints {
         lines.extend(wrapped(width, "hint: ", "  ", hint));
     }
-    lines.extend(wrapped(width, "", "  ", &ended.serves));
+    lines.extend(serves(width, &ended.serves));
     lines
+}
+
+/// What serves now, on the very last line: what does not fit beside it goes before it.
+fn serves(width: usize, text: &str) -> Vec<String> {
+    match text.split_once("; ") {
+        Some((serves, rest)) if text.len() > width => {
+            let mut lines = wrapped(width, "", "  ", rest);
+            lines.extend(wrapped(width, "", "  ", &format!("{serves}.")));
+            lines
+        }
+        _ => wrapped(width, "", "  ", text),
+    }
 }
 
 /// Wraps our own text; non-ASCII becomes `?`, so that it never surprises a terminal.

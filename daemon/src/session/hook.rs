@@ -12,7 +12,7 @@ use wharf_wire::view::Actor;
 use wharf_wire::{FromDaemon, Refusal, ToDaemon};
 
 use super::peer::Broken;
-use super::{Session, host, unexpected};
+use super::{Session, host, is_plain, unexpected};
 use crate::dispatch::{Event, reconcile};
 use crate::execute::failure::chain;
 use crate::execute::source;
@@ -106,7 +106,11 @@ impl Session {
                 }
             }
         }
+        let state = self.world.paths.state();
+        let free = tokio::task::block_in_place(|| crate::disk::free_space(&state)).ok();
+        let wanted = self.world.settings().host.keep_min_free;
         Ok(admission::judge(&Facts {
+            room: free.map(|free| (free.bytes, wanted)),
             project,
             repository: &push.repository,
             default_branch: default.as_ref(),
@@ -267,16 +271,9 @@ impl Session {
 
     /// Who pushed: what `wharf-shell` or the git host says, else the peer's own name.
     fn pusher(&self, push: &Push) -> Actor {
-        let plain = |name: &str| {
-            !name.is_empty()
-                && name.len() <= 64
-                && name
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"._@+-".contains(&b))
-        };
         push.claims
             .iter()
-            .find(|claim| hook::CLAIMS.contains(&claim.source.as_str()) && plain(&claim.name))
+            .find(|claim| hook::CLAIMS.contains(&claim.source.as_str()) && is_plain(&claim.name))
             .map(|claim| Actor {
                 name: claim.name.clone(),
                 source: claim.source.clone(),

@@ -73,6 +73,13 @@ impl Session {
                 exit: Exit::Failed,
             }));
         }
+        if let Some(name) = hello.client.strip_prefix(AS).filter(|name| is_plain(name)) {
+            // Behind a shared git account: `wharf-shell` says whose key it was, as to the hooks.
+            self.actor = Actor {
+                name: name.to_owned(),
+                source: "WHARF_USER".into(),
+            };
+        }
         let daemon = env!("CARGO_PKG_VERSION").into();
         self.peer
             .send(&FromDaemon::Welcome(Welcome {
@@ -91,6 +98,18 @@ impl Session {
     async fn end(&mut self, exit: Exit) -> Result<(), Broken> {
         self.peer.send(&FromDaemon::End { exit }).await
     }
+}
+
+/// How `wharf` says on whose behalf it asks.
+const AS: &str = "wharf as ";
+
+/// Whether a name that somebody claims may be recorded and shown.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 64
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._@+-".contains(&b))
 }
 
 fn unexpected(wanted: &str) -> Broken {

@@ -18,6 +18,9 @@ pub fn obeys_the_rules(transcript: &str) {
     if groups.is_empty() {
         broken.push("no environment is named".to_owned());
     }
+    if let Some(rule) = broken_beginning(transcript, groups.len()) {
+        broken.push(rule.to_owned());
+    }
     for (environment, lines) in &groups {
         for rule in broken_course(lines) {
             broken.push(format!("{environment}: {rule}"));
@@ -68,6 +71,25 @@ fn broken_lines(transcript: &str) -> Vec<String> {
     broken
 }
 
+/// What is wrong with the first lines: the second one tells about Ctrl-C, unless a long first line
+/// goes on in it.
+fn broken_beginning(transcript: &str, environments: usize) -> Option<&'static str> {
+    let mut lines = transcript.lines();
+    let first = lines.next().unwrap_or_default();
+    if !first.starts_with("wharf: ") {
+        return Some("its first line does not say what this is about");
+    }
+    if environments > 1 && !first.contains(&environments.to_string()) {
+        return Some("its first line does not say how many environments there are");
+    }
+    let told = lines
+        .find(|line| !line.starts_with("    "))
+        .is_some_and(|line| {
+            line.starts_with("  Ctrl-C stops watching, not the deploy. Log: wharf log ")
+        });
+    (!told).then_some("its second line does not tell about Ctrl-C and the log")
+}
+
 /// What is wrong with the course of one environment's lines.
 fn broken_course(lines: &[&str]) -> Vec<String> {
     let mut broken = Vec::new();
@@ -76,13 +98,6 @@ fn broken_course(lines: &[&str]) -> Vec<String> {
         .filter(|line| !line.starts_with(TOOL))
         .copied()
         .collect();
-    let second = ours.get(1).copied().unwrap_or_default();
-    let third = ours.get(2).copied().unwrap_or_default();
-    // A long first line is wrapped.
-    let watching = "Ctrl-C stops watching, not the deploy. Log: wharf log ";
-    if !second.contains(watching) && !(second.starts_with("  ") && third.contains(watching)) {
-        broken.push("its second line does not tell about Ctrl-C and the log".to_owned());
-    }
     let is_verdict = |line: &&str| {
         ["success: ", "error: ", "warning: "]
             .iter()

@@ -104,7 +104,10 @@ impl<'world> Tree<'world> {
     pub fn get(&self, path: &str) -> Page {
         let url = self.url();
         let address = url.strip_prefix("http://").expect("an http address");
-        let (host, port) = address.split_once(':').expect("an address with a port");
+        let (host, port) = address
+            .trim_end_matches('/')
+            .split_once(':')
+            .expect("an address with a port");
         fetch(port.parse().expect("a port"), host, path)
     }
 }

@@ -1,0 +1,100 @@
+//! `wharf` on a laptop: the same questions, answered by the host that the remote names.
+
+use crate::laptop::{PAGE, on_every_git, on_one_git, reads_as};
+
+#[test]
+fn every_question_can_be_asked_from_a_laptop() {
+    on_every_git(&[PAGE], |world, shop| {
+        shop.push(&["main"]).ok();
+        shop.write("index.html", "two\n");
+        shop.commit("Second");
+        shop.push(&["main"]).ok();
+        shop.push(&["main:staging"]).ok();
+        let url = format!("http://main--shop.localhost:{}", world.port());
+        assert_eq!(shop.url().trim_end_matches('/'), url);
+        for (name, words) in [
+            ("status", &["status"][..]),
+            ("environments", &["environments"]),
+            ("releases", &["releases"]),
+            ("activities", &["activities"]),
+            ("log", &["log"]),
+        ] {
+            let said = shop.wharf(words).ok();
+            assert_eq!(said.err, "", "{said}");
+            assert!(said.out.contains("main"), "{said}");
+            reads_as(&format!("asked {name}"), &ages(&said.out));
+            // The same on the host, where there is no ssh.
+            if name != "log" && name != "status" {
+                let mut here = vec!["--here", "--project", "shop", "--environment", "main"];
+                here.extend(words);
+                assert_eq!(ages(&world.wharf(&here).ok().out), ages(&said.out));
+            }
+        }
+        for words in [
+            &["environments", "--json"][..],
+            &["status", "--json"],
+            &["releases", "--json"],
+        ] {
+            let said = shop.wharf(words).ok();
+            assert!(said.out.starts_with(['{', '[']), "{said}");
+        }
+    });
+}
+
+#[test]
+fn hints_run_as_printed() {
+    on_one_git(&[PAGE], |_, shop| {
+        shop.push(&["main"]).ok();
+        shop.write("index.html", "two\n");
+        shop.commit("Second");
+        let said = shop.push(&["main"]).ok().transcript();
+        let undo = said
+            .lines()
+            .find_map(|line| line.strip_prefix("hint: undo with: "))
+            .unwrap_or_else(|| panic!("no hint to undo\n{said}"));
+        assert_eq!(undo, "wharf rollback -e main");
+        shop.sh(undo).ok().has("main now serves r1 (was r2).");
+        assert_eq!(shop.get("/").ok(), "one\n");
+        let log = said.split_once("Log: ").unwrap().1.lines().next().unwrap();
+        shop.sh(log).ok().has("main now serves r2 (was r1).");
+    });
+}
+
+#[test]
+fn acting_from_a_laptop() {
+    on_one_git(&[PAGE], |_, shop| {
+        shop.push(&["main"]).ok();
+        let said = shop.wharf(&["redeploy"]).ok();
+        reads_as("redeploy", &said.out);
+        let said = shop.wharf(&["redeploy", "--rebuild"]).ok();
+        assert!(said.out.contains("main now serves r3 (was r2)."), "{said}");
+        let said = shop.wharf(&["rollback", "r1"]).ok();
+        reads_as("rollback", &said.out);
+    });
+}
+
+#[test]
+fn exit_codes_pass_through() {
+    on_one_git(&[PAGE], |world, shop| {
+        shop.push(&["main"]).ok();
+        shop.wharf(&["rollback", "r99"]).exits(5).has("error: ");
+        shop.wharf(&["-e", "nothing", "releases"]).exits(5);
+        shop.wharf(&["log", "ffff"]).exits(5);
+        shop.wharf(&["rollback", "nonsense"]).exits(2);
+        shop.wharf(&["frobnicate"]).exits(2);
+        shop.write("wharf.toml", "build = \"exit 1\"\n");
+        shop.commit("Broken");
+        shop.push(&["main"]).ok().has("main still serves r1;");
+        shop.wharf(&["redeploy"])
+            .exits(3)
+            .has("main still serves r1;");
+        assert_eq!(shop.get("/").ok(), "one\n");
+        world.kill_daemon();
+        shop.wharf(&["status"]).exits(4);
+    });
+}
+
+/// Makes what depends on the time of day the same.
+fn ages(text: &str) -> String {
+    text.to_owned()
+}

@@ -1,0 +1,59 @@
+//! What every test here begins with: a project on a host, and somebody's work tree elsewhere.
+
+use std::path::Path;
+
+use wharf_tests::{Sshd, Tree, World, gits};
+
+/// A site that is its files.
+pub(crate) const PAGE: (&str, &str) = ("index.html", "one\n");
+/// The configuration of a site that a shell builds.
+pub(crate) const BUILT: (&str, &str) =
+    ("wharf.toml", "public = \"out\"\nbuild = \"sh build.sh\"\n");
+
+/// Tells a story once for each git of this machine: its own host, its own people.
+pub(crate) fn on_every_git(files: &[(&str, &str)], story: impl Fn(&World, &Tree<'_>)) {
+    for git in gits() {
+        println!("with {}", git.display());
+        with_git(&git, files, &story);
+    }
+}
+
+/// Tells a story with the git that comes first.
+pub(crate) fn on_one_git(files: &[(&str, &str)], story: impl Fn(&World, &Tree<'_>)) {
+    with_git(&gits()[0], files, story);
+}
+
+fn with_git(git: &Path, files: &[(&str, &str)], story: impl Fn(&World, &Tree<'_>)) {
+    let world = World::with_git(git);
+    let sshd = Sshd::start(&world);
+    let mut shop = world.site("shop", files);
+    shop.init();
+    let ada = sshd.admit("ada");
+    sshd.give(&ada, &mut shop, "shop");
+    story(&world, &shop);
+}
+
+/// What differs from run to run, for snapshots.
+pub(crate) fn settings() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    for (from, to) in [
+        (r"localhost:\d+", "localhost:PORT"),
+        (r"(push|delete|redeploy|rollback) [0-9a-f]{4,8}\b", "$1 ID"),
+        (r"wharf log [0-9a-f]{4,8}\b", "wharf log ID"),
+        (r"slug( +)[0-9a-f]{6}\b", "slug$1SLUG"),
+        (r" +(total )?(\d+h )?(\d+m )?\d+(\.\d+)?s\b", " $1TIME"),
+        (r"\b[0-9a-f]{7}\b", "COMMIT"),
+        (r"/tmp/w\.\w{6}/", "/WORLD/"),
+    ] {
+        settings.add_filter(from, to);
+    }
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings
+}
+
+/// Compares with the snapshot of that name.
+#[track_caller]
+pub(crate) fn reads_as(name: &str, text: &str) {
+    settings().bind(|| insta::assert_snapshot!(name, text));
+}

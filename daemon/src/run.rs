@@ -18,5 +18,6 @@ pub mod inside;
 mod descriptors;
 mod signals;
 
+pub mod mask;
 pub mod output;
 pub mod raw_log;

@@ -89,6 +89,10 @@ pub async fn perform(world: Arc<World>, task: Task, cancel: CancellationToken) -
 }
 
 async fn make_and_deploy(act: &Act) -> Result<Option<u32>, Failure> {
+    if act.task.commit.forced {
+        act.log
+            .note("forced push: the tree is replaced, data is not touched");
+    }
     let built = build::build(act).await?;
     deploy::deploy(act, built).await.map(Some)
 }

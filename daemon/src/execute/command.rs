@@ -8,6 +8,7 @@ use super::activity::{Act, milliseconds};
 use super::failure::Failure;
 use crate::report;
 use crate::run::job::{self, Job, JobId};
+use crate::run::mask::Mask;
 use crate::run::output::{Sink, Tail};
 use crate::run::raw_log::RawLog;
 use crate::run::runner::Exit;
@@ -131,6 +132,8 @@ async fn stream(act: &Act, command: &Command<'_>, id: &JobId) -> Result<(Exit, P
         shown: 0,
         tail: Tail::new(LAST),
     };
+    let secrets = act.world.recorder.secrets(act.key()).await?;
+    let mut mask = Mask::new(&secrets);
     let mut sink = Sink::default();
     let mut stopping = false;
     loop {
@@ -144,6 +147,7 @@ async fn stream(act: &Act, command: &Command<'_>, id: &JobId) -> Result<(Exit, P
         };
         let Some(chunk) = chunk else { break };
         printed.bytes += chunk.len() as u64;
+        let chunk = mask.push(&chunk);
         tokio::task::block_in_place(|| raw.push(&chunk)).map_err(disk)?;
         show(act, &mut printed, sink.push(&chunk));
         if printed.bytes > command.output && !stopping {
@@ -151,6 +155,9 @@ async fn stream(act: &Act, command: &Command<'_>, id: &JobId) -> Result<(Exit, P
             act.world.runner.kill(id);
         }
     }
+    let rest = mask.finish();
+    tokio::task::block_in_place(|| raw.push(&rest)).map_err(disk)?;
+    show(act, &mut printed, sink.push(&rest));
     show(act, &mut printed, sink.finish().into_iter().collect());
     tokio::task::block_in_place(|| raw.finish()).map_err(disk)?;
     Ok((running.wait().await, printed))

@@ -14,6 +14,7 @@ use crate::report;
 use crate::run::job::{self, Backoff, Job, JobId};
 use crate::run::keeper::{Ended, State};
 use crate::run::keepers::Keeper;
+use crate::run::mask::Mask;
 use crate::run::output::{Sink, Tail};
 use crate::run::sandbox::{Access, Bind, Sandbox};
 use crate::store::process::ProcessRecord;
@@ -223,13 +224,13 @@ async fn healthy(
             // It may have died while another process answered on its port.
             match process.keeper.confirm().await.map_err(gone)? {
                 State::Started { .. } => {}
-                State::Exited { status, .. } => return Err(ended(act, process, Some(status))),
-                State::Stopped => return Err(ended(act, process, None)),
+                State::Exited { status, .. } => return Err(ended(act, process, Some(status)).await),
+                State::Stopped => return Err(ended(act, process, None).await),
             }
             act.did("health", last, began);
             Ok(upstream)
         }
-        Looked::Ended(status) => Err(ended(act, process, status)),
+        Looked::Ended(status) => Err(ended(act, process, status).await),
         Looked::Cancelled => Err(Failure::cancelled()),
         Looked::TooLate => {
             let within = report::duration(health.within.as_secs() * 1000);
@@ -237,7 +238,7 @@ async fn healthy(
                 "unhealthy",
                 format!("the new release was not healthy within {within}: {last}"),
             )
-            .details(output(act, process))
+            .details(output(act, process).await)
             .hint("it must listen on 127.0.0.1:$PORT, or on the Unix socket $SOCKET"))
         }
     }
@@ -250,7 +251,7 @@ enum Looked {
     Cancelled,
 }
 
-fn ended(act: &Act, process: &Process, status: Option<Ended>) -> Failure {
+async fn ended(act: &Act, process: &Process, status: Option<Ended>) -> Failure {
     let (how, code) = match status {
         Some(Ended::Code(code)) => (format!("with exit code {code}"), Some(code)),
         Some(Ended::Signal(signal)) => (format!("by signal {signal}"), None),
@@ -260,15 +261,22 @@ fn ended(act: &Act, process: &Process, status: Option<Ended>) -> Failure {
         "crashed",
         format!("the new release ended at its start, {how}"),
     )
-    .details(output(act, process))
+    .details(output(act, process).await)
     .exit_code(code)
     .hint("the web process must stay in the foreground and serve")
 }
 
 /// The last lines that a process printed, as people read them.
-fn output(act: &Act, process: &Process) -> Vec<String> {
+async fn output(act: &Act, process: &Process) -> Vec<String> {
     let path = act.world.paths.output(&process.record.instance);
     let bytes = crate::disk::read_tail(&path, 64 * 1024).unwrap_or_default();
+    // What cannot be starred is not shown.
+    let Ok(secrets) = act.world.recorder.secrets(act.key()).await else {
+        return Vec::new();
+    };
+    let mut mask = Mask::new(&secrets);
+    let mut bytes = mask.push(&bytes);
+    bytes.extend(mask.finish());
     let mut sink = Sink::default();
     let mut tail = Tail::new(super::command::LAST);
     let lines = sink.push(&bytes);

@@ -249,3 +249,14 @@ pub fn secret(
             row.get(0)
         })?)
 }
+
+/// Every generated value of an environment, to be starred wherever something is shown.
+///
+/// # Errors
+/// The database's.
+pub fn secrets(connection: &Connection, key: &EnvironmentKey) -> Result<Vec<String>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT value FROM secret WHERE project = ?1 AND environment = ?2")?;
+    let values = statement.query_map((key.project.as_str(), key.id.as_str()), |row| row.get(0))?;
+    Ok(values.collect::<Result<_, _>>()?)
+}

@@ -151,6 +151,13 @@ impl Recorder {
             .await
     }
 
+    pub async fn secrets(&self, key: &EnvironmentKey) -> Result<Vec<String>> {
+        let key = key.clone();
+        self.0
+            .call(move |connection| environment::secrets(connection, &key))
+            .await
+    }
+
     pub async fn slug(&self, key: &str) -> Result<Option<SlugRecord>> {
         let key = key.to_owned();
         self.0

@@ -11,6 +11,7 @@ use super::super::peer::Broken;
 use super::super::scope::missing;
 use super::super::{Session, host};
 use super::store;
+use crate::run::mask::Mask;
 
 /// Bytes of raw output in one frame: as JSON each may take four.
 const RAW: usize = 12 * 1024;
@@ -74,12 +75,16 @@ impl Session {
 
     pub(super) async fn app_log(&mut self, scope: &Scope) -> Result<(), Broken> {
         let key = self.environment(scope).await?.key;
+        let secrets = self.world.recorder.secrets(&key).await.map_err(store)?;
         let processes = self.world.recorder.processes().await.map_err(store)?;
         for process in processes.into_iter().filter(|process| process.key == key) {
             let path = self.world.paths.output(&process.instance);
             let tail = crate::disk::read_tail(&path, 1 << 20).unwrap_or_default();
+            let mut mask = Mask::new(&secrets);
+            let mut shown = mask.push(&tail);
+            shown.extend(mask.finish());
             let header = format!("--- {} of r{} ---\n", process.name, process.release);
-            for chunk in std::iter::once(header.as_bytes()).chain(tail.chunks(RAW)) {
+            for chunk in std::iter::once(header.as_bytes()).chain(shown.chunks(RAW)) {
                 self.peer.send(&FromDaemon::Raw(chunk.to_vec())).await?;
             }
         }

@@ -238,8 +238,11 @@ fn conclude_success(act: &Act, live: Option<u32>, began: Instant) -> Conclusion 
         (_, None) => (format!("{id} is done"), format!("{id} serves nothing.")),
     };
     let mut hints = Vec::new();
-    if matches!(act.task.kind, Kind::Push | Kind::Redeploy) && act.previous.is_some() {
-        hints.push(format!("undo with: wharf rollback -e {id}"));
+    if matches!(act.task.kind, Kind::Push | Kind::Redeploy) {
+        hints.push(match act.previous {
+            Some(_) => format!("undo with: wharf rollback -e {id}"),
+            None => "see all environments with: wharf environments".into(),
+        });
     }
     if act.task.kind == Kind::Rollback {
         hints.push("data was not touched; the next push deploys the branch's tip again".into());

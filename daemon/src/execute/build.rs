@@ -265,7 +265,7 @@ async fn check_out(act: &Act, commit: &str, work: &Path) -> Result<(), Failure> 
     for note in &checked.notes {
         act.log.event(Event::Warning { text: note.clone() });
     }
-    act.did("checkout", format!("{} files", checked.files), began);
+    act.did("checkout", report::count(checked.files, "file"), began);
     Ok(())
 }
 
@@ -356,7 +356,11 @@ async fn freeze(
     let size = frozen.bytes / 1024;
     act.did(
         "slug",
-        format!("{}: {} files, {size} KiB", slug.short(), frozen.files),
+        format!(
+            "{}: {}, {size} KiB",
+            slug.short(),
+            report::count(frozen.files, "file")
+        ),
         began,
     );
     Ok(())

@@ -67,6 +67,12 @@ pub fn reason(message: &str, hint: Option<&str>) -> Vec<String> {
     lines
 }
 
+/// So many of something, as people say it: `1 file`, `2 files`.
+pub fn count(number: u64, thing: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{ending}")
+}
+
 /// A line that must be seen.
 pub fn warning(text: &str) -> Vec<String> {
     wrapped(WIDTH, "warning: ", "  ", text)

@@ -28,8 +28,13 @@ enum Told {
 }
 
 impl Session {
-    /// Follows activities to their ends and exits by the worst of them.
-    pub(super) async fn follow(&mut self, ids: &[String]) -> Result<(), Broken> {
+    /// Follows activities to their ends and exits by the worst of them. The notes come when the
+    /// watcher knows what this is about and how to leave.
+    pub(super) async fn follow(
+        &mut self,
+        ids: &[String],
+        mut notes: Vec<String>,
+    ) -> Result<(), Broken> {
         let mut names = vec![String::new(); ids.len()];
         let mut finals: Vec<Option<(State, String)>> = vec![None; ids.len()];
         if let [_, _, ..] = ids {
@@ -37,6 +42,7 @@ impl Session {
             self.peer
                 .lines(vec![header, report::watching("ID")])
                 .await?;
+            self.peer.lines(std::mem::take(&mut notes)).await?;
         }
         let (tell, mut told) = mpsc::channel(BACKLOG);
         let mut followers = JoinSet::new();
@@ -74,7 +80,10 @@ impl Session {
                         .await?;
                     if matches!(entry.event, Event::Opened { .. }) && ids.len() == 1 {
                         let watching = report::watching(&ids[index]);
-                        self.peer.lines(vec![watching, String::new()]).await?;
+                        let mut lines = vec![watching];
+                        lines.append(&mut notes);
+                        lines.push(String::new());
+                        self.peer.lines(lines).await?;
                     }
                     if let Event::StepStarted { label, .. } = &entry.event {
                         last.doing(label);
@@ -101,7 +110,7 @@ impl Session {
     /// Sends one log, as far as it goes or to its end.
     pub(super) async fn log(&mut self, id: &str, follow: bool, events: bool) -> Result<(), Broken> {
         if follow && !events {
-            return self.follow(&[id.to_owned()]).await;
+            return self.follow(&[id.to_owned()], vec![]).await;
         }
         let mut follower = open(&self.world.logs, id).await?;
         let mut state = None;

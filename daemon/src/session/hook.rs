@@ -184,11 +184,12 @@ impl Session {
                 activities: ids.clone(),
             })
             .await?;
-        self.peer.lines(lines).await?;
         if ids.is_empty() {
+            self.peer.lines(lines).await?;
             return self.end(Exit::Ok).await;
         }
         if options.wait == Wait::No {
+            self.peer.lines(lines).await?;
             for id in &ids {
                 self.peer
                     .lines(vec![format!("queued; follow it with: wharf log {id} -f")])
@@ -196,7 +197,7 @@ impl Session {
             }
             return self.end(Exit::Ok).await;
         }
-        self.follow(&ids).await
+        self.follow(&ids, lines).await
     }
 
     /// A deletion of a branch that has no environment has nothing to do.

@@ -43,9 +43,24 @@ impl Session {
             None => ready.find(|number| record.live.is_none_or(|live| *number < live)),
         };
         let Some(target) = target else {
-            let message = match release {
-                Some(wanted) => format!("r{wanted} cannot serve {}", record.key.id),
-                None => format!("{} has no earlier release that served", record.key.id),
+            let known = |wanted| releases.iter().any(|release| release.number == wanted);
+            let (message, exit) = match release {
+                Some(wanted) if !known(wanted) => {
+                    let message = format!("{} has no release r{wanted}", record.key.id);
+                    (message, Exit::NotFound)
+                }
+                Some(wanted) if Some(wanted) == record.live => {
+                    let message = format!("{} serves r{wanted} already", record.key.id);
+                    (message, Exit::Refused)
+                }
+                Some(wanted) => {
+                    let message = format!("r{wanted} cannot serve {}", record.key.id);
+                    (message, Exit::Refused)
+                }
+                None => {
+                    let message = format!("{} has no earlier release that served", record.key.id);
+                    (message, Exit::Refused)
+                }
             };
             return Err(Broken::Refused(Refusal {
                 code: "no-release".into(),
@@ -54,7 +69,7 @@ impl Session {
                     "see which can: wharf releases -e {}",
                     record.key.id
                 )),
-                exit: Exit::Refused,
+                exit,
             }));
         };
         let commit = releases.iter().find(|release| release.number == target);
@@ -135,7 +150,7 @@ impl Session {
                 activities: ids.clone(),
             })
             .await?;
-        self.follow(&ids).await
+        self.follow(&ids, vec![]).await
     }
 
     pub(super) async fn cancel(&mut self, activity: String) -> Result<(), Broken> {

@@ -23,27 +23,44 @@ impl Page {
     }
 }
 
-/// Asks the router on a port of this machine. The name need not resolve.
+/// A visitor whose connections stay open between requests.
+#[derive(Debug)]
+pub struct Visitor {
+    agent: ureq::Agent,
+    port: u16,
+}
+
+impl Visitor {
+    /// A visitor of the router on a port of this machine.
+    pub fn new(port: u16) -> Visitor {
+        let agent = ureq::Agent::config_builder()
+            .timeout_global(Some(LIMIT))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .build()
+            .into();
+        Visitor { agent, port }
+    }
+
+    /// Asks for a page. The name need not resolve.
+    ///
+    /// # Errors
+    /// What went wrong on the way.
+    pub fn get(&self, host: &str, path: &str) -> Result<Page, ureq::Error> {
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let mut answer = self.agent.get(&url).header("Host", host).call()?;
+        Ok(Page {
+            status: answer.status().as_u16(),
+            body: answer.body_mut().read_to_string()?,
+        })
+    }
+}
+
+/// Asks the router on a port of this machine, over a connection of its own.
 #[track_caller]
 pub fn fetch(port: u16, host: &str, path: &str) -> Page {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(LIMIT))
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .proxy(None)
-        .build()
-        .into();
-    let url = format!("http://127.0.0.1:{port}{path}");
-    let mut answer = agent
-        .get(&url)
-        .header("Host", host)
-        .call()
-        .unwrap_or_else(|error| panic!("{host}{path} at port {port}: {error}"));
-    Page {
-        status: answer.status().as_u16(),
-        body: answer
-            .body_mut()
-            .read_to_string()
-            .expect("a page is text and arrives whole"),
-    }
+    Visitor::new(port)
+        .get(host, path)
+        .unwrap_or_else(|error| panic!("{host}{path} at port {port}: {error}"))
 }

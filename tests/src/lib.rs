@@ -12,7 +12,7 @@ mod sshd;
 mod tree;
 mod world;
 
-pub use http::{Page, fetch};
+pub use http::{Page, Visitor, fetch};
 pub use programs::{bin, gits};
 pub use rules::{lines_obey_the_rules, obeys_the_rules};
 pub use said::{LIMIT, Said, run, run_for};

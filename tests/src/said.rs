@@ -47,20 +47,33 @@ impl Said {
         self
     }
 
-    /// Itself, if one of its outputs holds the text.
+    /// Itself, if one of its outputs holds the text, on one line or wrapped.
     #[track_caller]
     pub fn has(self, text: &str) -> Said {
-        let found = self.out.contains(text) || self.err.contains(text);
-        assert!(found, "nothing says `{text}`\n{self}");
+        assert!(self.holds(text), "nothing says `{text}`\n{self}");
         self
     }
 
-    /// Itself, if none of its outputs holds the text.
+    /// Itself, if none of its outputs holds the text, on one line or wrapped.
     #[track_caller]
     pub fn lacks(self, text: &str) -> Said {
-        let found = self.out.contains(text) || self.err.contains(text);
-        assert!(!found, "something says `{text}`\n{self}");
+        assert!(!self.holds(text), "something says `{text}`\n{self}");
         self
+    }
+
+    fn holds(&self, text: &str) -> bool {
+        let whole = |output: &str| {
+            let lines = output
+                .lines()
+                .map(|line| line.strip_prefix("remote: ").unwrap_or(line));
+            lines
+                .flat_map(str::split_whitespace)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        [&self.out, &self.err]
+            .iter()
+            .any(|output| output.contains(text) || whole(output).contains(text))
     }
 
     /// What the hooks said to the pusher, without git's own prefix and padding.

@@ -1,0 +1,208 @@
+//! Wrong input of each kind: a clear error, a next step, and the old release serves.
+
+use std::os::unix::fs::symlink;
+
+use wharf_tests::{Said, Tree, World};
+
+use crate::app::{CONFIG, SERVER, deployed};
+
+/// What a wrong push must say, whatever is wrong with it.
+#[track_caller]
+fn serves_on(world: &World, shop: &Tree<'_>, said: Said) -> Said {
+    let transcript = said.transcript();
+    let last = transcript.lines().last().unwrap_or_default();
+    assert!(last.starts_with("main still serves r1"), "{said}");
+    assert!(transcript.contains("error: "), "{said}");
+    assert!(transcript.contains("hint: "), "{said}");
+    assert_eq!(shop.get("/").ok(), "one\n");
+    for place in ["builds", "jobs"] {
+        let left = std::fs::read_dir(world.home().join("state").join(place)).unwrap();
+        // The serving process's own job may stand until its keeper has read it.
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.is_empty(), "{place} holds {left:?}");
+    }
+    said
+}
+
+/// A push that pre-receive refuses.
+#[track_caller]
+fn refused(world: &World, shop: &Tree<'_>, what: &str) -> Said {
+    shop.commit("Wrong");
+    let said = serves_on(world, shop, shop.push(&["main"]).exits(1)).has(what);
+    shop.git(&["reset", "--quiet", "--hard", "HEAD~1"]).ok();
+    said
+}
+
+/// A push that is accepted and whose deployment fails.
+#[track_caller]
+fn failed(world: &World, shop: &Tree<'_>, what: &str) -> Said {
+    shop.commit("Wrong");
+    serves_on(world, shop, shop.push(&["--force", "main"]).exits(0)).has(what)
+}
+
+#[test]
+fn configurations_that_cannot_work_are_refused_with_every_reason() {
+    let world = World::new();
+    let shop = deployed(&world, "shop");
+    let config = |text: &str| shop.write("wharf.toml", text);
+
+    config("web = \"x\n");
+    refused(&world, &shop, "--> wharf.toml:1:9");
+
+    config("wep = \"x\"\n[deploy]\nhold = \"60s\"\n[biuld]\n");
+    refused(&world, &shop, "did you mean `web`?")
+        .has("unknown key `biuld`")
+        .has("`deploy.hold` is not supported yet")
+        .has("^^^");
+
+    config("runtime = \"ruby:99.9\"\nweb = \"x\"\n");
+    refused(&world, &shop, "error: this host has").has("wharf.toml:1:11");
+
+    config("[deploy]\nhealth = \"/\"\n");
+    refused(&world, &shop, "nothing says what to serve");
+
+    config("web = \"x\"\nenv = { PSP_TOKEN = { required = true, help = \"of the bank\" } }\n");
+    refused(&world, &shop, "variable PSP_TOKEN is required").has("of the bank");
+
+    config(&"#".repeat(10_000_000));
+    refused(
+        &world,
+        &shop,
+        "it has 10000000 bytes, at most 256 KiB are read",
+    );
+
+    std::fs::remove_file(shop.path().join("wharf.toml")).unwrap();
+    symlink("/etc/passwd", shop.path().join("wharf.toml")).unwrap();
+    refused(&world, &shop, "it is a symbolic link").lacks("root:x:0");
+}
+
+#[test]
+fn branches_that_cannot_be_environments_are_refused() {
+    let world = World::new();
+    let shop = deployed(&world, "shop");
+    for (name, reason) in [
+        ("-rf", "must begin with a letter or a digit"),
+        ("--exec=id", "must begin with a letter or a digit"),
+        ("a\u{a0}b", "has `\\u{a0}`"),
+        ("h\u{e9}", "has `\\u{e9}`"),
+        ("$(id)", "has `$`"),
+        ("HEAD", "`HEAD`"),
+    ] {
+        let said = shop.push(&[&format!("main:refs/heads/{name}")]).exits(1);
+        said.has(reason).has("nothing was").has("hint: ");
+    }
+    shop.push(&["--delete", "main"])
+        .exits(1)
+        .has("is production");
+    assert_eq!(shop.get("/").ok(), "one\n");
+}
+
+#[test]
+fn builds_that_fail_leave_the_old_release_serving() {
+    let world = World::with_host_file(
+        "[router]\nlisten = \"127.0.0.1:0\"\n[build.limits]\ntime = \"2s\"\n",
+    );
+    let shop = deployed(&world, "shop");
+    let build = |steps: &str| {
+        shop.write("wharf.toml", &format!("build = {steps}\n{}", CONFIG.1));
+    };
+
+    build("[\"true\", \"echo on the way >&2; exit 7\"]");
+    failed(&world, &shop, "build failed in step 2 of 2")
+        .has("exit code 7")
+        .has("  | on the way");
+
+    build("\"no-such-command\"");
+    failed(&world, &shop, "a command was not found");
+
+    build("\"kill -9 $$\"");
+    failed(&world, &shop, "ended by signal 9");
+
+    build("\"sleep 1000\"");
+    failed(&world, &shop, "stopped after 2.0s").has("build.limits.time");
+
+    build("\"mkfifo left-over\"");
+    failed(&world, &shop, "named pipe").has("left-over");
+}
+
+#[test]
+fn a_build_that_floods_is_stopped_and_the_daemon_stays_small() {
+    let world = World::new();
+    let shop = deployed(&world, "shop");
+    let flood = "build = \"yes 0123456789012345678901234567890123456789 | head -c 50000000\"\n";
+    shop.write("wharf.toml", &format!("{flood}{}", CONFIG.1));
+    let said = failed(&world, &shop, "it printed more than 20000000 bytes")
+        .has("build.limits.output")
+        .has("more lines; all of them: wharf log --raw");
+    assert!(said.transcript().lines().count() < 260, "{said}");
+    let daemon = std::fs::read_to_string(world.home().join("state/lock")).unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.trim())).unwrap();
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(peak < 100_000, "the daemon's peak is {peak} kB");
+}
+
+#[test]
+fn trees_that_cannot_be_checked_out_whole_are_named() {
+    let world = World::new();
+    let shop = deployed(&world, "shop");
+    let pointer = "version https://git-lfs.github.com/spec/v1\n\
+        oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
+    shop.write("big.bin", pointer);
+    failed(&world, &shop, "big.bin is only a pointer");
+    std::fs::remove_file(shop.path().join("big.bin")).unwrap();
+
+    let commit = shop.git(&["rev-parse", "HEAD"]).ok().out;
+    shop.git(&["add", "--all"]).ok();
+    let entry = format!("160000,{},library", commit.trim());
+    shop.git(&["update-index", "--add", "--cacheinfo", &entry])
+        .ok();
+    shop.git(&["commit", "--quiet", "--message", "Submodule"])
+        .ok();
+    let said = shop.push(&["--force", "main"]).exits(0);
+    serves_on(&world, &shop, said).has("submodules are not supported yet: library");
+}
+
+#[test]
+fn releases_that_do_not_serve_never_do() {
+    let world = World::new();
+    let shop = deployed(&world, "shop");
+    let config = |web: &str, rest: &str| {
+        shop.write(
+            "wharf.toml",
+            &format!(
+                "web = \"{web}\"\n[deploy]\nhealth = {{ path = \"/\", within = \"2s\" }}\n{rest}"
+            ),
+        );
+    };
+
+    config("sleep 1000", "");
+    failed(&world, &shop, "was not healthy within 2.0s")
+        .has("nothing listens")
+        .has("it printed nothing");
+
+    config("echo oops; exit 3", "");
+    failed(&world, &shop, "ended at its start, with exit code 3").has("  | oops");
+
+    config(
+        "exec python3 -m http.server --directory /tmp/none $PORT",
+        "",
+    );
+    failed(&world, &shop, "healthy");
+
+    config("exec python3 app.py", "run = \"echo migrating; exit 4\"\n");
+    failed(&world, &shop, "deploy failed in command 1 of 1")
+        .has("exit code 4")
+        .has("deploy commands may have changed its data");
+
+    // The next good push is clean.
+    shop.write("wharf.toml", CONFIG.1);
+    shop.write("app.py", SERVER.1);
+    shop.write("version", "two\n");
+    shop.commit("Good");
+    shop.push(&["--force", "main"]).ok().has("success: r");
+    assert_eq!(shop.get("/").ok(), "two\n");
+}

@@ -1,0 +1,9 @@
+//! Applications that live through whatever happens. Budget: 3 minutes on two cores.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod app;
+mod inputs;
+mod load;
+mod python;
+mod restarts;
+mod turns;

@@ -64,7 +64,8 @@ fn broken_lines(transcript: &str) -> Vec<String> {
         if !line.is_ascii() {
             broken.push(format!("a line of ours that is not ASCII: {line}"));
         }
-        if line.chars().count() > WIDTH {
+        // An address is never broken.
+        if line.chars().count() > WIDTH && !is_address(own) {
             broken.push(format!("a line of ours wider than {WIDTH}: {line}"));
         }
     }
@@ -108,10 +109,7 @@ fn broken_course(lines: &[&str]) -> Vec<String> {
         return broken;
     };
     let end = &ours[verdict..];
-    let url = end.iter().position(|line| {
-        let address = line.trim_start();
-        address.starts_with("http") && !address.contains(' ')
-    });
+    let url = end.iter().position(|line| is_address(line));
     let hint = end.iter().position(|line| line.starts_with("hint: "));
     let deleted = end[0].contains("deleted");
     match (end[0].starts_with("success: ") && !deleted, url, hint) {
@@ -129,6 +127,12 @@ fn broken_course(lines: &[&str]) -> Vec<String> {
         ));
     }
     broken
+}
+
+/// Whether a line holds an address and nothing else.
+fn is_address(line: &str) -> bool {
+    line.strip_prefix("  ")
+        .is_some_and(|address| address.starts_with("http") && !address.contains(' '))
 }
 
 /// Each environment's lines, without its prefix.

@@ -353,7 +353,7 @@ async fn freeze(
             bytes: frozen.bytes,
         })
         .await?;
-    let size = frozen.bytes / 1024;
+    let size = frozen.bytes.div_ceil(1024);
     act.did(
         "slug",
         format!(

@@ -67,6 +67,12 @@ pub async fn roll_back(act: &Act) -> Result<Option<u32>, Failure> {
         Failure::new("no-release", format!("r{number} cannot serve again"))
             .hint("see which can: wharf releases")
     })?;
+    let commit = release.commit.get(..8).unwrap_or(&release.commit);
+    act.did(
+        "release",
+        format!("r{number} again, commit {commit}"),
+        Instant::now(),
+    );
     serve(act, &release, CommandUse::Skip).await?;
     Ok(Some(number))
 }

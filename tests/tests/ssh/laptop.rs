@@ -37,12 +37,24 @@ fn with_git(git: &Path, files: &[(&str, &str)], story: impl Fn(&World, &Tree<'_>
 pub(crate) fn settings() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     for (from, to) in [
-        (r"localhost:\d+", "localhost:PORT"),
-        (r"(push|delete|redeploy|rollback) [0-9a-f]{4,8}\b", "$1 ID"),
+        (r"(localhost|127\.0\.0\.1):\d+", "${1}:PORT"),
+        (
+            r"(push|delete|redeploy|rollback) [0-9a-f]{4,8}\b",
+            "${1} ID",
+        ),
         (r"wharf log [0-9a-f]{4,8}\b", "wharf log ID"),
-        (r"slug( +)[0-9a-f]{6}\b", "slug$1SLUG"),
-        (r" +(total )?(\d+h )?(\d+m )?\d+(\.\d+)?s\b", " $1TIME"),
+        (r"slug( +)[0-9a-f]{6}\b", "slug${1}SLUG"),
+        (
+            r"(?m) +(total )?(\d+h )?(\d+m )?\d+(\.\d+)?s$",
+            " ${1}TIME",
+        ),
         (r"\b[0-9a-f]{7}\b", "COMMIT"),
+        // What stands in tables.
+        (r"\b\d+s ago|just now", "AGO"),
+        (r"\bAGO (\d+m ?)?\d+(\.\d+)?m?s\b", "AGO TIME"),
+        (r"(?m)^[0-9a-f]{4,8} shop/", "ID shop/"),
+        (r"\b[0-9a-f]{6} [0-9a-f]{4,8} ([0-9a-f]{8}) ", "SLUG ID $1 "),
+        (r"pid \d+, up \d+s", "pid PID, up TIME"),
         (r"/tmp/w\.\w{6}/", "/WORLD/"),
     ] {
         settings.add_filter(from, to);
@@ -55,5 +67,5 @@ pub(crate) fn settings() -> insta::Settings {
 /// Compares with the snapshot of that name.
 #[track_caller]
 pub(crate) fn reads_as(name: &str, text: &str) {
-    settings().bind(|| insta::assert_snapshot!(name, text));
+    settings().bind(|| insta::assert_snapshot!(name.replace(' ', "-"), text));
 }

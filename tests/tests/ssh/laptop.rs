@@ -44,10 +44,7 @@ pub(crate) fn settings() -> insta::Settings {
         ),
         (r"wharf log [0-9a-f]{4,8}\b", "wharf log ID"),
         (r"slug( +)[0-9a-f]{6}\b", "slug${1}SLUG"),
-        (
-            r"(?m) +(total )?(\d+h )?(\d+m )?\d+(\.\d+)?s$",
-            " ${1}TIME",
-        ),
+        (r"(?m) +(total )?(\d+h )?(\d+m )?\d+(\.\d+)?s$", " ${1}TIME"),
         (r"\b[0-9a-f]{7}\b", "COMMIT"),
         // What stands in tables.
         (r"\b\d+s ago|just now", "AGO"),

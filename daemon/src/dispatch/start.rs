@@ -102,6 +102,8 @@ async fn take_up(world: &Arc<World>, desk: &Desk, task: Task) -> Result<(), Fail
     };
     let live = record.and_then(|record| record.live);
     if task.state == State::Waiting {
+        // Whoever follows it stays until its end.
+        world.logs.open(&task.id);
         desk.send(Event::Recorded {
             tickets: vec![ticket],
             reply: None,
@@ -209,6 +211,14 @@ async fn adopt(
         .as_ref()
         .map(|route| route.release)
         .or(environment.live);
+    if let Some(number) = live.filter(|_| live != environment.live) {
+        let ready = ReleaseState::Ready;
+        world
+            .recorder
+            .set_release(&environment.key, number, ready)
+            .await?;
+        world.recorder.set_live(&environment.key, live).await?;
+    }
     let mut adopted = 0;
     for record in processes {
         let of_live = Some(record.release) == live;

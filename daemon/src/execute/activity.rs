@@ -171,6 +171,20 @@ impl Act {
         if self.cancel.is_cancelled() {
             return Err(Failure::cancelled());
         }
+        self.finishing_step(stage, name, effect).await
+    }
+
+    /// Does a step that is done even when somebody stops the activity: past the commit point
+    /// nothing is left half-way.
+    ///
+    /// # Errors
+    /// The step's own, or that it cannot be recorded.
+    pub async fn finishing_step<T>(
+        &self,
+        stage: Stage,
+        name: &str,
+        effect: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         if self.record == Record::Nothing {
             return effect.await;
         }

@@ -6,12 +6,11 @@
 //! leaves the old release serving.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use wharf_config::application::{Application, Step};
 use wharf_wire::event::{Event, Stage};
-use wharf_wire::route::Upstream;
 
 use super::activity::Act;
 use super::build::Built;
@@ -90,20 +89,20 @@ async fn serve(act: &Act, release: &ReleaseRecord, commands: CommandUse) -> Resu
     if commands == CommandUse::Run {
         run_commands(act, release, &sandbox).await?;
     }
-    let application = &release.application;
-    let launched = launch::launch(act, application, release.number, &sandbox).await?;
-    let old = retire::processes_before(act, release.number, &launched).await?;
+    let mut target = target(act, release)?;
+    let old = retire::processes(act).await?;
     let old_upstream = route::read(&act.world.paths, act.key()).and_then(|route| route.upstream);
-    let switched = act
-        .step(
-            Stage::Deploy,
-            "route",
-            route::switch(act, target(act, release, launched.upstream.clone())),
-        )
-        .await;
-    if let Err(failure) = switched {
-        launch::stop(act, &launched.processes, launch::GRACE).await?;
-        return Err(failure);
+    let launched = launch::launch(act, &release.application, release.number, &sandbox).await?;
+    target.upstream = launched.upstream.clone();
+    let committed = AtomicBool::new(false);
+    let switch = route::switch(act, target, &committed);
+    if let Err(failure) = act.step(Stage::Deploy, "route", switch).await {
+        if !committed.load(Ordering::Relaxed) {
+            launch::stop(act, &launched.processes, launch::GRACE).await?;
+            return Err(failure);
+        }
+        // It serves. The next daemon takes the record from the table.
+        tracing::error!(error = failure.reason.message, "the switch is not recorded");
     }
     // Past the commit point: nothing below may fail the activity.
     for process in &launched.processes {
@@ -297,18 +296,37 @@ fn command_of<'a>(
 }
 
 /// Where requests go once this release serves.
-pub fn target(act: &Act, release: &ReleaseRecord, upstream: Option<Upstream>) -> Target {
-    Target {
+///
+/// # Errors
+/// That its directory of static files is not there, or leads out of the slug.
+fn target(act: &Act, release: &ReleaseRecord) -> Result<Target, Failure> {
+    Ok(Target {
         release: release.number,
-        public: public(act, &release.application, &release.slug),
-        upstream,
-    }
+        public: public(act, &release.application, &release.slug)?,
+        upstream: None,
+    })
 }
 
-/// The directory of static files in the slug.
-pub fn public(act: &Act, application: &Application, slug: &str) -> Option<PathBuf> {
-    let public = application.public.as_ref()?;
-    Some(act.world.paths.slugs().join(slug).join(public.as_path()))
+/// The directory of static files in the slug, every link in its path resolved: one that leads out
+/// of the slug would publish the host's files.
+fn public(act: &Act, application: &Application, slug: &str) -> Result<Option<PathBuf>, Failure> {
+    let Some(public) = &application.public else {
+        return Ok(None);
+    };
+    let slug = act.world.paths.slugs().join(slug);
+    let found = tokio::task::block_in_place(|| {
+        let slug = slug.canonicalize()?;
+        let public = slug.join(public.as_path()).canonicalize()?;
+        Ok::<_, std::io::Error>((public.starts_with(&slug) && public.is_dir()).then_some(public))
+    });
+    match found {
+        Ok(Some(directory)) => Ok(Some(directory)),
+        Ok(None) | Err(_) => Err(Failure::new(
+            "public-missing",
+            format!("public = \"{public}\" is no directory of the build's result"),
+        )
+        .hint("does the build make it there? links must not lead out of the tree")),
+    }
 }
 
 /// Starts the live release's processes again after a reboot; it is routed once it is healthy.
@@ -316,6 +334,7 @@ pub fn public(act: &Act, application: &Application, slug: &str) -> Option<PathBu
 /// # Errors
 /// Why it does not serve.
 pub async fn restore(act: &Act, release: &ReleaseRecord) -> Result<Launched, Failure> {
+    let mut target = target(act, release)?;
     let sandbox = sandbox(act, release).await?;
     let launched = launch::launch(act, &release.application, release.number, &sandbox).await?;
     for process in &launched.processes {
@@ -327,7 +346,8 @@ pub async fn restore(act: &Act, release: &ReleaseRecord) -> Result<Launched, Fai
                 .map_err(|error| Failure::host("a worker's keeper went away", &error))?;
         }
     }
-    route::write(act, target(act, release, launched.upstream.clone())).await?;
+    target.upstream = launched.upstream.clone();
+    route::write(act, target).await?;
     route::confirm(act).await;
     Ok(launched)
 }

@@ -21,24 +21,15 @@ const DRAIN: Duration = Duration::from_secs(30);
 /// Slugs of a project that no release holds, kept for a next push of the same.
 const SPARE_SLUGS: usize = 5;
 
-/// The recorded processes of the environment that the new ones replace.
+/// The recorded processes of the environment.
 ///
 /// # Errors
 /// When they cannot be read.
-pub async fn processes_before(
-    act: &Act,
-    _release: u32,
-    launched: &Launched,
-) -> Result<Vec<ProcessRecord>, Failure> {
-    let new: Vec<&str> = launched
-        .processes
-        .iter()
-        .map(|process| process.record.instance.as_str())
-        .collect();
+pub async fn processes(act: &Act) -> Result<Vec<ProcessRecord>, Failure> {
     let all = act.world.recorder.processes().await?;
     Ok(all
         .into_iter()
-        .filter(|record| record.key == *act.key() && !new.contains(&record.instance.as_str()))
+        .filter(|record| record.key == *act.key())
         .collect())
 }
 
@@ -54,7 +45,7 @@ pub async fn drain_and_stop(
         return;
     }
     let began = Instant::now();
-    let drained = act.step(Stage::Deploy, "drain", async {
+    let drained = act.finishing_step(Stage::Deploy, "drain", async {
         if let Some(upstream) = upstream.filter(|old| Some(old) != launched.upstream.as_ref()) {
             tokio::time::sleep(LINGER).await;
             match act.world.router.drain(upstream, DRAIN).await {
@@ -141,17 +132,15 @@ pub async fn delete(act: &Act) -> Result<Option<u32>, Failure> {
         Ok(())
     })
     .await?;
-    act.step(Stage::Deploy, "stop", async {
-        for record in act.world.recorder.processes().await? {
-            if record.key == *act.key() {
-                launch::stop_instance(&act.world, &record.instance, None, launch::GRACE).await?;
-            }
+    act.finishing_step(Stage::Deploy, "stop", async {
+        for record in processes(act).await? {
+            launch::stop_instance(&act.world, &record.instance, None, launch::GRACE).await?;
         }
         Ok(())
     })
     .await?;
     act.did("stop", "processes are stopped, the route is gone", began);
-    act.step(Stage::Deploy, "put aside", async {
+    act.finishing_step(Stage::Deploy, "put aside", async {
         tokio::task::block_in_place(|| {
             let mounts = paths.mounts(project, id);
             let kept = paths.kept(&act.task.id);

@@ -1,7 +1,7 @@
 //! The switch: one rename is the commit point, then the router confirms.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use wharf_config::project::Kind;
 use wharf_wire::route::{Route, Unavailable, Upstream};
@@ -12,6 +12,7 @@ use super::world::World;
 use crate::disk;
 use crate::store::environment::EnvironmentKey;
 use crate::store::paths::Paths;
+use crate::store::release::ReleaseState;
 
 /// What an environment's requests are to follow.
 #[derive(Debug)]
@@ -24,25 +25,20 @@ pub struct Target {
     pub upstream: Option<Upstream>,
 }
 
-/// Writes the route: the commit point. Recorded as live only after it is durable.
+/// Writes the route: the commit point, told by `committed`. Recorded as live once it is durable.
 ///
 /// # Errors
-/// When it could not be written: then what served before serves on.
-pub async fn switch(act: &Act, target: Target) -> Result<(), Failure> {
-    let began = Instant::now();
+/// Before the commit point: what served before serves on. After it: the record lags behind.
+pub async fn switch(act: &Act, target: Target, committed: &AtomicBool) -> Result<(), Failure> {
     let release = target.release;
     write(act, target).await?;
+    committed.store(true, Ordering::Relaxed);
+    confirm(act).await;
     let recorder = &act.world.recorder;
     recorder
-        .set_release(
-            act.key(),
-            release,
-            crate::store::release::ReleaseState::Ready,
-        )
+        .set_release(act.key(), release, ReleaseState::Ready)
         .await?;
     recorder.set_live(act.key(), Some(release)).await?;
-    confirm(act).await;
-    tracing::debug!(took = ?began.elapsed(), "switched");
     Ok(())
 }
 

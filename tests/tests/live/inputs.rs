@@ -198,6 +198,21 @@ fn releases_that_do_not_serve_never_do() {
         .has("exit code 4")
         .has("deploy commands may have changed its data");
 
+    // What a link shows must be the tree's own.
+    shop.write("wharf.toml", "public = \"site\"\n");
+    symlink("/etc", shop.path().join("site")).unwrap();
+    failed(
+        &world,
+        &shop,
+        "public = \"site\" is no directory of the build's result",
+    );
+    std::fs::remove_file(shop.path().join("site")).unwrap();
+    failed(
+        &world,
+        &shop,
+        "public = \"site\" is no directory of the build's result",
+    );
+
     // The next good push is clean.
     shop.write("wharf.toml", CONFIG.1);
     shop.write("app.py", SERVER.1);

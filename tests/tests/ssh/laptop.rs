@@ -51,7 +51,7 @@ pub(crate) fn settings() -> insta::Settings {
         (r"\bAGO (\d+m ?)?\d+(\.\d+)?m?s\b", "AGO TIME"),
         (r"(?m)^[0-9a-f]{4,8} shop/", "ID shop/"),
         (r"\b[0-9a-f]{6} [0-9a-f]{4,8} ([0-9a-f]{8}) ", "SLUG ID $1 "),
-        (r"pid \d+, up \d+s", "pid PID, up TIME"),
+        (r"\bpid \d+", "pid PID"),
         (r"/tmp/w\.\w{6}/", "/WORLD/"),
     ] {
         settings.add_filter(from, to);

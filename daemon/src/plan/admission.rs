@@ -117,13 +117,12 @@ pub fn runtimes(files: &BTreeMap<String, Files>) -> Vec<Runtime> {
 /// Decides.
 pub fn judge(facts: &Facts<'_>) -> Verdict {
     let mut reasons: Vec<String> = Vec::new();
-    let mut notes: Vec<String> = Vec::new();
     let Some(project) = facts.project else {
         let lines = report::reason(
             &format!("no project names this repository ({})", facts.repository),
             Some("register it on the host: wharf project add NAME REPOSITORY"),
         );
-        return verdict(lines, notes, facts);
+        return verdict(lines, facts);
     };
     if let Some((free, wanted)) = facts.room
         && free < wanted
@@ -167,16 +166,14 @@ pub fn judge(facts: &Facts<'_>) -> Verdict {
                     Some(Err(problems)) => {
                         lines.extend(problems.render(report::WIDTH).lines().map(str::to_owned));
                     }
-                    Some(Ok(application)) => {
-                        notes.extend(application.warnings.iter().flat_map(|w| report::warning(w)));
-                        lines.extend(unfit(&application, facts.runtimes));
-                    }
+                    // Its warnings are given by the build, once.
+                    Some(Ok(application)) => lines.extend(unfit(&application, facts.runtimes)),
                 }
                 reasons.extend(lines.iter().cloned());
             }
         }
     }
-    verdict(reasons, notes, facts)
+    verdict(reasons, facts)
 }
 
 /// What a valid configuration asks for and this host does not have.
@@ -231,11 +228,11 @@ fn major(version: &str) -> String {
     version.splitn(3, '.').take(2).collect::<Vec<_>>().join(".")
 }
 
-fn verdict(mut reasons: Vec<String>, notes: Vec<String>, facts: &Facts<'_>) -> Verdict {
+fn verdict(mut reasons: Vec<String>, facts: &Facts<'_>) -> Verdict {
     if reasons.is_empty() {
         return Verdict {
             accepted: true,
-            lines: notes,
+            lines: Vec::new(),
         };
     }
     reasons.push(match facts.serving.iter().next() {

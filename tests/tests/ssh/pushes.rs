@@ -172,3 +172,22 @@ fn push_options() {
         assert!(log.out.contains("later now serves r1."), "{log}");
     });
 }
+
+#[test]
+fn a_warning_is_given_once() {
+    let files = [
+        PAGE,
+        (
+            "wharf.toml",
+            "[web]\nstart = \"python3 -m http.server --bind 127.0.0.1 $PORT\"\n",
+        ),
+        ("Procfile", "web: other\n"),
+    ];
+    on_one_git(&files, |_, shop| {
+        let said = shop.push(&["main"]).ok().transcript();
+        obeys_the_rules(&said);
+        reads_as("warning", &said);
+        assert_eq!(said.matches("warning: ").count(), 1, "{said}");
+        assert_eq!(shop.get("/").ok(), "one\n");
+    });
+}

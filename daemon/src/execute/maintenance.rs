@@ -73,14 +73,11 @@ mod tests {
         collect(&repository).await;
         assert_eq!(packs(), 0, "not enough yet");
         git(directory.path(), &["config", "gc.auto", "1"]);
-        for bucket in 0..256 {
-            // At least one object in the directory that git looks into.
-            let text = format!("bucket {bucket}\n");
-            std::fs::write(directory.path().join("file"), text).unwrap();
+        let bucket = repository.join("objects/17");
+        let full = || std::fs::read_dir(&bucket).is_ok_and(|entries| entries.count() > 1);
+        for number in (0..10_000).take_while(|_| !full()) {
+            std::fs::write(directory.path().join("file"), format!("more {number}\n")).unwrap();
             git(directory.path(), &["add", "file"]);
-            if repository.join("objects/17").exists() {
-                break;
-            }
         }
         git(
             directory.path(),

@@ -16,10 +16,9 @@ needs=(
   ssh:openssh-client
   ssh-keygen:openssh-client
   sshd:openssh-server
-  node:nodejs
-  npm:npm
-  python3:python3
 )
+# The languages of the examples, as sandboxes find them.
+runtimes=(node:nodejs npm:npm python3:python3)
 # The oldest cargo that builds this workspace: `rust-version` of Cargo.toml.
 rust_version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
 
@@ -33,8 +32,11 @@ die() {
 # sshd lives where a user's PATH does not look.
 has() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null; }
 
+# A sandbox sees what is below /usr: a runtime of a version manager in some home does not count.
+in_sandbox() { PATH=/usr/local/bin:/usr/bin command -v "$1" >/dev/null; }
+
 # Debian packs Python without the module that makes virtual environments.
-has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
+has_venv() { PATH=/usr/local/bin:/usr/bin python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
 check_cargo() {
   local how="get it with rustup (https://rustup.rs), then run this again"
@@ -85,7 +87,10 @@ missing=()
 for need in "${needs[@]}"; do
   has "${need%%:*}" || missing+=("${need#*:}")
 done
-has python3 && has_venv || missing+=(python3-venv)
+for need in "${runtimes[@]}"; do
+  in_sandbox "${need%%:*}" || missing+=("${need#*:}")
+done
+has_venv || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
   mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
   install_packages "${missing[@]}"

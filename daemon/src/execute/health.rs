@@ -15,8 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use wharf_wire::route::Upstream;
 
-/// The wait between two looks at a process that does not listen yet; grows up to [`SLOWEST`].
-const FASTEST: Duration = Duration::from_millis(10);
+/// The wait between two looks at a process that does not listen yet; grows by a quarter each time
+/// up to [`SLOWEST`], so that what is waited too long stays a fraction of the start itself.
+const FASTEST: Duration = Duration::from_millis(5);
 /// See [`FASTEST`].
 const SLOWEST: Duration = Duration::from_millis(250);
 /// The longest that one answer may take.
@@ -46,7 +47,7 @@ pub async fn wait(candidates: &Candidates<'_>, path: Option<&str>, last: &mut St
             Err(seen) => *last = seen,
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(SLOWEST);
+        pause = (pause * 5 / 4).min(SLOWEST);
     }
 }
 

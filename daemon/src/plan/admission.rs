@@ -117,16 +117,18 @@ pub fn runtimes(files: &BTreeMap<String, Files>) -> Vec<Runtime> {
 /// Decides.
 pub fn judge(facts: &Facts<'_>) -> Verdict {
     let mut reasons: Vec<String> = Vec::new();
-    let mut notes: Vec<String> = Vec::new();
     let Some(project) = facts.project else {
         let lines = report::reason(
             &format!("no project names this repository ({})", facts.repository),
             Some("register it on the host: wharf project add NAME REPOSITORY"),
         );
-        return verdict(lines, notes, facts);
+        return verdict(lines, facts);
     };
+    // A deletion makes room.
+    let brings = facts.updates.iter().any(|update| !update.deletes());
     if let Some((free, wanted)) = facts.room
         && free < wanted
+        && brings
     {
         let text = format!(
             "only {} MiB are free, {} must stay free",
@@ -167,16 +169,14 @@ pub fn judge(facts: &Facts<'_>) -> Verdict {
                     Some(Err(problems)) => {
                         lines.extend(problems.render(report::WIDTH).lines().map(str::to_owned));
                     }
-                    Some(Ok(application)) => {
-                        notes.extend(application.warnings.iter().flat_map(|w| report::warning(w)));
-                        lines.extend(unfit(&application, facts.runtimes));
-                    }
+                    // Its warnings are given by the build, once.
+                    Some(Ok(application)) => lines.extend(unfit(&application, facts.runtimes)),
                 }
                 reasons.extend(lines.iter().cloned());
             }
         }
     }
-    verdict(reasons, notes, facts)
+    verdict(reasons, facts)
 }
 
 /// What a valid configuration asks for and this host does not have.
@@ -231,11 +231,11 @@ fn major(version: &str) -> String {
     version.splitn(3, '.').take(2).collect::<Vec<_>>().join(".")
 }
 
-fn verdict(mut reasons: Vec<String>, notes: Vec<String>, facts: &Facts<'_>) -> Verdict {
+fn verdict(mut reasons: Vec<String>, facts: &Facts<'_>) -> Verdict {
     if reasons.is_empty() {
         return Verdict {
             accepted: true,
-            lines: notes,
+            lines: Vec::new(),
         };
     }
     reasons.push(match facts.serving.iter().next() {
@@ -247,5 +247,142 @@ fn verdict(mut reasons: Vec<String>, notes: Vec<String>, facts: &Facts<'_>) -> V
     Verdict {
         accepted: false,
         lines: reasons,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+    use wharf_config::name::ProjectName;
+
+    const OLD: &str = "1111111111111111111111111111111111111111";
+    const NEW: &str = "2222222222222222222222222222222222222222";
+    const NONE: &str = "0000000000000000000000000000000000000000";
+
+    fn update(name: &str, old: &str, new: &str) -> RefUpdate {
+        RefUpdate {
+            name: name.into(),
+            lossy: false,
+            old: old.into(),
+            new: new.into(),
+        }
+    }
+
+    /// Judges updates of a project whose default branch is `main`, with this `wharf.toml`.
+    fn judged(updates: &[RefUpdate], config: &str, room: Option<(u64, u64)>) -> Verdict {
+        let project = Project::new(
+            ProjectName::parse("shop").unwrap(),
+            PathBuf::from("/srv/git/shop.git"),
+        );
+        let mut files = Files::default();
+        files.insert("wharf.toml", config);
+        let main = BranchName::parse("main").unwrap();
+        judge(&Facts {
+            project: Some(&project),
+            repository: "/srv/git/shop.git",
+            default_branch: Some(&main),
+            updates,
+            files: &[(NEW.to_owned(), files)].into(),
+            runtimes: &BTreeMap::new(),
+            room,
+            serving: &[("main".to_owned(), 7)].into(),
+        })
+    }
+
+    #[test]
+    fn what_may_move_and_what_may_not() {
+        let good = "public = \"site\"\n";
+        let table: &[(&str, RefUpdate, &str, Option<&str>)] = &[
+            ("a push", update("refs/heads/main", OLD, NEW), good, None),
+            ("a tag", update("refs/tags/v1", NONE, NEW), "wrong", None),
+            (
+                "a branch goes",
+                update("refs/heads/side", OLD, NONE),
+                good,
+                None,
+            ),
+            (
+                "a bad name goes",
+                update("refs/heads/-x", OLD, NONE),
+                good,
+                None,
+            ),
+            (
+                "production goes",
+                update("refs/heads/main", OLD, NONE),
+                good,
+                Some("is production"),
+            ),
+            (
+                "a bad name",
+                update("refs/heads/-x", NONE, NEW),
+                good,
+                Some("must begin with"),
+            ),
+            (
+                "bad configuration",
+                update("refs/heads/main", OLD, NEW),
+                "wrong",
+                Some("error: "),
+            ),
+            (
+                "an unread commit",
+                update("refs/heads/main", OLD, OLD),
+                good,
+                Some("could not be read"),
+            ),
+        ];
+        for (name, update, config, reason) in table {
+            let verdict = judged(std::slice::from_ref(update), config, Some((5, 3)));
+            assert_eq!(
+                verdict.accepted,
+                reason.is_none(),
+                "{name}: {:?}",
+                verdict.lines
+            );
+            if let Some(reason) = reason {
+                let said = verdict.lines.join("\n");
+                assert!(said.contains(reason), "{name}: {said}");
+                let last = verdict.lines.last().unwrap();
+                assert_eq!(last, "main still serves r7; nothing was changed.", "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_reason_is_given_and_one_commit_is_judged_once() {
+        let updates = [
+            update("refs/heads/main", OLD, NEW),
+            update("refs/heads/other", NONE, NEW),
+            update("refs/heads/-x", NONE, NEW),
+        ];
+        let said = judged(&updates, "wrong", Some((1, 3))).lines.join("\n");
+        assert!(said.contains("MiB are free"), "{said}");
+        assert!(said.contains("must begin with"), "{said}");
+        assert_eq!(said.matches("wharf.toml:1").count(), 1, "{said}");
+    }
+
+    #[test]
+    fn a_deletion_is_allowed_when_the_disk_is_full() {
+        let goes = [update("refs/heads/side", OLD, NONE)];
+        assert!(judged(&goes, "", Some((0, 3))).accepted);
+    }
+
+    #[test]
+    fn a_repository_that_no_project_names_is_refused() {
+        let verdict = judge(&Facts {
+            project: None,
+            repository: "/srv/git/x.git",
+            default_branch: None,
+            updates: &[update("refs/heads/main", OLD, NEW)],
+            files: &BTreeMap::new(),
+            runtimes: &BTreeMap::new(),
+            room: None,
+            serving: &BTreeMap::new(),
+        });
+        assert!(!verdict.accepted);
+        let said = verdict.lines.join("\n");
+        assert!(said.contains("no project names this repository"), "{said}");
     }
 }

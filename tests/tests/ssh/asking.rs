@@ -39,20 +39,38 @@ fn every_question_can_be_asked_from_a_laptop() {
 #[test]
 fn hints_run_as_printed() {
     on_one_git(&[PAGE], |_, shop| {
-        shop.push(&["main"]).ok();
+        let first = shop.push(&["main"]).ok().transcript();
         shop.write("index.html", "two\n");
         shop.commit("Second");
-        let said = shop.push(&["main"]).ok().transcript();
-        let undo = said
-            .lines()
-            .find_map(|line| line.strip_prefix("hint: undo with: "))
-            .unwrap_or_else(|| panic!("no hint to undo\n{said}"));
+        let second = shop.push(&["main"]).ok().transcript();
+        shop.write("wharf.toml", "build = \"echo broken; exit 1\"\n");
+        shop.commit("Broken");
+        let broken = shop.push(&["main"]).ok().transcript();
+
+        assert_eq!(commands(&first).len(), 2, "{first}");
+        shop.sh(commands(&first)[0]).ok().has("main now serves r1.");
+        shop.sh(commands(&first)[1]).ok().has("LAST ACTIVITY");
+        let [log, undo] = commands(&second)[..] else {
+            panic!("{second}");
+        };
         assert_eq!(undo, "wharf rollback -e main");
         shop.sh(undo).ok().has("main now serves r1 (was r2).");
         assert_eq!(shop.get("/").ok(), "one\n");
-        let log = said.split_once("Log: ").unwrap().1.lines().next().unwrap();
         shop.sh(log).ok().has("main now serves r2 (was r1).");
+        for command in commands(&broken) {
+            shop.sh(command).ok().has("broken");
+        }
+        // What a refusal on the command line hints at.
+        let refused = shop.wharf(&["rollback", "r1"]).exits(6).err;
+        shop.sh(commands(&refused)[0]).ok().has("ROLLBACK");
     });
+}
+
+/// The commands of `wharf` that a text tells its reader to run.
+fn commands(text: &str) -> Vec<&str> {
+    text.lines()
+        .filter_map(|line| line.find(": wharf ").map(|at| &line[at + 2..]))
+        .collect()
 }
 
 #[test]
@@ -80,6 +98,8 @@ fn exit_codes_pass_through() {
         shop.write("wharf.toml", "build = \"exit 1\"\n");
         shop.commit("Broken");
         shop.push(&["main"]).ok().has("main still serves r1;");
+        shop.wharf(&["log", "--follow"]).exits(3);
+        shop.wharf(&["log"]).ok().has("main still serves r1;");
         shop.wharf(&["redeploy"])
             .exits(3)
             .has("main still serves r1;");

@@ -44,17 +44,14 @@ pub(crate) fn settings() -> insta::Settings {
         ),
         (r"wharf log [0-9a-f]{4,8}\b", "wharf log ID"),
         (r"slug( +)[0-9a-f]{6}\b", "slug${1}SLUG"),
-        (
-            r"(?m) +(total )?(\d+h )?(\d+m )?\d+(\.\d+)?s$",
-            " ${1}TIME",
-        ),
+        (r"(?m) +(total )?(\d+h )?(\d+m )?\d+(\.\d+)?s$", " ${1}TIME"),
         (r"\b[0-9a-f]{7}\b", "COMMIT"),
         // What stands in tables.
         (r"\b\d+s ago|just now", "AGO"),
         (r"\bAGO (\d+m ?)?\d+(\.\d+)?m?s\b", "AGO TIME"),
         (r"(?m)^[0-9a-f]{4,8} shop/", "ID shop/"),
         (r"\b[0-9a-f]{6} [0-9a-f]{4,8} ([0-9a-f]{8}) ", "SLUG ID $1 "),
-        (r"pid \d+, up \d+s", "pid PID, up TIME"),
+        (r"\bpid \d+", "pid PID"),
         (r"/tmp/w\.\w{6}/", "/WORLD/"),
     ] {
         settings.add_filter(from, to);

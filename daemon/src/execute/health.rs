@@ -1,6 +1,8 @@
 //! Whether a new web process is good: it listens, and answers where it was asked to.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use rustix::fs::{FileType, Mode, OFlags};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use wharf_wire::route::Upstream;
@@ -52,7 +55,7 @@ async fn look(
     candidates: &Candidates<'_>,
     path: Option<&str>,
 ) -> Result<(Upstream, String), String> {
-    if let Ok(stream) = UnixStream::connect(candidates.socket).await {
+    if let Ok(stream) = connect(candidates.socket).await {
         let upstream = Upstream::Unix(candidates.socket.to_owned());
         return answer(stream, path).await.map(|seen| (upstream, seen));
     }
@@ -66,6 +69,16 @@ async fn look(
             candidates.port
         )),
     }
+}
+
+/// Connects to the process's socket as the router does: a link in its place is not followed.
+async fn connect(path: &Path) -> io::Result<UnixStream> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let socket = rustix::fs::open(path, flags, Mode::empty())?;
+    if FileType::from_raw_mode(rustix::fs::fstat(&socket)?.st_mode) != FileType::Socket {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    UnixStream::connect(format!("/proc/self/fd/{}", socket.as_raw_fd())).await
 }
 
 async fn answer<S>(stream: S, path: Option<&str>) -> Result<String, String>

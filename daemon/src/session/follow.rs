@@ -194,6 +194,7 @@ async fn place(id: &str, desk: &Desk) -> Option<String> {
         Reason::Environment { activity } => {
             format!("{activity} is still at work in this environment")
         }
+        Reason::Mended => "what serves is being started again".to_owned(),
         Reason::Parallel { running } => format!("{running} others run, as many as may at a time"),
     };
     Some(match place.before {

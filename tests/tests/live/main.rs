@@ -6,6 +6,7 @@ mod commands;
 mod hostile;
 mod inputs;
 mod load;
+mod mending;
 mod python;
 mod restarts;
 mod sight;

@@ -30,6 +30,12 @@ fn each_gives_its_message() {
                 path.display()
             );
         }
+        let count = |lead| text.lines().filter(|line| line.starts_with(lead)).count();
+        assert_eq!(
+            count("hint: "),
+            count("error: "),
+            "a problem without a next step:\n{text}"
+        );
         let expected = path.with_extension("txt");
         if bless {
             fs::write(&expected, &text).unwrap();

@@ -183,7 +183,7 @@ fn request_path(item: &Item<'_>) -> Option<String> {
             "encode it as %XX",
         );
     } else if text.len() > 1_024 {
-        item.bad("it has more than 1024 bytes", "");
+        item.bad("it has more than 1024 bytes", "write a shorter path");
     } else {
         return Some(text.to_owned());
     }
@@ -217,7 +217,10 @@ pub(super) fn workers(item: &Item<'_>) -> BTreeMap<ProcessName, Process> {
             );
             return None;
         }
-        let (name, process) = (item.key_as(ProcessName::parse), process(item));
+        let (name, process) = (
+            item.key_as("mailer = \"python3 mailer.py\"", ProcessName::parse),
+            process(item),
+        );
         name.zip(process)
     };
     entries.iter().filter_map(worker).collect()
@@ -228,7 +231,10 @@ pub(super) fn mounts(item: &Item<'_>) -> BTreeMap<RelPath, Mount> {
     let words = [("private", Mount::Private), ("data", Mount::Data)];
     let mut mounts = BTreeMap::<RelPath, Mount>::new();
     for item in entries(item, MAX_MOUNTS, "mounts") {
-        let (path, mount) = (item.key_as(RelPath::parse), item.one_of(&words));
+        let (path, mount) = (
+            item.key_as("\"var/cache\" = \"private\"", RelPath::parse),
+            item.one_of(&words),
+        );
         let (Some(path), Some(mount)) = (path, mount) else {
             continue;
         };
@@ -248,7 +254,7 @@ pub(super) fn mounts(item: &Item<'_>) -> BTreeMap<RelPath, Mount> {
 /// The variables by name.
 pub(super) fn env(item: &Item<'_>) -> BTreeMap<VariableName, Value> {
     let variable = |item: &Item<'_>| {
-        let name = item.key_as(VariableName::parse);
+        let name = item.key_as("LOG_LEVEL = \"info\"", VariableName::parse);
         let value = value(item);
         if name.as_ref().is_some_and(VariableName::is_reserved) {
             let hint = "choose another name";
@@ -316,7 +322,11 @@ fn value(item: &Item<'_>) -> Option<Value> {
 fn entries<'a>(item: &Item<'a>, most: usize, what: &str) -> Vec<Item<'a>> {
     let entries = item.table("").map(Table::entries).unwrap_or_default();
     if entries.len() > most {
-        item.bad_key("bad-value", format!("more than {most} {what}"), "");
+        item.bad_key(
+            "bad-value",
+            format!("more than {most} {what}"),
+            "leave some out",
+        );
         return Vec::new();
     }
     entries
@@ -327,9 +337,7 @@ pub(super) fn top(table: &Table<'_>, app: &mut Application) {
     if let Some(item) = table.get("runtime") {
         app.runtime_at = Some(item.spot());
         app.runtime = item.text("\"python:3.11\"").and_then(|text| {
-            let bad = |(why, hint): (String, Option<String>)| {
-                item.bad(why, hint.as_deref().unwrap_or_default());
-            };
+            let bad = |(why, hint): (String, String)| item.bad(why, &hint);
             super::Runtime::parse(text).map_err(bad).ok()
         });
     }

@@ -43,8 +43,8 @@ names! {
 }
 
 impl Runtime {
-    /// Reads `NAME` or `NAME:VERSION`; the error is a message and perhaps a hint.
-    pub(crate) fn parse(text: &str) -> Result<Self, (String, Option<String>)> {
+    /// Reads `NAME` or `NAME:VERSION`; the error is a message and a hint.
+    pub(crate) fn parse(text: &str) -> Result<Self, (String, String)> {
         let (name, version) = match text.split_once(':') {
             None => (text, None),
             Some((name, version)) => (name, Some(version)),
@@ -54,7 +54,7 @@ impl Runtime {
             let hint = suggestion(name, all())
                 .map(|near| format!("did you mean {}?", quoted(near)))
                 .unwrap_or_else(|| format!("known are {}", all().collect::<Vec<_>>().join(", ")));
-            return Err((format!("unknown runtime {}", quoted(name)), Some(hint)));
+            return Err((format!("unknown runtime {}", quoted(name)), hint));
         };
         let number = |part: &str| {
             !part.is_empty() && part.len() <= 9 && part.bytes().all(|b| b.is_ascii_digit())
@@ -64,7 +64,7 @@ impl Runtime {
         {
             return Err((
                 format!("runtime version {} is not like 8 or 8.2", quoted(version)),
-                Some(format!("write {name}:MAJOR or {name}:MAJOR.MINOR")),
+                format!("write {name}:MAJOR or {name}:MAJOR.MINOR"),
             ));
         }
         Ok(Self {

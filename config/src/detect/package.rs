@@ -61,7 +61,8 @@ fn read(files: &Files) -> Result<Option<Package>, Problems> {
         None => Ok(false),
         Some(serde_json::Value::String(script)) => Ok(!script.trim().is_empty()),
         Some(_) => {
-            Err::<_, Problems>(wrong(&format!("the script `{name}` is not a string")).into())
+            let problem = wrong(&format!("the script `{name}` is not a string"));
+            Err::<_, Problems>(problem.hint("see npm help scripts").into())
         }
     };
     Ok(Some(Package {

@@ -122,7 +122,11 @@ struct Raw<'a> {
 fn environments(item: &Item<'_>) -> (Vec<Declared>, Pattern) {
     let entries = item.table("").map(Table::entries).unwrap_or_default();
     if entries.len() > MAX_ENVIRONMENTS {
-        item.bad_key("bad-value", format!("more than {MAX_ENVIRONMENTS}"), "");
+        item.bad_key(
+            "bad-value",
+            format!("more than {MAX_ENVIRONMENTS}"),
+            "leave some out",
+        );
         return Default::default();
     }
     let mut raw = Vec::new();
@@ -226,7 +230,7 @@ fn declared(at: Item<'_>) -> Option<Raw<'_>> {
     let table = at.table("{ branch = \"main\" }")?;
     let branch = match table.get("branch") {
         Some(item) => item.parsed("\"main\"", BranchName::parse),
-        None => at.key_as(BranchName::parse),
+        None => at.key_as("[environments.main]", BranchName::parse),
     };
     let kind = match table.get("type") {
         Some(item) => item.one_of(&KINDS),

@@ -53,11 +53,7 @@ impl<'a> Item<'a> {
     fn report(&self, span: Range<usize>, code: &'static str, why: impl Display, hint: &str) {
         let message = format!("{}: {why}", quoted(&self.path));
         let problem = self.reader.problem(span, code, message);
-        self.reader.push(if hint.is_empty() {
-            problem
-        } else {
-            problem.hint(hint)
-        });
+        self.reader.push(problem.hint(hint));
     }
 
     /// Reports that another version acts on this one word.
@@ -84,10 +80,19 @@ impl<'a> Item<'a> {
         let message = format!("{} must be {wanted}, not {found}", quoted(&self.path));
         let problem = self.reader.problem(span, "wrong-type", message);
         let problem = problem.label(format!("this is {found}"));
-        self.reader.push(match example {
-            "" => problem,
-            example => problem.hint(format!("for example: {} = {example}", self.shown_key())),
-        });
+        self.reader.push(problem.hint(match example {
+            "" => format!("write it as a table, below [{}]", self.shown_key()),
+            example => self.example(example),
+        }));
+    }
+
+    fn example(&self, value: &str) -> String {
+        let key = self.shown_key();
+        // An entry of a list has the list's key.
+        match self.path.ends_with(']') {
+            true => format!("for example: {key} = [{value}]"),
+            false => format!("for example: {key} = {value}"),
+        }
     }
 
     fn shown_key(&self) -> String {
@@ -125,7 +130,8 @@ impl<'a> Item<'a> {
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
         let text = self.text(example)?;
-        parse(text).map_err(|error| self.bad(error, "")).ok()
+        let report = |error: E| self.bad(error, &self.example(example));
+        parse(text).map_err(report).ok()
     }
 
     /// One of the words.
@@ -152,12 +158,14 @@ impl<'a> Item<'a> {
         found
     }
 
-    /// The key as a name.
+    /// The key as a name; `example` is a whole line.
     pub(crate) fn key_as<T, E: Display>(
         &self,
+        example: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        let report = |error: E| self.bad_key("bad-name", error, "");
+        let hint = format!("for example: {example}");
+        let report = |error: E| self.bad_key("bad-name", error, &hint);
         parse(self.key).map_err(report).ok()
     }
 
@@ -184,7 +192,8 @@ impl<'a> Item<'a> {
             .filter(|n| range.contains(n));
         if value.is_none() {
             let (from, to) = range.into_inner();
-            self.bad(format!("must be from {from} to {to}"), "");
+            let hint = self.example(&from.to_string());
+            self.bad(format!("must be from {from} to {to}"), &hint);
         }
         value
     }
@@ -197,7 +206,8 @@ impl<'a> Item<'a> {
             Ok(duration) if (least..=most).contains(&duration) => Some(duration),
             Ok(_) => {
                 let most = humantime::format_duration(most);
-                self.bad(format!("must be from 1s to {most}"), "");
+                let hint = self.example("\"60s\"");
+                self.bad(format!("must be from 1s to {most}"), &hint);
                 None
             }
             Err(_) => {
@@ -216,7 +226,7 @@ impl<'a> Item<'a> {
         match text.parse::<bytesize::ByteSize>() {
             Ok(size) if size.as_u64() > 0 => Some(size.as_u64()),
             Ok(_) => {
-                self.bad("must be more than nothing", "");
+                self.bad("must be more than nothing", &self.example("\"200M\""));
                 None
             }
             Err(_) => {
@@ -257,7 +267,7 @@ impl<'a> Item<'a> {
         if list.len() > most {
             self.bad(
                 format!("{} entries, at most {most} are allowed", list.len()),
-                "",
+                "leave some out",
             );
             return None;
         }

@@ -39,7 +39,7 @@ pub struct Candidates<'a> {
 pub async fn wait(candidates: &Candidates<'_>, path: Option<&str>, last: &mut String) -> Upstream {
     let mut pause = FASTEST;
     loop {
-        match look(candidates, path).await {
+        match look(candidates, path, last).await {
             Ok((upstream, seen)) => {
                 *last = seen;
                 return upstream;
@@ -54,16 +54,23 @@ pub async fn wait(candidates: &Candidates<'_>, path: Option<&str>, last: &mut St
 async fn look(
     candidates: &Candidates<'_>,
     path: Option<&str>,
+    last: &mut String,
 ) -> Result<(Upstream, String), String> {
+    let asked = path.map(|path| format!("it listens, but GET {path} was not answered"));
     if let Ok(stream) = connect(candidates.socket).await {
         let upstream = Upstream::Unix(candidates.socket.to_owned());
+        // What is true if the caller's deadline ends the wait for the answer.
+        *last = asked.unwrap_or_default();
         return answer(stream, path).await.map(|seen| (upstream, seen));
     }
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, candidates.port));
     match TcpStream::connect(address).await {
-        Ok(stream) => answer(stream, path)
-            .await
-            .map(|seen| (Upstream::Tcp(address), seen)),
+        Ok(stream) => {
+            *last = asked.unwrap_or_default();
+            answer(stream, path)
+                .await
+                .map(|seen| (Upstream::Tcp(address), seen))
+        }
         Err(_) => Err(format!(
             "nothing listens on port {} (PORT) or in SOCKET",
             candidates.port

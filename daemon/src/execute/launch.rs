@@ -239,7 +239,11 @@ async fn healthy(
                 format!("the new release was not healthy within {within}: {last}"),
             )
             .details(output(act, process).await)
-            .hint("it must listen on 127.0.0.1:$PORT, or on the Unix socket $SOCKET"))
+            .hint(if last.contains("GET ") {
+                "deploy.health names what must answer with a status below 400"
+            } else {
+                "it must listen on 127.0.0.1:$PORT, or on the Unix socket $SOCKET"
+            }))
         }
     }
 }
@@ -253,6 +257,10 @@ enum Looked {
 
 async fn ended(act: &Act, process: &Process, status: Option<Ended>) -> Failure {
     let (how, code) = match status {
+        // What a shell says of a command that a signal ended.
+        Some(Ended::Code(code)) if code > 128 && code < 160 => {
+            (format!("by signal {}", code - 128), Some(code))
+        }
         Some(Ended::Code(code)) => (format!("with exit code {code}"), Some(code)),
         Some(Ended::Signal(signal)) => (format!("by signal {signal}"), None),
         None => ("in an unknown way".to_owned(), None),

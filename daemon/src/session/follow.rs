@@ -199,6 +199,7 @@ async fn place(id: &str, desk: &Desk) -> Option<String> {
     };
     Some(match place.before {
         0 => format!("waiting: {why}; this is next"),
+        1 => format!("waiting: {why}; 1 goes before this"),
         before => format!("waiting: {why}; {before} go before this"),
     })
 }

@@ -11,3 +11,4 @@ mod python;
 mod restarts;
 mod sight;
 mod turns;
+mod waiting;

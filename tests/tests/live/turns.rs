@@ -44,6 +44,12 @@ impl Watched {
         }
     }
 
+    /// The activity's id, which the second line names.
+    pub(crate) fn id(&self) -> String {
+        let rest = self.read.split_once("Log: wharf log ").unwrap().1;
+        rest.split_whitespace().next().unwrap().to_owned()
+    }
+
     /// All that was said, once it is over.
     pub(crate) fn end(mut self) -> String {
         self.transcript.read_to_string(&mut self.read).unwrap();

@@ -68,7 +68,7 @@ check: ## formatting, lints, licences: what needs no running
 	fi
 	@if cargo deny --version >/dev/null 2>&1; then \
 	    echo cargo deny check bans licenses sources; \
-	    cargo deny --offline --log-level error check bans licenses sources; \
+	    cargo deny --log-level error check bans licenses sources; \
 	else \
 	    echo "check: no cargo-deny here, licences and bans were NOT checked;" \
 	        "get it with: cargo install --locked cargo-deny"; \

@@ -9,7 +9,6 @@ set -euo pipefail
 # what Wharf runs, what the tests compare with, and what the examples are written in.
 needs=(
   git:git
-  cc:gcc
   make:make
   bwrap:bubblewrap
   curl:curl
@@ -34,6 +33,9 @@ has() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null; }
 
 # A sandbox sees what is below /usr: a runtime of a version manager in some home does not count.
 in_sandbox() { PATH=/usr/local/bin:/usr/bin command -v "$1" >/dev/null; }
+
+# Debian's gcc comes without the files that a program is linked with.
+can_link() { echo 'int main(void) { return 0; }' | cc -x c -o /dev/null - 2>/dev/null; }
 
 # Debian packs Python without the module that makes virtual environments.
 has_venv() { PATH=/usr/local/bin:/usr/bin python3 -c 'import ensurepip, venv' 2>/dev/null; }
@@ -90,6 +92,7 @@ done
 for need in "${runtimes[@]}"; do
   in_sandbox "${need%%:*}" || missing+=("${need#*:}")
 done
+can_link || missing+=(gcc libc6-dev)
 has_venv || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
   mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)

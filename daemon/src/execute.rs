@@ -10,6 +10,7 @@ pub mod failure;
 pub mod freeze;
 pub mod health;
 pub mod launch;
+pub mod maintenance;
 pub mod repository;
 pub mod retire;
 pub mod route;

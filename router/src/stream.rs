@@ -3,6 +3,8 @@
 use std::{
     future::Future,
     io,
+    os::fd::AsRawFd,
+    path::Path,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -13,6 +15,7 @@ use hyper_util::{
     client::legacy::connect::{Connected, Connection},
     rt::TokioIo,
 };
+use rustix::fs::{FileType, Mode, OFlags};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
@@ -59,8 +62,19 @@ async fn connect(upstream: &Upstream) -> io::Result<Stream> {
             stream.set_nodelay(true)?;
             Ok(Stream::Tcp(stream))
         }
-        Upstream::Unix(path) => Ok(Stream::Unix(UnixStream::connect(path).await?)),
+        Upstream::Unix(path) => Ok(Stream::Unix(unix(path).await?)),
     }
+}
+
+/// Connects to a process's own socket. The directory is the process's to write, so a link there
+/// could lead to anybody's: it is not followed, and cannot be put in between.
+async fn unix(path: &Path) -> io::Result<UnixStream> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let socket = rustix::fs::open(path, flags, Mode::empty())?;
+    if FileType::from_raw_mode(rustix::fs::fstat(&socket)?.st_mode) != FileType::Socket {
+        return Err(io::Error::other("no socket is there"));
+    }
+    UnixStream::connect(format!("/proc/self/fd/{}", socket.as_raw_fd())).await
 }
 
 /// Either kind of connection.

@@ -6,14 +6,14 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use wharf_wire::Refusal;
 use wharf_wire::event::Event as LogEvent;
-use wharf_wire::outcome::{Exit, State};
+use wharf_wire::outcome::{Exit, Kind, State};
 use wharf_wire::view::Reason;
 
 use super::fleet::Member;
 use super::{Desk, Dispatch, Event, answer};
 use crate::execute::activity::{Conclusion, never_began};
 use crate::execute::failure::chain;
-use crate::execute::{World, perform};
+use crate::execute::{World, maintenance, perform};
 use crate::plan::queue::Ticket;
 use crate::store::activity::NewActivity;
 
@@ -184,6 +184,23 @@ async fn carry_out(world: Arc<World>, desk: Desk, ticket: Ticket, cancel: Cancel
     };
     adopt_processes(&world, &desk, &ticket).await;
     close(&world, &desk, &ticket, conclusion).await;
+    if ticket.kind == Kind::Push {
+        tidy(&world, &ticket).await;
+    }
+}
+
+/// Looks after the repository of a push, one at a time; whoever is late leaves it to the other.
+async fn tidy(world: &World, ticket: &Ticket) {
+    let settings = world.settings();
+    let project = settings
+        .projects
+        .values()
+        .find(|project| project.name.as_str() == ticket.project);
+    let Some(project) = project else { return };
+    let turn = world.collecting.turn(project.name.as_str());
+    if let Ok(_turn) = turn.try_lock() {
+        maintenance::collect(&project.repository).await;
+    }
 }
 
 async fn begin(world: &World, id: &str) -> Result<crate::store::activity::Task, String> {

@@ -271,7 +271,8 @@ async fn check_out(act: &Act, commit: &str, work: &Path) -> Result<(), Failure> 
 
 fn sandbox(act: &Act, application: &Application, work: &Path) -> Result<Sandbox, Failure> {
     let mut sandbox = Sandbox::new(work.to_owned(), Access::Write);
-    let cache = act.world.paths.cache(&act.project.name, act.trust_domain());
+    let (paths, project) = (&act.world.paths, &act.project.name);
+    let cache = paths.cache(project, act.trust_domain());
     let mut bind = |source: std::path::PathBuf, target: std::path::PathBuf| {
         std::fs::create_dir_all(&source)
             .map_err(|error| Failure::host("cannot make the build cache", &error))?;
@@ -286,7 +287,7 @@ fn sandbox(act: &Act, application: &Application, work: &Path) -> Result<Sandbox,
     for path in &application.build.cache {
         let below = path.below_home();
         bind(
-            cache.join("home").join(below.as_path()),
+            paths.home_cache(project, act.trust_domain(), below),
             Path::new(HOME).join(below.as_path()),
         )?;
     }

@@ -85,11 +85,11 @@ enum CommandUse {
 }
 
 async fn serve(act: &Act, release: &ReleaseRecord, commands: CommandUse) -> Result<(), Failure> {
+    let mut target = target(act, release)?;
     let sandbox = sandbox(act, release).await?;
     if commands == CommandUse::Run {
         run_commands(act, release, &sandbox).await?;
     }
-    let mut target = target(act, release)?;
     let old = retire::processes(act).await?;
     let old_upstream = route::read(&act.world.paths, act.key()).and_then(|route| route.upstream);
     let launched = launch::launch(act, &release.application, release.number, &sandbox).await?;

@@ -1,6 +1,8 @@
 //! Whether a new web process is good: it listens, and answers where it was asked to.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use rustix::fs::{FileType, Mode, OFlags};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use wharf_wire::route::Upstream;
@@ -54,7 +57,7 @@ async fn look(
     last: &mut String,
 ) -> Result<(Upstream, String), String> {
     let asked = path.map(|path| format!("it listens, but GET {path} was not answered"));
-    if let Ok(stream) = UnixStream::connect(candidates.socket).await {
+    if let Ok(stream) = connect(candidates.socket).await {
         let upstream = Upstream::Unix(candidates.socket.to_owned());
         // What is true if the caller's deadline ends the wait for the answer.
         *last = asked.unwrap_or_default();
@@ -73,6 +76,16 @@ async fn look(
             candidates.port
         )),
     }
+}
+
+/// Connects to the process's socket as the router does: a link in its place is not followed.
+async fn connect(path: &Path) -> io::Result<UnixStream> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let socket = rustix::fs::open(path, flags, Mode::empty())?;
+    if FileType::from_raw_mode(rustix::fs::fstat(&socket)?.st_mode) != FileType::Socket {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    UnixStream::connect(format!("/proc/self/fd/{}", socket.as_raw_fd())).await
 }
 
 async fn answer<S>(stream: S, path: Option<&str>) -> Result<String, String>

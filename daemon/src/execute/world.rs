@@ -40,20 +40,22 @@ pub struct World {
     pub router: Router,
     /// What the host has of each runtime.
     pub runtimes: Runtimes,
-    /// Builds that are going on.
-    pub building: Building,
+    /// Builds that are going on, by their ingredients.
+    pub building: Turns,
+    /// Repositories that are being tidied, by their project.
+    pub collecting: Turns,
 }
 
-/// One build at a time of the same ingredients.
+/// One at a time of the same kind.
 #[derive(Debug, Default)]
-pub struct Building(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
+pub struct Turns(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
 
-impl Building {
-    /// The lock of these ingredients.
-    pub fn turn(&self, base: &str) -> Arc<tokio::sync::Mutex<()>> {
+impl Turns {
+    /// The lock of that name.
+    pub fn turn(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
         let mut turns = self.0.lock().expect("no holder of this lock panics");
         turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-        Arc::clone(turns.entry(base.to_owned()).or_default())
+        Arc::clone(turns.entry(name.to_owned()).or_default())
     }
 }
 

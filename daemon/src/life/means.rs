@@ -66,6 +66,7 @@ impl Means {
             keepers,
             runtimes: Default::default(),
             building: Default::default(),
+            collecting: Default::default(),
         };
         Ok(Means {
             world,

@@ -48,6 +48,7 @@ pub fn lines(event: &Event, prefix: &str) -> Vec<String> {
     if !prefix.is_empty() {
         for line in &mut lines {
             line.insert_str(0, prefix);
+            line.truncate(line.trim_end().len());
         }
     }
     lines
@@ -266,7 +267,7 @@ mod tests {
                 for line in lines(&event, "[staging] ") {
                     prop_assert!(line.len() <= WIDTH, "{line}");
                     prop_assert!(line.bytes().all(|b| (b' '..=b'~').contains(&b)), "{line}");
-                    prop_assert!(line.starts_with("[staging] "));
+                    prop_assert!(line.starts_with("[staging]"));
                 }
             }
         }

@@ -100,6 +100,14 @@ impl Paths {
             .join(trust_domain)
     }
 
+    /// A directory below `HOME` that is kept from build to build. Its name holds no part that a
+    /// build could have made a link before: builds write what is below it.
+    pub fn home_cache(&self, project: &ProjectName, trust_domain: &str, path: &RelPath) -> PathBuf {
+        self.cache(project, trust_domain)
+            .join("home")
+            .join(segment(path))
+    }
+
     /// What an environment keeps over its releases.
     pub fn mounts(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
         self.state
@@ -108,22 +116,14 @@ impl Paths {
             .join(environment.as_str())
     }
 
-    /// One mount: a readable part and a hash, so that `a/b` and `a-b` differ.
+    /// One mount.
     pub fn mount(
         &self,
         project: &ProjectName,
         environment: &EnvironmentId,
         path: &RelPath,
     ) -> PathBuf {
-        let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(path.as_str())[..3]);
-        let readable: String = path
-            .as_str()
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-            .take(40)
-            .collect();
-        self.mounts(project, environment)
-            .join(format!("{readable}-{hash}"))
+        self.mounts(project, environment).join(segment(path))
     }
 
     /// What is left of deleted environments.
@@ -209,4 +209,16 @@ impl Paths {
     pub fn socket(&self, instance: &str) -> PathBuf {
         self.socket_directory(instance).join("web.sock")
     }
+}
+
+/// A path as one segment: a readable part and a hash, so that `a/b` and `a-b` differ.
+fn segment(path: &RelPath) -> String {
+    let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(path.as_str())[..3]);
+    let readable: String = path
+        .as_str()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .take(40)
+        .collect();
+    format!("{readable}-{hash}")
 }

@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod app;
+mod commands;
+mod hostile;
 mod inputs;
 mod load;
 mod python;
 mod restarts;
+mod sight;
 mod turns;

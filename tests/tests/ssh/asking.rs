@@ -98,6 +98,8 @@ fn exit_codes_pass_through() {
         shop.write("wharf.toml", "build = \"exit 1\"\n");
         shop.commit("Broken");
         shop.push(&["main"]).ok().has("main still serves r1;");
+        shop.wharf(&["log", "--follow"]).exits(3);
+        shop.wharf(&["log"]).ok().has("main still serves r1;");
         shop.wharf(&["redeploy"])
             .exits(3)
             .has("main still serves r1;");

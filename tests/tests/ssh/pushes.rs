@@ -79,6 +79,28 @@ fn three_branches_at_once() {
 }
 
 #[test]
+fn one_of_several_fails() {
+    on_every_git(&[PAGE], |world, shop| {
+        shop.git(&["switch", "--quiet", "--create", "staging"]).ok();
+        shop.write("wharf.toml", "build = \"echo no harbour; exit 1\"\n");
+        shop.commit("Broken");
+        let said = shop.push(&["main", "staging"]).ok().transcript();
+        obeys_the_rules(&said);
+        for environment in ["main", "staging"] {
+            // Its own lines, and those of the whole push.
+            let prefix = format!("[{environment}]");
+            let lines = said
+                .lines()
+                .filter(|line| line.starts_with(&prefix) || !line.starts_with('['));
+            let lines: Vec<&str> = lines.collect();
+            reads_as(&format!("{environment} of two"), &lines.join("\n"));
+        }
+        assert_eq!(world.get("main--shop.localhost", "/").ok(), "one\n");
+        assert_eq!(world.get("staging--shop.localhost", "/").status, 404);
+    });
+}
+
+#[test]
 fn a_deleted_branch() {
     on_every_git(&[PAGE], |world, shop| {
         shop.push(&["main", "main:staging"]).ok();

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::symlink};
 
 use wharf_tests::World;
 
-use crate::shop::{PAGE, Shop};
+use crate::shop::Shop;
 
 /// Lines that a build step prints, without the lead of a tool's line.
 fn printed(transcript: &str) -> Vec<&str> {

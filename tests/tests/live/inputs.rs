@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use wharf_tests::{Said, Tree, World};
 
-use crate::app::{CONFIG, SERVER, deployed};
+use crate::app::{CONFIG, deployed};
 
 /// What a wrong push must say, whatever is wrong with it.
 #[track_caller]
@@ -98,34 +98,6 @@ fn branches_that_cannot_be_environments_are_refused() {
 }
 
 #[test]
-fn builds_that_fail_leave_the_old_release_serving() {
-    let world = World::with_host_file(
-        "[router]\nlisten = \"127.0.0.1:0\"\n[build.limits]\ntime = \"2s\"\n",
-    );
-    let shop = deployed(&world, "shop");
-    let build = |steps: &str| {
-        shop.write("wharf.toml", &format!("build = {steps}\n{}", CONFIG.1));
-    };
-
-    build("[\"true\", \"echo on the way >&2; exit 7\"]");
-    failed(&world, &shop, "build failed in step 2 of 2")
-        .has("exit code 7")
-        .has("  | on the way");
-
-    build("\"no-such-command\"");
-    failed(&world, &shop, "a command was not found");
-
-    build("\"kill -9 $$\"");
-    failed(&world, &shop, "ended by signal 9");
-
-    build("\"sleep 1000\"");
-    failed(&world, &shop, "stopped after 2.0s").has("build.limits.time");
-
-    build("\"mkfifo left-over\"");
-    failed(&world, &shop, "named pipe").has("left-over");
-}
-
-#[test]
 fn a_build_that_floods_is_stopped_and_the_daemon_stays_small() {
     let world = World::new();
     let shop = deployed(&world, "shop");
@@ -167,56 +139,18 @@ fn trees_that_cannot_be_checked_out_whole_are_named() {
 }
 
 #[test]
-fn releases_that_do_not_serve_never_do() {
+fn static_files_are_the_trees_own() {
     let world = World::new();
     let shop = deployed(&world, "shop");
-    let config = |web: &str, rest: &str| {
-        shop.write(
-            "wharf.toml",
-            &format!(
-                "web = \"{web}\"\n[deploy]\nhealth = {{ path = \"/\", within = \"2s\" }}\n{rest}"
-            ),
-        );
-    };
-
-    config("sleep 1000", "");
-    failed(&world, &shop, "was not healthy within 2.0s")
-        .has("nothing listens")
-        .has("it printed nothing");
-
-    config("echo oops; exit 3", "");
-    failed(&world, &shop, "ended at its start, with exit code 3").has("  | oops");
-
-    config(
-        "exec python3 -m http.server --directory /tmp/none $PORT",
-        "",
-    );
-    failed(&world, &shop, "healthy");
-
-    config("exec python3 app.py", "run = \"echo migrating; exit 4\"\n");
-    failed(&world, &shop, "deploy failed in command 1 of 1")
-        .has("exit code 4")
-        .has("deploy commands may have changed its data");
-
-    // What a link shows must be the tree's own.
     shop.write("wharf.toml", "public = \"site\"\n");
     symlink("/etc", shop.path().join("site")).unwrap();
-    failed(
-        &world,
-        &shop,
-        "public = \"site\" is no directory of the build's result",
-    );
+    let missing = "public = \"site\" is no directory of the build's result";
+    failed(&world, &shop, missing);
     std::fs::remove_file(shop.path().join("site")).unwrap();
-    failed(
-        &world,
-        &shop,
-        "public = \"site\" is no directory of the build's result",
-    );
+    failed(&world, &shop, missing);
 
     // The next good push is clean.
-    shop.write("wharf.toml", CONFIG.1);
-    shop.write("app.py", SERVER.1);
-    shop.write("version", "two\n");
+    shop.write("site/index.html", "two\n");
     shop.commit("Good");
     shop.push(&["--force", "main"]).ok().has("success: r");
     assert_eq!(shop.get("/").ok(), "two\n");

@@ -27,7 +27,7 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_fo
 const CONFIG: (&str, &str) = ("wharf.toml", "web = \"exec python3 app.py\"\n");
 
 /// The page of an application whose `look.sh` is this.
-fn look<'world>(world: &'world World, script: &str, more: impl FnOnce(&Tree<'_>)) -> String {
+fn look(world: &World, script: &str, more: impl FnOnce(&Tree<'_>)) -> String {
     let site = world.site("site", &[CONFIG, LOOKER, ("look.sh", script)]);
     more(&site);
     site.commit("All of it");

@@ -45,9 +45,13 @@ pub(crate) fn router(world: &World) -> Pid {
 
 /// Waits until the daemon's log says it.
 pub(crate) fn wait_for_log(world: &World, text: &str) {
-    let script = "tail -n +1 -F wharfd.log 2>/dev/null";
+    wait_for_line(world, "wharfd.log", text);
+}
+
+/// Waits until a file, which a pattern of the shell names, says it.
+pub(crate) fn wait_for_line(world: &World, file: &str, text: &str) {
     let mut tail = world.command("sh");
-    tail.args(["-c", script])
+    tail.args(["-c", &format!("exec tail -n +1 -F {file} 2>/dev/null")])
         .current_dir(world.path(""))
         .stdout(Stdio::piped());
     let mut tail = tail.spawn().unwrap();

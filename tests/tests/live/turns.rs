@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use wharf_tests::{Tree, World};
 
 use crate::app::{CONFIG, deployed};
+use crate::restarts::wait_for_line;
 
 /// A push that somebody watches.
 pub(crate) struct Watched {
@@ -291,6 +292,8 @@ fn workers_and_late_commands() {
             .count()
     };
     assert_eq!(count(), 2);
+    // Nobody waits for a worker: it may not have come to it yet.
+    wait_for_line(&world, "wharf/state/outputs/*.worker.*.log", "working");
     shop.wharf(&["log", "--app"])
         .ok()
         .has("worker of r1")

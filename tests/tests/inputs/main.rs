@@ -6,6 +6,10 @@
 
 mod shop;
 
+mod check;
 mod configuration;
+mod data;
 mod files;
+mod names;
 mod run;
+mod visitor;

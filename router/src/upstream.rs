@@ -18,9 +18,9 @@ use wharf_wire::route::Upstream;
 
 use crate::{request_body::RequestBody, stream::Connector};
 
-/// How long a connection waits for its next request. Common servers close theirs after five seconds
-/// (Node, uvicorn); a request that meets the closing is lost, so we close first.
-const IDLE: Duration = Duration::from_secs(4);
+/// How long a connection waits for its next request. Common servers close theirs after two seconds
+/// (gunicorn) or five (Node, uvicorn); a request that meets the closing is lost, so we close first.
+const IDLE: Duration = Duration::from_millis(1_500);
 /// Idle connections kept to one process.
 const IDLE_CONNECTIONS: usize = 256;
 

@@ -47,6 +47,8 @@ mod tests {
         let status = std::process::Command::new("git")
             .current_dir(directory)
             .args(["-c", "user.name=a", "-c", "user.email=a@example.com"])
+            // A commit would begin a collection of its own, in the background.
+            .args(["-c", "maintenance.auto=false"])
             .args(words)
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use wharf_tests::{Tree, World, run};
 
 use crate::app::{CONFIG, SERVER, deployed, host};
-use crate::restarts::{keepers, kill, router, slow_starter, wait_for_log};
+use crate::restarts::{keepers, kill, mount, router, slow_starter, wait_for_log};
 use crate::turns::Watched;
 
 /// As if the host had lost its power, and has come back.
@@ -16,13 +16,6 @@ fn reboot(world: &World) {
         kill(keeper);
     }
     world.start();
-}
-
-/// The directory of the only mount of `main`.
-fn mount(world: &World) -> std::path::PathBuf {
-    let mounts = world.home().join("state/mounts/shop/main");
-    let mut mounts = std::fs::read_dir(mounts).unwrap();
-    mounts.next().unwrap().unwrap().path()
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! Deaths of the daemon, the router, an application and the whole host.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use wharf_tests::{Tree, World, run};
 
 use crate::app::{CONFIG, SERVER, deployed, host};
+use crate::turns::{Watched, gated, open};
 
 /// Processes of this world's applications: pids of keepers.
 pub(crate) fn keepers(world: &World) -> Vec<Pid> {
@@ -45,9 +47,13 @@ pub(crate) fn router(world: &World) -> Pid {
 
 /// Waits until the daemon's log says it.
 pub(crate) fn wait_for_log(world: &World, text: &str) {
-    let script = "tail -n +1 -F wharfd.log 2>/dev/null";
+    wait_for_line(world, "wharfd.log", text);
+}
+
+/// Waits until a file, which a pattern of the shell names, says it.
+pub(crate) fn wait_for_line(world: &World, file: &str, text: &str) {
     let mut tail = world.command("sh");
-    tail.args(["-c", script])
+    tail.args(["-c", &format!("exec tail -n +1 -F {file} 2>/dev/null")])
         .current_dir(world.path(""))
         .stdout(Stdio::piped());
     let mut tail = tail.spawn().unwrap();
@@ -120,6 +126,13 @@ fn a_web_process_that_dies_is_started_again() {
     assert_eq!(shop.get("/").ok(), "one\n");
 }
 
+/// The directory of the only mount of `main`.
+pub(crate) fn mount(world: &World) -> PathBuf {
+    let mounts = world.home().join("state/mounts/shop/main");
+    let mut mounts = std::fs::read_dir(mounts).unwrap();
+    mounts.next().unwrap().unwrap().path()
+}
+
 /// An application whose start waits for a line in a fifo of a mount.
 pub(crate) fn slow_starter(world: &World) -> Tree<'_> {
     let config = "web = \"test -p data/gate && read line < data/gate; exec python3 app.py\"\n\
@@ -137,13 +150,7 @@ pub(crate) fn slow_starter(world: &World) -> Tree<'_> {
 fn after_a_reboot_everything_serves_again_and_not_before_it_is_healthy() {
     let world = World::new();
     let shop = slow_starter(&world);
-    let mounts = world.home().join("state/mounts/shop/main");
-    let mount = std::fs::read_dir(mounts)
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
+    let mount = mount(&world);
     run(world.command("mkfifo").arg(mount.join("gate"))).ok();
 
     world.kill_daemon();
@@ -173,36 +180,19 @@ fn a_build_that_the_daemon_died_in_is_done_by_the_next() {
     let world = World::new();
     let shop = deployed(&world, "shop");
     shop.write("version", "two\n");
-    shop.write(
-        "wharf.toml",
-        &format!("build = \"echo at work; sleep 3\"\n{}", CONFIG.1),
-    );
+    shop.write("wharf.toml", &gated("gate"));
     shop.commit("Second");
-    let mut push = shop.command("git");
-    push.args(["push", "wharf", "main"])
-        .stderr(Stdio::piped())
-        .stdout(Stdio::null());
-    let mut push = push.spawn().unwrap();
-    let mut transcript = BufReader::new(push.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("| at work") {
-        line.clear();
-        assert_ne!(
-            transcript.read_line(&mut line).unwrap(),
-            0,
-            "the build never began"
-        );
-    }
+    let mut push = Watched::push(&shop, &["main"]);
+    push.until("| waits for gate");
     world.kill_daemon();
-    let mut rest = String::new();
-    transcript.read_to_string(&mut rest).unwrap();
-    assert!(push.wait().unwrap().success());
+    let rest = push.end();
     assert!(
         rest.contains("the daemon went away; the deploy is recorded"),
         "{rest}"
     );
     assert_eq!(world.get(&host("shop"), "/").ok(), "one\n");
     world.start();
+    open(&world, "protected", "gate");
     shop.wharf(&["log", "--follow"])
         .ok()
         .has("main now serves r2 (was r1).");
@@ -217,30 +207,24 @@ fn deploy_commands_are_not_run_again_unasked() {
         shop.write(
             "wharf.toml",
             &format!(
-                "{}run = \"echo migrating; sleep 2\"\nrepeatable = {repeatable}\n",
+                "{}run = \"test -p data/gate || mkfifo data/gate; echo migrating; read line < data/gate\"\n\
+                 repeatable = {repeatable}\n[mounts]\ndata = \"private\"\n",
                 CONFIG.1
             ),
         );
         shop.commit("Second");
-        let mut push = shop.command("git");
-        push.args(["push", "wharf", "main"])
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null());
-        let mut push = push.spawn().unwrap();
-        let mut transcript = BufReader::new(push.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("| migrating") {
-            line.clear();
-            assert_ne!(
-                transcript.read_line(&mut line).unwrap(),
-                0,
-                "it never began"
-            );
-        }
+        let mut push = Watched::push(&shop, &["main"]);
+        push.until("| migrating");
         world.kill_daemon();
-        transcript.read_to_string(&mut line).unwrap();
-        push.wait().unwrap();
+        push.end();
         world.start();
+        if repeatable == "true" {
+            let mut gate = std::fs::File::options()
+                .write(true)
+                .open(mount(&world).join("gate"))
+                .unwrap();
+            gate.write_all(b"go\n").unwrap();
+        }
         let followed = shop.wharf(&["log", "--follow"]);
         let activity = shop.wharf(&["activities", "--json"]).ok();
         activity.has(end);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use wharf_tests::{Tree, World};
 
 use crate::app::{CONFIG, deployed};
+use crate::restarts::wait_for_line;
 
 /// A push that somebody watches.
 pub(crate) struct Watched {
@@ -58,19 +59,27 @@ impl Watched {
     }
 }
 
-/// A build that ends when a file is put into the cache.
-fn gated(gate: &str) -> String {
-    let wait = format!("echo waits for {gate}; until test -e /cache/{gate}; do sleep 0.05; done");
+/// A build that waits until somebody writes to a fifo in its cache.
+pub(crate) fn gated(gate: &str) -> String {
+    let wait = format!(
+        "test -p /cache/{gate} || mkfifo /cache/{gate}; echo waits for {gate}; read line < /cache/{gate}"
+    );
     format!("build = \"{wait}\"\n{}", CONFIG.1)
 }
 
-fn open(world: &World, trust_domain: &str, gate: &str) {
+/// Lets such a build go on.
+pub(crate) fn open(world: &World, trust_domain: &str, gate: &str) {
     let cache = world
         .home()
         .join("state/caches/shop")
         .join(trust_domain)
         .join("shared");
-    std::fs::write(cache.join(gate), "").unwrap();
+    // Opening it waits until the build reads it.
+    let mut gate = std::fs::File::options()
+        .write(true)
+        .open(cache.join(gate))
+        .unwrap();
+    gate.write_all(b"go\n").unwrap();
 }
 
 #[test]
@@ -291,6 +300,8 @@ fn workers_and_late_commands() {
             .count()
     };
     assert_eq!(count(), 2);
+    // Nobody waits for a worker: it may not have come to it yet.
+    wait_for_line(&world, "wharf/state/outputs/*.worker.*.log", "working");
     shop.wharf(&["log", "--app"])
         .ok()
         .has("worker of r1")

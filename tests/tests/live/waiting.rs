@@ -1,11 +1,9 @@
 //! The queue as people meet it: how long it is, who goes first, and leaving it.
 
-use std::io::Write as _;
-
 use wharf_tests::{Tree, World};
 
 use crate::app::{CONFIG, deployed};
-use crate::turns::Watched;
+use crate::turns::{Watched, open};
 
 /// Begins a push of a new branch whose build waits until somebody writes to its fifo.
 fn gated(shop: &Tree<'_>, branch: &str) -> Watched {
@@ -15,16 +13,6 @@ fn gated(shop: &Tree<'_>, branch: &str) -> Watched {
     shop.write("wharf.toml", &format!("build = \"{build}\"\n{}", CONFIG.1));
     shop.commit(branch);
     Watched::push(shop, &[branch])
-}
-
-fn open(world: &World, branch: &str) {
-    let caches = world.home().join("state/caches/shop/open/shared");
-    // Opening it waits until the build reads it.
-    let mut gate = std::fs::File::options()
-        .write(true)
-        .open(caches.join(branch))
-        .unwrap();
-    gate.write_all(b"go\n").unwrap();
 }
 
 #[test]
@@ -56,11 +44,11 @@ fn as_many_as_may_work_and_production_goes_first() {
         .has("four serves nothing yet; nothing was changed.");
     assert!(fourth.end().contains("warning: cancelled by "));
 
-    open(&world, "one");
+    open(&world, "open", "one");
     assert!(main.end().contains("main now serves r2 (was r1)."));
     third.until("| waits");
-    open(&world, "three");
-    open(&world, "two");
+    open(&world, "open", "three");
+    open(&world, "open", "two");
     let [one, two] = working;
     for (push, branch) in [(one, "one"), (two, "two"), (third, "three")] {
         let said = push.end();

@@ -45,9 +45,14 @@ fn router(world: &World) -> Pid {
 
 /// Waits until the daemon's log says it.
 fn wait_for_log(world: &World, text: &str) {
-    let script = "tail -n +1 -F wharfd.log 2>/dev/null";
+    wait_for_line(world, "wharfd.log", text);
+}
+
+/// Waits until a file of the world says it; the shell may have to find the file.
+pub(crate) fn wait_for_line(world: &World, file: &str, text: &str) {
+    let script = format!("exec tail -n +1 -F {file} 2>/dev/null");
     let mut tail = world.command("sh");
-    tail.args(["-c", script])
+    tail.args(["-c", &script])
         .current_dir(world.path(""))
         .stdout(Stdio::piped());
     let mut tail = tail.spawn().unwrap();

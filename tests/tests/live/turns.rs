@@ -285,6 +285,8 @@ fn workers_and_late_commands() {
             .count()
     };
     assert_eq!(count(), 2);
+    // Nobody waits for a worker's first words.
+    crate::restarts::wait_for_line(&world, "wharf/state/outputs/*.worker.*", "working");
     shop.wharf(&["log", "--app"])
         .ok()
         .has("worker of r1")

@@ -99,17 +99,19 @@ impl Fleet {
         });
     }
 
-    /// Takes in what a keeper said.
-    pub(super) fn changed(&mut self, instance: &str, health: Option<Health>) {
+    /// Takes in what a keeper said. Returns whose process it was when the keeper is gone: stopped,
+    /// or dead without a word.
+    pub(super) fn changed(
+        &mut self,
+        instance: &str,
+        health: Option<Health>,
+    ) -> Option<EnvironmentKey> {
         let Some(health) = health else {
-            self.0.remove(instance);
-            return;
+            return self.0.remove(instance).map(|(record, _)| record.key);
         };
-        let Some((record, known)) = self.0.get_mut(instance) else {
-            return;
-        };
+        let (record, known) = self.0.get_mut(instance)?;
         if *known == health {
-            return;
+            return None;
         }
         let (project, environment) = (record.key.project.as_str(), record.key.id.as_str());
         match &health {
@@ -129,6 +131,7 @@ impl Fleet {
             ),
         }
         *known = health;
+        None
     }
 
     /// How each environment's processes are.

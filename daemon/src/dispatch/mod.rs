@@ -4,6 +4,7 @@
 //! a peer. Every task's end comes back as an event.
 
 mod fleet;
+mod mend;
 mod orders;
 pub mod reconcile;
 mod start;
@@ -14,7 +15,7 @@ pub use start::{Findings, begin, find};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wharf_config::name::{BranchName, ProjectName};
@@ -28,6 +29,7 @@ use crate::settings::Settings;
 use crate::store::activity::NewActivity;
 use crate::store::environment::EnvironmentKey;
 use fleet::Fleet;
+use mend::Mend;
 
 /// Events that wait for the loop, at most; senders wait then.
 const BACKLOG: usize = 1024;
@@ -96,6 +98,10 @@ pub enum Event {
         /// How it is now; none when its keeper is gone.
         health: Option<Health>,
     },
+    /// What should serve in an environment may not: look, and start again what is missing.
+    Mend(Mend),
+    /// That is done, well or not.
+    Mended(EnvironmentKey),
     /// The configuration is to be read again.
     Reload {
         /// How many projects there are, or what is wrong.
@@ -133,6 +139,9 @@ pub struct Dispatch {
     queue: Queue,
     running: HashMap<String, CancellationToken>,
     fleet: Fleet,
+    /// What is to be looked after once the environment's activity has ended.
+    later: Vec<Mend>,
+    mending: Arc<Semaphore>,
     tasks: JoinSet<()>,
 }
 
@@ -149,6 +158,8 @@ impl Dispatch {
             queue: Queue::default(),
             running: HashMap::new(),
             fleet: Fleet::default(),
+            later: Vec::new(),
+            mending: Arc::new(Semaphore::new(mend::AT_ONCE)),
             tasks: JoinSet::new(),
         };
         (dispatch, desk)
@@ -186,6 +197,7 @@ impl Dispatch {
             Event::Ended { activity } => {
                 self.running.remove(&activity);
                 self.queue.finish(&activity);
+                self.mend_later_ones();
                 self.start_what_may();
             }
             Event::Cancel {
@@ -200,9 +212,49 @@ impl Dispatch {
             Event::Counts { reply } => answer(reply, self.queue.counts()),
             Event::Health { reply } => answer(reply, self.fleet.conditions()),
             Event::Watch(member) => self.fleet.watch(member, &self.desk, &mut self.tasks),
-            Event::Process { instance, health } => self.fleet.changed(&instance, health),
+            Event::Process { instance, health } => {
+                if let Some(key) = self.fleet.changed(&instance, health) {
+                    self.mend(Mend::first(key));
+                }
+            }
+            Event::Mend(mend) => self.mend(mend),
+            Event::Mended(key) => {
+                self.queue.free(key.project.as_str(), key.id.as_str());
+                self.mend_later_ones();
+                self.start_what_may();
+            }
             Event::Reload { reply } => self.reload(reply),
             Event::Stop => unreachable!("the loop ends before this"),
+        }
+    }
+
+    /// Starts again what should serve and does not. Activities of the environment wait meanwhile;
+    /// while one runs, it is left to it, and looked at again afterwards.
+    fn mend(&mut self, mend: Mend) {
+        let key = &mend.key;
+        if !self.queue.hold(key.project.as_str(), key.id.as_str()) {
+            if !self.later.iter().any(|other| other.key == *key) {
+                self.later.push(mend);
+            }
+            return;
+        }
+        let (world, desk) = (Arc::clone(&self.world), self.desk.clone());
+        let turns = Arc::clone(&self.mending);
+        self.tasks.spawn(async move {
+            let turn = turns.acquire().await;
+            let again = mend.mend(&world, &desk).await;
+            drop(turn);
+            desk.send(Event::Mended(mend.key.clone())).await;
+            if let Some((pause, mend)) = again {
+                tokio::time::sleep(pause).await;
+                desk.send(Event::Mend(mend)).await;
+            }
+        });
+    }
+
+    fn mend_later_ones(&mut self) {
+        for mend in std::mem::take(&mut self.later) {
+            self.mend(mend);
         }
     }
 

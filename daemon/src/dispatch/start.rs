@@ -2,32 +2,26 @@
 
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use wharf_wire::outcome::{Kind, State};
-use wharf_wire::view::{Commit, Reason};
+use wharf_wire::view::Reason;
 
 use super::fleet::Member;
+use super::mend::{self, Mend};
 use super::{Desk, Event, orders, reconcile};
-use crate::execute::activity::{Act, Record, never_began};
+use crate::execute::activity::never_began;
 use crate::execute::failure::Failure;
-use crate::execute::{World, deploy, launch, route, sweep};
+use crate::execute::{World, route, sweep};
 use crate::plan::queue::Ticket;
 use crate::plan::recovery::{Found, Recovery, decide};
 use crate::store::activity::Task;
-use crate::store::environment::EnvironmentRecord;
-use crate::store::log::Log;
-use crate::store::process::ProcessRecord;
-use crate::store::release::{ReleaseRecord, ReleaseState};
+use crate::store::environment::EnvironmentKey;
+use crate::store::release::ReleaseState;
 
-/// Releases that are started again at the same time, at most: their start is work for the host.
-const RESTARTS: usize = 4;
-
-/// What a new daemon found: processes that live, releases that must be started again.
+/// What a new daemon found: processes that live, environments whose release must be started again.
 #[derive(Debug)]
 pub struct Findings {
     members: Vec<Member>,
-    due: Vec<Due>,
+    due: Vec<EnvironmentKey>,
 }
 
 /// Sweeps leftovers and finds what serves. Runs before the router does, so that after a reboot no
@@ -39,18 +33,15 @@ pub async fn find(world: &Arc<World>) -> Result<Findings, Failure> {
     sweep::sweep(world)
         .await
         .map_err(|error| Failure::host("cannot sweep", &error))?;
-    let processes = world.recorder.processes().await?;
     let mut findings = Findings {
         members: Vec::new(),
         due: Vec::new(),
     };
     for environment in world.recorder.environments(None).await? {
-        let own: Vec<ProcessRecord> = processes
-            .iter()
-            .filter(|record| record.key == environment.key)
-            .cloned()
-            .collect();
-        adopt(world, environment, own, &mut findings).await?;
+        let key = environment.key.clone();
+        let found = mend::adopt(world, environment).await?;
+        findings.members.extend(found.members);
+        findings.due.extend(found.due.map(|_| key));
     }
     Ok(findings)
 }
@@ -63,28 +54,14 @@ pub async fn begin(world: Arc<World>, desk: Desk, findings: Findings) -> Result<
     for member in findings.members {
         desk.send(Event::Watch(member)).await;
     }
-    let unfinished = world.recorder.unfinished().await?;
-    let mut restarts = JoinSet::new();
-    for due in findings.due {
-        // An environment with an activity of its own comes first: one at a time.
-        if unfinished
-            .iter()
-            .any(|task| task.key == due.environment.key)
-        {
-            due.restart(&world, &desk).await;
-        } else {
-            let (world, desk) = (Arc::clone(&world), desk.clone());
-            restarts.spawn(async move { due.restart(&world, &desk).await });
-            if restarts.len() >= RESTARTS {
-                restarts.join_next().await;
-            }
-        }
+    // Before anything else may begin in these environments.
+    for key in findings.due {
+        desk.send(Event::Mend(Mend::first(key))).await;
     }
-    for task in unfinished {
+    for task in world.recorder.unfinished().await? {
         take_up(&world, &desk, task).await?;
     }
     reconcile::at_start(&world, &desk).await;
-    while restarts.join_next().await.is_some() {}
     Ok(())
 }
 
@@ -188,116 +165,4 @@ async fn take_up(world: &Arc<World>, desk: &Desk, task: Task) -> Result<(), Fail
         }
     }
     Ok(())
-}
-
-/// A live release whose processes are gone.
-#[derive(Debug)]
-struct Due {
-    environment: EnvironmentRecord,
-    release: ReleaseRecord,
-}
-
-/// Adopts the processes that live and stops those that should not; says what is to be started
-/// again, and takes it out of the table until it is.
-async fn adopt(
-    world: &Arc<World>,
-    environment: EnvironmentRecord,
-    processes: Vec<ProcessRecord>,
-    findings: &mut Findings,
-) -> Result<(), Failure> {
-    // What the table says is what serves, also where the record did not get that far.
-    let route = route::read(&world.paths, &environment.key);
-    let live = route
-        .as_ref()
-        .map(|route| route.release)
-        .or(environment.live);
-    if let Some(number) = live.filter(|_| live != environment.live) {
-        let ready = ReleaseState::Ready;
-        world
-            .recorder
-            .set_release(&environment.key, number, ready)
-            .await?;
-        world.recorder.set_live(&environment.key, live).await?;
-    }
-    let mut adopted = 0;
-    for record in processes {
-        let of_live = Some(record.release) == live;
-        match Member::find(world, record.clone()).await {
-            Some(member) if of_live => {
-                adopted += 1;
-                findings.members.push(member);
-            }
-            _ => launch::stop_instance(world, &record.instance, None, launch::GRACE).await?,
-        }
-    }
-    let Some(number) = live else { return Ok(()) };
-    let Some(release) = world.recorder.release(&environment.key, number).await? else {
-        return Ok(());
-    };
-    let application = &release.application;
-    let wanted = application.workers.len() + usize::from(application.web.is_some());
-    if adopted < wanted {
-        if let Some(route) = route {
-            route::suspend(world, &environment.key, route).await?;
-        }
-        findings.due.push(Due {
-            environment,
-            release,
-        });
-    }
-    Ok(())
-}
-
-impl Due {
-    /// Starts it again; it is routed once it is healthy.
-    async fn restart(self, world: &Arc<World>, desk: &Desk) {
-        let (key, number) = (self.environment.key.clone(), self.release.number);
-        match self.try_restart(world, desk).await {
-            Ok(()) => tracing::info!(
-                WHARF_PROJECT = %key.project,
-                WHARF_ENVIRONMENT = %key.id,
-                WHARF_RELEASE = number,
-                "r{number} serves again after a restart"
-            ),
-            Err(failure) => tracing::error!(
-                WHARF_PROJECT = %key.project,
-                WHARF_ENVIRONMENT = %key.id,
-                WHARF_RELEASE = number,
-                WHARF_ERROR = failure.reason.code,
-                "r{number} was not started again: {}",
-                failure.reason.message
-            ),
-        }
-    }
-
-    async fn try_restart(self, world: &Arc<World>, desk: &Desk) -> Result<(), Failure> {
-        let number = self.release.number;
-        let task = Task {
-            id: self.release.activity.clone(),
-            key: self.environment.key,
-            branch: self.environment.branch,
-            kind: Kind::Redeploy,
-            state: State::Running,
-            commit: Commit::default(),
-            rebuild: false,
-            release: Some(number),
-        };
-        let cancel = CancellationToken::new();
-        let world_of_act = Arc::clone(world);
-        let act = Act::new(
-            world_of_act,
-            task,
-            Some(number),
-            Record::Nothing,
-            Log::silent(),
-            cancel,
-        )?;
-        let launched = deploy::restore(&act, &self.release).await?;
-        for process in launched.processes {
-            if let Some(member) = Member::find(world, process.record).await {
-                desk.send(Event::Watch(member)).await;
-            }
-        }
-        Ok(())
-    }
 }

@@ -189,6 +189,12 @@ async fn say_why(act: &Act, new: &Ingredients, slug: &SlugKey) -> Result<(), Fai
         return Ok(());
     };
     let mut why = explain(&old, new);
+    if old.tree != new.tree
+        && let Some(tree) = why.iter_mut().find(|reason| *reason == "tree changed")
+        && let Some(files) = changed_files(act, &old.tree, &new.tree).await
+    {
+        *tree = format!("tree changed ({})", report::count(files, "file"));
+    }
     if act.task.rebuild {
         why.push("--rebuild was asked for".into());
     }
@@ -200,6 +206,15 @@ async fn say_why(act: &Act, new: &Ingredients, slug: &SlugKey) -> Result<(), Fai
         });
     }
     Ok(())
+}
+
+/// How many files differ; none where the older tree is gone.
+async fn changed_files(act: &Act, old: &str, new: &str) -> Option<u64> {
+    let repository = act.project.repository.clone();
+    let (old, new) = (old.to_owned(), new.to_owned());
+    let counted =
+        tokio::task::spawn_blocking(move || repository::changed_files(&repository, &old, &new));
+    counted.await.ok()?.ok()
 }
 
 async fn make(

@@ -24,6 +24,7 @@ use crate::disk;
 use crate::plan::recovery::DEPLOY_COMMAND;
 use crate::run::sandbox::{APP, Access, Bind, Sandbox};
 use crate::store::now;
+use crate::store::process::ProcessRecord;
 use crate::store::release::{ReleaseRecord, ReleaseState};
 
 /// The longest that a deploy command may take.
@@ -329,14 +330,28 @@ fn public(act: &Act, application: &Application, slug: &str) -> Result<Option<Pat
     }
 }
 
-/// Starts the live release's processes again after a reboot; it is routed once it is healthy.
+/// Starts those of the live release's processes again that are not there; it is routed once it is
+/// healthy.
 ///
 /// # Errors
 /// Why it does not serve.
-pub async fn restore(act: &Act, release: &ReleaseRecord) -> Result<Launched, Failure> {
+pub async fn restore(
+    act: &Act,
+    release: &ReleaseRecord,
+    present: &[ProcessRecord],
+) -> Result<Launched, Failure> {
     let mut target = target(act, release)?;
     let sandbox = sandbox(act, release).await?;
-    let launched = launch::launch(act, &release.application, release.number, &sandbox).await?;
+    let mut missing = release.application.clone();
+    for record in present {
+        missing
+            .workers
+            .retain(|name, _| name.as_str() != record.name);
+        if record.name == launch::WEB {
+            missing.web = None;
+        }
+    }
+    let launched = launch::launch(act, &missing, release.number, &sandbox).await?;
     for process in &launched.processes {
         if process.record.name != launch::WEB {
             process
@@ -346,8 +361,11 @@ pub async fn restore(act: &Act, release: &ReleaseRecord) -> Result<Launched, Fai
                 .map_err(|error| Failure::host("a worker's keeper went away", &error))?;
         }
     }
-    target.upstream = launched.upstream.clone();
-    route::write(act, target).await?;
-    route::confirm(act).await;
+    // A web process that lived on is routed as it was.
+    if missing.web.is_some() {
+        target.upstream = launched.upstream.clone();
+        route::write(act, target).await?;
+        route::confirm(act).await;
+    }
     Ok(launched)
 }

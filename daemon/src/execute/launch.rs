@@ -368,6 +368,10 @@ pub async fn stop_instance(
                 );
             }
         }
+        // One that was killed could not tidy up after itself.
+        if let Err(error) = world.keepers.forget(&id) {
+            tracing::warn!(instance, %error, "a keeper's socket stays");
+        }
         if let Err(error) = world.jobs.remove(&id) {
             tracing::warn!(instance, %error, "job file stays");
         }

@@ -131,13 +131,13 @@ pub fn judge(facts: &Facts<'_>) -> Verdict {
         && brings
     {
         let text = format!(
-            "only {} MiB are free, {} must stay free",
+            "only {} MiB are free on the host, {} MiB must stay free",
             free >> 20,
             wanted >> 20
         );
         reasons.extend(report::reason(
             &text,
-            Some("ask the host's operator to make room"),
+            Some("ask the host's operator to make room, or to lower keep.min_free"),
         ));
     }
     let mut seen: BTreeMap<&str, Vec<String>> = BTreeMap::new();

@@ -1,5 +1,7 @@
 //! Which activity runs next: production first, one an environment, fair between projects.
 
+use std::collections::BTreeSet;
+
 use wharf_wire::outcome::Kind;
 
 /// What the queue needs to know of an activity.
@@ -38,6 +40,8 @@ impl Ticket {
 pub struct Queue {
     waiting: Vec<Ticket>,
     running: Vec<Ticket>,
+    /// Project and id of environments that are mended: one thing at a time.
+    held: BTreeSet<(String, String)>,
 }
 
 /// Where a waiting activity stands.
@@ -57,6 +61,8 @@ pub enum Reason {
         /// Its id.
         activity: String,
     },
+    /// What serves there is being started again.
+    Mended,
     /// As many run as the host allows.
     Parallel {
         /// How many.
@@ -84,7 +90,7 @@ impl Queue {
         let index = self
             .order()
             .into_iter()
-            .find(|&index| self.blocker(index).is_none())?;
+            .find(|&index| !self.is_held(index) && self.blocker(index).is_none())?;
         let ticket = self.waiting.remove(index);
         self.running.push(ticket.clone());
         Some(ticket)
@@ -114,6 +120,7 @@ impl Queue {
             Some(ticket) => Reason::Environment {
                 activity: ticket.activity.clone(),
             },
+            None if self.is_held(order[before]) => Reason::Mended,
             None => Reason::Parallel {
                 running: self.running.len(),
             },
@@ -132,6 +139,30 @@ impl Queue {
             .iter()
             .chain(&self.running)
             .any(|ticket| ticket.project == project && ticket.environment == environment)
+    }
+
+    /// Lets no activity of an environment begin; false while one runs there, or it is held already.
+    pub fn hold(&mut self, project: &str, environment: &str) -> bool {
+        let busy = self
+            .running
+            .iter()
+            .any(|ticket| ticket.project == project && ticket.environment == environment);
+        !busy
+            && self
+                .held
+                .insert((project.to_owned(), environment.to_owned()))
+    }
+
+    /// Lets activities of an environment begin again.
+    pub fn free(&mut self, project: &str, environment: &str) {
+        self.held
+            .remove(&(project.to_owned(), environment.to_owned()));
+    }
+
+    fn is_held(&self, index: usize) -> bool {
+        let ticket = &self.waiting[index];
+        self.held
+            .contains(&(ticket.project.clone(), ticket.environment.clone()))
     }
 
     /// Indices of the waiting ones, best first: production, then the project that runs least, then
@@ -225,6 +256,21 @@ mod tests {
             })
         );
         assert_eq!(queue.place("a"), None);
+    }
+
+    #[test]
+    fn an_environment_that_is_mended_is_left_alone() {
+        let mut queue = Queue::default();
+        assert!(queue.hold("shop", "one"));
+        assert!(!queue.hold("shop", "one"), "once at a time");
+        queue.add(ticket("a", "one", Kind::Push));
+        queue.add(ticket("b", "two", Kind::Push));
+        assert_eq!(queue.start_next(4).unwrap().activity, "b");
+        assert!(queue.start_next(4).is_none());
+        assert_eq!(queue.place("a").unwrap().reason, Reason::Mended);
+        assert!(!queue.hold("shop", "two"), "not while it works");
+        queue.free("shop", "one");
+        assert_eq!(queue.start_next(4).unwrap().activity, "a");
     }
 
     #[test]

@@ -194,10 +194,12 @@ async fn place(id: &str, desk: &Desk) -> Option<String> {
         Reason::Environment { activity } => {
             format!("{activity} is still at work in this environment")
         }
+        Reason::Mended => "what serves is being started again".to_owned(),
         Reason::Parallel { running } => format!("{running} others run, as many as may at a time"),
     };
     Some(match place.before {
         0 => format!("waiting: {why}; this is next"),
+        1 => format!("waiting: {why}; 1 goes before this"),
         before => format!("waiting: {why}; {before} go before this"),
     })
 }

@@ -206,3 +206,41 @@ fn the_hosts_own_files_are_checked() {
     std::fs::remove_file(world.home().join("config/wharfd.d/20-bad.toml")).unwrap();
     world.wharf(&["reload"]).ok();
 }
+
+#[test]
+fn a_host_that_cannot_take_a_push_says_so() {
+    let world = World::new();
+    let shop = deployed(&world, "shop");
+    let disk = world.home().join("config/wharfd.d/disk.toml");
+    std::fs::create_dir_all(disk.parent().unwrap()).unwrap();
+    std::fs::write(&disk, "keep.min_free = \"9000000G\"\n").unwrap();
+    world.wharf(&["reload"]).ok();
+    shop.write("version", "two\n");
+    shop.commit("Second");
+    shop.push(&["main"])
+        .exits(1)
+        .has("error: ")
+        .has("keep.min_free")
+        .has("main still serves r1; nothing was changed.");
+    shop.wharf(&["doctor"])
+        .exits(1)
+        .has("are free for the state");
+    std::fs::remove_file(disk).unwrap();
+
+    let project = world.home().join("config/projects.d/shop.toml");
+    let text = std::fs::read_to_string(&project).unwrap();
+    std::fs::remove_file(&project).unwrap();
+    world.wharf(&["reload"]).ok();
+    shop.push(&["main"])
+        .exits(1)
+        .has("error: ")
+        .has("wharf project add");
+    shop.wharf(&["status"]).ok();
+    shop.wharf(&["releases"]).exits(5);
+    std::fs::write(&project, text).unwrap();
+    world.wharf(&["reload"]).ok();
+    shop.push(&["main"])
+        .ok()
+        .has("main now serves r2 (was r1).");
+    assert_eq!(shop.get("/").ok(), "two\n");
+}

@@ -152,6 +152,8 @@ fn static_files_are_the_trees_own() {
     // The next good push is clean.
     shop.write("site/index.html", "two\n");
     shop.commit("Good");
-    shop.push(&["--force", "main"]).ok().has("success: r");
+    let said = shop.push(&["--force", "main"]).ok().has("success: r");
+    // wharf.toml and site/index.html.
+    said.has("tree changed (2 files)");
     assert_eq!(shop.get("/").ok(), "two\n");
 }

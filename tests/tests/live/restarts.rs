@@ -10,7 +10,7 @@ use wharf_tests::{Tree, World, run};
 use crate::app::{CONFIG, SERVER, deployed, host};
 
 /// Processes of this world's applications: pids of keepers.
-fn keepers(world: &World) -> Vec<Pid> {
+pub(crate) fn keepers(world: &World) -> Vec<Pid> {
     let sockets = std::fs::read_dir(world.home().join("run/keepers")).unwrap();
     let mut pids = Vec::new();
     for socket in sockets {
@@ -22,7 +22,7 @@ fn keepers(world: &World) -> Vec<Pid> {
 }
 
 /// Ends a process without a word and waits until it is gone.
-fn kill(pid: Pid) {
+pub(crate) fn kill(pid: Pid) {
     use rustix::event::{PollFd, PollFlags, poll};
     let process = pidfd_open(pid, PidfdFlags::empty()).unwrap();
     pidfd_send_signal(&process, Signal::KILL).unwrap();
@@ -38,13 +38,13 @@ fn kill(pid: Pid) {
     );
 }
 
-fn router(world: &World) -> Pid {
+pub(crate) fn router(world: &World) -> Pid {
     let stream = UnixStream::connect(world.home().join("run/router.sock")).unwrap();
     rustix::net::sockopt::socket_peercred(&stream).unwrap().pid
 }
 
 /// Waits until the daemon's log says it.
-fn wait_for_log(world: &World, text: &str) {
+pub(crate) fn wait_for_log(world: &World, text: &str) {
     wait_for_line(world, "wharfd.log", text);
 }
 
@@ -126,7 +126,7 @@ fn a_web_process_that_dies_is_started_again() {
 }
 
 /// An application whose start waits for a line in a fifo of a mount.
-fn slow_starter(world: &World) -> Tree<'_> {
+pub(crate) fn slow_starter(world: &World) -> Tree<'_> {
     let config = "web = \"test -p data/gate && read line < data/gate; exec python3 app.py\"\n\
         [deploy]\nhealth = { path = \"/\", within = \"60s\" }\n[mounts]\ndata = \"private\"\n";
     let shop = world.site(

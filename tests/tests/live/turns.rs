@@ -10,14 +10,14 @@ use wharf_tests::{Tree, World};
 use crate::app::{CONFIG, deployed};
 
 /// A push that somebody watches.
-struct Watched {
+pub(crate) struct Watched {
     git: Child,
     transcript: BufReader<ChildStderr>,
     read: String,
 }
 
 impl Watched {
-    fn push(shop: &Tree<'_>, words: &[&str]) -> Watched {
+    pub(crate) fn push(shop: &Tree<'_>, words: &[&str]) -> Watched {
         let mut git = shop.command("git");
         git.args(["push", "wharf"])
             .args(words)
@@ -33,7 +33,7 @@ impl Watched {
     }
 
     /// Reads until a line holds the text.
-    fn until(&mut self, text: &str) {
+    pub(crate) fn until(&mut self, text: &str) {
         loop {
             let from = self.read.len();
             let length = self.transcript.read_line(&mut self.read).unwrap();
@@ -44,8 +44,14 @@ impl Watched {
         }
     }
 
+    /// The activity's id, which the second line names.
+    pub(crate) fn id(&self) -> String {
+        let rest = self.read.split_once("Log: wharf log ").unwrap().1;
+        rest.split_whitespace().next().unwrap().to_owned()
+    }
+
     /// All that was said, once it is over.
-    fn end(mut self) -> String {
+    pub(crate) fn end(mut self) -> String {
         self.transcript.read_to_string(&mut self.read).unwrap();
         self.git.wait().unwrap();
         self.read

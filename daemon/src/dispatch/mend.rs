@@ -1,0 +1,208 @@
+//! What should serve and does not is started again: after a reboot, or when a keeper died.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use wharf_wire::outcome::{Kind, State};
+use wharf_wire::view::Commit;
+
+use super::fleet::Member;
+use super::{Desk, Event};
+use crate::execute::activity::{Act, Record};
+use crate::execute::failure::Failure;
+use crate::execute::{World, deploy, launch, route};
+use crate::store::activity::Task;
+use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
+use crate::store::log::Log;
+use crate::store::process::ProcessRecord;
+use crate::store::release::{ReleaseRecord, ReleaseState};
+
+/// Environments that are mended at the same time, at most: a start is work for the host.
+pub(super) const AT_ONCE: usize = 4;
+/// The wait before another attempt; doubles up to [`LONGEST`].
+const FIRST: Duration = Duration::from_secs(5);
+/// See [`FIRST`].
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// An environment to look after.
+#[derive(Debug)]
+pub struct Mend {
+    /// Which.
+    pub(super) key: EnvironmentKey,
+    pause: Duration,
+}
+
+/// What was found in an environment.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Processes that live and should.
+    pub(super) members: Vec<Member>,
+    /// Set when some are missing.
+    pub(super) due: Option<Due>,
+}
+
+/// A live release some of whose processes are gone.
+#[derive(Debug)]
+pub(super) struct Due {
+    environment: EnvironmentRecord,
+    release: ReleaseRecord,
+    present: Vec<ProcessRecord>,
+}
+
+impl Mend {
+    /// The first look at an environment.
+    pub(super) fn first(key: EnvironmentKey) -> Mend {
+        Mend { key, pause: FIRST }
+    }
+
+    /// Starts again what is missing; says when to try again where that failed. The caller sees to
+    /// it that nothing else happens in the environment meanwhile.
+    pub(super) async fn mend(&self, world: &Arc<World>, desk: &Desk) -> Option<(Duration, Mend)> {
+        let key = &self.key;
+        let Err(failure) = self.try_mend(world, desk).await else {
+            return None;
+        };
+        tracing::error!(
+            WHARF_PROJECT = %key.project,
+            WHARF_ENVIRONMENT = %key.id,
+            WHARF_ERROR = failure.reason.code,
+            "what served is not started again, next attempt in {} s: {}",
+            self.pause.as_secs(),
+            failure.reason.message
+        );
+        let next = Mend {
+            key: key.clone(),
+            pause: (self.pause * 2).min(LONGEST),
+        };
+        Some((self.pause, next))
+    }
+
+    async fn try_mend(&self, world: &Arc<World>, desk: &Desk) -> Result<(), Failure> {
+        let Some(environment) = world.recorder.environment(&self.key).await? else {
+            return Ok(());
+        };
+        let found = adopt(world, environment).await?;
+        for member in found.members {
+            desk.send(Event::Watch(member)).await;
+        }
+        match found.due {
+            Some(due) => due.restart(world, desk).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Adopts the processes that live and stops those that should not; says what is to be started
+/// again, and takes it out of the table until it is.
+///
+/// # Errors
+/// When the store cannot be read or the route cannot be written.
+pub(super) async fn adopt(
+    world: &Arc<World>,
+    environment: EnvironmentRecord,
+) -> Result<Found, Failure> {
+    // What the table says is what serves, also where the record did not get that far.
+    let route = route::read(&world.paths, &environment.key);
+    let live = route
+        .as_ref()
+        .map(|route| route.release)
+        .or(environment.live);
+    if let Some(number) = live.filter(|_| live != environment.live) {
+        let ready = ReleaseState::Ready;
+        world
+            .recorder
+            .set_release(&environment.key, number, ready)
+            .await?;
+        world.recorder.set_live(&environment.key, live).await?;
+    }
+    // A web process that was never routed was never found healthy: its start was interrupted.
+    let suspended = route
+        .as_ref()
+        .is_some_and(|route| route.unavailable.is_some());
+    let mut found = Found::default();
+    let mut present = Vec::new();
+    for record in world.recorder.processes().await? {
+        if record.key != environment.key {
+            continue;
+        }
+        let good = Some(record.release) == live && !(suspended && record.name == launch::WEB);
+        match Member::find(world, record.clone()).await {
+            Some(member) if good => {
+                present.push(record);
+                found.members.push(member);
+            }
+            _ => launch::stop_instance(world, &record.instance, None, launch::GRACE).await?,
+        }
+    }
+    let Some(number) = live else {
+        return Ok(found);
+    };
+    let Some(release) = world.recorder.release(&environment.key, number).await? else {
+        return Ok(found);
+    };
+    let is_present = |name: &str| present.iter().any(|record| record.name == name);
+    let application = &release.application;
+    let web_missing = application.web.is_some() && !is_present(launch::WEB);
+    let missing = web_missing
+        || application
+            .workers
+            .keys()
+            .any(|name| !is_present(name.as_str()));
+    if let Some(route) = route.filter(|_| web_missing && !suspended) {
+        route::suspend(world, &environment.key, route).await?;
+    }
+    if missing {
+        found.due = Some(Due {
+            environment,
+            release,
+            present,
+        });
+    }
+    Ok(found)
+}
+
+impl Due {
+    /// Starts what is missing; it is routed once it is healthy.
+    async fn restart(self, world: &Arc<World>, desk: &Desk) -> Result<(), Failure> {
+        let number = self.release.number;
+        let key = self.environment.key.clone();
+        tracing::warn!(
+            WHARF_PROJECT = %key.project,
+            WHARF_ENVIRONMENT = %key.id,
+            WHARF_RELEASE = number,
+            "processes of r{number} are gone; starting them again"
+        );
+        let task = Task {
+            id: self.release.activity.clone(),
+            key: self.environment.key,
+            branch: self.environment.branch,
+            kind: Kind::Redeploy,
+            state: State::Running,
+            commit: Commit::default(),
+            rebuild: false,
+            release: Some(number),
+        };
+        let act = Act::new(
+            Arc::clone(world),
+            task,
+            Some(number),
+            Record::Nothing,
+            Log::silent(),
+            CancellationToken::new(),
+        )?;
+        let launched = deploy::restore(&act, &self.release, &self.present).await?;
+        for process in launched.processes {
+            if let Some(member) = Member::find(world, process.record).await {
+                desk.send(Event::Watch(member)).await;
+            }
+        }
+        tracing::info!(
+            WHARF_PROJECT = %key.project,
+            WHARF_ENVIRONMENT = %key.id,
+            WHARF_RELEASE = number,
+            "r{number} serves again after a restart"
+        );
+        Ok(())
+    }
+}

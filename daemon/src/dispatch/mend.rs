@@ -122,10 +122,7 @@ pub(super) async fn adopt(
         .is_some_and(|route| route.unavailable.is_some());
     let mut found = Found::default();
     let mut present = Vec::new();
-    for record in world.recorder.processes().await? {
-        if record.key != environment.key {
-            continue;
-        }
+    for record in world.recorder.processes_of(&environment.key).await? {
         let good = Some(record.release) == live && !(suspended && record.name == launch::WEB);
         match Member::find(world, record.clone()).await {
             Some(member) if good => {

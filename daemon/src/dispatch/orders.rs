@@ -219,14 +219,14 @@ async fn begin(world: &World, id: &str) -> Result<crate::store::activity::Task, 
 
 /// Watches whatever processes the environment has now.
 async fn adopt_processes(world: &World, desk: &Desk, ticket: &Ticket) {
-    let Ok(processes) = world.recorder.processes().await else {
+    let Ok(key) = crate::store::environment::key(&ticket.project, &ticket.environment) else {
+        return;
+    };
+    let Ok(processes) = world.recorder.processes_of(&key).await else {
         return;
     };
     for record in processes {
-        if record.key.project.as_str() == ticket.project
-            && record.key.id.as_str() == ticket.environment
-            && let Some(member) = Member::find(world, record).await
-        {
+        if let Some(member) = Member::find(world, record).await {
             desk.send(Event::Watch(member)).await;
         }
     }

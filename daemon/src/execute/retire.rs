@@ -26,11 +26,7 @@ const SPARE_SLUGS: usize = 5;
 /// # Errors
 /// When they cannot be read.
 pub async fn processes(act: &Act) -> Result<Vec<ProcessRecord>, Failure> {
-    let all = act.world.recorder.processes().await?;
-    Ok(all
-        .into_iter()
-        .filter(|record| record.key == *act.key())
-        .collect())
+    Ok(act.world.recorder.processes_of(act.key()).await?)
 }
 
 /// Waits until nothing is in flight to the old processes and stops them. The new release serves

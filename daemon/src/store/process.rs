@@ -1,6 +1,6 @@
 //! Processes that keepers look after, so that a new daemon finds them again.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::StoreError;
 use super::environment::{EnvironmentKey, key};
@@ -52,34 +52,39 @@ pub fn forget(connection: &Connection, instance: &str) -> Result<(), StoreError>
     Ok(())
 }
 
+const COLUMNS: &str = "instance, project, environment, release, name, port";
+
+fn record(row: &Row<'_>) -> Result<ProcessRecord, StoreError> {
+    let project: String = row.get(1)?;
+    let environment: String = row.get(2)?;
+    Ok(ProcessRecord {
+        key: key(&project, &environment)?,
+        instance: row.get(0)?,
+        release: row.get(3)?,
+        name: row.get(4)?,
+        port: row.get(5)?,
+    })
+}
+
 /// Every recorded process.
 ///
 /// # Errors
 /// The database's.
 pub fn list(connection: &Connection) -> Result<Vec<ProcessRecord>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT instance, project, environment, release, name, port FROM process",
-    )?;
-    let rows = statement.query_map([], |row| {
-        let project: String = row.get(1)?;
-        let environment: String = row.get(2)?;
-        Ok((
-            key(&project, &environment),
-            row.get(0)?,
-            row.get(3)?,
-            row.get(4)?,
-            row.get(5)?,
-        ))
-    })?;
-    rows.map(|row| {
-        let (key, instance, release, name, port) = row?;
-        Ok(ProcessRecord {
-            instance,
-            key: key?,
-            release,
-            name,
-            port,
-        })
-    })
-    .collect()
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM process"))?;
+    let rows = statement.query_map([], |row| Ok(record(row)))?;
+    rows.map(|row| row?).collect()
+}
+
+/// The recorded processes of an environment.
+///
+/// # Errors
+/// The database's.
+pub fn of(connection: &Connection, key: &EnvironmentKey) -> Result<Vec<ProcessRecord>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM process WHERE project = ?1 AND environment = ?2"
+    ))?;
+    let names = (key.project.as_str(), key.id.as_str());
+    let rows = statement.query_map(names, |row| Ok(record(row)))?;
+    rows.map(|row| row?).collect()
 }

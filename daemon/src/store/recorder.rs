@@ -261,4 +261,11 @@ impl Recorder {
     pub async fn processes(&self) -> Result<Vec<ProcessRecord>> {
         self.0.call(|connection| process::list(connection)).await
     }
+
+    pub async fn processes_of(&self, key: &EnvironmentKey) -> Result<Vec<ProcessRecord>> {
+        let key = key.clone();
+        self.0
+            .call(move |connection| process::of(connection, &key))
+            .await
+    }
 }

@@ -76,8 +76,13 @@ impl Session {
     pub(super) async fn app_log(&mut self, scope: &Scope) -> Result<(), Broken> {
         let key = self.environment(scope).await?.key;
         let secrets = self.world.recorder.secrets(&key).await.map_err(store)?;
-        let processes = self.world.recorder.processes().await.map_err(store)?;
-        for process in processes.into_iter().filter(|process| process.key == key) {
+        let processes = self
+            .world
+            .recorder
+            .processes_of(&key)
+            .await
+            .map_err(store)?;
+        for process in processes {
             let path = self.world.paths.output(&process.instance);
             let tail = crate::disk::read_tail(&path, 1 << 20).unwrap_or_default();
             let mut mask = Mask::new(&secrets);

@@ -196,7 +196,8 @@ fn say_next(place: &Place, name: &ProjectName, branch: &str) -> Result<Exit, Fai
         (None, Ok(branch)) => Some(format!(
             "http://{}--{name}.localhost:{}",
             EnvironmentId::from_branch(&branch).as_str(),
-            port(place)?.unwrap_or(host.listen.port())
+            // All is set up by now: a daemon that does not answer yet is no failure of this.
+            port(place).ok().flatten().unwrap_or(host.listen.port())
         )),
     };
     if let Some(url) = url {

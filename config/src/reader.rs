@@ -88,7 +88,11 @@ impl Reader {
         for error in &errors {
             let end = text.len();
             let span = error.span().unwrap_or(end..end);
-            let problem = Problem::new(self.file.as_str(), "toml-syntax", error.message())
+            let message = match error.message() {
+                deep if deep.contains("recurs") => "it is nested too deep",
+                message => message,
+            };
+            let problem = Problem::new(self.file.as_str(), "toml-syntax", message)
                 .at(&text, span)
                 .hint("see https://toml.io for how TOML is written");
             let line = problem.position().map(|(line, _)| line);

@@ -114,7 +114,10 @@ impl<'a> Item<'a> {
             self.bad("a NUL character cannot be passed on", "remove it");
         } else if text.len() > MAX_TEXT {
             self.bad(
-                format!("the text has {} bytes", text.len()),
+                format!(
+                    "the text has {} bytes, at most {MAX_TEXT} are allowed",
+                    text.len()
+                ),
                 "put it into a script",
             );
         } else {
@@ -239,7 +242,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// A table below.
+    /// A table below; `example` shows the text that could stand instead, where one could.
     pub(crate) fn table(&self, example: &str) -> Option<Table<'a>> {
         match self.value() {
             DeValue::Table(table) => {
@@ -247,7 +250,13 @@ impl<'a> Item<'a> {
                 Some(Table::new(self.reader, table, self.table_span(), path))
             }
             _ => {
-                self.wrong("a table", example);
+                self.wrong(
+                    match example {
+                        "" => "a table",
+                        _ => "a string or a table",
+                    },
+                    example,
+                );
                 None
             }
         }

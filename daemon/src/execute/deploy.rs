@@ -6,7 +6,7 @@
 //! leaves the old release serving.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use wharf_config::application::{Application, Step};
@@ -95,10 +95,10 @@ async fn serve(act: &Act, release: &ReleaseRecord, commands: CommandUse) -> Resu
     let old_upstream = route::read(&act.world.paths, act.key()).and_then(|route| route.upstream);
     let launched = launch::launch(act, &release.application, release.number, &sandbox).await?;
     target.upstream = launched.upstream.clone();
-    let committed = AtomicBool::new(false);
-    let switch = route::switch(act, target, &committed);
+    let progress = route::Progress::default();
+    let switch = route::switch(act, target, &progress);
     if let Err(failure) = act.step(Stage::Deploy, "route", switch).await {
-        if !committed.load(Ordering::Relaxed) {
+        if !progress.is_committed() {
             launch::stop(act, &launched.processes, launch::GRACE).await?;
             return Err(failure);
         }
@@ -116,7 +116,13 @@ async fn serve(act: &Act, release: &ReleaseRecord, commands: CommandUse) -> Resu
             );
         }
     }
-    retire::drain_and_stop(act, old, old_upstream, &launched).await;
+    if progress.is_followed() {
+        retire::drain_and_stop(act, old, old_upstream, &launched).await;
+    } else {
+        // Requests may still go to the old processes; the next deployment ends them.
+        let text = "the router does not answer: the old release may be seen until it does";
+        act.log.event(Event::Warning { text: text.into() });
+    }
     Ok(())
 }
 
@@ -365,7 +371,9 @@ pub async fn restore(
     if missing.web.is_some() {
         target.upstream = launched.upstream.clone();
         route::write(act, target).await?;
-        route::confirm(act).await;
+        route::confirm(act)
+            .await
+            .map_err(|error| Failure::host("the router does not follow", &error))?;
     }
     Ok(launched)
 }

@@ -124,8 +124,9 @@ pub async fn delete(act: &Act) -> Result<Option<u32>, Failure> {
     act.step(Stage::Deploy, "route", async {
         tokio::task::block_in_place(|| disk::remove_file(&paths.route(project, id)))
             .map_err(|error| Failure::host("cannot remove the route", &error))?;
-        super::route::confirm(act).await;
-        Ok(())
+        super::route::confirm(act)
+            .await
+            .map_err(|error| Failure::host("the router does not follow", &error))
     })
     .await?;
     act.finishing_step(Stage::Deploy, "stop", async {

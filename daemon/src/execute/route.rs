@@ -2,17 +2,24 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use wharf_config::project::Kind;
 use wharf_wire::route::{Route, Unavailable, Upstream};
 
 use super::activity::Act;
 use super::failure::{Failure, chain};
+use super::router::RouterError;
 use super::world::World;
 use crate::disk;
 use crate::store::environment::EnvironmentKey;
 use crate::store::paths::Paths;
 use crate::store::release::ReleaseState;
+
+/// How long the router may take to follow. One that died is started again within a second.
+const FOLLOW: Duration = Duration::from_secs(30);
+/// The longest wait between two attempts.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What an environment's requests are to follow.
 #[derive(Debug)]
@@ -25,15 +32,36 @@ pub struct Target {
     pub upstream: Option<Upstream>,
 }
 
-/// Writes the route: the commit point, told by `committed`. Recorded as live once it is durable.
+/// How far a switch came, also where it failed.
+#[derive(Debug, Default)]
+pub struct Progress {
+    committed: AtomicBool,
+    followed: AtomicBool,
+}
+
+impl Progress {
+    /// Whether the route is written: from here on nothing is undone.
+    pub fn is_committed(&self) -> bool {
+        self.committed.load(Ordering::Relaxed)
+    }
+
+    /// Whether the router sends new requests there: only then the old processes may end.
+    pub fn is_followed(&self) -> bool {
+        self.followed.load(Ordering::Relaxed)
+    }
+}
+
+/// Writes the route: the commit point, told by `progress`. Recorded as live once it is durable.
 ///
 /// # Errors
 /// Before the commit point: what served before serves on. After it: the record lags behind.
-pub async fn switch(act: &Act, target: Target, committed: &AtomicBool) -> Result<(), Failure> {
+pub async fn switch(act: &Act, target: Target, progress: &Progress) -> Result<(), Failure> {
     let release = target.release;
     write(act, target).await?;
-    committed.store(true, Ordering::Relaxed);
-    confirm(act).await;
+    progress.committed.store(true, Ordering::Relaxed);
+    if confirm(act).await.is_ok() {
+        progress.followed.store(true, Ordering::Relaxed);
+    }
     let recorder = &act.world.recorder;
     recorder
         .set_release(act.key(), release, ReleaseState::Ready)
@@ -64,17 +92,32 @@ pub async fn write(act: &Act, target: Target) -> Result<(), Failure> {
     store(&act.world, act.key(), &route)
 }
 
-/// Makes the router follow what was written. A router that is away reads it when it starts.
-pub async fn confirm(act: &Act) {
+/// Makes the router follow what was written. One that is away reads it when it starts, one that is
+/// busy is asked again.
+///
+/// # Errors
+/// That it did not within [`FOLLOW`]; it may still send requests where it did before.
+pub async fn confirm(act: &Act) -> Result<(), RouterError> {
     let (project, environment) = (act.project.name.as_str(), act.key().id.as_str());
-    if let Err(error) = act.world.router.load(project, environment).await {
-        let error = chain(&error);
+    let until = Instant::now() + FOLLOW;
+    let mut pause = Duration::from_millis(50);
+    loop {
+        let Err(error) = act.world.router.load(project, environment).await else {
+            return Ok(());
+        };
+        let last = Instant::now() + pause >= until;
         tracing::error!(
             WHARF_PROJECT = project,
             WHARF_ENVIRONMENT = environment,
-            error,
-            "router"
+            error = chain(&error),
+            last,
+            "the router does not follow"
         );
+        if last {
+            return Err(error);
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE);
     }
 }
 

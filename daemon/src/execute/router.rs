@@ -102,11 +102,7 @@ impl Router {
             let mut stream = UnixStream::connect(&self.socket)
                 .await
                 .map_err(RouterError::Unreachable)?;
-            let bytes = frame::encode(question).map_err(RouterError::Protocol)?;
-            stream
-                .write_all(&bytes)
-                .await
-                .map_err(RouterError::Unreachable)?;
+            say(&mut stream, question).await?;
             read(&mut stream).await
         };
         tokio::time::timeout(limit, exchange)
@@ -114,13 +110,29 @@ impl Router {
             .map_err(|_| RouterError::Unreachable(io::ErrorKind::TimedOut.into()))?
     }
 
-    /// A connection that ends when the router does.
+    /// A connection that ends when the router does. It carries a question first: a caller that
+    /// never says anything is cut off.
     ///
     /// # Errors
-    /// That nobody answers.
-    pub async fn watch(&self) -> io::Result<UnixStream> {
-        UnixStream::connect(&self.socket).await
+    /// [`RouterError`].
+    pub async fn watch(&self) -> Result<UnixStream, RouterError> {
+        let exchange = async {
+            let mut stream = UnixStream::connect(&self.socket)
+                .await
+                .map_err(RouterError::Unreachable)?;
+            say(&mut stream, &ToRouter::Status).await?;
+            read(&mut stream).await.map(|_| stream)
+        };
+        tokio::time::timeout(PATIENCE, exchange)
+            .await
+            .map_err(|_| RouterError::Unreachable(io::ErrorKind::TimedOut.into()))?
     }
+}
+
+async fn say(stream: &mut UnixStream, question: &ToRouter) -> Result<(), RouterError> {
+    let bytes = frame::encode(question).map_err(RouterError::Protocol)?;
+    let written = stream.write_all(&bytes).await;
+    written.map_err(RouterError::Unreachable)
 }
 
 async fn read(stream: &mut UnixStream) -> Result<FromRouter, RouterError> {

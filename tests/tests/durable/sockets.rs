@@ -1,11 +1,17 @@
 //! Callers that talk nonsense are answered or cut off; others are served meanwhile.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use wharf_tests::World;
+use wharf_wire::route::{FromRouter, ToRouter};
 use wharf_wire::{FromDaemon, Hello, ToDaemon, frame};
+
+use rustix::process::{Signal, kill_process};
+
+use crate::app::{deployed, host};
+use crate::watching::{Pushing, wait_for_log};
 
 fn call(world: &World, socket: &str) -> UnixStream {
     let stream = UnixStream::connect(world.home().join(socket)).unwrap();
@@ -47,4 +53,62 @@ fn the_daemon_says_what_is_wrong_with_a_message() {
     // The deadline for a first message is five seconds.
     let half = refused(&|stream| announce(stream, 10, b"{\"hel"));
     assert!(half.message.contains("in time"), "{half:?}");
+}
+
+#[test]
+fn the_router_is_told_of_switches_beside_two_hundred_that_say_nothing() {
+    let world = World::new();
+    let shop = deployed(&world, "shop");
+    let sockets = ["run/router.sock", "run/wharfd.sock"];
+    let mut idle: Vec<UnixStream> = Vec::new();
+    for socket in sockets {
+        for (length, bytes) in [
+            (u32::MAX, &b""[..]),
+            (4, b"\xff\xfe{}"),
+            (10, b"{\"hel"),
+            (0, b""),
+        ] {
+            let mut stream = call(&world, socket);
+            announce(&mut stream, length, bytes);
+            idle.push(stream);
+        }
+        idle.extend((0..200).map(|_| call(&world, socket)));
+    }
+    shop.write("version", "two\n");
+    shop.commit("Second");
+    shop.push(&["main"]).ok().has("main now serves r2");
+    assert_eq!(shop.get("/").ok(), "two\n");
+    let mut router = call(&world, sockets[0]);
+    frame::write(&mut router, &ToRouter::Status).unwrap();
+    let status: FromRouter = frame::read(&mut router).unwrap().unwrap();
+    assert!(matches!(status, FromRouter::Status { .. }), "{status:?}");
+    // None of those was answered with a page of memory.
+    for mut stream in idle.drain(..8) {
+        let mut said = Vec::new();
+        if let Err(error) = stream.read_to_end(&mut said) {
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        }
+        assert!(said.len() < 4096);
+    }
+}
+
+#[test]
+fn old_processes_live_until_the_router_follows_the_switch() {
+    let world = World::new();
+    let shop = deployed(&world, "shop");
+    shop.write("version", "two\n");
+    shop.commit("Second");
+    let router = call(&world, "run/router.sock");
+    let router = rustix::net::sockopt::socket_peercred(&router).unwrap().pid;
+    kill_process(router, Signal::STOP).unwrap();
+    let push = Pushing::begin(&shop, &["main"]);
+    wait_for_log(&world, "the router does not follow");
+    let keepers = std::fs::read_dir(world.home().join("run/keepers"));
+    assert_eq!(keepers.unwrap().count(), 2, "old and new");
+    kill_process(router, Signal::CONT).unwrap();
+    let said = push.end();
+    assert!(said.contains("main now serves r2 (was r1)."), "{said}");
+    assert_eq!(world.get(&host("shop"), "/").ok(), "two\n");
+    let keepers = std::fs::read_dir(world.home().join("run/keepers"));
+    assert_eq!(keepers.unwrap().count(), 1, "the old one is stopped");
 }

@@ -66,7 +66,7 @@ fn builds_that_go_wrong() {
         ),
         ("mkfifo pipe", "named pipe", "pipe"),
         (
-            "ls /tmp/w.* /work /root/. /home/*/.ssh 2>/dev/null && exit 0; exit 10",
+            "ls /tmp/w.* /opt /srv/. /home/*/.ssh 2>/dev/null && exit 0; exit 10",
             "exit code 10",
             "",
         ),

@@ -10,6 +10,7 @@ mod said;
 mod screen;
 mod sshd;
 mod tree;
+mod watched;
 mod world;
 
 pub use http::{Page, Visitor, fetch};
@@ -19,4 +20,5 @@ pub use said::{LIMIT, Said, run, run_for};
 pub use screen::{Screen, on_terminal};
 pub use sshd::{Laptop, Sshd};
 pub use tree::Tree;
+pub use watched::Watched;
 pub use world::World;

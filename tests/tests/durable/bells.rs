@@ -5,10 +5,10 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
-use wharf_tests::{Tree, World, run};
+use wharf_tests::{Tree, Watched, World, run};
 
 use crate::app::{deployed, host};
-use crate::watching::{Pushing, activities, wait_for_log};
+use crate::watching::{activities, wait_for_log};
 
 /// Accepts pushes while the daemon is away.
 const ACCEPTING: &str = "[router]\nlisten = \"127.0.0.1:0\"\n[push]\nunreachable = \"accept\"\n";
@@ -103,7 +103,7 @@ fn a_client_that_goes_away_during_pre_receive_is_served_all_the_same_or_not_at_a
     shop.write("version", "two\n");
     shop.commit("Second");
     let commit = shop.git(&["rev-parse", "HEAD"]).ok().out;
-    let mut push = Pushing::begin(&shop, &["main"]);
+    let mut push = Watched::push(&shop, &["main"]);
     push.until("at the gate");
     push.vanish();
     open_gate(&world);

@@ -4,14 +4,14 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use wharf_tests::World;
+use wharf_tests::{Watched, World};
 use wharf_wire::route::{FromRouter, ToRouter};
 use wharf_wire::{FromDaemon, Hello, ToDaemon, frame};
 
 use rustix::process::{Signal, kill_process};
 
 use crate::app::{deployed, host};
-use crate::watching::{Pushing, wait_for_log};
+use crate::watching::wait_for_log;
 
 fn call(world: &World, socket: &str) -> UnixStream {
     let stream = UnixStream::connect(world.home().join(socket)).unwrap();
@@ -101,7 +101,7 @@ fn old_processes_live_until_the_router_follows_the_switch() {
     let router = call(&world, "run/router.sock");
     let router = rustix::net::sockopt::socket_peercred(&router).unwrap().pid;
     kill_process(router, Signal::STOP).unwrap();
-    let push = Pushing::begin(&shop, &["main"]);
+    let push = Watched::push(&shop, &["main"]);
     wait_for_log(&world, "the router does not follow");
     let keepers = std::fs::read_dir(world.home().join("run/keepers"));
     assert_eq!(keepers.unwrap().count(), 2, "old and new");

@@ -3,10 +3,10 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use wharf_tests::{Tree, World};
+use wharf_tests::{Tree, Watched, World};
 
 use crate::app::{CONFIG, deployed, host};
-use crate::watching::{Pushing, activities, wait_for_log};
+use crate::watching::{activities, wait_for_log};
 
 /// Whether a process runs that has this argument.
 fn runs(argument: &str) -> bool {
@@ -50,7 +50,7 @@ fn a_cancelled_wait_for_health_leaves_no_process() {
     let marker = "31536201";
     shop.write("wharf.toml", &never_healthy(marker));
     shop.commit("Never healthy");
-    let mut push = Pushing::begin(&shop, &["main"]);
+    let mut push = Watched::push(&shop, &["main"]);
     push.until("| the fifo is there");
     started(&world);
     assert!(runs(marker));
@@ -74,7 +74,7 @@ fn a_daemon_killed_while_it_waits_for_health_leaves_no_process_of_it() {
     let marker = "31536202";
     shop.write("wharf.toml", &never_healthy(marker));
     shop.commit("Never healthy");
-    let mut push = Pushing::begin(&shop, &["main"]);
+    let mut push = Watched::push(&shop, &["main"]);
     push.until("| the fifo is there");
     started(&world);
     world.kill_daemon();
@@ -97,11 +97,11 @@ fn who_waits_for_a_place_is_told_and_production_goes_first() {
     let build = "echo at work; until test -e /cache/go; do sleep 0.05; done";
     shop.write("wharf.toml", &format!("build = \"{build}\"\n{}", CONFIG.1));
     shop.commit("Gated");
-    let mut first = Pushing::begin(&shop, &["main:first"]);
+    let mut first = Watched::push(&shop, &["main:first"]);
     first.until("| at work");
-    let mut second = Pushing::begin(&shop, &["main:second"]);
+    let mut second = Watched::push(&shop, &["main:second"]);
     second.until("waiting: ");
-    let mut cancelled = Pushing::begin(&shop, &["main:third"]);
+    let mut cancelled = Watched::push(&shop, &["main:third"]);
     cancelled.until("waiting: ");
     let id = newest(&shop);
     shop.wharf(&["cancel", &id]).ok();
@@ -113,7 +113,7 @@ fn who_waits_for_a_place_is_told_and_production_goes_first() {
     );
     shop.write("wharf.toml", CONFIG.1);
     shop.commit("Not gated");
-    let mut main = Pushing::begin(&shop, &["main"]);
+    let mut main = Watched::push(&shop, &["main"]);
     main.until("waiting: ");
     let cache = world.home().join("state/caches/shop/open/shared/go");
     fs::write(cache, "").unwrap();

@@ -2,11 +2,10 @@
 
 use std::io::Write as _;
 
-use wharf_tests::{Tree, World, run};
+use wharf_tests::{Tree, Watched, World, run};
 
 use crate::app::{CONFIG, SERVER, deployed, host};
 use crate::restarts::{keepers, kill, mount, router, slow_starter, wait_for_log};
-use crate::turns::Watched;
 
 /// As if the host had lost its power, and has come back.
 fn reboot(world: &World) {

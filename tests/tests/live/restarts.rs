@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use wharf_tests::{Tree, World, run};
+use wharf_tests::{Tree, Watched, World, run};
 
 use crate::app::{CONFIG, SERVER, deployed, host};
-use crate::turns::{Watched, gated, open};
+use crate::turns::{gated, open};
 
 /// Processes of this world's applications: pids of keepers.
 pub(crate) fn keepers(world: &World) -> Vec<Pid> {

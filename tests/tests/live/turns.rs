@@ -1,63 +1,13 @@
 //! Turns: one activity an environment, newer ones first, cancelled ones gone, old ones removed.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, ChildStderr, Stdio};
 use std::time::{Duration, Instant};
 
-use wharf_tests::{Tree, World};
+use wharf_tests::{Watched, World};
 
 use crate::app::{CONFIG, deployed};
 use crate::restarts::wait_for_line;
-
-/// A push that somebody watches.
-pub(crate) struct Watched {
-    git: Child,
-    transcript: BufReader<ChildStderr>,
-    read: String,
-}
-
-impl Watched {
-    pub(crate) fn push(shop: &Tree<'_>, words: &[&str]) -> Watched {
-        let mut git = shop.command("git");
-        git.args(["push", "wharf"])
-            .args(words)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let mut git = git.spawn().unwrap();
-        let transcript = BufReader::new(git.stderr.take().unwrap());
-        Watched {
-            git,
-            transcript,
-            read: String::new(),
-        }
-    }
-
-    /// Reads until a line holds the text.
-    pub(crate) fn until(&mut self, text: &str) {
-        loop {
-            let from = self.read.len();
-            let length = self.transcript.read_line(&mut self.read).unwrap();
-            assert_ne!(length, 0, "never said `{text}`:\n{}", self.read);
-            if self.read[from..].contains(text) {
-                return;
-            }
-        }
-    }
-
-    /// The activity's id, which the second line names.
-    pub(crate) fn id(&self) -> String {
-        let rest = self.read.split_once("Log: wharf log ").unwrap().1;
-        rest.split_whitespace().next().unwrap().to_owned()
-    }
-
-    /// All that was said, once it is over.
-    pub(crate) fn end(mut self) -> String {
-        self.transcript.read_to_string(&mut self.read).unwrap();
-        self.git.wait().unwrap();
-        self.read
-    }
-}
 
 /// A build that waits until somebody writes to a fifo in its cache.
 pub(crate) fn gated(gate: &str) -> String {

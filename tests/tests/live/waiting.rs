@@ -1,9 +1,9 @@
 //! The queue as people meet it: how long it is, who goes first, and leaving it.
 
-use wharf_tests::{Tree, World};
+use wharf_tests::{Tree, Watched, World};
 
 use crate::app::{CONFIG, deployed};
-use crate::turns::{Watched, open};
+use crate::turns::open;
 
 /// Begins a push of a new branch whose build waits until somebody writes to its fifo.
 fn gated(shop: &Tree<'_>, branch: &str) -> Watched {

@@ -1,0 +1,68 @@
+//! A push that somebody watches while the test does something else.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStderr, Stdio};
+
+use crate::Tree;
+
+/// A push that goes on.
+#[derive(Debug)]
+pub struct Watched {
+    git: Child,
+    transcript: BufReader<ChildStderr>,
+    read: String,
+}
+
+impl Watched {
+    /// Begins `git push wharf WORDS`.
+    pub fn push(shop: &Tree<'_>, words: &[&str]) -> Watched {
+        let mut git = shop.command("git");
+        git.args(["push", "wharf"])
+            .args(words)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut git = git.spawn().expect("git can be run");
+        let transcript = BufReader::new(git.stderr.take().expect("piped"));
+        Watched {
+            git,
+            transcript,
+            read: String::new(),
+        }
+    }
+
+    /// Reads until a line holds the text.
+    #[track_caller]
+    pub fn until(&mut self, text: &str) {
+        loop {
+            let from = self.read.len();
+            let length = self.transcript.read_line(&mut self.read);
+            let length = length.expect("a transcript is text");
+            assert_ne!(length, 0, "never said `{text}`:\n{}", self.read);
+            if self.read[from..].contains(text) {
+                return;
+            }
+        }
+    }
+
+    /// The activity's id, which the second line names.
+    pub fn id(&self) -> String {
+        let rest = self.read.split_once("Log: wharf log ");
+        let rest = rest.expect("the second line was read").1;
+        let id = rest.split_whitespace().next();
+        id.expect("an id follows").to_owned()
+    }
+
+    /// The client ends without a word; what it started on the host lives on.
+    pub fn vanish(mut self) {
+        self.git.kill().expect("our own child can be killed");
+        self.git.wait().expect("a child can be waited for");
+    }
+
+    /// All that was said, once it is over.
+    pub fn end(mut self) -> String {
+        let rest = self.transcript.read_to_string(&mut self.read);
+        rest.expect("a transcript is text");
+        self.git.wait().expect("a child can be waited for");
+        self.read
+    }
+}

@@ -16,6 +16,7 @@ use crate::execute::failure::chain;
 use crate::execute::{World, maintenance, perform};
 use crate::plan::queue::Ticket;
 use crate::store::activity::NewActivity;
+use crate::store::insist::insist;
 
 impl Dispatch {
     /// Records activities durably; the queue hears of them only then.
@@ -163,7 +164,11 @@ fn opened(activity: &NewActivity) -> impl FnOnce(String) -> LogEvent + Send + 's
 /// Runs one activity to its end.
 async fn carry_out(world: Arc<World>, desk: Desk, ticket: Ticket, cancel: CancellationToken) {
     let id = ticket.activity.as_str();
-    let conclusion = match begin(&world, id).await {
+    let begun = tokio::select! {
+        begun = begin(&world, id) => begun,
+        () = cancel.cancelled() => Err("cancelled before it began".into()),
+    };
+    let conclusion = match begun {
         Ok(task) => {
             tracing::info!(
                 WHARF_PROJECT = ticket.project,
@@ -171,15 +176,20 @@ async fn carry_out(world: Arc<World>, desk: Desk, ticket: Ticket, cancel: Cancel
                 WHARF_ACTIVITY = id,
                 "started"
             );
-            perform(Arc::clone(&world), task, cancel).await
+            perform(Arc::clone(&world), task, cancel.clone()).await
         }
         Err(message) => {
+            let (state, code) = if cancel.is_cancelled() {
+                (State::Cancelled, "cancelled")
+            } else {
+                (State::Failed, "host")
+            };
             let reason = Reason {
-                code: "host".into(),
+                code: code.into(),
                 message,
                 hint: None,
             };
-            never_began(&ticket.environment, None, State::Failed, reason)
+            never_began(&ticket.environment, None, state, reason)
         }
     };
     adopt_processes(&world, &desk, &ticket).await;
@@ -204,11 +214,7 @@ async fn tidy(world: &World, ticket: &Ticket) {
 }
 
 async fn begin(world: &World, id: &str) -> Result<crate::store::activity::Task, String> {
-    world
-        .recorder
-        .start(id)
-        .await
-        .map_err(|error| chain(&error))?;
+    insist(id, "its beginning", || world.recorder.start(id)).await;
     let task = world
         .recorder
         .task(id)
@@ -239,13 +245,10 @@ pub(super) async fn close(world: &World, desk: &Desk, ticket: &Ticket, mut concl
         say_what_serves(world, ticket, &mut conclusion).await;
     }
     let word = conclusion.ending.state.word();
-    if let Err(error) = world.recorder.end(id, conclusion.ending.clone()).await {
-        tracing::error!(
-            WHARF_ACTIVITY = id,
-            error = chain(&error),
-            "end not recorded"
-        );
-    }
+    // Until then nothing else begins in the environment: an end that is not known would let the
+    // next daemon do it again, over what is newer.
+    let end = || world.recorder.end(id, conclusion.ending.clone());
+    insist(id, "its end", end).await;
     let reason = conclusion.ending.reason.as_ref();
     tracing::info!(
         WHARF_PROJECT = ticket.project,

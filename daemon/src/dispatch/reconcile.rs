@@ -26,6 +26,8 @@ use crate::store::environment::EnvironmentRecord;
 pub const SOURCE: &str = "reconcile";
 /// The bell rings within milliseconds of the refs' move; a chained hook may be slower.
 const GRACE: Duration = Duration::from_secs(5);
+/// The longest wait before another attempt.
+const LONGEST: Duration = Duration::from_secs(300);
 /// The most that is read of a spool file: more than any push can say.
 const MAX_SPOOLED: u64 = 16 << 20;
 /// An object id that stands for none.
@@ -38,8 +40,23 @@ pub(super) async fn after_admission(
     project: ProjectName,
     branches: Vec<BranchName>,
 ) {
-    tokio::time::sleep(GRACE).await;
-    make_up(world, desk, &project, branches.into_iter().collect()).await;
+    let branches: BTreeSet<BranchName> = branches.into_iter().collect();
+    let mut pause = GRACE;
+    loop {
+        tokio::time::sleep(pause).await;
+        if make_up(world, desk, &project, &branches).await == Made::Up {
+            return;
+        }
+        pause = (pause * 2).min(LONGEST);
+    }
+}
+
+/// Whether the record holds what the refs say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    Up,
+    /// The host has a trouble that may pass, such as a full disk.
+    NotYet,
 }
 
 /// Looks after everything that may have happened while no daemon was there.
@@ -61,10 +78,19 @@ pub(super) async fn at_start(world: &Arc<World>, desk: &Desk) {
             .or_default()
             .extend(push.branches.iter().cloned());
     }
+    let mut late = BTreeSet::new();
     for (project, branches) in due {
-        make_up(world, desk, &project, branches).await;
+        if make_up(world, desk, &project, &branches).await == Made::NotYet {
+            let branches = branches.into_iter().collect();
+            late.insert(project.clone());
+            desk.send(Event::Admitted { project, branches }).await;
+        }
     }
     for push in spooled {
+        // What is not recorded stays, in case that this daemon ends before it is.
+        if late.contains(&push.project) {
+            continue;
+        }
         if let Err(error) = crate::disk::remove_file(&push.file) {
             tracing::error!(error = chain(&error), "a spooled push stays");
         }
@@ -111,19 +137,20 @@ async fn make_up(
     world: &Arc<World>,
     desk: &Desk,
     name: &ProjectName,
-    branches: BTreeSet<BranchName>,
-) {
+    branches: &BTreeSet<BranchName>,
+) -> Made {
     let settings = world.settings();
     let Some(project) = settings.projects.get(name).cloned() else {
-        return;
+        return Made::Up;
     };
     let records = match world.recorder.environments(Some(name.clone())).await {
         Ok(records) => records,
         Err(error) => {
             tracing::error!(error = chain(&error), "cannot reconcile");
-            return;
+            return Made::NotYet;
         }
     };
+    let branches = branches.clone();
     let compared = tokio::task::spawn_blocking(move || {
         let updates = compare(&project, &records, &branches)?;
         let actor = Actor {
@@ -137,15 +164,15 @@ async fn make_up(
         Ok(Ok(activities)) => activities,
         Ok(Err(error)) => {
             tracing::error!(WHARF_PROJECT = %name, error = chain(&error), "cannot reconcile");
-            return;
+            return Made::NotYet;
         }
         Err(error) => {
             tracing::error!(WHARF_PROJECT = %name, %error, "cannot reconcile");
-            return;
+            return Made::NotYet;
         }
     };
     if activities.is_empty() {
-        return;
+        return Made::Up;
     }
     tracing::warn!(
         WHARF_PROJECT = %name,
@@ -155,7 +182,9 @@ async fn make_up(
     let ordered = desk.ask(|reply| Event::Order { activities, reply }).await;
     if let Some(Err(refusal)) = ordered {
         tracing::error!(WHARF_PROJECT = %name, error = refusal.message, "not made up for");
+        return Made::NotYet;
     }
+    Made::Up
 }
 
 /// The updates that the record has not seen. Production is never taken for deleted.

@@ -13,6 +13,7 @@ use super::router::RouterError;
 use super::world::World;
 use crate::disk;
 use crate::store::environment::EnvironmentKey;
+use crate::store::insist::insist;
 use crate::store::paths::Paths;
 use crate::store::release::ReleaseState;
 
@@ -54,7 +55,7 @@ impl Progress {
 /// Writes the route: the commit point, told by `progress`. Recorded as live once it is durable.
 ///
 /// # Errors
-/// Before the commit point: what served before serves on. After it: the record lags behind.
+/// Before the commit point: what served before serves on.
 pub async fn switch(act: &Act, target: Target, progress: &Progress) -> Result<(), Failure> {
     let release = target.release;
     write(act, target).await?;
@@ -62,11 +63,11 @@ pub async fn switch(act: &Act, target: Target, progress: &Progress) -> Result<()
     if confirm(act).await.is_ok() {
         progress.followed.store(true, Ordering::Relaxed);
     }
-    let recorder = &act.world.recorder;
-    recorder
-        .set_release(act.key(), release, ReleaseState::Ready)
-        .await?;
-    recorder.set_live(act.key(), Some(release)).await?;
+    let (recorder, id) = (&act.world.recorder, act.task.id.as_str());
+    let ready = || recorder.set_release(act.key(), release, ReleaseState::Ready);
+    insist(id, "its release", ready).await;
+    let live = || recorder.set_live(act.key(), Some(release));
+    insist(id, "what is live", live).await;
     Ok(())
 }
 

@@ -16,6 +16,9 @@ use wharf_wire::event::{Entry, Event};
 use super::now;
 use super::paths::Paths;
 
+/// Bytes of one log that wait for room on the disk, at most.
+const MAX_OWED: usize = 1 << 20;
+
 /// All activity logs.
 #[derive(Debug, Clone)]
 pub struct Logs {
@@ -120,7 +123,7 @@ fn write_all(
     orders: &mpsc::Receiver<Order>,
     grown: &Mutex<HashMap<String, watch::Sender<u64>>>,
 ) {
-    let mut files: HashMap<String, File> = HashMap::new();
+    let mut files: HashMap<String, Writer> = HashMap::new();
     while let Ok(order) = orders.recv() {
         match order {
             Order::Append { activity, entry } => {
@@ -133,7 +136,11 @@ fn write_all(
                 }
             }
             Order::Close { activity } => {
-                files.remove(&activity);
+                if let Some(mut file) = files.remove(&activity)
+                    && let Err(error) = file.write(b"")
+                {
+                    tracing::error!(WHARF_ACTIVITY = activity, %error, "log not whole");
+                }
                 grown
                     .lock()
                     .expect("no holder of this lock panics")
@@ -145,26 +152,63 @@ fn write_all(
 
 fn append(
     paths: &Paths,
-    files: &mut HashMap<String, File>,
+    files: &mut HashMap<String, Writer>,
     activity: &str,
     entry: &Entry,
 ) -> io::Result<()> {
-    if !files.contains_key(activity) {
-        let path = paths.events(activity);
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)?;
-        files.insert(activity.to_owned(), file);
-    }
+    let writer = files
+        .entry(activity.to_owned())
+        .or_insert_with(|| Writer::new(paths.events(activity)));
     let mut line = serde_json::to_vec(entry)?;
     line.push(b'\n');
-    // One write a line: a reader never sees a part of it that a later write completes differently.
-    files
-        .get_mut(activity)
-        .expect("just inserted")
-        .write_all(&line)
+    writer.write(&line)
+}
+
+/// The end of a log's file, and what a full disk did not take yet.
+struct Writer {
+    path: PathBuf,
+    file: Option<File>,
+    owed: Vec<u8>,
+}
+
+impl Writer {
+    fn new(path: PathBuf) -> Writer {
+        Writer {
+            path,
+            file: None,
+            owed: Vec::new(),
+        }
+    }
+
+    /// Writes whole lines, in order. What cannot be written now is kept for the next time.
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.owed.len() + line.len() > MAX_OWED {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.owed.extend(line);
+        if self.owed.is_empty() {
+            return Ok(());
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(
+                OpenOptions::new()
+                    .append(true)
+                    .create(true)
+                    .mode(0o600)
+                    .open(&self.path)?,
+            ),
+        };
+        let length = file.metadata()?.len();
+        // One write a line: a reader never sees a part of it that a later write completes
+        // differently.
+        if let Err(error) = file.write_all(&self.owed) {
+            file.set_len(length)?;
+            return Err(error);
+        }
+        self.owed.clear();
+        Ok(())
+    }
 }
 
 /// Reads a log.
@@ -251,6 +295,18 @@ mod tests {
         let paths = Paths::new(&place);
         paths.make().unwrap();
         Logs::start(&paths)
+    }
+
+    #[test]
+    fn what_the_disk_did_not_take_is_written_with_the_next_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("logs/4f2a.jsonl");
+        let mut writer = Writer::new(path.clone());
+        assert!(writer.write(b"first\n").is_err(), "there is no directory");
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        writer.write(b"second\n").unwrap();
+        writer.write(b"").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"first\nsecond\n");
     }
 
     #[tokio::test]

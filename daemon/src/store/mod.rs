@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod database;
 pub mod environment;
+pub mod insist;
 pub mod log;
 pub mod paths;
 pub mod process;

@@ -6,6 +6,7 @@ mod app;
 mod asked;
 mod bells;
 mod disk;
+mod record;
 mod sockets;
 mod stopped;
 mod watching;

@@ -17,6 +17,8 @@ use crate::store::log::{Follower, Logs};
 
 /// Something is printed at least this often.
 const QUIET: Duration = Duration::from_secs(15);
+/// Bytes that are too few for a record.
+const FULL: u64 = 256 * 1024;
 /// Events that wait for a slow watcher, at most; its followers wait then, the work does not.
 const BACKLOG: usize = 64;
 
@@ -57,7 +59,11 @@ impl Session {
             let next = tokio::select! {
                 next = told.recv() => next,
                 () = tokio::time::sleep_until(last.due()) => {
-                    self.peer.lines(vec![last.line()]).await?;
+                    let mut lines = vec![last.line()];
+                    if self.is_full() {
+                        lines.push("  the host's disk is full: this waits for room".into());
+                    }
+                    self.peer.lines(lines).await?;
                     continue;
                 }
             };
@@ -105,6 +111,13 @@ impl Session {
             .map(|state| exit(state.as_ref().map(|(state, _)| *state)));
         let exit = exit.max_by_key(|exit| exit.code()).unwrap_or(Exit::Ok);
         self.end(exit).await
+    }
+
+    /// Whether nothing can be recorded now: then the log says nothing, and somebody must.
+    fn is_full(&self) -> bool {
+        let state = self.world.paths.state();
+        let free = tokio::task::block_in_place(|| crate::disk::free_space(&state));
+        free.is_ok_and(|free| free.bytes < FULL)
     }
 
     /// Sends one log, as far as it goes or to its end.

@@ -14,7 +14,10 @@ const VERSION: i64 = 1;
 pub enum StoreError {
     /// SQLite said no.
     #[error("the database refused")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(#[source] rusqlite::Error),
+    /// There is no room for the record.
+    #[error("the host's disk is full")]
+    Full,
     /// A record does not hold what it should.
     #[error("the database holds an unreadable {what}: `{value}`")]
     Unreadable {
@@ -42,6 +45,15 @@ pub enum StoreError {
     /// Its thread is gone: the daemon is stopping.
     #[error("the database is closed")]
     Closed,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> StoreError {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => StoreError::Full,
+            _ => StoreError::Sqlite(error),
+        }
+    }
 }
 
 type Call = Box<dyn FnOnce(&mut Connection) + Send>;

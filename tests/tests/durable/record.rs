@@ -3,10 +3,10 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, Stdio};
 
-use wharf_tests::{Tree, World};
+use wharf_tests::{Tree, Watched, World};
 
 use crate::app::{CONFIG, deployed, host};
-use crate::watching::{Pushing, activities, wait_for_log};
+use crate::watching::{activities, wait_for_log};
 
 /// Holds the database's write lock until told otherwise.
 struct Lock {
@@ -53,7 +53,7 @@ fn an_end_is_recorded_before_anything_else_begins() {
     let build = "echo at work; until test -e /cache/go; do sleep 0.05; done";
     shop.write("wharf.toml", &format!("build = \"{build}\"\n{}", CONFIG.1));
     second(&shop);
-    let mut push = Pushing::begin(&shop, &["main"]);
+    let mut push = Watched::push(&shop, &["main"]);
     push.until("| at work");
     let lock = Lock::take(&world);
     let cache = world.home().join("state/caches/shop/protected/shared/go");

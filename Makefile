@@ -17,7 +17,7 @@ bashdir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 zshdir  = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 fishdir = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-programs = wharf wharf-shell wharfd wharf-keeper wharf-router wharf-pre-receive wharf-post-receive
+programs = wharf wharf-shell wharfd wharf-keeper wharf-router wharf-pre-receive wharf-proc-receive wharf-post-receive
 
 .PHONY: help
 help: ## list the targets
@@ -49,7 +49,8 @@ test: build ## every test, against the programs that `build` made
 
 .PHONY: test-long
 test-long: build ## the same, with many more cases for each property
-	PROPTEST_CASES=20000 WHARF_BIN="$$(scripts/gather.sh --where)" \
+	PROPTEST_CASES=20000 WHARF_SEEDS=1000000 WHARF_CRASH_RUNS=3000 WHARF_CUTS=250 \
+	    WHARF_BIN="$$(scripts/gather.sh --where)" \
 	    cargo test --locked --workspace --no-fail-fast
 
 .PHONY: bench

@@ -47,7 +47,7 @@ mkdir -p "$gathered"
 for name in wharf wharf-shell wharfd wharf-keeper wharf-router; do
   put "$built" "$name"
 done
-for name in wharf-pre-receive wharf-post-receive; do
+for name in wharf-pre-receive wharf-proc-receive wharf-post-receive; do
   put "$hooks" "$name"
 done
 printf '%s\n' "$gathered"

@@ -6,7 +6,7 @@
 set -euo pipefail
 
 # What is needed, and the Debian package that has it. `cc` compiles SQLite and links; the rest are
-# what Wharf runs, what the tests compare with, and what the examples are written in.
+# what Wharf runs, what the tests compare with or break things with, and what the examples are written in.
 needs=(
   git:git
   make:make
@@ -15,6 +15,9 @@ needs=(
   ssh:openssh-client
   ssh-keygen:openssh-client
   sshd:openssh-server
+  strace:strace
+  mkfs.ext4:e2fsprogs
+  mkfs.xfs:xfsprogs
 )
 # The languages of the examples, as sandboxes find them.
 runtimes=(node:nodejs npm:npm python3:python3)

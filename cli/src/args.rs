@@ -1,7 +1,7 @@
 //! The command line: one definition for help, completions, manual pages, and for what `wharf-shell`
 //! lets through.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
@@ -77,10 +77,13 @@ pub enum Command {
     /// Show what happened, newest first
     Activities {
         /// At most so many
-        #[arg(short = 'n', long, default_value_t = 20, value_name = "N",
+        #[arg(short = 'n', long, default_value_t = LIMIT, value_name = "N",
               value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
     },
+    /// Look at one activity, wait for it, stop it
+    #[command(subcommand)]
+    Activity(Activity),
     /// Show the log of an activity, or the application's output
     Log(Log),
     /// Print the environment's address
@@ -116,6 +119,12 @@ pub enum Command {
     Reload,
     /// Look for trouble and say what mends it
     Doctor,
+    /// Remove what is past retention on this host; what serves stays
+    Cleanup {
+        /// Only show what would go
+        #[arg(short = 'n', long)]
+        dry_run: bool,
+    },
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -128,6 +137,55 @@ pub enum Command {
         #[arg(value_hint = ValueHint::DirPath)]
         directory: PathBuf,
     },
+}
+
+/// `wharf activity`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Activity {
+    /// Show what happened, newest first: `wharf activities`
+    List {
+        /// At most so many
+        #[arg(short = 'n', long, default_value_t = LIMIT, value_name = "N",
+              value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
+    /// Show one activity with its steps
+    Show {
+        /// The activity, such as 4f2a
+        id: String,
+    },
+    /// Wait until it has ended, print its last line, exit by its result
+    #[command(
+        after_help = "Exit status: 0 it succeeded, 3 it failed, was cancelled or superseded, \
+                            1 it goes on after the timeout, 4 the daemon stays away, 5 there is none."
+    )]
+    Wait {
+        /// The activity, such as 4f2a
+        id: String,
+        /// The longest wait, such as 90s or 10m [default: as long as it takes]
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        timeout: Option<Duration>,
+    },
+    /// Show its log: `wharf log ID`
+    Log(ActivityLog),
+    /// Stop it and all of its processes: `wharf cancel ID`
+    Cancel {
+        /// The activity, such as 4f2a
+        id: String,
+    },
+}
+
+/// `wharf activity log`.
+#[derive(Debug, Clone, Args)]
+pub struct ActivityLog {
+    /// The activity, such as 4f2a
+    pub id: String,
+    /// Stay until it ends
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Every byte that the commands printed
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
 }
 
 /// `wharf project`.
@@ -218,6 +276,19 @@ pub struct Log {
     pub app: bool,
 }
 
+/// How many activities are shown where nobody says.
+const LIMIT: u32 = 20;
+/// The longest that somebody may wait.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+
+fn time(text: &str) -> Result<Duration, String> {
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|time| Duration::try_from(time).ok())
+        .filter(|time| (Duration::from_secs(1)..=LONGEST).contains(time))
+        .ok_or_else(|| "a time is written like 90s or 10m, from 1s to 7d".to_owned())
+}
+
 fn release_number(text: &str) -> Result<u32, String> {
     text.strip_prefix('r')
         .unwrap_or(text)
@@ -236,13 +307,17 @@ const SECTIONS: [(&str, &[&str]); 4] = [
             "status",
             "environments",
             "activities",
+            "activity",
             "log",
             "url",
             "releases",
         ],
     ),
     ("Act", &["rollback", "redeploy", "cancel"]),
-    ("Host", &["start", "reload", "doctor", "completions"]),
+    (
+        "Host",
+        &["start", "reload", "doctor", "cleanup", "completions"],
+    ),
 ];
 
 /// The command line with its sectioned help.
@@ -271,7 +346,9 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Wharf, clap::E
     use clap::FromArgMatches as _;
     let mut command = command();
     let matches = command.try_get_matches_from_mut(words)?;
-    let wharf = Wharf::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    let mut wharf =
+        Wharf::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    wharf.command = wharf.command.short();
     if wharf.global.json && !wharf.command.looks() {
         return Err(command.error(
             clap::error::ErrorKind::ArgumentConflict,
@@ -282,12 +359,28 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Wharf, clap::E
 }
 
 impl Command {
+    /// The same command by its shorter name, where it has one.
+    fn short(self) -> Command {
+        match self {
+            Command::Activity(Activity::List { limit }) => Command::Activities { limit },
+            Command::Activity(Activity::Cancel { id }) => Command::Cancel { id },
+            Command::Activity(Activity::Log(log)) => Command::Log(Log {
+                id: Some(log.id),
+                follow: log.follow,
+                raw: log.raw,
+                app: false,
+            }),
+            other => other,
+        }
+    }
+
     /// Whether it prints records, which `--json` turns into JSON.
     fn looks(&self) -> bool {
         match self {
             Command::Status
             | Command::Environments
             | Command::Activities { .. }
+            | Command::Activity(_)
             | Command::Log(_)
             | Command::Url
             | Command::Releases
@@ -295,7 +388,8 @@ impl Command {
             | Command::Hook(Hook::Status(_))
             | Command::Key(Key::List { .. })
             | Command::Check { .. }
-            | Command::Doctor => true,
+            | Command::Doctor
+            | Command::Cleanup { .. } => true,
             Command::Init { .. }
             | Command::Project(Project::Add { .. })
             | Command::Hook(Hook::Install(_) | Hook::Uninstall(_))
@@ -318,6 +412,15 @@ impl Command {
             Command::Status => words(&["status"]),
             Command::Environments => words(&["environments"]),
             Command::Activities { limit } => words(&["activities", "--limit", &limit.to_string()]),
+            Command::Activity(Activity::Show { id }) => words(&["activity", "show", "--", id]),
+            Command::Activity(Activity::Wait { id, timeout }) => {
+                let limit = timeout.map(|time| format!("--timeout={}s", time.as_secs()));
+                let mut all = vec!["activity".to_owned(), "wait".to_owned()];
+                all.extend(limit);
+                all.extend(["--".to_owned(), id.clone()]);
+                Some(all)
+            }
+            Command::Activity(_) => unreachable!("`short` has named it otherwise"),
             Command::Log(log) => {
                 let mut all = vec!["log".to_owned()];
                 for (wanted, flag) in [
@@ -352,6 +455,7 @@ impl Command {
             | Command::Start { .. }
             | Command::Reload
             | Command::Doctor
+            | Command::Cleanup { .. }
             | Command::Completions { .. }
             | Command::Man { .. } => None,
         }
@@ -359,115 +463,4 @@ impl Command {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(line: &str) -> Result<Wharf, clap::Error> {
-        parse(line.split(' ').map(OsString::from))
-    }
-
-    #[test]
-    fn the_definition_is_sound() {
-        command().debug_assert();
-    }
-
-    #[test]
-    fn every_visible_command_stands_in_one_section() {
-        let mut listed: Vec<_> = SECTIONS
-            .iter()
-            .flat_map(|(_, names)| names.to_vec())
-            .collect();
-        let command = Wharf::command();
-        let mut visible: Vec<_> = command
-            .get_subcommands()
-            .filter(|sub| !sub.is_hide_set())
-            .map(|sub| sub.get_name())
-            .collect();
-        listed.sort_unstable();
-        visible.sort_unstable();
-        assert_eq!(listed, visible);
-    }
-
-    #[test]
-    fn every_command_is_read() {
-        for line in [
-            "wharf init shop",
-            "wharf project add shop shop.git",
-            "wharf --repository=x hook install shop.git",
-            "wharf key add alice - -p shop",
-            "wharf key remove alice",
-            "wharf check dir --json",
-            "wharf completions bash",
-            "wharf man dir",
-        ] {
-            read(line).unwrap();
-        }
-    }
-
-    #[test]
-    fn help_reads_well() {
-        insta::assert_snapshot!(command().term_width(80).render_help());
-    }
-
-    #[test]
-    fn releases_are_read_with_and_without_their_r() {
-        for (line, release) in [("wharf rollback r41", 41), ("wharf rollback 7", 7)] {
-            let Command::Rollback { release: found } = read(line).unwrap().command else {
-                panic!("{line}");
-            };
-            assert_eq!(found, Some(release));
-        }
-        for line in [
-            "wharf rollback r0",
-            "wharf rollback rr1",
-            "wharf rollback x",
-        ] {
-            assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
-        }
-    }
-
-    #[test]
-    fn json_is_refused_where_nothing_is_read() {
-        assert!(read("wharf --json status").is_ok());
-        assert!(read("wharf releases --json").is_ok());
-        assert_eq!(read("wharf redeploy --json").unwrap_err().exit_code(), 2);
-        assert_eq!(read("wharf log --raw --json").unwrap_err().exit_code(), 2);
-    }
-
-    #[test]
-    fn what_is_sent_over_ssh_means_the_same_there() {
-        for line in [
-            "wharf status",
-            "wharf activities -n 3",
-            "wharf log 4f2a -f",
-            "wharf log --app",
-            "wharf rollback r3",
-            "wharf redeploy --rebuild",
-            "wharf cancel 4f2a",
-            "wharf project list",
-        ] {
-            let command = read(line).unwrap().command;
-            let words = command.remote_words().unwrap();
-            let there = parse(
-                std::iter::once("wharf".to_owned())
-                    .chain(words)
-                    .map(OsString::from),
-            );
-            assert_eq!(
-                format!("{command:?}"),
-                format!("{:?}", there.unwrap().command)
-            );
-        }
-        for line in [
-            "wharf key list",
-            "wharf check",
-            "wharf doctor",
-            "wharf hook status x",
-        ] {
-            assert!(
-                read(line).unwrap().command.remote_words().is_none(),
-                "{line}"
-            );
-        }
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Serialize;
 use wharf_config::place::Place;
 use wharf_wire::{
-    ask::{Ask, LogForm, Scope, SlugUse},
+    ask::{Ask, Cleanup, LogForm, Scope, SlugUse},
     outcome::Exit,
     view::{Environment, Item},
 };
@@ -15,9 +15,10 @@ use crate::{
     daemon,
     failure::{self, Failure},
     follow::{self, Lines},
-    remote,
+    hooks, remote,
     scope::{self, Wants, Whereto},
-    show::{self, activities, environments, releases, status, when},
+    show::{self, activities, environments, releases, removals, status, when},
+    wait,
 };
 
 /// Finds out where to ask, asks, prints the answer; returns the exit status.
@@ -96,6 +97,24 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
             })?;
             Ok(exit)
         }
+        Command::Activity(args::Activity::Show { id }) => {
+            let activity = id.clone();
+            let (items, exit) = daemon::records(place, Ask::Activity { activity })?;
+            let found = pick(items, |item| match item {
+                Item::Activity(activity) => Some(activity),
+                _ => None,
+            });
+            for one in &found {
+                print(json, one, || {
+                    activities::draw_one(one, when::now(), show::width())
+                })?;
+            }
+            Ok(exit)
+        }
+        Command::Activity(args::Activity::Wait { id, timeout }) => {
+            wait::wait(place, id, *timeout, json)
+        }
+        Command::Activity(_) => unreachable!("it is named by its shorter name"),
         Command::Releases => {
             let (items, exit) = daemon::records(place, Ask::Releases(scope))?;
             let found = pick(items, |item| match item {
@@ -132,7 +151,12 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
             },
             Lines::Talk,
         ),
-        Command::Reload => follow::lines(place, Ask::Reload, Lines::Talk),
+        Command::Reload => {
+            let exit = follow::lines(place, Ask::Reload, Lines::Talk)?;
+            hooks::refresh(place)?;
+            Ok(exit)
+        }
+        Command::Cleanup { dry_run } => clean_up(place, json, *dry_run),
         Command::Init { .. }
         | Command::Project(Project::Add { .. })
         | Command::Check { .. }
@@ -152,6 +176,23 @@ fn environments(place: &Place, scope: Scope) -> Result<(Vec<Environment>, Exit),
         _ => None,
     });
     Ok((found, exit))
+}
+
+fn clean_up(place: &Place, json: bool, dry_run: bool) -> Result<Exit, Failure> {
+    let wanted = if dry_run {
+        Cleanup::Look
+    } else {
+        Cleanup::Remove
+    };
+    let (items, exit) = daemon::records(place, Ask::Cleanup(wanted))?;
+    let found = pick(items, |item| match item {
+        Item::Removal(removal) => Some(removal),
+        _ => None,
+    });
+    print_all(json, &found, "nothing is past retention", || {
+        removals::draw(&found, wanted, show::width())
+    })?;
+    Ok(exit)
 }
 
 fn url(place: &Place, scope: Scope, json: bool) -> Result<Exit, Failure> {

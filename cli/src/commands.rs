@@ -35,6 +35,7 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         Command::Status
         | Command::Environments
         | Command::Activities { .. }
+        | Command::Activity(_)
         | Command::Log(_)
         | Command::Url
         | Command::Releases
@@ -42,6 +43,7 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Rollback { .. }
         | Command::Redeploy { .. }
         | Command::Cancel { .. }
+        | Command::Cleanup { .. }
         | Command::Reload => return ask::run(&here, &wharf.global, &wharf.command),
     };
     exit.map(Exit::code)

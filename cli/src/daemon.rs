@@ -136,9 +136,11 @@ impl Conversation {
             FromDaemon::Item(item) => Ok(Answer::Item(item)),
             FromDaemon::End { exit } => Ok(Answer::End(exit)),
             FromDaemon::Refused(refusal) => Err(refusal.into()),
-            other @ (FromDaemon::Welcome(_) | FromDaemon::Want(_) | FromDaemon::Verdict(_)) => {
-                Err(out_of_turn(&other))
-            }
+            other @ (FromDaemon::Welcome(_)
+            | FromDaemon::Want(_)
+            | FromDaemon::Compare(_)
+            | FromDaemon::Judged(_)
+            | FromDaemon::Verdict(_)) => Err(out_of_turn(&other)),
         }
     }
 
@@ -203,6 +205,8 @@ fn patience(ask: &Ask) -> Option<Duration> {
     match ask {
         Ask::Log { follow: true, .. }
         | Ask::AppLog { .. }
+        | Ask::Cleanup(_)
+        | Ask::Wait { .. }
         | Ask::Rollback { .. }
         | Ask::Redeploy { .. } => None,
         Ask::Cancel { .. } | Ask::Reload | Ask::Doctor => Some(THOROUGH),
@@ -210,6 +214,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Projects
         | Ask::Environments(_)
         | Ask::Activities { .. }
+        | Ask::Activity { .. }
         | Ask::Releases(_)
         | Ask::Log { follow: false, .. } => Some(ANSWER),
     }
@@ -243,7 +248,10 @@ fn unreachable(socket: &Path) -> Failure {
 fn out_of_turn(message: &FromDaemon) -> Failure {
     let word = match message {
         FromDaemon::Welcome(_) => "a greeting",
-        FromDaemon::Want(_) | FromDaemon::Verdict(_) => "an answer for a hook",
+        FromDaemon::Want(_)
+        | FromDaemon::Compare(_)
+        | FromDaemon::Judged(_)
+        | FromDaemon::Verdict(_) => "an answer for a hook",
         _ => "an answer before its greeting",
     };
     Failure::new(

@@ -13,7 +13,7 @@ use crate::{
     args::Global,
     ask, daemon,
     failure::Failure,
-    hook,
+    hook, hooks,
     scope::{self, Wants, Whereto},
     show::{self, findings},
 };
@@ -31,7 +31,7 @@ pub fn run(directory: &Path, global: &Global) -> Result<Exit, Failure> {
     match scope::find(directory, global, Wants::Project) {
         Ok(Whereto::Here(scope)) => {
             if let Some(repository) = &scope.repository {
-                found.push(hooks(Path::new(repository)));
+                found.push(hooks(&place, Path::new(repository)));
             }
         }
         Ok(Whereto::There(remote, _)) => found.push(Finding {
@@ -80,12 +80,34 @@ fn daemon_findings(place: &Place) -> Vec<Finding> {
             found
         }
         Err(failure) => {
-            vec![error(
+            let mut found = vec![error(
                 "daemon",
                 failure.to_string(),
                 failure.first_hint().unwrap_or_default(),
-            )]
+            )];
+            found.extend(store(place));
+            found
         }
+    }
+}
+
+/// What is wrong with the database may be why no daemon answers; `wharfd` can look without one.
+fn store(place: &Place) -> Vec<Finding> {
+    let Ok(directory) = hooks::binaries() else {
+        return Vec::new();
+    };
+    let mut wharfd = Command::new(directory.join("wharfd"));
+    if place.state == Path::new("/var/lib/wharf") {
+        wharfd.arg("--system");
+    }
+    let output = wharfd.args(["check", "--json"]).output();
+    let read = |bytes: &[u8]| serde_json::from_slice(bytes).ok();
+    match output {
+        Ok(output) => read(&output.stdout).unwrap_or_else(|| {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            vec![error("store", format!("the database: {said}"), "")]
+        }),
+        Err(cause) => vec![error("store", format!("wharfd cannot be run: {cause}"), "")],
     }
 }
 
@@ -121,18 +143,20 @@ fn bubblewrap() -> Finding {
     }
 }
 
-fn hooks(repository: &Path) -> Finding {
-    let place = repository.display();
-    let mend = format!("wharf hook install {place}");
-    match hook::status(repository) {
+fn hooks(place: &Place, repository: &Path) -> Finding {
+    let shown = repository.display();
+    let mend = format!("wharf hook install {shown}");
+    // The daemon says what is wrong with the host's files.
+    let on_failure = hooks::on_failure(place, repository).unwrap_or_default();
+    match hook::status(repository, on_failure) {
         Ok(status) if status.is_complete() && status.problems.is_empty() => {
-            good("hooks", format!("the hooks of {place} are in order"))
+            good("hooks", format!("the hooks of {shown} are in order"))
         }
         Ok(status) => match status.problems.first() {
             Some(problem) => error("hooks", problem.message.clone(), &problem.hint),
             None => error(
                 "hooks",
-                format!("the hooks of {place} are not complete"),
+                format!("the hooks of {shown} are not complete"),
                 &mend,
             ),
         },

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use wharf_config::{
-    host::{self, Host},
+    host::{self, Host, OnFailure},
     place::Place,
+    project,
 };
 use wharf_hooks::stub::{Stub, Unreachable};
 use wharf_wire::outcome::Exit;
@@ -38,7 +39,8 @@ pub fn run(command: &args::Hook, json: bool) -> Result<Exit, Failure> {
             Ok(Exit::Ok)
         }
         args::Hook::Status(repository) => {
-            let status = hook::status(&repository.path)?;
+            let on_failure = on_failure(&daemon::place()?, &repository.path)?;
+            let status = hook::status(&repository.path, on_failure)?;
             if json {
                 show::json(&Record::from(&status))?;
             } else {
@@ -55,6 +57,10 @@ pub fn run(command: &args::Hook, json: bool) -> Result<Exit, Failure> {
 /// # Errors
 /// The host's files are wrong, or the repository cannot be changed.
 pub fn install(place: &Place, repository: &Path) -> Result<Report, Failure> {
+    install_as(place, repository, Mode::Write)
+}
+
+fn install_as(place: &Place, repository: &Path, mode: Mode) -> Result<Report, Failure> {
     let host = host(place)?;
     let mut stub = Stub::new(place.socket());
     stub.unreachable = match host.unreachable {
@@ -65,9 +71,67 @@ pub fn install(place: &Place, repository: &Path) -> Result<Report, Failure> {
     let options = Options {
         binaries: binaries()?,
         stub,
-        mode: Mode::Write,
+        on_failure: on_failure(place, repository)?,
+        mode,
     };
     Ok(hook::install(repository, &options)?)
+}
+
+/// What a failed build means for a push to this repository: its project's word, else the host's.
+///
+/// # Errors
+/// The host's files are wrong. A project's file that is broken does not count, as for the daemon.
+pub fn on_failure(place: &Place, repository: &Path) -> Result<OnFailure, Failure> {
+    let host = host(place)?;
+    let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let wanted = canonical(repository);
+    let projects = project::read_all(&host.projects)
+        .map(|directory| directory.projects)
+        .unwrap_or_default();
+    let own = projects
+        .iter()
+        .find(|project| canonical(&project.repository) == wanted);
+    Ok(own.map_or(host.on_failure, |project| project.on_failure(&host)))
+}
+
+/// Brings the hooks of every project up to date with the host's files, as far as this user may;
+/// says what to run where not.
+///
+/// # Errors
+/// The host's files are wrong.
+pub fn refresh(place: &Place) -> Result<(), Failure> {
+    let host = host(place)?;
+    let directory = match project::read_all(&host.projects) {
+        Ok(directory) => directory,
+        // The daemon has said so.
+        Err(_) => return Ok(()),
+    };
+    for project in directory.projects {
+        let repository = &project.repository;
+        // Where nothing is installed, nobody wants it.
+        if !hook::is_installed(repository) {
+            continue;
+        }
+        let planned = install_as(place, repository, Mode::DryRun);
+        if planned.is_ok_and(|report| report.changes.is_empty()) {
+            continue;
+        }
+        match install_as(place, repository, Mode::Write) {
+            Ok(report) => {
+                for change in &report.changes {
+                    failure::note(&format!("{}: {change}", project.name));
+                }
+            }
+            Err(error) => {
+                failure::warning(&format!("{}: {error}", project.name));
+                failure::hint(&format!(
+                    "as its owner: wharf hook install {}",
+                    repository.display()
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The host's configuration.

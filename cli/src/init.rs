@@ -1,7 +1,7 @@
 //! `wharf init`: from a work tree to something that a push deploys, on this machine.
 
 use std::{
-    fs::DirBuilder,
+    fs::{DirBuilder, File},
     net::SocketAddr,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
@@ -68,6 +68,7 @@ pub fn run(directory: &Path, name: Option<&str>) -> Result<Exit, Failure> {
         Registered::Now => format!("registered the project {name}"),
         Registered::Before => format!("the project {name} was registered already"),
     });
+    make_durable(&[&place.config, &repository])?;
     add_remote(&top, &repository, remote.as_deref())?;
     match start::ensure(&place)? {
         start::Started::Now => failure::note("started the daemon"),
@@ -149,6 +150,17 @@ fn make_repository(place: &Place, repository: &Path, branch: &str) -> Result<(),
         ],
     )?;
     failure::note(&format!("made the repository {}", repository.display()));
+    Ok(())
+}
+
+/// git makes a repository without a sync: a power cut could leave half of it.
+fn make_durable(paths: &[&Path]) -> Result<(), Failure> {
+    for path in paths {
+        let synced = File::open(path).and_then(|directory| Ok(rustix::fs::syncfs(&directory)?));
+        synced.map_err(|error| {
+            Failure::new(Exit::Failed, format!("cannot sync {}", path.display())).because(error)
+        })?;
+    }
     Ok(())
 }
 

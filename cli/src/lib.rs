@@ -21,3 +21,4 @@ pub mod key;
 pub mod project;
 pub mod shell;
 pub mod start;
+pub mod wait;

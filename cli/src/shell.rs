@@ -90,8 +90,8 @@ fn wharf(words: Vec<String>) -> Result<Request, Failure> {
     let Some(command) = wharf.command.remote_words() else {
         return Err(
             Failure::new(Exit::Refused, "this command is for people on the host")
-                .hint("from elsewhere: status, environments, activities, log, url, releases,")
-                .hint("rollback, redeploy, cancel, project list"),
+                .hint("from elsewhere: status, environments, activities, activity, log, url,")
+                .hint("releases, rollback, redeploy, cancel, project list"),
         );
     };
     let scope = Scope {

@@ -4,6 +4,7 @@ pub mod activities;
 pub mod environments;
 pub mod findings;
 pub mod releases;
+pub mod removals;
 pub mod status;
 pub mod when;
 

@@ -8,7 +8,10 @@ use crate::{
     problem::Problems,
 };
 
+mod keep;
 mod read;
+
+pub use keep::{Bounds, Keep, MinFree};
 
 /// The host's configuration, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub struct Host {
     pub domain: Option<Domain>,
     /// Where project files are.
     pub projects: PathBuf,
+    /// What a failed build means for its push.
+    pub on_failure: OnFailure,
     /// What a push gets while the daemon is down.
     pub unreachable: Unreachable,
     /// How many builds run at a time.
@@ -29,8 +34,10 @@ pub struct Host {
     pub build_output: u64,
     /// How many releases an environment keeps beside the serving one's own.
     pub keep_releases: u32,
-    /// Bytes that stay free on the state directory's disk.
-    pub keep_min_free: u64,
+    /// How many earlier releases' web processes an environment keeps running.
+    pub keep_warm: u32,
+    /// How much else stays on the host's disks, and for how long.
+    pub keep: Keep,
     /// Where the router listens.
     pub listen: SocketAddr,
     /// What keeps processes apart.
@@ -38,6 +45,20 @@ pub struct Host {
     /// Every key with its value and where it came from.
     pub settings: Vec<Setting>,
 }
+
+/// What a failed build means for its push.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It is accepted first, then built: the branch has it, the old release serves.
+    #[default]
+    Keep,
+    /// It is built first, and refused where that fails.
+    Reject,
+}
+
+/// The words for it, in the host's and the projects' files.
+pub(crate) const ON_FAILURE: [(&str, OnFailure); 2] =
+    [("keep", OnFailure::Keep), ("reject", OnFailure::Reject)];
 
 /// What a push gets while the daemon is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
+    host::{Host, OnFailure},
     name::{BranchName, Domain, EnvironmentId, ProjectName},
     problem::Problems,
 };
@@ -26,6 +27,8 @@ pub struct Project {
     pub environments: Vec<Declared>,
     /// What every other branch becomes.
     pub others: Pattern,
+    /// What a failed build means for its push; none: what the host says.
+    pub on_failure: Option<OnFailure>,
 }
 
 /// A branch that the operator declared.
@@ -101,7 +104,13 @@ impl Project {
                 kind: Kind::Development,
                 parent: None,
             },
+            on_failure: None,
         }
+    }
+
+    /// What a failed build means for a push to this project.
+    pub fn on_failure(&self, host: &Host) -> OnFailure {
+        self.on_failure.unwrap_or(host.on_failure)
     }
 
     /// The production branch. `default` is the branch that the repository's HEAD names, which

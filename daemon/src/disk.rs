@@ -29,6 +29,9 @@ pub fn at(verb: &'static str, path: &Path) -> impl Fn(io::Error) -> DiskError {
     }
 }
 
+/// What the name of a file begins with until it is whole and moved to its own.
+pub const UNWRITTEN: &str = ".new-";
+
 /// Replaces a file durably: temporary file, fsync, rename, fsync of the directory.
 ///
 /// # Errors
@@ -40,7 +43,7 @@ pub fn atomic_write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), DiskErro
         .unwrap_or(Path::new("."));
     let failed = at("write", path);
     let mut file = tempfile::Builder::new()
-        .prefix(".new-")
+        .prefix(UNWRITTEN)
         .permissions(fs::Permissions::from_mode(mode))
         .tempfile_in(directory)
         .map_err(&failed)?;
@@ -52,6 +55,56 @@ pub fn atomic_write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), DiskErro
     file.as_file().sync_all().map_err(&failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     sync_directory(directory)
+}
+
+/// Makes a directory durably, with those above it that are missing.
+///
+/// # Errors
+/// When one cannot be made or synced.
+pub fn make_directory(path: &Path) -> Result<(), DiskError> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|path| !path.exists()).collect();
+    fs::create_dir_all(path).map_err(at("make", path))?;
+    for made in missing {
+        sync_directory(made.parent().unwrap_or(Path::new("/")))?;
+    }
+    Ok(())
+}
+
+/// Moves what is at one name to another, durably.
+///
+/// # Errors
+/// When it cannot be moved, or one of the two directories not be synced.
+pub fn rename(from: &Path, to: &Path) -> Result<(), DiskError> {
+    fs::rename(from, to).map_err(at("move", from))?;
+    for directory in [to, from].map(Path::parent) {
+        sync_directory(directory.unwrap_or(Path::new("/")))?;
+    }
+    Ok(())
+}
+
+/// Makes an empty file that only its owner may read; it must not be there.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn create_private(path: &Path) -> Result<(), DiskError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
+        .map_err(at("make", path))
+}
+
+/// Makes a file's content durable.
+///
+/// # Errors
+/// When it cannot be opened or synced.
+pub fn sync_file(path: &Path) -> Result<(), DiskError> {
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(at("sync", path))
 }
 
 /// Makes renames and new names in a directory durable.
@@ -129,15 +182,68 @@ pub fn free_space(path: &Path) -> Result<Free, DiskError> {
     })
 }
 
+/// Bytes that are too few for anything.
+const FULL: u64 = 256 * 1024;
+/// Files that are too few for anything.
+const FULL_OF_FILES: u64 = 16;
+
+/// Whether the file system of a path has no room left.
+pub fn is_full(path: &Path) -> bool {
+    free_space(path).is_ok_and(|free| {
+        free.bytes < FULL || free.inodes.is_some_and(|inodes| inodes < FULL_OF_FILES)
+    })
+}
+
+/// The file system of a path: its number, and the directory where it is mounted.
+///
+/// # Errors
+/// When the path cannot be looked at.
+pub fn file_system(path: &Path) -> Result<(u64, PathBuf), DiskError> {
+    use std::os::unix::fs::MetadataExt;
+    let failed = at("look at", path);
+    let mut mount = path.canonicalize().map_err(&failed)?;
+    let number = mount.metadata().map_err(&failed)?.dev();
+    while let Some(parent) = mount.parent() {
+        if parent.metadata().map_err(&failed)?.dev() != number {
+            break;
+        }
+        mount = parent.to_owned();
+    }
+    Ok((number, mount))
+}
+
+/// The bytes that a tree takes on its disk, following no link. What is unreadable or goes away
+/// meanwhile is not counted.
+pub fn measure(path: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let mut bytes = 0;
+    let mut waiting = vec![path.to_owned()];
+    while let Some(directory) = waiting.pop() {
+        let Ok(entries) = fs::read_dir(&directory) else {
+            continue;
+        };
+        for entry in entries.filter_map(Result::ok) {
+            let Ok(metadata) = entry.metadata() else {
+                continue;
+            };
+            bytes += metadata.blocks() * 512;
+            if metadata.is_dir() {
+                waiting.push(entry.path());
+            }
+        }
+    }
+    bytes
+}
+
 /// Removes a file durably; it need not be there.
 ///
 /// # Errors
 /// Of the file system.
 pub fn remove_file(path: &Path) -> Result<(), DiskError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(at("remove", path)(error)),
-        Ok(()) => sync_directory(path.parent().unwrap_or(Path::new("/"))),
+        // Whoever removed it may not have come to the sync.
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at("remove", path)(error)),
+        _ => sync_directory(path.parent().unwrap_or(Path::new("/"))),
     }
 }
 
@@ -178,6 +284,20 @@ mod tests {
     }
 
     #[test]
+    fn directories_are_made_and_moved() {
+        let directory = tempfile::tempdir().unwrap();
+        let (deep, moved) = (
+            directory.path().join("a/b/c"),
+            directory.path().join("moved"),
+        );
+        make_directory(&deep).unwrap();
+        make_directory(&deep).unwrap();
+        rename(deep.parent().unwrap(), &moved).unwrap();
+        assert!(moved.join("c").is_dir() && !deep.exists());
+        assert!(rename(&deep, &moved).is_err());
+    }
+
+    #[test]
     fn an_error_names_the_path() {
         let error = atomic_write(Path::new("/nowhere/at/all"), b"", 0o600).unwrap_err();
         assert_eq!(error.to_string(), "cannot write /nowhere/at/all");
@@ -197,6 +317,21 @@ mod tests {
         remove_tree(&tree).unwrap();
         remove_tree(&tree).unwrap();
         assert!(!tree.exists() && other.exists());
+    }
+
+    #[test]
+    fn a_tree_is_measured_and_its_file_system_known() {
+        let directory = tempfile::tempdir().unwrap();
+        let tree = directory.path().join("tree");
+        fs::create_dir_all(tree.join("a")).unwrap();
+        fs::write(tree.join("a/b"), vec![1; 100_000]).unwrap();
+        assert!((100_000..200_000).contains(&measure(&tree)));
+        assert_eq!(measure(&directory.path().join("none")), 0);
+        let (root, mount) = file_system(Path::new("/")).unwrap();
+        assert_eq!(mount, Path::new("/"));
+        let (proc, mount) = file_system(Path::new("/proc/self/fd")).unwrap();
+        assert_eq!(mount, Path::new("/proc"));
+        assert_ne!(root, proc);
     }
 
     #[test]

@@ -3,22 +3,28 @@
 
 pub mod activity;
 pub mod build;
+pub mod check;
 pub mod checkout;
 pub mod command;
 pub mod deploy;
+pub mod durable;
+pub mod end;
 pub mod failure;
 pub mod freeze;
 pub mod health;
+pub mod housekeeping;
 pub mod launch;
 pub mod maintenance;
+pub mod refs;
+pub mod replaced;
 pub mod repository;
+pub mod resume;
 pub mod retire;
 pub mod route;
 pub mod router;
 pub mod runtime;
 pub mod slug_key;
 pub mod source;
-pub mod sweep;
 pub mod variables;
 pub mod world;
 

@@ -2,11 +2,12 @@
 //!
 //! In reading order: [`listen`] accepts, [`session`] talks, [`dispatch`] owns the live state and
 //! takes one event at a time, [`plan`] decides from values, [`execute`] and [`run`] have effects,
-//! [`store`] remembers, [`report`] is what people read.
+//! [`store`] remembers, [`watch`] sees what changes on the disk, [`report`] is what people read.
 
 pub mod disk;
 pub mod dispatch;
 pub mod execute;
+pub mod fail;
 pub mod life;
 pub mod listen;
 pub mod order;
@@ -16,3 +17,4 @@ pub mod run;
 pub mod session;
 pub mod settings;
 pub mod store;
+pub mod watch;

@@ -1,9 +1,11 @@
 //! The life of the process: flags, place, lock, store, router, loop, socket, signals.
 
 mod check;
+mod lock;
 mod log;
 mod means;
 mod stop;
+mod store;
 mod supervise;
 
 use std::path::PathBuf;
@@ -18,6 +20,7 @@ use crate::dispatch::{self, Dispatch, Event};
 use crate::execute::failure::chain;
 use crate::listen;
 use crate::store::paths::Paths;
+use crate::watch;
 use means::Means;
 
 /// The daemon of Wharf: git pushes become deployments.
@@ -33,12 +36,26 @@ pub struct Flags {
     command: Option<Command>,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 enum Command {
-    /// Check the configuration and print every key with the file that it came from
-    Check,
+    /// Check configuration and database; print every key with the file that it came from
+    Check {
+        /// Print what is found about the database only, as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Stop the daemon, the router and every application of this place
     Stop,
+    /// Copy the database now, into the directory of its daily backups
+    Backup,
+    /// Put a backup in the database's place; what was there is put aside
+    Restore {
+        /// The backup; without it, the newest one
+        file: Option<PathBuf>,
+        /// Begin with an empty record instead
+        #[arg(long, conflicts_with = "file")]
+        empty: bool,
+    },
 }
 
 /// Why the process ends with a failure; displayed whole, with the next step.
@@ -47,6 +64,9 @@ pub enum End {
     /// Files that people wrote are no good.
     #[error("{0}")]
     Configuration(String),
+    /// The database is no good.
+    #[error("{0}")]
+    Store(String),
     /// It cannot run here.
     #[error("error: {message}\n{hint}")]
     Host {
@@ -78,7 +98,7 @@ impl End {
     /// The exit status: 78 where only a person can mend it, so that systemd does not try again.
     pub fn status(&self) -> u8 {
         match self {
-            End::Configuration(_) => 78,
+            End::Configuration(_) | End::Store(_) => 78,
             End::Host { .. } => 1,
         }
     }
@@ -100,7 +120,10 @@ pub fn live(flags: Flags) -> Result<(), End> {
         .build()
         .map_err(|error| End::host("cannot start", &error))?;
     match flags.command {
-        Some(Command::Check) => check::check(&place),
+        Some(Command::Check { json: true }) => store::print(&Paths::new(&place)),
+        Some(Command::Check { json: false }) => check::check(&place),
+        Some(Command::Backup) => store::back_up(&place),
+        Some(Command::Restore { file, empty }) => store::restore(&place, file, empty),
         Some(Command::Stop) => runtime.block_on(stop::stop(&place)),
         None => runtime.block_on(serve(place, kind)),
     }
@@ -112,7 +135,7 @@ async fn serve(place: Place, kind: PlaceKind) -> Result<(), End> {
     paths
         .make()
         .map_err(|error| End::host("cannot make its directories", &error))?;
-    let _lock = lock(&paths)?;
+    let _lock = lock::hold(&paths)?;
     let socket = place.socket();
     let means = Means::gather(place, paths).await?;
     let world = Arc::new(means.world);
@@ -127,24 +150,29 @@ async fn serve(place: Place, kind: PlaceKind) -> Result<(), End> {
     let looping = tokio::spawn(dispatch.run());
     let listener = listen::bind(&socket)
         .map_err(|error| End::host(&format!("cannot listen on {}", socket.display()), &error))?;
+    dispatch::take_up(&world, &desk, findings)
+        .await
+        .map_err(|error| End::host("cannot take up what was left", &error))?;
+    dispatch::baseline::know(&world, &world.settings())
+        .await
+        .map_err(|error| End::host("cannot record the projects", &error))?;
+    let watching = watch::start(Arc::clone(&world), desk.clone(), stopping.clone());
     let accepting = tokio::spawn(listen::accept(
         listener,
         Arc::clone(&world),
         desk.clone(),
         stopping.clone(),
     ));
-    let beginning = tokio::spawn(dispatch::begin(Arc::clone(&world), desk.clone(), findings));
+    let making_up = tokio::spawn(dispatch::make_up(Arc::clone(&world), desk.clone()));
+    let backups = tokio::spawn(store::look_after(Arc::clone(&world), stopping.clone()));
     say_ready(&world);
 
-    let mut beginning = Some(beginning);
-    wait_for_the_end(&mut beginning).await?;
+    wait_for_the_end().await?;
     tracing::info!("stopping; applications go on");
     stopping.cancel();
     desk.send(Event::Stop).await;
-    if let Some(beginning) = beginning {
-        beginning.abort();
-    }
-    for task in [looping, accepting, router] {
+    making_up.abort();
+    for task in [looping, accepting, router, backups, watching] {
         if let Err(error) = task.await {
             tracing::error!(%error, "a part of the daemon ended badly");
         }
@@ -152,63 +180,14 @@ async fn serve(place: Place, kind: PlaceKind) -> Result<(), End> {
     Ok(())
 }
 
-/// Waits for a signal. What a new daemon has to mend goes on meanwhile.
-async fn wait_for_the_end(
-    beginning: &mut Option<tokio::task::JoinHandle<Result<(), crate::execute::Failure>>>,
-) -> Result<(), End> {
+async fn wait_for_the_end() -> Result<(), End> {
     let signals = |kind| signal(kind).map_err(|error| End::host("no signals", &error));
     let mut terminate = signals(SignalKind::terminate())?;
     let mut interrupt = signals(SignalKind::interrupt())?;
-    loop {
-        let begun = async {
-            match beginning.as_mut() {
-                Some(beginning) => beginning.await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            begun = begun => {
-                *beginning = None;
-                match begun {
-                    Ok(Ok(())) => tracing::debug!("everything that should serve was looked after"),
-                    Ok(Err(failure)) => tracing::error!("at start: {}", failure.reason.message),
-                    Err(error) => tracing::error!(%error, "at start"),
-                }
-            }
-        }
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
     }
-}
-
-/// Holds the state directory for this process; dies with it.
-fn lock(paths: &Paths) -> Result<std::fs::File, End> {
-    use std::io::{Read, Seek, Write};
-    let path: PathBuf = paths.lock();
-    let failed = |error: std::io::Error| End::host(&path.display().to_string(), &error);
-    let mut file = std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(failed)?;
-    if file.try_lock().is_err() {
-        let mut holder = String::new();
-        file.read_to_string(&mut holder).map_err(failed)?;
-        return Err(End::Host {
-            message: format!(
-                "another wharfd (pid {}) works on {}",
-                holder.trim(),
-                paths.state().display()
-            ),
-            hint: "hint: it serves already; to stop it with everything: wharfd stop\n".into(),
-        });
-    }
-    file.set_len(0).map_err(failed)?;
-    file.rewind().map_err(failed)?;
-    writeln!(file, "{}", std::process::id()).map_err(failed)?;
-    Ok(file)
 }
 
 /// Tells whoever started it: systemd by its socket, `wharf init` by a line on standard output.

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use wharf_config::name::BranchName;
-use wharf_config::project::Project;
+use wharf_config::project::{Kind as Type, Project};
 use wharf_wire::hook::RefUpdate;
 use wharf_wire::outcome::Kind;
 use wharf_wire::view::{Actor, Commit};
 
-use crate::execute::{repository, source};
+use crate::execute::{refs, repository};
 use crate::plan::admission::{self, Branch};
 use crate::settings::{Settings, trust_domain};
 use crate::store::activity::NewActivity;
@@ -40,7 +40,7 @@ pub fn of_updates(
     actor: &Actor,
     rebuild: Rebuild,
 ) -> Order {
-    let default = source::head(&project.repository);
+    let default = refs::head(&project.repository);
     let mut order = Order::default();
     for update in updates {
         let (kind, name) = match admission::branch(&update) {
@@ -70,6 +70,50 @@ pub fn of_updates(
         order.activities.push(activity);
     }
     order
+}
+
+/// What becomes of one update of a push that is built before it is accepted.
+#[derive(Debug)]
+pub enum Proposed {
+    /// Its branch is checked.
+    Check(Box<NewActivity>),
+    /// It needs no build: a tag, a deletion.
+    Free,
+    /// It may not move, and why.
+    Refused(String),
+}
+
+/// Reads what the checks need of the repository, one answer for each update. Blocks.
+pub fn of_proposal(
+    settings: &Settings,
+    project: &Project,
+    updates: &[RefUpdate],
+    actor: &Actor,
+    rebuild: Rebuild,
+) -> Vec<Proposed> {
+    let default = refs::head(&project.repository);
+    let propose = |update: &RefUpdate| {
+        let name = match admission::branch(update) {
+            Ok(Branch::Moves(name, _)) => name,
+            Ok(Branch::Goes(_) | Branch::NotServed) => return Proposed::Free,
+            // Only a hook that was passed by lets such a name in.
+            Err(reason) => return Proposed::Refused(reason),
+        };
+        let commit = commit(&project.repository, update);
+        let (kind, default) = (Kind::Check, default.as_ref());
+        let mut activity = activity(
+            settings,
+            project,
+            default,
+            name,
+            kind,
+            commit,
+            actor.clone(),
+        );
+        activity.rebuild = rebuild == Rebuild::Yes;
+        Proposed::Check(Box::new(activity))
+    };
+    updates.iter().map(propose).collect()
 }
 
 fn activity(
@@ -103,13 +147,15 @@ fn activity(
         kind,
         actor,
         commit,
+        production: environment.kind == Type::Production,
         environment: (kind == Kind::Push).then_some(record),
         rebuild: false,
         target: None,
     }
 }
 
-fn stored(update: &RefUpdate) -> String {
+/// What is to be said of a ref that is not deployed.
+pub fn stored(update: &RefUpdate) -> String {
     let name: String = update.name.chars().take(60).collect();
     let name = name
         .strip_prefix("refs/")

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use wharf_config::host::Host;
+use wharf_config::host::{Host, OnFailure};
 use wharf_config::name::{BranchName, ProjectName};
 use wharf_config::place::Place;
 use wharf_config::problem::Problems;
@@ -52,6 +52,11 @@ impl Settings {
         self.by_repository
             .get(path)
             .and_then(|name| self.projects.get(name))
+    }
+
+    /// What a failed build means for a push to a project.
+    pub fn on_failure(&self, project: &Project) -> OnFailure {
+        project.on_failure(&self.host)
     }
 
     /// What a branch of a project is.

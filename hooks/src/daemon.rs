@@ -4,12 +4,15 @@ use std::{
     io::{self, BufReader, Read, Write},
     os::unix::net::UnixStream,
     path::PathBuf,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,
-    sockopt::{Timeout, set_socket_timeout},
+use rustix::{
+    event::PollFlags,
+    net::{
+        AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,
+        sockopt::{Timeout, set_socket_timeout},
+    },
 };
 use wharf_wire::{
     FromDaemon, Hello, Refusal, ToDaemon, VERSION,
@@ -17,7 +20,10 @@ use wharf_wire::{
     hook::{MAX_UPDATES_PER_FRAME, Push, RefUpdate},
 };
 
-use crate::{stub::Stub, timed::left};
+use crate::{
+    stub::Stub,
+    timed::{self, left},
+};
 
 /// Bytes of updates in the first frame, which also carries the push's other fields.
 const FIRST: usize = 16 * 1024;
@@ -145,7 +151,7 @@ impl Daemon {
         }
     }
 
-    /// Sends a push as `Admit` or `Ring`, in as many frames as it takes.
+    /// Sends a push as `Admit`, `Propose` or `Ring`, in as many frames as it takes.
     ///
     /// # Errors
     /// As [`Daemon::send`].
@@ -176,6 +182,22 @@ impl Daemon {
             Some(FromDaemon::Refused(refusal)) => Err(refusal.into()),
             Some(message) => Ok(message),
             None => Err(Absent::Closed.into()),
+        }
+    }
+
+    /// Waits a little for the next message; whether there is one, or the daemon has left.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub(crate) fn is_heard(&self, within: Duration) -> Result<bool, Trouble> {
+        if self.has_more() {
+            return Ok(true);
+        }
+        let until = Instant::now() + within;
+        match timed::wait(&self.stream.get_ref().socket, PollFlags::IN, until) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(false),
+            Err(error) => Err(Absent::from(FrameError::from(error)).into()),
         }
     }
 

@@ -77,7 +77,7 @@ impl Input {
             if updates.len() == MAX_UPDATES {
                 return Err(InputError::TooMany);
             }
-            updates.push(update(line.strip_suffix(b"\n").ok_or(InputError::Form)?)?);
+            updates.push(parse(line.strip_suffix(b"\n").ok_or(InputError::Form)?)?);
         }
         if updates.is_empty() {
             Err(InputError::Form)
@@ -87,7 +87,11 @@ impl Input {
     }
 }
 
-fn update(line: &[u8]) -> Result<RefUpdate, InputError> {
+/// Reads `<old> <new> <ref>`.
+///
+/// # Errors
+/// [`InputError`] when it is not understood.
+pub(crate) fn parse(line: &[u8]) -> Result<RefUpdate, InputError> {
     let mut words = line.splitn(3, |b| *b == b' ');
     let mut word = || words.next().ok_or(InputError::Form);
     let (old, new, name) = (id(word()?)?, id(word()?)?, word()?);

@@ -1,8 +1,10 @@
 //! What git runs when somebody pushes.
 //!
-//! [`pre_receive`] asks the daemon whether the refs may move, [`post_receive`] rings its bell and
-//! then watches. git starts them through a [`stub`]: a file whose first line names the binary and
-//! whose further lines are all that the hook is ever told. A hook reads no other file.
+//! [`pre_receive`] asks the daemon whether the refs may move, [`proc_receive`] whether their builds
+//! succeed where that is asked for, [`post_receive`] rings its bell and then watches. git starts them
+//! through a [`stub`]: a file whose first line names the binary and whose further lines are all that
+//! the hook is ever told. A hook reads no other file, but for the time of the host's start where a
+//! power cut left a lock.
 //!
 //! The daemon owns all work. A hook waits for nothing without a deadline, neither for the daemon
 //! nor for the pusher's terminal, and is free to leave at any moment.
@@ -11,10 +13,15 @@ pub mod stub;
 
 pub mod post_receive;
 pub mod pre_receive;
+pub mod proc_receive;
 
 mod chain;
+mod compare;
 mod daemon;
 mod input;
+mod leftovers;
+mod pkt_line;
+mod proposal;
 mod push;
 mod quarantine;
 mod say;

@@ -8,10 +8,10 @@ use wharf_wire::{
 };
 
 use crate::{
-    chain,
+    chain, compare,
     daemon::{Absent, Daemon, Trouble},
     input::Input,
-    push,
+    leftovers, push,
     quarantine::{self, ReadError},
     say::Say,
     stub::{self, Stub, Unreachable},
@@ -19,6 +19,8 @@ use crate::{
 
 const REFUSED: u8 = 1;
 const ADMITTED: u8 = 0;
+/// `git push -o dry-run`.
+const DRY_RUN: &str = "dry-run";
 
 /// The life of the process; returns its exit status. `argument` is the stub's path.
 pub fn run(argument: Option<OsString>) -> u8 {
@@ -58,7 +60,16 @@ pub fn run(argument: Option<OsString>) -> u8 {
             return REFUSED;
         }
     };
-    tell(&mut say, &stub, admission(&stub, &push))
+    for (path, error) in leftovers::clear(Path::new(&push.repository), &push.updates) {
+        // git refuses the push next, and names the file.
+        say.line(&format!("warning: {} stays: {error}", path.display()));
+    }
+    // Who asks what would happen wants nothing to happen, whoever is away.
+    let unreachable = match push.options.iter().any(|option| option == DRY_RUN) {
+        true => Unreachable::Refuse,
+        false => stub.unreachable,
+    };
+    tell(&mut say, unreachable, admission(&stub, &push))
 }
 
 /// Why there is no verdict.
@@ -90,13 +101,21 @@ fn admission(stub: &Stub, push: &Push) -> Result<Verdict, Undecided> {
         Ok(daemon.send(&ToDaemon::File(part))?)
     })?;
     daemon.send(&ToDaemon::FilesSent)?;
-    match daemon.receive()? {
-        FromDaemon::Verdict(verdict) => Ok(verdict),
-        _ => Err(Absent::Unexpected.into()),
+    // A dry run asks once for each branch.
+    for _ in 0..=push.updates.len() {
+        match daemon.receive()? {
+            FromDaemon::Verdict(verdict) => return Ok(verdict),
+            FromDaemon::Compare(question) => {
+                let answer = compare::compare(&question, push, until)?;
+                daemon.send(&ToDaemon::Compared(answer))?;
+            }
+            _ => break,
+        }
     }
+    Err(Absent::Unexpected.into())
 }
 
-fn tell(say: &mut Say, stub: &Stub, admission: Result<Verdict, Undecided>) -> u8 {
+fn tell(say: &mut Say, unreachable: Unreachable, admission: Result<Verdict, Undecided>) -> u8 {
     match admission {
         Ok(verdict) => {
             for line in &verdict.lines {
@@ -115,7 +134,7 @@ fn tell(say: &mut Say, stub: &Stub, admission: Result<Verdict, Undecided>) -> u8
         }
         Err(Undecided::Trouble(Trouble::Absent(absent))) => {
             let verb = absent.verb();
-            match stub.unreachable {
+            match unreachable {
                 Unreachable::Refuse => {
                     say.later(&format!(
                         "error: Wharf {verb} on this host; nothing was pushed"

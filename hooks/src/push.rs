@@ -2,7 +2,7 @@
 
 use std::{env, io};
 
-use wharf_wire::hook::{CLAIMS, Claim, MAX_PUSH_OPTION_BYTES, MAX_PUSH_OPTIONS, Push};
+use wharf_wire::hook::{CLAIMS, Claim, MAX_PUSH_OPTION_BYTES, MAX_PUSH_OPTIONS, Push, RefUpdate};
 
 use crate::input::{Input, InputError};
 
@@ -44,6 +44,15 @@ impl PushError {
 /// # Errors
 /// [`PushError`] when it has no place in the protocol.
 pub(crate) fn gather(input: &Input) -> Result<Push, PushError> {
+    of(input.updates()?, options()?)
+}
+
+/// The same, where git tells updates and options by another way.
+///
+/// # Errors
+/// As [`gather`].
+pub(crate) fn of(updates: Vec<RefUpdate>, options: Vec<String>) -> Result<Push, PushError> {
+    check(&options)?;
     let directory = env::var_os("GIT_DIR").unwrap_or_else(|| ".".into());
     let repository = std::fs::canonicalize(directory).map_err(PushError::NoRepository)?;
     Ok(Push {
@@ -51,8 +60,8 @@ pub(crate) fn gather(input: &Input) -> Result<Push, PushError> {
             .into_os_string()
             .into_string()
             .map_err(|_| PushError::RepositoryName)?,
-        updates: input.updates()?,
-        options: options()?,
+        updates,
+        options,
         claims: claims(),
     })
 }
@@ -65,15 +74,21 @@ fn options() -> Result<Vec<String>, PushError> {
     if count > MAX_PUSH_OPTIONS {
         return Err(PushError::Options);
     }
-    let options = (0..count)
+    Ok((0..count)
         .filter_map(|n| env::var_os(format!("GIT_PUSH_OPTION_{n}")))
         .map(|option| option.to_string_lossy().into_owned())
-        .collect::<Vec<_>>();
-    let json = serde_json::to_string(&options).map_err(|_| PushError::Options)?;
-    if json.len() > MAX_OPTIONS_JSON || options.iter().any(|o| o.len() > MAX_PUSH_OPTION_BYTES) {
+        .collect())
+}
+
+fn check(options: &[String]) -> Result<(), PushError> {
+    let json = serde_json::to_string(options).map_err(|_| PushError::Options)?;
+    if options.len() > MAX_PUSH_OPTIONS
+        || json.len() > MAX_OPTIONS_JSON
+        || options.iter().any(|o| o.len() > MAX_PUSH_OPTION_BYTES)
+    {
         return Err(PushError::Options);
     }
-    Ok(options)
+    Ok(())
 }
 
 fn claims() -> Vec<Claim> {

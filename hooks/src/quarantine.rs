@@ -230,7 +230,7 @@ impl Contents {
 
 /// git in the hook's own environment, which knows the quarantine. The content is what the ids say:
 /// a pushed `refs/replace/` must not show the daemon another file than the one that is deployed.
-fn git() -> Command {
+pub(crate) fn git() -> Command {
     let mut command = Command::new("git");
     command.args(["--no-replace-objects", "--literal-pathspecs"]);
     command.stdout(Stdio::piped()).stderr(Stdio::null());
@@ -238,10 +238,10 @@ fn git() -> Command {
 }
 
 /// A git that does not outlive our interest in it.
-struct Git(Child);
+pub(crate) struct Git(pub(crate) Child);
 
 impl Git {
-    fn output(&mut self) -> ChildStdout {
+    pub(crate) fn output(&mut self) -> ChildStdout {
         self.0.stdout.take().expect("it was asked for")
     }
 }

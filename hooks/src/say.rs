@@ -19,6 +19,8 @@ use crate::timed;
 
 /// `PIPE_BUF`: what a writable pipe takes at once.
 const AT_ONCE: usize = 4096;
+/// Between two looks at what nobody has taken yet.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// Before the stub is read.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
 
@@ -29,6 +31,10 @@ pub(crate) struct Say<W = Stderr> {
     /// How long to wait for room.
     pub(crate) patience: Duration,
     gone: bool,
+    /// Bytes that were written.
+    written: u64,
+    /// How far the reader had come when it was first seen to take nothing, and when that was.
+    stuck: Option<(u64, Instant)>,
 }
 
 impl Say {
@@ -45,12 +51,49 @@ impl<W: AsFd> Say<W> {
             pending: Vec::new(),
             patience: FIRST_WAIT,
             gone: false,
+            written: 0,
+            stuck: None,
         }
     }
 
     /// Whether nobody reads any more.
     pub(crate) fn is_gone(&self) -> bool {
         self.gone
+    }
+
+    /// Whether what was written lies there for as long as the patience: git stops reading when its
+    /// client is gone, but keeps the pipe open.
+    pub(crate) fn is_left(&mut self) -> bool {
+        // Only a pipe tells; anything else takes what it is given.
+        let unread = rustix::io::ioctl_fionread(&self.to).unwrap_or(0);
+        // Others may write as well: then this is no count, but it still stands when nobody reads.
+        let read = self.written.wrapping_sub(unread);
+        self.stuck = match self.stuck {
+            _ if unread == 0 => None,
+            Some((before, since)) if read == before => Some((before, since)),
+            _ => Some((read, Instant::now())),
+        };
+        let patience = self.patience;
+        self.gone |= self
+            .stuck
+            .is_some_and(|(_, since)| since.elapsed() >= patience);
+        self.gone
+    }
+
+    /// Waits until all that was written is taken; false when nobody does.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "there is no event for an empty pipe; git takes what comes at once"
+    )]
+    pub(crate) fn is_taken(&mut self) -> bool {
+        self.flush();
+        while !self.is_left() {
+            if self.stuck.is_none() {
+                return true;
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        false
     }
 
     /// A line, at once.
@@ -92,7 +135,10 @@ impl<W: AsFd> Say<W> {
         let mut rest = std::mem::take(&mut self.pending);
         while !self.gone && !rest.is_empty() {
             match self.write(&rest[..rest.len().min(AT_ONCE)]) {
-                Ok(written) => drop(rest.drain(..written)),
+                Ok(written) => {
+                    self.written += written as u64;
+                    drop(rest.drain(..written));
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => self.gone = true,
             }
@@ -137,6 +183,20 @@ mod tests {
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
         assert_eq!(text, format!("a?[31m??b\t{}\n", "y".repeat(9000)));
+    }
+
+    #[test]
+    fn a_reader_that_keeps_the_pipe_and_reads_nothing_is_noticed() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let mut say = Say::new(writer);
+        say.patience = Duration::from_millis(20);
+        assert!(say.is_taken(), "nothing was said yet");
+        say.line("unread");
+        assert!(!say.is_taken() && say.is_gone());
+
+        let mut say = Say { gone: false, ..say };
+        reader.read_exact(&mut [0; 7]).unwrap();
+        assert!(say.is_taken() && !say.is_gone());
     }
 
     #[test]

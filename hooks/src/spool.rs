@@ -32,8 +32,9 @@ pub(crate) enum SpoolError {
     },
 }
 
-/// Writes the push into the spool so that a power cut leaves all or nothing of it. The daemon reads
-/// `*.json`, in the order of their names.
+/// Writes the push into the spool so that a power cut leaves all or nothing of it, and all of it once
+/// this returns: the repository is synced too, which git leaves to whoever promises something. The
+/// daemon reads `*.json`, in the order of their names.
 ///
 /// # Errors
 /// [`SpoolError`]; then there is no file.
@@ -52,6 +53,7 @@ pub(crate) fn keep(directory: Option<&Path>, push: &Push) -> Result<(), SpoolErr
     // The process id lives as long as this process, so no other hook takes the name.
     let name = format!("{:020}-{}.json", now.as_nanos(), std::process::id());
     let temporary = directory.join(format!(".{name}.new"));
+    sync_repository(push)?;
     write(&temporary, push)
         .and_then(|()| fs::rename(&temporary, directory.join(&name)))
         .and_then(|()| File::open(directory)?.sync_all())
@@ -60,6 +62,15 @@ pub(crate) fn keep(directory: Option<&Path>, push: &Push) -> Result<(), SpoolErr
             drop(fs::remove_file(&temporary));
             disk(error)
         })
+}
+
+fn sync_repository(push: &Push) -> Result<(), SpoolError> {
+    let repository = Path::new(&push.repository);
+    let synced = File::open(repository).and_then(|open| Ok(rustix::fs::syncfs(open)?));
+    synced.map_err(|source| SpoolError::Disk {
+        directory: repository.to_owned(),
+        source,
+    })
 }
 
 fn write(path: &Path, push: &Push) -> io::Result<()> {

@@ -3,20 +3,32 @@
 //! Nothing here knows what Wharf should say; the tests in `tests/` do. Every wait is for an event and
 //! has a deadline; there are no sleeps and no retries.
 
+mod apart;
+mod client;
 mod http;
+mod image;
+mod judge;
+mod points;
+mod processes;
 mod programs;
 mod rules;
 mod said;
+mod sample;
 mod screen;
 mod sshd;
 mod tree;
 mod watched;
 mod world;
 
+pub use apart::apart;
 pub use http::{Page, Visitor, fetch};
+pub use image::{Image, Kind};
+pub use judge::{Verdict, pause};
+pub use processes::{Process, ends, kill};
 pub use programs::{bin, gits};
 pub use rules::{lines_obey_the_rules, obeys_the_rules};
 pub use said::{LIMIT, Said, run, run_for};
+pub use sample::{REPEATABLE, Sample};
 pub use screen::{Screen, on_terminal};
 pub use sshd::{Laptop, Sshd};
 pub use tree::Tree;

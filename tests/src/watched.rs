@@ -1,7 +1,7 @@
 //! A push that somebody watches while the test does something else.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, ChildStderr, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use crate::Tree;
 
@@ -19,9 +19,22 @@ impl Watched {
         let mut git = shop.command("git");
         git.args(["push", "wharf"])
             .args(words)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let mut git = git.spawn().expect("git can be run");
+            .stdout(Stdio::null());
+        Watched::begin(git)
+    }
+
+    /// Begins `wharf WORDS`.
+    pub fn wharf(shop: &Tree<'_>, words: &[&str]) -> Watched {
+        let mut wharf = shop.command("sh");
+        wharf
+            .args(["-c", "exec wharf \"$@\" >&2", "wharf"])
+            .args(words);
+        Watched::begin(wharf)
+    }
+
+    fn begin(mut program: Command) -> Watched {
+        program.stderr(Stdio::piped());
+        let mut git = program.spawn().expect("it can be run");
         let transcript = BufReader::new(git.stderr.take().expect("piped"));
         Watched {
             git,
@@ -50,6 +63,12 @@ impl Watched {
         let rest = rest.expect("the second line was read").1;
         let id = rest.split_whitespace().next();
         id.expect("an id follows").to_owned()
+    }
+
+    /// Whether it has ended by itself.
+    pub fn is_over(&mut self) -> bool {
+        let ended = self.git.try_wait();
+        ended.expect("a child can be waited for").is_some()
     }
 
     /// The client ends without a word; what it started on the host lives on.

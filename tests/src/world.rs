@@ -17,7 +17,7 @@ use wharf_wire::{
     route::{FromRouter, ToRouter},
 };
 
-use crate::{Page, Said, Tree, bin, fetch, programs, run, said};
+use crate::{Image, Kind, Page, Said, Tree, bin, fetch, programs, run, said};
 
 /// How long the daemon may take until it answers.
 const READY: Duration = Duration::from_secs(20);
@@ -29,6 +29,8 @@ const HOST: &str = "[router]\nlisten = \"127.0.0.1:0\"\n";
 pub struct World {
     directory: tempfile::TempDir,
     daemon: Mutex<Option<Child>>,
+    /// The state's, the repositories'.
+    disks: Option<[Image; 2]>,
 }
 
 impl World {
@@ -39,25 +41,44 @@ impl World {
 
     /// The same, where `git` is this one, for developers and for the host.
     pub fn with_git(git: &Path) -> World {
-        World::prepared(git, HOST)
+        World::prepared(git, HOST, None)
+    }
+
+    /// The same with both: this git, and lines that the host's file has beside the router's port.
+    pub fn with_git_and(git: &Path, more: &str) -> World {
+        World::prepared(git, &format!("{HOST}{more}"), None)
     }
 
     /// The same with the host's file, which should let the router choose its port.
     pub fn with_host_file(text: &str) -> World {
-        World::prepared(&programs::find("git"), text)
+        World::prepared(&programs::find("git"), text, None)
     }
 
-    fn prepared(git: &Path, host: &str) -> World {
+    /// The same, where state and repositories are on disks of their own, of so many MiB each: a sync
+    /// of one does nothing for the other. Needs [`crate::apart`].
+    pub fn on_disk(kind: Kind, size: u64, host: &str) -> World {
+        World::prepared(&programs::find("git"), host, Some((kind, size)))
+    }
+
+    fn prepared(git: &Path, host: &str, disk: Option<(Kind, u64)>) -> World {
         // Paths of Unix sockets have at most 107 bytes.
         let directory = tempfile::Builder::new()
             .prefix("w.")
             .tempdir_in("/tmp")
             .expect("/tmp can be written");
-        let world = World {
+        let mut world = World {
             directory,
             daemon: Mutex::new(None),
+            disks: None,
         };
-        for name in ["home", "tmp", "tools", "work", "wharf/config"] {
+        world.disks = disk.map(|(kind, size)| {
+            let disk = |file, at| Image::new(world.path(file), at, kind, size);
+            [
+                disk("state.img", world.home()),
+                disk("git.img", world.home().join("git")),
+            ]
+        });
+        for name in ["home", "tmp", "tools", "work", "points", "wharf/config"] {
             fs::create_dir_all(world.path(name)).expect("a directory can be made");
         }
         symlink(git, world.path("tools/git")).expect("a link can be made");
@@ -187,6 +208,7 @@ impl World {
             .expect("a log can be written");
         let mut child = self
             .command("wharfd")
+            .env("WHARF_FAIL_POINTS", self.points())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -214,7 +236,49 @@ impl World {
         child.wait().expect("a child can be waited for");
     }
 
-    fn daemon(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
+    /// Kills every process of this world, clients too.
+    pub fn kill_everything(&self) {
+        loop {
+            let all = self.processes();
+            if all.is_empty() {
+                break;
+            }
+            for process in all {
+                crate::kill(process.pid);
+            }
+        }
+        if let Some(mut daemon) = self.daemon().take() {
+            daemon.wait().expect("a child can be waited for");
+        }
+    }
+
+    /// The disk with the state of a world that has its own.
+    pub fn disk(&self) -> &Image {
+        &self.disks()[0]
+    }
+
+    /// Cuts the power, and gives it back: what did not reach a disk by then is lost, and nothing
+    /// runs.
+    pub fn cut_power(&self) {
+        let disks = self.disks();
+        Image::cut(disks);
+        self.kill_everything();
+        disks.iter().rev().for_each(Image::unmount);
+        disks.iter().for_each(Image::mount);
+    }
+
+    fn disks(&self) -> &[Image; 2] {
+        self.disks
+            .as_ref()
+            .expect("this world has disks of its own")
+    }
+
+    /// Where fail points are traced and set.
+    pub fn points(&self) -> PathBuf {
+        self.path("points")
+    }
+
+    pub(crate) fn daemon(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
         self.daemon.lock().expect("no test panics with it")
     }
 
@@ -266,6 +330,10 @@ impl Drop for World {
             .output();
         if let Err(error) = writable {
             eprintln!("cannot make the world writable: {error}");
+        }
+        if let Some(disks) = &self.disks {
+            self.kill_everything();
+            disks.iter().rev().for_each(Image::unmount);
         }
         if let Err(problem) = stopped {
             eprintln!("wharfd did not stop: {problem}");

@@ -74,7 +74,11 @@ fn hooks_are_small_and_static() {
         println!("WHARF_BIN is not set: the hooks are not looked at");
         return;
     };
-    for name in ["wharf-pre-receive", "wharf-post-receive"] {
+    for name in [
+        "wharf-pre-receive",
+        "wharf-proc-receive",
+        "wharf-post-receive",
+    ] {
         let program = Path::new(&programs).join(name);
         let bytes = fs::read(&program).unwrap();
         assert!(bytes.len() < 1 << 20, "{name} has {} bytes", bytes.len());

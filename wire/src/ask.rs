@@ -34,6 +34,18 @@ pub enum Ask {
         /// At most this many.
         limit: u32,
     },
+    /// One activity, one `Item::Activity`.
+    Activity {
+        /// Its id.
+        activity: String,
+    },
+    /// Waits until an activity has ended: its last line, or its record. The end exits by its result.
+    Wait {
+        /// Its id.
+        activity: String,
+        /// What is sent.
+        form: WaitForm,
+    },
     /// Releases of one environment, newest first: one `Item::Release` each.
     Releases(Scope),
     /// The log of an activity as rendered `Line`s; ends with the activity's exit if followed.
@@ -75,6 +87,18 @@ pub enum Ask {
     Reload,
     /// Looks for trouble: one `Item::Finding` each.
     Doctor,
+    /// Removes what is past retention on the whole host: one `Item::Removal` each.
+    Cleanup(Cleanup),
+}
+
+/// Whether it is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cleanup {
+    /// Now.
+    Remove,
+    /// Not at all: what would go.
+    Look,
 }
 
 /// How a log is sent.
@@ -87,6 +111,16 @@ pub enum LogForm {
     Events,
     /// `Raw`: every byte that the commands printed.
     Raw,
+}
+
+/// What somebody who waited is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaitForm {
+    /// The last `Line`: what serves now.
+    Line,
+    /// An `Item::Activity`.
+    Record,
 }
 
 /// Whether an existing slug may be used.

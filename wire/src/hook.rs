@@ -3,6 +3,12 @@
 //! pre-receive: `Hello`, `Admit`, any `More`, `Sent`; the daemon answers `Want` (perhaps empty);
 //! the hook sends the `File` parts and `FilesSent`; the daemon answers `Verdict` or `Refused`.
 //!
+//! For a dry run the daemon asks `Compare` any number of times before its verdict, each answered by
+//! `Compared`.
+//!
+//! proc-receive, where a failed build refuses the push: `Hello`, `Propose`, any `More`, `Sent`; the
+//! daemon answers `Line`s and one `Judged` for each update, then `End`.
+//!
 //! post-receive: `Hello`, `Ring`, any `More`, `Sent`; the daemon answers `Queued` once the push is
 //! recorded, then `Line`s until `End`.
 
@@ -137,4 +143,34 @@ pub struct Verdict {
     pub accepted: bool,
     /// What the pusher reads: all reasons with their hints, or warnings.
     pub lines: Vec<String>,
+}
+
+/// The daemon asks what a pushed commit changes; only the hook can read it yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compare {
+    /// A commit of this push, in hex.
+    pub commit: String,
+    /// The tree that it is compared with, in hex, where there is one.
+    pub tree: Option<String>,
+}
+
+/// The answer to [`Compare`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compared {
+    /// Object id of the commit's tree, in hex.
+    pub tree: String,
+    /// How many files differ; none where nothing was to compare with, or that tree is gone.
+    pub changed: Option<u64>,
+}
+
+/// The answer to `Propose` for one of the updates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Judgement {
+    /// Which of the push's updates, from 0.
+    pub update: u32,
+    /// One line that says why it may not move; none when it may.
+    pub refused: Option<String>,
 }

@@ -26,7 +26,7 @@ pub const VERSION: u32 = 1;
 pub struct Hello {
     /// Always [`VERSION`] of the caller.
     pub wharf: u32,
-    /// Who calls, for the log: `pre-receive`, `post-receive`, `wharf`.
+    /// Who calls, for the log: `pre-receive`, `proc-receive`, `post-receive`, `wharf`.
     pub client: String,
 }
 
@@ -63,7 +63,7 @@ pub enum ToDaemon {
     Hello(Hello),
     /// pre-receive: may these refs move?
     Admit(hook::Push),
-    /// Further updates of the push of the last `Admit` or `Ring`, when they do not fit in a frame.
+    /// Further updates of the push that was begun, when they do not fit in a frame.
     More(Vec<hook::RefUpdate>),
     /// The last update was sent.
     Sent,
@@ -71,6 +71,10 @@ pub enum ToDaemon {
     File(hook::FilePart),
     /// Every wanted file was sent.
     FilesSent,
+    /// The answer to [`FromDaemon::Compare`].
+    Compared(hook::Compared),
+    /// proc-receive: may these refs move, once their builds have succeeded?
+    Propose(hook::Push),
     /// post-receive: these refs have moved.
     Ring(hook::Push),
     /// A question or a command of a person.
@@ -85,6 +89,10 @@ pub enum FromDaemon {
     Welcome(Welcome),
     /// To pre-receive: send these files of these commits.
     Want(hook::Want),
+    /// To pre-receive, for a dry run: what does this commit change?
+    Compare(hook::Compare),
+    /// To proc-receive: whether one of its updates may move.
+    Judged(hook::Judgement),
     /// To pre-receive: the answer, with lines for the pusher.
     Verdict(hook::Verdict),
     /// To whoever started activities: they are recorded durably.

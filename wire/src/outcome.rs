@@ -86,6 +86,8 @@ pub enum Kind {
     Rollback,
     /// The branch was deleted.
     Delete,
+    /// A push is built before its refs may move: `push.on_failure = "reject"`.
+    Check,
 }
 
 impl Kind {
@@ -96,6 +98,7 @@ impl Kind {
             Kind::Redeploy => "redeploy",
             Kind::Rollback => "rollback",
             Kind::Delete => "delete",
+            Kind::Check => "check",
         }
     }
 }

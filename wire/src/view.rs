@@ -27,6 +27,8 @@ pub enum Item {
     Release(Release),
     /// See [`Finding`].
     Finding(Finding),
+    /// See [`Removal`].
+    Removal(Removal),
     /// One event of a log.
     Event(event::Entry),
 }
@@ -133,7 +135,7 @@ pub struct Activity {
     pub live_after: Option<u32>,
     /// Its steps in order.
     pub steps: Vec<Step>,
-    /// Why it ended as it did: a stable code, a message and a hint.
+    /// Why it ended as it did, or for what it waits: a stable code, a message and a hint.
     pub reason: Option<Reason>,
     /// Milliseconds since 1970-01-01 UTC.
     pub created: u64,
@@ -219,6 +221,22 @@ pub struct Release {
     pub activity: String,
     /// Milliseconds since 1970-01-01 UTC.
     pub created: u64,
+}
+
+/// Something that retention removes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Removal {
+    /// `release`, `slug`, `cache`, `log`, `data`, `record`.
+    pub kind: String,
+    /// Whose it is, as far as it is one's: `shop`, `shop@main`.
+    pub of: Option<String>,
+    /// Which: `r3`, a slug's key, a trust domain, an activity's id.
+    pub name: String,
+    /// Why: `age`, `count`, `size`, `room`.
+    pub why: String,
+    /// The bytes that it makes free.
+    pub bytes: u64,
 }
 
 /// Something that `wharf doctor` found.

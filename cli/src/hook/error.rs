@@ -27,6 +27,14 @@ pub enum InstallError {
         /// The one that was kept earlier.
         kept: PathBuf,
     },
+    /// The place of proc-receive, which cannot be shared, is taken.
+    #[error("{what} of {} is not Wharf's, and on_failure = \"reject\" needs it", .repository.display())]
+    Taken {
+        /// The hook or the setting.
+        what: &'static str,
+        /// Whose.
+        repository: PathBuf,
+    },
     /// A hook's program is missing.
     #[error("the hook's program {} cannot be run", .path.display())]
     Binary {
@@ -95,6 +103,10 @@ impl InstallError {
             InstallError::Conflict { .. } => {
                 Some("move the one that is not wanted away, run this again".to_owned())
             }
+            InstallError::Taken { .. } => Some(
+                "git asks one proc-receive only: remove it, or set push.on_failure = \"keep\""
+                    .to_owned(),
+            ),
             InstallError::Binary { .. } => {
                 Some("install Wharf's programs in one directory".to_owned())
             }

@@ -1,7 +1,7 @@
 //! Hook files: what stands there, and changing it in one step.
 
 use std::{
-    fs::{self, File, Metadata, OpenOptions, Permissions},
+    fs::{self, File, Metadata, Permissions},
     io::{self, Read, Write},
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
@@ -168,6 +168,10 @@ fn parent(path: &Path) -> &Path {
         .expect("hooks and records lie in a repository")
 }
 
-fn sync(directory: &Path) -> io::Result<()> {
-    OpenOptions::new().read(true).open(directory)?.sync_all()
+/// Makes a file's content, or the names in a directory, durable.
+///
+/// # Errors
+/// The disk's.
+pub(super) fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }

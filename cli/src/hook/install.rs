@@ -6,14 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use wharf_config::host::OnFailure;
 use wharf_hooks::stub::Stub;
 
 use super::{
-    Change, HOOKS, InstallError, Problem, Report, SETTINGS,
+    Change, HOOKS, InstallError, PROPOSALS, PROPOSED, Problem, Report, SETTINGS, belongs,
     file::{self, Found, STUB_MODE, Theirs},
     record::Record,
     report::kept_name,
-    repository::Repository,
+    repository::{Repository, Values},
 };
 
 /// What is installed.
@@ -23,6 +24,8 @@ pub struct Options {
     pub binaries: PathBuf,
     /// What the hooks are told; `chain` is the installer's to decide.
     pub stub: Stub,
+    /// Whether a failed build refuses its push.
+    pub on_failure: OnFailure,
     /// Whether anything is done.
     pub mode: Mode,
 }
@@ -41,6 +44,10 @@ struct Plan {
     record: Record,
     hooks: Vec<HookPlan>,
     settings: Vec<(&'static str, &'static str)>,
+    /// What belongs to another way of taking pushes: hooks of ours, settings with their values from
+    /// before.
+    removed: Vec<(&'static str, PathBuf)>,
+    reset: Vec<(&'static str, Values)>,
     problems: Vec<Problem>,
 }
 
@@ -99,7 +106,15 @@ fn plan(repository: &Repository, options: &Options) -> Result<Plan, InstallError
     }
     let mut problems = repository.problems()?;
     let mut hooks = Vec::new();
+    let mut removed = Vec::new();
     for (name, binary) in HOOKS {
+        if !belongs(name, options.on_failure) {
+            let path = repository.hooks().join(name);
+            if let Found::Ours { .. } = file::look(&path)? {
+                removed.push((name, path));
+            }
+            continue;
+        }
         let binary = options.binaries.join(binary);
         check_binary(&binary)?;
         hooks.push(plan_hook(
@@ -111,8 +126,25 @@ fn plan(repository: &Repository, options: &Options) -> Result<Plan, InstallError
         )?);
     }
     let mut settings = Vec::new();
+    let mut reset = Vec::new();
     for (key, value) in SETTINGS {
-        if repository.bool(key)?.as_deref() != Some(value) {
+        if !belongs(key, options.on_failure) {
+            // What somebody changed since is theirs.
+            if let Some(before) = record.settings.remove(key)
+                && repository.value(key)?.as_deref() == Some(value)
+            {
+                reset.push((key, before));
+            }
+            continue;
+        }
+        let now = repository.value(key)?;
+        if key == PROPOSED && now.as_deref().is_some_and(|now| now != value) {
+            return Err(InstallError::Taken {
+                what: key,
+                repository: repository.path.clone(),
+            });
+        }
+        if now.as_deref() != Some(value) {
             settings.push((key, value));
             // The first note is the one that counts: it was made before Wharf's own value.
             if !record.settings.contains_key(key) {
@@ -126,6 +158,8 @@ fn plan(repository: &Repository, options: &Options) -> Result<Plan, InstallError
         record,
         hooks,
         settings,
+        removed,
+        reset,
         problems,
     })
 }
@@ -164,6 +198,12 @@ fn plan_hook(
         }
     };
     let found = file::look(&path)?;
+    if name == PROPOSALS && (earlier.is_some() || matches!(found, Found::Theirs(_))) {
+        return Err(InstallError::Taken {
+            what: "hooks/proc-receive",
+            repository: repository.path.clone(),
+        });
+    }
     let (keep, chained) = match (&found, &earlier) {
         (Found::Theirs(hook), Some(earlier)) if !hook.is_same(earlier) => {
             return Err(InstallError::Conflict { hook: path, kept });
@@ -218,15 +258,30 @@ fn changes(plan: &Plan) -> Vec<Change> {
     }
     let settings = plan.settings.iter();
     changes.extend(settings.map(|&(key, value)| Change::Set { key, value }));
+    let reset = plan.reset.iter();
+    changes.extend(reset.map(|&(key, _)| Change::Reset { key }));
+    let removed = plan.removed.iter();
+    changes.extend(removed.map(|&(hook, _)| Change::Removed { hook }));
     changes
 }
 
 fn apply(repository: &Repository, plan: &Plan) -> Result<(), InstallError> {
+    // While it is noted, another run knows what to put back.
+    for (key, before) in &plan.reset {
+        repository.set(key, before)?;
+    }
+    for (_, path) in &plan.removed {
+        file::remove(path)?;
+    }
     if Record::read(&repository.path)?.as_ref() != Some(&plan.record) {
         plan.record.write(&repository.path)?;
     }
     let hooks = repository.hooks();
-    fs::create_dir_all(&hooks).map_err(InstallError::disk("make", &hooks))?;
+    if plan.record.made_directory {
+        fs::create_dir_all(&hooks)
+            .and_then(|()| file::sync(&repository.path))
+            .map_err(InstallError::disk("make", &hooks))?;
+    }
     for hook in &plan.hooks {
         if hook.keep != Keep::Nothing {
             file::keep(&hook.path, &hook.kept)?;

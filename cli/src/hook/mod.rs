@@ -13,27 +13,52 @@ mod repository;
 mod status;
 mod uninstall;
 
+use wharf_config::host::OnFailure;
+
 pub use error::InstallError;
 pub use install::{Mode, Options, install};
 pub use report::{Change, Problem, Report};
 pub use status::{HookState, HookStatus, SettingStatus, Status, status};
 pub use uninstall::uninstall;
 
-/// The hooks: git's name, and the binary that the stub starts.
-pub const HOOKS: [(&str, &str); 2] = [
+/// The hooks: git's name, and the binary that the stub starts. Where a failed build does not refuse
+/// its push, there is no [`PROPOSALS`].
+pub const HOOKS: [(&str, &str); 3] = [
     ("pre-receive", "wharf-pre-receive"),
+    (PROPOSALS, "wharf-proc-receive"),
     ("post-receive", "wharf-post-receive"),
 ];
 
-/// The repository's settings that a push to Wharf needs, all of them yes or no.
+/// The hook that git asks instead of moving refs, and the setting that makes it do so. A setting
+/// without the hook refuses every push, so the hook comes first and goes last.
+const PROPOSALS: &str = "proc-receive";
+/// See [`PROPOSALS`].
+const PROPOSED: &str = "receive.procReceiveRefs";
+
+/// The repository's settings that a push to Wharf needs.
 ///
 /// Without the first, `git push -o` is fatal. The second spares every push a gc of 2 ms or more;
-/// the daemon runs it. The third keeps malformed objects out.
-pub const SETTINGS: [(&str, &str); 3] = [
+/// the daemon runs it. The third keeps malformed objects out. With the fourth each push is one pack,
+/// which the daemon can sync by itself; a file for each object could only be synced with all that is
+/// written to the host's disk. The fifth keeps the repository whole where the power goes before that.
+pub const SETTINGS: [(&str, &str); 6] = [
     ("receive.advertisePushOptions", "true"),
     ("receive.autogc", "false"),
     ("receive.fsckObjects", "true"),
+    ("receive.unpackLimit", "1"),
+    ("core.fsync", "all"),
+    (PROPOSED, "refs/heads"),
 ];
+
+/// Whether a hook or a setting belongs to this way of taking pushes.
+fn belongs(name: &str, on_failure: OnFailure) -> bool {
+    on_failure == OnFailure::Reject || ![PROPOSALS, PROPOSED].contains(&name)
+}
+
+/// Whether Wharf's hooks were ever installed there, and not taken out since.
+pub fn is_installed(repository: &std::path::Path) -> bool {
+    repository.join(record::NAME).exists()
+}
 
 #[cfg(test)]
 mod tests;

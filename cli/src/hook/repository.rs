@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output},
 };
 
-use super::{InstallError, Problem};
+use super::{InstallError, PROPOSED, Problem, SETTINGS, file::sync};
 
 /// All values of a setting, in order; `None` is a key without `=`, which means yes.
 pub(super) type Values = Vec<Option<String>>;
@@ -81,12 +81,26 @@ impl Repository {
         }
     }
 
-    /// A setting as yes or no, `true` or `false`; `None` when it is not set or neither.
+    /// The value of one of Wharf's settings, as `true` or `false` where one of them is wanted; `None`
+    /// when it is not set, or neither.
     ///
     /// # Errors
-    /// That git cannot be started.
-    pub(super) fn bool(&self, key: &str) -> Result<Option<String>, InstallError> {
-        let output = self.config(["--type=bool", "--get", key])?;
+    /// git's.
+    pub(super) fn value(&self, key: &str) -> Result<Option<String>, InstallError> {
+        if key == PROPOSED {
+            let values = self.values(key)?;
+            let shown = values.iter().map(|value| value.as_deref());
+            let shown: Vec<_> = shown.map(Option::unwrap_or_default).collect();
+            return Ok((!shown.is_empty()).then(|| shown.join(", ")));
+        }
+        let is_bool = SETTINGS
+            .iter()
+            .any(|(name, wanted)| *name == key && ["true", "false"].contains(wanted));
+        let output = if is_bool {
+            self.config(["--type=bool", "--get", key])?
+        } else {
+            self.config(["--get", key])?
+        };
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         Ok(output.status.success().then_some(text))
     }
@@ -115,7 +129,10 @@ impl Repository {
             chown(&file, Some(before.uid()), Some(before.gid()))
                 .map_err(InstallError::disk("change the owner of", &file))?;
         }
-        Ok(())
+        // git renames a new file over the old one and syncs neither: half a file could be left.
+        sync(&file)
+            .and_then(|()| sync(&self.path))
+            .map_err(InstallError::disk("sync", &file))
     }
 
     /// What keeps git from running this repository's hooks, or lets others change them.

@@ -6,10 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use wharf_config::host::OnFailure;
 use wharf_hooks::stub::Stub;
 
 use super::{
-    HOOKS, InstallError, Problem, SETTINGS,
+    HOOKS, InstallError, PROPOSALS, Problem, SETTINGS, belongs,
     file::{self, Found, STUB_MODE},
     report::kept_name,
     repository::Repository,
@@ -62,7 +63,7 @@ pub struct SettingStatus {
     pub key: &'static str,
     /// What Wharf wants.
     pub wanted: &'static str,
-    /// What it is: `true`, `false`, or not set.
+    /// What it is, or not set.
     pub value: Option<String>,
 }
 
@@ -79,24 +80,40 @@ impl Status {
     }
 }
 
-/// Looks at a repository without changing it.
+/// Looks at a repository without changing it. `on_failure` is what the host's and the project's
+/// files say.
 ///
 /// # Errors
 /// [`InstallError`] when it cannot be looked at.
-pub fn status(repository: &Path) -> Result<Status, InstallError> {
+pub fn status(repository: &Path, on_failure: OnFailure) -> Result<Status, InstallError> {
     let repository = Repository::open(repository)?;
     let mut hooks = Vec::new();
     let mut problems = Vec::new();
     for (hook, _) in HOOKS {
+        if !belongs(hook, on_failure) {
+            let found = file::look(&repository.hooks().join(hook))?;
+            if matches!(found, Found::Ours { .. }) {
+                problems.push(Problem {
+                    message: "a failed build is to keep its push (push.on_failure), and the hooks \
+                              refuse it"
+                        .to_owned(),
+                    hint: install_again(&repository.path),
+                });
+            }
+            continue;
+        }
         let state = state(&repository, hook, &mut problems)?;
         hooks.push(HookStatus { hook, state });
     }
     let mut settings = Vec::new();
     for (key, wanted) in SETTINGS {
+        if !belongs(key, on_failure) {
+            continue;
+        }
         settings.push(SettingStatus {
             key,
             wanted,
-            value: repository.bool(key)?,
+            value: repository.value(key)?,
         });
     }
     let installed = hooks
@@ -111,7 +128,15 @@ pub fn status(repository: &Path) -> Result<Status, InstallError> {
         settings,
         problems,
     };
-    if installed && !status.is_complete() {
+    let is_missing = |one: &HookStatus| one.hook == PROPOSALS && one.state == HookState::Missing;
+    if installed && status.hooks.iter().any(is_missing) {
+        status.problems.push(Problem {
+            message:
+                "a failed build is to refuse its push (push.on_failure), and the hooks keep it"
+                    .to_owned(),
+            hint: install_again(&status.repository),
+        });
+    } else if installed && !status.is_complete() {
         status.problems.push(Problem {
             message: "the installation is not complete".to_owned(),
             hint: install_again(&status.repository),

@@ -10,6 +10,7 @@ use std::{
 };
 
 use tempfile::TempDir;
+use wharf_config::host::OnFailure;
 use wharf_hooks::stub::{Stub, Unreachable};
 
 use super::{
@@ -30,7 +31,11 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let binaries = dir.path().join("bin");
         fs::create_dir(&binaries).unwrap();
-        for name in ["wharf-pre-receive", "wharf-post-receive"] {
+        for name in [
+            "wharf-pre-receive",
+            "wharf-proc-receive",
+            "wharf-post-receive",
+        ] {
             let text = "#!/bin/sh\necho \"${0##*/} reads $1\"\n";
             executable(&binaries.join(name), text);
         }
@@ -40,6 +45,7 @@ impl World {
             options: Options {
                 binaries,
                 stub,
+                on_failure: OnFailure::Keep,
                 mode: Mode::Write,
             },
         };
@@ -126,7 +132,7 @@ const HOOKS_WRITTEN: [Change; 2] = [
     },
 ];
 
-const SET: [Change; 3] = [
+const SET: [Change; 5] = [
     Change::Set {
         key: "receive.advertisePushOptions",
         value: "true",
@@ -138,6 +144,14 @@ const SET: [Change; 3] = [
     Change::Set {
         key: "receive.fsckObjects",
         value: "true",
+    },
+    Change::Set {
+        key: "receive.unpackLimit",
+        value: "1",
+    },
+    Change::Set {
+        key: "core.fsync",
+        value: "all",
     },
 ];
 
@@ -153,14 +167,18 @@ fn a_repository_without_hooks_gets_them_once_and_loses_them_without_a_trace() {
 
     assert_eq!(world.install(), [&HOOKS_WRITTEN[..], &SET].concat());
     assert_eq!(world.get("receive.autogc"), "false\n");
-    assert!(status(&world.bare()).unwrap().is_complete());
+    assert!(
+        status(&world.bare(), OnFailure::Keep)
+            .unwrap()
+            .is_complete()
+    );
 
     let installed = world.tree();
     assert_eq!(world.install(), []);
     assert_eq!(world.tree(), installed);
 
     let report = uninstall(&world.bare()).unwrap();
-    assert_eq!(report.changes.len(), 5);
+    assert_eq!(report.changes.len(), 7);
     assert_eq!(report.problems, []);
     assert_eq!(world.tree(), before);
     assert_eq!(uninstall(&world.bare()).unwrap().changes, []);
@@ -216,6 +234,8 @@ fn earlier_hooks_and_settings_come_back_byte_for_byte() {
             HOOKS_WRITTEN[1].clone(),
             SET[0].clone(),
             SET[1].clone(),
+            SET[3].clone(),
+            SET[4].clone(),
         ]
     );
     assert_eq!(world.get("receive.autogc"), "false\n");
@@ -269,7 +289,11 @@ fn a_repository_without_a_hooks_directory_has_none_afterwards() {
     fs::remove_dir_all(world.bare().join("hooks")).unwrap();
     let before = world.tree();
     world.install();
-    assert!(status(&world.bare()).unwrap().is_complete());
+    assert!(
+        status(&world.bare(), OnFailure::Keep)
+            .unwrap()
+            .is_complete()
+    );
     assert_eq!(world.install(), []);
     uninstall(&world.bare()).unwrap();
     assert_eq!(world.tree(), before);
@@ -302,8 +326,83 @@ fn other_options_rewrite_the_stubs_and_nothing_else() {
         fs::Permissions::from_mode(0o644),
     )
     .unwrap();
-    assert_eq!(status(&world.bare()).unwrap().problems.len(), 1);
+    assert_eq!(
+        status(&world.bare(), OnFailure::Keep)
+            .unwrap()
+            .problems
+            .len(),
+        1
+    );
     assert_eq!(world.install(), rewrote[1..]);
+}
+
+#[test]
+fn a_failed_build_refuses_its_push_where_the_host_says_so() {
+    let mut world = World::new();
+    let before = world.tree();
+    world.install();
+    let kept = world.tree();
+    world.options.on_failure = OnFailure::Reject;
+    let missing = status(&world.bare(), OnFailure::Reject).unwrap();
+    assert!(missing.problems[0].message.contains("is to refuse"));
+    let added = [
+        Change::Wrote {
+            hook: "proc-receive",
+        },
+        Change::Set {
+            key: "receive.procReceiveRefs",
+            value: "refs/heads",
+        },
+    ];
+    assert_eq!(world.install(), added);
+    assert_eq!(world.install(), []);
+    let complete = status(&world.bare(), OnFailure::Reject).unwrap();
+    assert!(complete.is_complete() && complete.problems.is_empty());
+    let surplus = status(&world.bare(), OnFailure::Keep).unwrap();
+    assert!(surplus.problems[0].message.contains("is to keep"));
+
+    // And back, and away.
+    world.options.on_failure = OnFailure::Keep;
+    let taken = [
+        Change::Reset {
+            key: "receive.procReceiveRefs",
+        },
+        Change::Removed {
+            hook: "proc-receive",
+        },
+    ];
+    assert_eq!(world.install(), taken);
+    assert_eq!(world.tree(), kept);
+    world.options.on_failure = OnFailure::Reject;
+    world.install();
+    uninstall(&world.bare()).unwrap();
+    assert_eq!(world.tree(), before);
+}
+
+#[test]
+fn another_proc_receive_is_not_touched() {
+    let mut world = World::new();
+    world.options.on_failure = OnFailure::Reject;
+    executable(&world.hook("proc-receive"), "#!/bin/sh\n");
+    let before = world.tree();
+    let error = install(&world.bare(), &world.options).unwrap_err();
+    assert!(matches!(error, InstallError::Taken { .. }), "{error}");
+    assert_eq!(world.tree(), before);
+    fs::remove_file(world.hook("proc-receive")).unwrap();
+    let words = ["config", "--add", "receive.procReceiveRefs", "refs/for"];
+    world.git("bare.git", &words);
+    let error = install(&world.bare(), &world.options).unwrap_err();
+    assert!(error.hint().unwrap().contains("keep"), "{error}");
+    // What it is for stays where Wharf needs it not.
+    world.options.on_failure = OnFailure::Keep;
+    world.install();
+    assert!(
+        status(&world.bare(), OnFailure::Keep)
+            .unwrap()
+            .is_complete()
+    );
+    uninstall(&world.bare()).unwrap();
+    assert_eq!(world.get("receive.procReceiveRefs"), "refs/for\n");
 }
 
 #[test]
@@ -368,7 +467,7 @@ fn an_installation_that_stopped_anywhere_is_made_whole() {
             steps[..stop].iter().for_each(|step| step(&world));
             if !remove_at_once {
                 world.install();
-                let status = status(&world.bare()).unwrap();
+                let status = status(&world.bare(), OnFailure::Keep).unwrap();
                 assert!(
                     status.is_complete() && status.problems.is_empty(),
                     "{status:?}"
@@ -407,13 +506,16 @@ fn a_hooks_path_is_a_problem_with_its_fix() {
         problems[0].hint.ends_with("config --unset core.hooksPath"),
         "{problems:?}"
     );
-    assert_eq!(status(&world.bare()).unwrap().problems, problems);
+    assert_eq!(
+        status(&world.bare(), OnFailure::Keep).unwrap().problems,
+        problems
+    );
     let fix = Command::new("sh")
         .args(["-c", &problems[0].hint])
         .status()
         .unwrap();
     assert!(fix.success());
-    assert_eq!(status(&world.bare()).unwrap().problems, []);
+    assert_eq!(status(&world.bare(), OnFailure::Keep).unwrap().problems, []);
 }
 
 #[test]
@@ -451,7 +553,11 @@ fn paths_that_cannot_work_are_refused_before_anything_changes() {
     };
     let long = binaries.join("x".repeat(240));
     fs::create_dir(&long).unwrap();
-    for name in ["wharf-pre-receive", "wharf-post-receive"] {
+    for name in [
+        "wharf-pre-receive",
+        "wharf-proc-receive",
+        "wharf-post-receive",
+    ] {
         executable(&long.join(name), "");
     }
     let error = refused(&|options| options.binaries.push("x".repeat(240)));
@@ -472,10 +578,15 @@ fn what_others_changed_since_is_left_and_named() {
     executable(&world.hook("pre-receive"), "#!/bin/sh\n# second\n");
     world.git("bare.git", &["config", "receive.autogc", "true"]);
     assert_eq!(
-        status(&world.bare()).unwrap().hooks[0].state,
+        status(&world.bare(), OnFailure::Keep).unwrap().hooks[0].state,
         HookState::Foreign
     );
-    assert!(!status(&world.bare()).unwrap().problems.is_empty());
+    assert!(
+        !status(&world.bare(), OnFailure::Keep)
+            .unwrap()
+            .problems
+            .is_empty()
+    );
 
     let error = install(&world.bare(), &world.options).unwrap_err();
     assert!(matches!(error, InstallError::Conflict { .. }), "{error}");
@@ -512,7 +623,7 @@ fn a_damaged_note_and_a_damaged_stub_are_named() {
     world.install();
     let text = fs::read_to_string(world.hook("pre-receive")).unwrap();
     executable(&world.hook("pre-receive"), &text.replace("socket", "sock"));
-    let status = status(&world.bare()).unwrap();
+    let status = status(&world.bare(), OnFailure::Keep).unwrap();
     assert!(matches!(&status.hooks[0].state, HookState::Damaged(why) if why.contains("line 3")));
     fs::write(world.bare().join(record::NAME), "{}").unwrap();
     let error = install(&world.bare(), &world.options).unwrap_err();

@@ -22,15 +22,10 @@ pub fn uninstall(repository: &Path) -> Result<Report, InstallError> {
         changes: Vec::new(),
         problems: Vec::new(),
     };
-    for (hook, _) in HOOKS {
-        restore_hook(&repository, hook, &mut report)?;
-    }
-    let Some(record) = record else {
-        return Ok(report);
-    };
+    // A setting that wants a hook goes before the hook.
     for (key, value) in SETTINGS {
-        if let Some(before) = record.settings.get(key) {
-            let now = repository.bool(key)?;
+        if let Some(before) = record.as_ref().and_then(|record| record.settings.get(key)) {
+            let now = repository.value(key)?;
             // Unset means that an earlier run got that far, or a person was faster.
             if now.is_none() || now.as_deref() == Some(value) {
                 repository.set(key, before)?;
@@ -43,6 +38,12 @@ pub fn uninstall(repository: &Path) -> Result<Report, InstallError> {
             }
         }
     }
+    for (hook, _) in HOOKS {
+        restore_hook(&repository, hook, &mut report)?;
+    }
+    let Some(record) = record else {
+        return Ok(report);
+    };
     if record.made_directory {
         remove_empty(&repository.hooks())?;
     }

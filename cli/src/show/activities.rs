@@ -28,6 +28,39 @@ pub fn draw(activities: &[Activity], now: u64, width: Option<u16>) -> String {
     render(&mut table)
 }
 
+/// Draws one activity with its steps.
+pub fn draw_one(activity: &Activity, now: u64, width: Option<u16>) -> String {
+    let mut drawn = draw(std::slice::from_ref(activity), now, width);
+    if let Some(hint) = activity
+        .reason
+        .as_ref()
+        .and_then(|reason| reason.hint.as_ref())
+    {
+        drawn.push_str(&format!("hint: {}\n", plain(hint)));
+    }
+    if activity.steps.is_empty() {
+        return drawn;
+    }
+    let mut steps = table(&["STAGE", "STEP", "RESULT", "TOOK"], width);
+    for step in &activity.steps {
+        let result = step.result.as_deref().unwrap_or("did not end");
+        let result = match step.exit_code {
+            Some(code) => format!("{result}, exit code {code}"),
+            None => result.to_owned(),
+        };
+        let took = step.ended.map(|ended| ended.saturating_sub(step.started));
+        steps.add_row([
+            step.stage.word().to_owned(),
+            plain(&step.name),
+            plain(&result),
+            took.map(when::lasted).unwrap_or_default(),
+        ]);
+    }
+    drawn.push('\n');
+    drawn.push_str(&render(&mut steps));
+    drawn
+}
+
 fn what(activity: &Activity) -> String {
     let kind = activity.kind.word();
     match activity.release {
@@ -38,10 +71,8 @@ fn what(activity: &Activity) -> String {
 
 fn state(activity: &Activity) -> String {
     match &activity.reason {
-        Some(reason) if activity.state.is_end() => {
-            plain(&format!("{}: {}", activity.state.word(), reason.message))
-        }
-        Some(_) | None => activity.state.word().to_owned(),
+        Some(reason) => plain(&format!("{}: {}", activity.state.word(), reason.message)),
+        None => activity.state.word().to_owned(),
     }
 }
 
@@ -73,8 +104,9 @@ fn commit(activity: &Activity) -> String {
 pub(crate) mod tests {
     use super::*;
     use wharf_wire::{
+        event::Stage,
         outcome::{Kind, State},
-        view::{Actor, Commit, Reason},
+        view::{Actor, Commit, Reason, Step},
     };
 
     pub(crate) fn activity(id: &str) -> Activity {
@@ -127,6 +159,31 @@ pub(crate) mod tests {
         (gone.release, gone.commit.new) = (None, None);
         let all = [gone, waiting, failed, activity("4f2a")];
         insta::assert_snapshot!(draw(&all, 1_700_000_100_000, None));
+    }
+
+    #[test]
+    fn one_activity_is_drawn_with_its_steps() {
+        let mut failed = activity("4f2b");
+        failed.state = State::Failed;
+        failed.reason = Some(Reason {
+            code: "build-failed".into(),
+            message: "build failed in step 1 of 1".into(),
+            hint: Some("all of its output: wharf log --raw 4f2b".into()),
+        });
+        let step = |name: &str, result: Option<&str>, exit_code| Step {
+            stage: Stage::Build,
+            name: name.into(),
+            started: 1_700_000_000_000,
+            ended: result.map(|_| 1_700_000_001_500),
+            result: result.map(str::to_owned),
+            exit_code,
+        };
+        failed.steps = vec![
+            step("checkout", Some("succeeded"), None),
+            step("build 1", Some("failed"), Some(2)),
+            step("build 2", None, None),
+        ];
+        insta::assert_snapshot!(draw_one(&failed, 1_700_000_100_000, None));
     }
 
     #[test]

@@ -14,7 +14,11 @@ fn install(world: &World, wharfd: &str) {
         .status();
     assert!(copied.unwrap().success());
     world.script(&world.path("bin/wharfd"), wharfd);
-    for hook in ["wharf-pre-receive", "wharf-post-receive"] {
+    for hook in [
+        "wharf-pre-receive",
+        "wharf-proc-receive",
+        "wharf-post-receive",
+    ] {
         world.script(&world.path("bin").join(hook), "exit 0");
     }
 }

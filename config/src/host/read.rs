@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Host, Isolation, Setting, Unreachable};
+use super::{Host, Isolation, ON_FAILURE, OnFailure, Setting, Unreachable, keep};
 use crate::{
     name::{Domain, VariableName},
     place::Place,
@@ -34,16 +34,19 @@ const MAX_BUILD: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) fn defaults(place: &Place) -> Host {
     let name = |name: &&str| VariableName::parse(name).expect("a good variable name");
+    let (keep, kept) = keep::defaults();
     let mut host = Host {
         domain: None,
         projects: place.projects_dir(),
+        on_failure: OnFailure::Keep,
         unreachable: Unreachable::Refuse,
         parallel: 2,
         pass: PASS.iter().map(name).collect(),
         build_time: Duration::from_secs(45 * 60),
         build_output: 20_000_000,
         keep_releases: 5,
-        keep_min_free: 2_000_000_000,
+        keep_warm: 0,
+        keep,
         listen: ([127, 0, 0, 1], 7080).into(),
         isolation: Isolation::Bubblewrap,
         settings: Vec::new(),
@@ -64,11 +67,15 @@ pub(super) fn defaults(place: &Place) -> Host {
         default("build.limits.time", "\"45m\""),
         default("build.limits.output", "\"20M\""),
         default("keep.releases", "5"),
-        default("keep.min_free", "\"2G\""),
+        default("keep.warm", "0"),
         default("router.listen", "\"127.0.0.1:7080\""),
         default("router.kind", "\"builtin\""),
         default("isolation", "\"bubblewrap\""),
     ];
+    let after = |s: &Setting| s.key == "keep.releases";
+    let at = host.settings.iter().position(after).map_or(0, |at| at + 1);
+    let kept = kept.map(|(key, value)| default(key, value));
+    host.settings.splice(at..at, kept);
     host
 }
 
@@ -97,14 +104,14 @@ pub(super) fn load(place: &Place) -> Result<Host, Problems> {
 }
 
 /// What one file changes.
-struct Merge<'h> {
+pub(super) struct Merge<'h> {
     host: &'h mut Host,
     file: &'h Path,
 }
 
 impl Merge<'_> {
     /// Reads a key; where it is good, `set` it and remember the file.
-    fn key<T>(
+    pub(super) fn key<T>(
         &mut self,
         item: Option<Item<'_>>,
         key: &'static str,
@@ -148,13 +155,10 @@ fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
     );
     let below = |key| table.get(key).and_then(|item| item.table(""));
     if let Some(push) = below("push") {
-        let on_failure = |i: &Item<'_>| only(i, "keep", &["reject"]);
-        m.key(
-            push.get("on_failure"),
-            "push.on_failure",
-            on_failure,
-            |_, ()| {},
-        );
+        let read = |i: &Item<'_>| i.one_of(&ON_FAILURE);
+        m.key(push.get("on_failure"), "push.on_failure", read, |h, v| {
+            h.on_failure = v
+        });
         let words = [
             ("refuse", Unreachable::Refuse),
             ("accept", Unreachable::Accept),
@@ -194,13 +198,9 @@ fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
         m.key(keep.get("releases"), "keep.releases", read, |h, v| {
             h.keep_releases = v
         });
-        m.key(
-            keep.get("min_free"),
-            "keep.min_free",
-            |i: &Item<'_>| i.size(),
-            |h, v| h.keep_min_free = v,
-        );
-        keep.later(&["cache", "logs", "warm"]);
+        keep::merge(&keep, m);
+        let read = |i: &Item<'_>| i.number(0..=10);
+        m.key(keep.get("warm"), "keep.warm", read, |h, v| h.keep_warm = v);
         keep.finish();
     }
     if let Some(router) = below("router") {

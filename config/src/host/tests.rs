@@ -24,7 +24,7 @@ fn drop_ins_win_in_name_order() {
     .unwrap();
     let host = Host::load(&place).unwrap();
     assert_eq!(
-        (host.parallel, host.keep_min_free, host.pass.len()),
+        (host.parallel, host.keep.min_free.size, host.pass.len()),
         (5, 1_000_000_000, 1)
     );
     let from = |key| {
@@ -47,7 +47,7 @@ fn every_problem_of_every_file() {
     let dir = tempfile::tempdir().unwrap();
     let place = Place::below(dir.path());
     fs::create_dir_all(place.drop_ins_dir()).unwrap();
-    let text = "isolation = \"chroot\"\n[push]\non_failure = \"reject\"\n[router]\nlisten = \"x\"\nkind = \"nginx\"";
+    let text = "isolation = \"chroot\"\n[push]\non_failure = \"ignore\"\n[router]\nlisten = \"x\"\nkind = \"nginx\"";
     fs::write(place.host_file(), text).unwrap();
     fs::write(
         place.drop_ins_dir().join("a.toml"),
@@ -60,4 +60,43 @@ fn every_problem_of_every_file() {
         Host::load(&Place::below("/nonexistent")).unwrap(),
         Host::defaults(&Place::below("/nonexistent"))
     );
+}
+
+#[test]
+fn what_is_kept_is_written_short_or_long_and_merged_key_by_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::below(dir.path());
+    fs::create_dir_all(place.drop_ins_dir()).unwrap();
+    let text =
+        "[keep]\nslugs = 2\ncache = \"3G\"\nlogs = \"7d\"\ndata = \"forever\"\nrecords = \"1y\"";
+    fs::write(place.host_file(), text).unwrap();
+    let text = "[keep]\nslugs = { size = \"1M\" }\ncache = { age = \"2h\" }\n\
+                logs = { size = \"4M\" }\nmin_free = { files = 0 }";
+    fs::write(place.drop_ins_dir().join("10.toml"), text).unwrap();
+    let keep = Host::load(&place).unwrap().keep;
+    let hours = |hours: u64| Some(std::time::Duration::from_secs(hours * 3600));
+    let bounds = |count, size, age| Bounds { count, size, age };
+    assert_eq!(keep.slugs, bounds(Some(2), Some(1_000_000), hours(30 * 24)));
+    assert_eq!(keep.cache, bounds(None, Some(3_000_000_000), hours(2)));
+    assert_eq!(keep.logs, bounds(None, Some(4_000_000), hours(7 * 24)));
+    assert_eq!((keep.data, keep.records.is_some()), (None, true));
+    assert_eq!(
+        (keep.min_free.size, keep.min_free.files),
+        (2_000_000_000, 0)
+    );
+
+    let text = "[keep]\nslugs = \"many\"\ncache = { sise = \"1G\" }\nlogs = \"0s\"\n\
+                data = \"never\"\nrecord = \"1y\"\nmin_free = 3";
+    fs::write(place.drop_ins_dir().join("10.toml"), text).unwrap();
+    let said = Host::load(&place).unwrap_err();
+    assert_eq!(said.len(), 6, "{}", said.render(72));
+    let said = said.render(72);
+    for hint in [
+        "did you mean `size`?",
+        "must be from 1h",
+        "`never` is not an age",
+        "did you mean `records`?",
+    ] {
+        assert!(said.contains(hint), "no {hint}\n{said}");
+    }
 }

@@ -8,6 +8,7 @@ use std::{
 
 use super::{Declared, Directory, Kind, Pattern, Project};
 use crate::{
+    host::ON_FAILURE,
     name::{BranchName, Domain, ProjectName},
     plain::quoted,
     problem::{Problem, Problems},
@@ -67,6 +68,14 @@ fn project(table: Table<'_>, name: ProjectName) -> Option<Project> {
         .get("environments")
         .map(|item| environments(&item))
         .unwrap_or_default();
+    let push = table.get("push").and_then(|item| item.table(""));
+    let on_failure = push.as_ref().and_then(|push| {
+        let item = push.get("on_failure")?;
+        item.one_of(&ON_FAILURE)
+    });
+    if let Some(push) = push {
+        push.finish();
+    }
     table.later(&[
         "plan",
         "roles",
@@ -82,6 +91,7 @@ fn project(table: Table<'_>, name: ProjectName) -> Option<Project> {
         domain,
         environments,
         others,
+        on_failure,
     })
 }
 

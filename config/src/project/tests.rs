@@ -1,6 +1,7 @@
 use std::fs;
 
 use super::*;
+use crate::place::Place;
 
 fn branch(name: &str) -> BranchName {
     BranchName::parse(name).unwrap()
@@ -48,6 +49,8 @@ fn a_bad_one_disables_only_itself() {
         type = "staging"
         [environments."*"]
         parent = "staging"
+        [push]
+        on_failure = "reject"
     "#;
     write("a.toml", good);
     write("b.toml", "repository = \"relative\"\nplan = \"pro-8\"");
@@ -59,6 +62,8 @@ fn a_bad_one_disables_only_itself() {
     );
     let read = read_all(dir.path()).unwrap();
     assert_eq!(read.projects.len(), 1);
+    let host = Host::defaults(&Place::below(dir.path()));
+    assert_eq!(read.projects[0].on_failure(&host), OnFailure::Reject);
     assert_eq!(read.broken.len(), 4);
     let feature = read.projects[0].environment(&branch("feature"), None);
     assert_eq!(feature.parent.unwrap().as_str(), "staging");

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use wharf_wire::outcome::{Kind, State};
+use wharf_wire::route::Upstream;
 use wharf_wire::view::Commit;
 
 use super::fleet::Member;
 use super::{Desk, Event};
-use crate::execute::activity::{Act, Record};
+use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
+use crate::execute::replaced::{self, Replaced};
 use crate::execute::{World, deploy, launch, route};
 use crate::store::activity::Task;
 use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
@@ -38,6 +40,8 @@ pub struct Mend {
 pub(super) struct Found {
     /// Processes that live and should.
     pub(super) members: Vec<Member>,
+    /// Processes that live and should not, to which requests may still be in flight.
+    pub(super) replaced: Vec<ProcessRecord>,
     /// Set when some are missing.
     pub(super) due: Option<Due>,
 }
@@ -86,6 +90,8 @@ impl Mend {
         for member in found.members {
             desk.send(Event::Watch(member)).await;
         }
+        let replaced = Replaced::left(world, found.replaced);
+        desk.send(Event::Retire(replaced)).await;
         match found.due {
             Some(due) => due.restart(world, desk).await,
             None => Ok(()),
@@ -104,10 +110,21 @@ pub(super) async fn adopt(
 ) -> Result<Found, Failure> {
     // What the table says is what serves, also where the record did not get that far.
     let route = route::read(&world.paths, &environment.key);
-    let live = route
+    let mut live = route
         .as_ref()
         .map(|route| route.release)
         .or(environment.live);
+    // But a release that is not recorded is nothing to go by: an older record was restored.
+    if let Some(number) = live
+        && live != environment.live
+        && world
+            .recorder
+            .release(&environment.key, number)
+            .await?
+            .is_none()
+    {
+        live = environment.live;
+    }
     if let Some(number) = live.filter(|_| live != environment.live) {
         let ready = ReleaseState::Ready;
         world
@@ -116,23 +133,39 @@ pub(super) async fn adopt(
             .await?;
         world.recorder.set_live(&environment.key, live).await?;
     }
+    let upstream = route.as_ref().and_then(|route| route.upstream.clone());
+    let suspended = upstream.is_none();
     // A web process that was never routed was never found healthy: its start was interrupted.
-    let suspended = route
-        .as_ref()
-        .is_some_and(|route| route.unavailable.is_some());
+    let good = |record: &ProcessRecord| {
+        let routed = || upstream == Some(Upstream::Unix(world.paths.socket(&record.instance)));
+        let port = || matches!(upstream, Some(Upstream::Tcp(at)) if at.port() == record.port);
+        Some(record.release) == live && (record.name != launch::WEB || port() || routed())
+    };
+    let mut warm = replaced::warm(world, &environment.key, live).await?;
+    let begun = begun(world, &environment.key).await?;
     let mut found = Found::default();
     let mut present = Vec::new();
     for record in world.recorder.processes_of(&environment.key).await? {
-        let good = Some(record.release) == live && !(suspended && record.name == launch::WEB);
+        if world.retiring.contains(&record.instance) {
+            continue;
+        }
         match Member::find(world, record.clone()).await {
-            Some(member) if good => {
+            Some(member) if good(&record) => {
                 present.push(record);
                 found.members.push(member);
+            }
+            Some(member) if record.name == launch::WEB && warm.contains(&record.release) => {
+                // One of each.
+                warm.retain(|number| *number != record.release);
+                found.members.push(member);
+            }
+            Some(_) if has_served(world, &record, live, begun.as_ref()).await? => {
+                found.replaced.push(record);
             }
             _ => launch::stop_instance(world, &record.instance, None, launch::GRACE).await?,
         }
     }
-    let Some(number) = live else {
+    let Some(number) = live.filter(|_| begun.is_none_or(|task| task.kind != Kind::Delete)) else {
         return Ok(found);
     };
     let Some(release) = world.recorder.release(&environment.key, number).await? else {
@@ -157,6 +190,30 @@ pub(super) async fn adopt(
         });
     }
     Ok(found)
+}
+
+/// The activity that the last daemon began in an environment and did not end.
+async fn begun(world: &World, key: &EnvironmentKey) -> Result<Option<Task>, Failure> {
+    let unfinished = world.recorder.unfinished().await?;
+    Ok(unfinished
+        .into_iter()
+        .find(|task| task.key == *key && task.state == State::Running))
+}
+
+/// Whether requests may still be in flight to a process that does not serve any more; not to one
+/// that an activity was about to switch to.
+async fn has_served(
+    world: &World,
+    record: &ProcessRecord,
+    live: Option<u32>,
+    begun: Option<&Task>,
+) -> Result<bool, Failure> {
+    let number = record.release;
+    if live == Some(number) || begun.is_some_and(|task| task.release == Some(number)) {
+        return Ok(false);
+    }
+    let release = world.recorder.release(&record.key, number).await?;
+    Ok(release.is_some_and(|release| release.state == ReleaseState::Ready))
 }
 
 impl Due {
@@ -184,7 +241,7 @@ impl Due {
             Arc::clone(world),
             task,
             Some(number),
-            Record::Nothing,
+            None,
             Log::silent(),
             CancellationToken::new(),
         )?;

@@ -3,17 +3,20 @@
 //! It decides synchronously and acts through tasks: nothing in here waits for a disk, a process or
 //! a peer. Every task's end comes back as an event.
 
+pub mod baseline;
 mod fleet;
 mod mend;
 mod orders;
 pub mod reconcile;
+mod spool;
 mod start;
 
 pub use fleet::{Condition, Health};
-pub use start::{Findings, begin, find};
+pub use start::{Findings, find, make_up, take_up};
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -21,10 +24,14 @@ use tokio_util::sync::CancellationToken;
 use wharf_config::name::{BranchName, ProjectName};
 use wharf_config::problem::Problems;
 use wharf_wire::Refusal;
+use wharf_wire::outcome::Kind;
 
 use crate::execute::World;
 use crate::execute::activity::Conclusion;
-use crate::plan::queue::{Place, Queue, Ticket};
+use crate::execute::failure::chain;
+use crate::execute::housekeeping::{self, Report, Wanted};
+use crate::execute::replaced::Replaced;
+use crate::plan::queue::{Full, Place, Queue, Ticket};
 use crate::settings::Settings;
 use crate::store::activity::NewActivity;
 use crate::store::environment::EnvironmentKey;
@@ -51,13 +58,24 @@ pub enum Event {
         /// The branches.
         branches: Vec<BranchName>,
     },
+    /// Which branches of a project hooks have asked for just now?
+    Asked {
+        /// The project.
+        project: ProjectName,
+        /// The branches whose bell may still ring.
+        reply: oneshot::Sender<BTreeSet<BranchName>>,
+    },
     /// Activities were recorded.
     Recorded {
+        /// All that was asked for: also what was recorded before.
+        ids: Vec<String>,
         /// What the queue needs to know of them.
         tickets: Vec<Ticket>,
         /// Who waits for their ids.
         reply: Option<oneshot::Sender<Result<Vec<String>, Refusal>>>,
     },
+    /// A check that the last daemon did not end: whoever waited for it has been answered.
+    Abandoned(Ticket),
     /// An activity reached its end and that is recorded.
     Ended {
         /// Its id.
@@ -78,6 +96,22 @@ pub enum Event {
         activity: String,
         /// None when it does not wait.
         reply: oneshot::Sender<Option<Place>>,
+    },
+    /// Where does everything that waits stand?
+    Places {
+        /// By the activities' ids.
+        reply: oneshot::Sender<BTreeMap<String, Place>>,
+    },
+    /// May an activity of this kind wait in each of these environments?
+    Room {
+        /// The project's name.
+        project: String,
+        /// The environments' ids.
+        environments: Vec<String>,
+        /// What it would be.
+        kind: Kind,
+        /// The first bound that is reached.
+        reply: oneshot::Sender<Result<(), Full>>,
     },
     /// How many wait and how many run?
     Counts {
@@ -102,10 +136,19 @@ pub enum Event {
     Mend(Mend),
     /// That is done, well or not.
     Mended(EnvironmentKey),
+    /// Processes that do not serve any more are to end once no request is in flight to them.
+    Retire(Replaced),
     /// The configuration is to be read again.
     Reload {
         /// How many projects there are, or what is wrong.
         reply: oneshot::Sender<Result<usize, Problems>>,
+    },
+    /// What is past retention is to go from the whole host.
+    Keep {
+        /// Why.
+        wanted: Wanted,
+        /// What was done, once it is done; who asks need not wait for it.
+        reply: oneshot::Sender<Report>,
     },
     /// The daemon is to end; applications go on.
     Stop,
@@ -138,7 +181,11 @@ pub struct Dispatch {
     events: mpsc::Receiver<Event>,
     queue: Queue,
     running: HashMap<String, CancellationToken>,
+    /// Cancels of what the last daemon had begun and this one has not taken up yet.
+    stopped: HashMap<String, CancellationToken>,
     fleet: Fleet,
+    /// The branches of admitted pushes whose bell may still ring, and since when.
+    asked: Vec<(Instant, ProjectName, Vec<BranchName>)>,
     /// What is to be looked after once the environment's activity has ended.
     later: Vec<Mend>,
     mending: Arc<Semaphore>,
@@ -157,7 +204,9 @@ impl Dispatch {
             events,
             queue: Queue::default(),
             running: HashMap::new(),
+            stopped: HashMap::new(),
             fleet: Fleet::default(),
+            asked: Vec::new(),
             later: Vec::new(),
             mending: Arc::new(Semaphore::new(mend::AT_ONCE)),
             tasks: JoinSet::new(),
@@ -168,6 +217,9 @@ impl Dispatch {
     /// Takes one event after the other until [`Event::Stop`]; then ends what belongs to it.
     /// Applications live on under their keepers; activities begin again with the next daemon.
     pub async fn run(mut self) {
+        let world = Arc::clone(&self.world);
+        self.tasks
+            .spawn(async move { housekeeping::daily(&world).await });
         loop {
             tokio::select! {
                 event = self.events.recv() => match event {
@@ -188,12 +240,26 @@ impl Dispatch {
         match event {
             Event::Order { activities, reply } => self.record(activities, reply),
             Event::Admitted { project, branches } => {
+                self.forget_old_questions();
+                let now = Instant::now();
+                self.asked.push((now, project.clone(), branches.clone()));
                 let (world, desk) = (Arc::clone(&self.world), self.desk.clone());
                 self.tasks.spawn(async move {
                     reconcile::after_admission(&world, &desk, project, branches).await;
                 });
             }
-            Event::Recorded { tickets, reply } => self.enqueue(tickets, reply),
+            Event::Asked { project, reply } => {
+                self.forget_old_questions();
+                let of_project = self.asked.iter().filter(|(_, of, _)| *of == project);
+                let branches = of_project.flat_map(|(_, _, branches)| branches.iter().cloned());
+                answer(reply, branches.collect());
+            }
+            Event::Recorded {
+                ids,
+                tickets,
+                reply,
+            } => self.enqueue(ids, tickets, reply),
+            Event::Abandoned(ticket) => self.abandon(&ticket),
             Event::Ended { activity } => {
                 self.running.remove(&activity);
                 self.queue.finish(&activity);
@@ -204,11 +270,15 @@ impl Dispatch {
                 activity,
                 by,
                 reply,
-            } => {
-                let found = self.cancel(&activity, &by);
-                answer(reply, found);
-            }
+            } => self.cancel(activity, &by, reply),
             Event::Place { activity, reply } => answer(reply, self.queue.place(&activity)),
+            Event::Places { reply } => answer(reply, self.queue.places()),
+            Event::Room {
+                project,
+                environments,
+                kind,
+                reply,
+            } => answer(reply, self.room(&project, &environments, kind)),
             Event::Counts { reply } => answer(reply, self.queue.counts()),
             Event::Health { reply } => answer(reply, self.fleet.conditions()),
             Event::Watch(member) => self.fleet.watch(member, &self.desk, &mut self.tasks),
@@ -223,9 +293,35 @@ impl Dispatch {
                 self.mend_later_ones();
                 self.start_what_may();
             }
+            Event::Retire(replaced) => {
+                let world = Arc::clone(&self.world);
+                self.tasks.spawn(async move {
+                    replaced.retire(&world).await;
+                });
+            }
             Event::Reload { reply } => self.reload(reply),
+            Event::Keep { wanted, reply } => {
+                let world = Arc::clone(&self.world);
+                self.tasks
+                    .spawn(async move { answer(reply, housekeeping::keep(&world, wanted).await) });
+            }
             Event::Stop => unreachable!("the loop ends before this"),
         }
+    }
+
+    /// The bells of older ones have rung, or were made up for.
+    fn forget_old_questions(&mut self) {
+        self.asked
+            .retain(|(since, _, _)| since.elapsed() < reconcile::GRACE);
+    }
+
+    fn room(&self, project: &str, environments: &[String], kind: Kind) -> Result<(), Full> {
+        environments.iter().try_for_each(|environment| match kind {
+            Kind::Push | Kind::Check => self.queue.room_for_push(project, environment),
+            // It takes the place of everything else there.
+            Kind::Delete => Ok(()),
+            Kind::Redeploy | Kind::Rollback => self.queue.room(project, environment),
+        })
     }
 
     /// Starts again what should serve and does not. Activities of the environment wait meanwhile;
@@ -264,6 +360,12 @@ impl Dispatch {
             let place = world.place.clone();
             let loaded = tokio::task::spawn_blocking(move || Settings::load(&place)).await;
             let Ok(loaded) = loaded else { return };
+            if let Ok(new) = &loaded
+                && let Err(error) = baseline::know(&world, new).await
+            {
+                // Compared later; until then nobody can have pushed but through a hook.
+                tracing::error!(error = chain(&error), "new projects are not recorded");
+            }
             let told = loaded.map(|new| {
                 let projects = new.projects.len();
                 settings.send_replace(Arc::new(new));

@@ -10,13 +10,17 @@ use wharf_wire::outcome::{Exit, Kind, State};
 use wharf_wire::view::Reason;
 
 use super::fleet::Member;
+use super::mend::Mend;
 use super::{Desk, Dispatch, Event, answer};
 use crate::execute::activity::{Conclusion, never_began};
 use crate::execute::failure::chain;
-use crate::execute::{World, maintenance, perform};
+use crate::execute::replaced::Retired;
+use crate::execute::{World, housekeeping, maintenance, perform};
 use crate::plan::queue::Ticket;
-use crate::store::activity::NewActivity;
+use crate::store::StoreError;
+use crate::store::activity::{Ending, NewActivity};
 use crate::store::insist::insist;
+use crate::store::known::Opened;
 
 impl Dispatch {
     /// Records activities durably; the queue hears of them only then.
@@ -29,25 +33,50 @@ impl Dispatch {
         let opened: Vec<_> = activities.iter().map(opened).collect();
         // Handed to the store here, so that two orders are recorded in the order they came.
         let recording = self.world.recorder.open(activities);
-        let (desk, logs) = (self.desk.clone(), self.world.logs.clone());
+        let (desk, world) = (self.desk.clone(), Arc::clone(&self.world));
         self.tasks.spawn(async move {
             match recording.await {
-                Ok(ids) => {
-                    let mut tickets = blanks;
-                    for ((ticket, id), event) in tickets.iter_mut().zip(&ids).zip(opened) {
-                        ticket.activity.clone_from(id);
-                        logs.open(id).event(event(id.clone()));
+                Ok(recorded) => {
+                    let (mut ids, mut tickets) = (Vec::new(), Vec::new());
+                    let drafts = blanks.into_iter().zip(opened);
+                    for (recorded, (mut ticket, event)) in recorded.into_iter().zip(drafts) {
+                        match recorded {
+                            Opened::New(id) => {
+                                world.logs.open(&id).event(event(id.clone()));
+                                ticket.activity.clone_from(&id);
+                                tickets.push(ticket);
+                                ids.push(id);
+                            }
+                            Opened::Known(id) => ids.push(id),
+                            Opened::Overtaken(id, by) => {
+                                world.logs.open(&id).event(event(id.clone()));
+                                ticket.activity.clone_from(&id);
+                                ids.push(id);
+                                let Ending { state, reason, .. } = Ending::overtaken(&by);
+                                let reason = reason.expect("the way it ended has one");
+                                let end = never_began(&ticket.environment, None, state, reason);
+                                close(&world, &desk, &ticket, end).await;
+                            }
+                            Opened::Nothing => {}
+                        }
                     }
                     desk.send(Event::Recorded {
+                        ids,
                         tickets,
                         reply: Some(reply),
                     })
                     .await;
                 }
                 Err(error) => {
+                    let (code, message) = match &error {
+                        StoreError::Fault(fault) => {
+                            (fault.code(), "cannot record: the record is damaged".into())
+                        }
+                        other => ("host", format!("cannot record: {}", chain(other))),
+                    };
                     let refusal = Refusal {
-                        code: "host".into(),
-                        message: format!("cannot record: {}", chain(&error)),
+                        code: code.into(),
+                        message,
                         hint: Some("this is the host's trouble: tell its operator".into()),
                         exit: Exit::Failed,
                     };
@@ -60,13 +89,10 @@ impl Dispatch {
     /// Takes recorded activities into the queue.
     pub(super) fn enqueue(
         &mut self,
+        ids: Vec<String>,
         tickets: Vec<Ticket>,
         reply: Option<oneshot::Sender<Result<Vec<String>, Refusal>>>,
     ) {
-        let ids = tickets
-            .iter()
-            .map(|ticket| ticket.activity.clone())
-            .collect();
         for ticket in tickets {
             let by = ticket.activity.clone();
             tracing::info!(
@@ -89,7 +115,8 @@ impl Dispatch {
     pub(super) fn start_what_may(&mut self) {
         let parallel = self.world.settings().host.parallel.max(1) as usize;
         while let Some(ticket) = self.queue.start_next(parallel) {
-            let cancel = CancellationToken::new();
+            let stopped = self.stopped.remove(&ticket.activity);
+            let cancel = stopped.unwrap_or_default();
             self.running.insert(ticket.activity.clone(), cancel.clone());
             let (world, desk) = (Arc::clone(&self.world), self.desk.clone());
             self.tasks
@@ -97,24 +124,34 @@ impl Dispatch {
         }
     }
 
-    /// Stops an activity that waits or runs; false when it does neither.
-    pub(super) fn cancel(&mut self, activity: &str, by: &str) -> bool {
-        if let Some(ticket) = self.queue.withdraw(activity) {
+    /// Stops an activity that waits or runs; answers false when it does neither.
+    pub(super) fn cancel(&mut self, activity: String, by: &str, reply: oneshot::Sender<bool>) {
+        if let Some(ticket) = self.queue.withdraw(&activity) {
             let reason = Reason {
                 code: "cancelled".into(),
                 message: format!("cancelled by {by} before it began"),
                 hint: None,
             };
             self.end_unbegun(&ticket, State::Cancelled, reason);
-            return true;
+            return answer(reply, true);
         }
-        match self.running.get(activity) {
-            Some(cancel) => {
-                cancel.cancel();
-                true
+        let cancel = match self.running.get(&activity) {
+            Some(cancel) => cancel.clone(),
+            // The last daemon had begun it, and it waits for its turn.
+            None if self.queue.place(&activity).is_some() => {
+                self.stopped.entry(activity.clone()).or_default().clone()
             }
-            None => false,
-        }
+            None => return answer(reply, false),
+        };
+        let world = Arc::clone(&self.world);
+        self.tasks.spawn(async move {
+            // Recorded, so that it stays stopped when this daemon ends before the activity does.
+            if let Err(error) = world.recorder.stopping(&activity).await {
+                tracing::error!(WHARF_ACTIVITY = activity, error = chain(&error), "cancel");
+            }
+            cancel.cancel();
+            answer(reply, true);
+        });
     }
 
     fn supersede(&mut self, old: &Ticket, by: &str) {
@@ -126,6 +163,16 @@ impl Dispatch {
         self.end_unbegun(old, State::Superseded, reason);
     }
 
+    /// Ends a check that nobody waits for.
+    pub(super) fn abandon(&mut self, ticket: &Ticket) {
+        let reason = Reason {
+            code: "abandoned".into(),
+            message: "Wharf was restarted, and the push was answered without this check".into(),
+            hint: Some("push again, if the branch did not move".into()),
+        };
+        self.end_unbegun(ticket, State::Cancelled, reason);
+    }
+
     fn end_unbegun(&mut self, ticket: &Ticket, state: State, reason: Reason) {
         // What serves is not known here; the activity's record says it, read when it is closed.
         let conclusion = never_began(&ticket.environment, None, state, reason);
@@ -135,16 +182,13 @@ impl Dispatch {
 
 /// A ticket without its activity's id, which the store gives.
 fn blank_ticket(activity: &NewActivity) -> Ticket {
-    let production = activity
-        .environment
-        .as_ref()
-        .is_some_and(|e| e.kind == "production");
     Ticket {
         activity: String::new(),
         project: activity.key.project.to_string(),
         environment: activity.key.id.to_string(),
-        production,
+        production: activity.production,
         kind: activity.kind,
+        begun: false,
     }
 }
 
@@ -166,9 +210,9 @@ async fn carry_out(world: Arc<World>, desk: Desk, ticket: Ticket, cancel: Cancel
     let id = ticket.activity.as_str();
     let begun = tokio::select! {
         begun = begin(&world, id) => begun,
-        () = cancel.cancelled() => Err("cancelled before it began".into()),
+        () = cancel.cancelled(), if !ticket.begun => Err("cancelled before it began".into()),
     };
-    let conclusion = match begun {
+    let mut conclusion = match begun {
         Ok(task) => {
             tracing::info!(
                 WHARF_PROJECT = ticket.project,
@@ -193,10 +237,15 @@ async fn carry_out(world: Arc<World>, desk: Desk, ticket: Ticket, cancel: Cancel
         }
     };
     adopt_processes(&world, &desk, &ticket).await;
+    let replaced = std::mem::take(&mut conclusion.replaced);
     close(&world, &desk, &ticket, conclusion).await;
+    if replaced.retire(&world).await == Retired::Some {
+        housekeeping::after_retiring(&world, &ticket.project).await;
+    }
     if ticket.kind == Kind::Push {
         tidy(&world, &ticket).await;
     }
+    housekeeping::make_room(&world).await;
 }
 
 /// Looks after the repository of a push, one at a time; whoever is late leaves it to the other.
@@ -232,8 +281,10 @@ async fn adopt_processes(world: &World, desk: &Desk, ticket: &Ticket) {
         return;
     };
     for record in processes {
-        if let Some(member) = Member::find(world, record).await {
-            desk.send(Event::Watch(member)).await;
+        match Member::find(world, record).await {
+            Some(member) => desk.send(Event::Watch(member)).await,
+            // Its keeper died before anybody watched it.
+            None => desk.send(Event::Mend(Mend::first(key.clone()))).await,
         }
     }
 }
@@ -281,10 +332,10 @@ async fn say_what_serves(world: &World, ticket: &Ticket, conclusion: &mut Conclu
         && let Some(live) = record.live
     {
         conclusion.ending.live_after = Some(live);
-        conclusion.ended.serves = crate::execute::activity::serves(
+        conclusion.ended.serves = crate::execute::end::serves(
             &ticket.environment,
             Some(live),
-            "nothing was changed.",
+            crate::execute::end::UNTOUCHED,
         );
     }
 }

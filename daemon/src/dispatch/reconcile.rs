@@ -1,37 +1,49 @@
 //! Bells that never rang: branch tips against the record.
 //!
-//! When a client goes away during pre-receive, git still moves the refs and never runs post-receive.
-//! So tips are compared a little after each accepted pre-receive, and at start for every environment
-//! and for what hooks left in the spool. A tip that is recorded is never taken up again.
+//! When a client goes away during pre-receive, git still moves the refs and never runs post-receive;
+//! `git update-ref` and a mirror's fetch run no hook at all. So tips are compared at start, a little
+//! after each accepted pre-receive, and when something changes on the disk. Whoever comes first, the
+//! bell or this, is the only one: the store takes a move up once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use wharf_config::name::{BranchName, ProjectName};
 use wharf_config::project::Project;
-use wharf_wire::hook::{Push, RefUpdate};
+use wharf_wire::hook::RefUpdate;
 use wharf_wire::view::Actor;
 
-use super::{Desk, Event};
+use super::{Desk, Event, baseline, spool};
+use crate::disk::DiskError;
 use crate::execute::World;
+use crate::execute::durable;
 use crate::execute::failure::chain;
-use crate::execute::repository;
+use crate::execute::refs::{self, HEADS};
+use crate::execute::repository::RepositoryError;
 use crate::order::{self, Rebuild};
-use crate::plan::admission;
+use crate::plan::tips::{self, Facts, Known, Leftover, Moved, Scope, Tip};
+use crate::settings::Settings;
+use crate::store::StoreError;
+use crate::store::activity::{NewActivity, RECONCILE};
+use crate::store::baseline::Baseline;
 use crate::store::environment::EnvironmentRecord;
 
-/// How an actor is known whom nobody saw.
-pub const SOURCE: &str = "reconcile";
 /// The bell rings within milliseconds of the refs' move; a chained hook may be slower.
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 /// The longest wait before another attempt.
 const LONGEST: Duration = Duration::from_secs(300);
-/// The most that is read of a spool file: more than any push can say.
-const MAX_SPOOLED: u64 = 16 << 20;
 /// An object id that stands for none.
 const NONE: &str = "0000000000000000000000000000000000000000";
+
+/// Whether the record holds what the refs say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// It does.
+    Up,
+    /// The host has a trouble that may pass, such as a full disk.
+    NotYet,
+}
 
 /// Looks after a push whose bell should have rung by now.
 pub(super) async fn after_admission(
@@ -40,180 +52,232 @@ pub(super) async fn after_admission(
     project: ProjectName,
     branches: Vec<BranchName>,
 ) {
-    let branches: BTreeSet<BranchName> = branches.into_iter().collect();
+    let scope = Scope::Only(branches.into_iter().collect());
     let mut pause = GRACE;
     loop {
         tokio::time::sleep(pause).await;
-        if make_up(world, desk, &project, &branches).await == Made::Up {
+        if make_up(world, desk, &project, &scope, Leftover::Left).await == Made::Up {
             return;
         }
         pause = (pause * 2).min(LONGEST);
     }
 }
 
-/// Whether the record holds what the refs say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Made {
-    Up,
-    /// The host has a trouble that may pass, such as a full disk.
-    NotYet,
+/// Looks after a repository in which something changed. A branch that a hook has asked for just now
+/// is left to its bell, which knows who pushed.
+pub async fn after_change(world: &Arc<World>, desk: &Desk, project: &ProjectName) -> Made {
+    let question = |reply| Event::Asked {
+        project: project.clone(),
+        reply,
+    };
+    let Some(asked) = desk.ask(question).await else {
+        return Made::Up;
+    };
+    make_up(world, desk, project, &Scope::AllBut(asked), Leftover::Left).await
 }
 
 /// Looks after everything that may have happened while no daemon was there.
 pub(super) async fn at_start(world: &Arc<World>, desk: &Desk) {
-    let mut due: BTreeMap<ProjectName, BTreeSet<BranchName>> = BTreeMap::new();
-    match world.recorder.environments(None).await {
-        Ok(records) => {
-            for record in records {
-                due.entry(record.key.project)
-                    .or_default()
-                    .insert(record.branch);
-            }
-        }
-        Err(error) => tracing::error!(error = chain(&error), "cannot reconcile"),
-    }
-    let spooled = spooled(world);
-    for push in &spooled {
-        due.entry(push.project.clone())
-            .or_default()
-            .extend(push.branches.iter().cloned());
-    }
+    let spooled = read_spool(world).await;
+    let everything = Scope::AllBut(BTreeSet::new());
     let mut late = BTreeSet::new();
-    for (project, branches) in due {
-        if make_up(world, desk, &project, &branches).await == Made::NotYet {
-            let branches = branches.into_iter().collect();
+    for project in world.settings().projects.keys() {
+        if make_up(world, desk, project, &everything, Leftover::Again).await == Made::NotYet {
             late.insert(project.clone());
-            desk.send(Event::Admitted { project, branches }).await;
+            world.watching.again(project.clone());
         }
     }
-    for push in spooled {
-        // What is not recorded stays, in case that this daemon ends before it is.
-        if late.contains(&push.project) {
-            continue;
-        }
-        if let Err(error) = crate::disk::remove_file(&push.file) {
-            tracing::error!(error = chain(&error), "a spooled push stays");
-        }
+    // What is not recorded stays, in case that this daemon ends before it is.
+    for push in spooled.iter().filter(|push| !late.contains(&push.project)) {
+        tokio::task::block_in_place(|| push.remove());
     }
 }
 
-/// A push that a hook left while no daemon was there. Only which branches to look at counts: the
-/// refs are the truth.
-struct Spooled {
-    file: PathBuf,
-    project: ProjectName,
-    branches: Vec<BranchName>,
+/// Takes up what hooks have left in the spool.
+pub async fn after_spooling(world: &Arc<World>, desk: &Desk) -> Made {
+    let mut made = Made::Up;
+    for push in read_spool(world).await {
+        let scope = Scope::Only(push.branches.iter().cloned().collect());
+        match make_up(world, desk, &push.project, &scope, Leftover::Left).await {
+            Made::Up => tokio::task::block_in_place(|| push.remove()),
+            Made::NotYet => made = Made::NotYet,
+        }
+    }
+    made
 }
 
-fn spooled(world: &World) -> Vec<Spooled> {
-    let Ok(entries) = std::fs::read_dir(world.paths.spool()) else {
-        return Vec::new();
-    };
+async fn read_spool(world: &Arc<World>) -> Vec<spool::Spooled> {
     let settings = world.settings();
-    let mut found = Vec::new();
-    for file in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-        if file.extension().is_none_or(|extension| extension != "json") {
-            continue;
-        }
-        let push = crate::disk::read_tail(&file, MAX_SPOOLED).ok();
-        let push = push.and_then(|bytes| serde_json::from_slice::<Push>(&bytes).ok());
-        let Some(push) = push else {
-            tracing::error!(file = %file.display(), "a spooled push cannot be read");
-            continue;
-        };
-        match settings.of_repository(push.repository.as_ref()) {
-            Some(project) => found.push(Spooled {
-                file,
-                project: project.name.clone(),
-                branches: admission::served(&push.updates),
-            }),
-            None => tracing::error!(file = %file.display(), "a spooled push of no project"),
-        }
-    }
-    found
+    tokio::task::block_in_place(|| spool::read(world, &settings))
 }
 
+/// Compares, and orders what is missing in the record.
 async fn make_up(
     world: &Arc<World>,
     desk: &Desk,
     name: &ProjectName,
-    branches: &BTreeSet<BranchName>,
+    scope: &Scope,
+    leftover: Leftover,
 ) -> Made {
-    let settings = world.settings();
-    let Some(project) = settings.projects.get(name).cloned() else {
+    if world.recorder.fault().is_some() {
+        // Said once where it was found. The next daemon looks after everything.
         return Made::Up;
-    };
-    let records = match world.recorder.environments(Some(name.clone())).await {
-        Ok(records) => records,
+    }
+    let activities = match unrecorded(world, name, scope, leftover).await {
+        Ok(activities) => activities,
         Err(error) => {
-            tracing::error!(error = chain(&error), "cannot reconcile");
-            return Made::NotYet;
-        }
-    };
-    let branches = branches.clone();
-    let compared = tokio::task::spawn_blocking(move || {
-        let updates = compare(&project, &records, &branches)?;
-        let actor = Actor {
-            name: "unknown".into(),
-            source: SOURCE.into(),
-        };
-        let order = order::of_updates(&settings, &project, updates, &actor, Rebuild::No);
-        Ok::<_, repository::RepositoryError>(order.activities)
-    });
-    let activities = match compared.await {
-        Ok(Ok(activities)) => activities,
-        Ok(Err(error)) => {
             tracing::error!(WHARF_PROJECT = %name, error = chain(&error), "cannot reconcile");
-            return Made::NotYet;
-        }
-        Err(error) => {
-            tracing::error!(WHARF_PROJECT = %name, %error, "cannot reconcile");
             return Made::NotYet;
         }
     };
     if activities.is_empty() {
         return Made::Up;
     }
-    tracing::warn!(
-        WHARF_PROJECT = %name,
-        "{} branches moved without a bell; made up for",
-        activities.len()
-    );
-    let ordered = desk.ask(|reply| Event::Order { activities, reply }).await;
-    if let Some(Err(refusal)) = ordered {
-        tracing::error!(WHARF_PROJECT = %name, error = refusal.message, "not made up for");
-        return Made::NotYet;
+    match desk.ask(|reply| Event::Order { activities, reply }).await {
+        Some(Err(refusal)) => {
+            tracing::error!(WHARF_PROJECT = %name, error = refusal.message, "not made up for");
+            return Made::NotYet;
+        }
+        Some(Ok(ids)) if !ids.is_empty() => tracing::warn!(
+            WHARF_PROJECT = %name,
+            "{} branches moved without a bell; made up for",
+            ids.len()
+        ),
+        // Somebody else was quicker, or the daemon ends.
+        Some(Ok(_)) | None => {}
     }
     Made::Up
 }
 
-/// The updates that the record has not seen. Production is never taken for deleted.
-fn compare(
+/// Why record and refs could not be compared.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Refs(#[from] RepositoryError),
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error("the comparison broke off")]
+    Broken(#[from] tokio::task::JoinError),
+}
+
+/// What the record does not hold of the refs in scope.
+async fn unrecorded(
+    world: &Arc<World>,
+    name: &ProjectName,
+    scope: &Scope,
+    leftover: Leftover,
+) -> Result<Vec<NewActivity>, Trouble> {
+    let settings = world.settings();
+    let Some(project) = settings.projects.get(name).cloned() else {
+        return Ok(Vec::new());
+    };
+    let repository = project.repository.clone();
+    let records = world.recorder.environments(Some(name.clone())).await?;
+    let baseline = baseline_of(world, &settings, &project, scope).await?;
+    let scope = scope.clone();
+    let compared = tokio::task::spawn_blocking(move || {
+        let tips = tips(&project, &records)?;
+        let known: Vec<Known> = records.into_iter().map(known).collect();
+        let lost = known
+            .iter()
+            .find(|k| k.production && !tips.contains_key(&k.branch));
+        if let (Some(lost), Leftover::Again) = (lost, leftover) {
+            tracing::warn!(
+                WHARF_PROJECT = %project.name,
+                "production's branch {} is not in the repository: no branch is taken for deleted",
+                lost.branch
+            );
+        }
+        let moved = tips::moved(&Facts {
+            tips: &tips,
+            known: &known,
+            baseline: &baseline,
+            scope: &scope,
+            leftover,
+        });
+        let gone = baseline.into_keys().filter(|b| !tips.contains_key(b));
+        let updates = moved.into_iter().map(update).collect();
+        let actor = Actor {
+            name: "unknown".into(),
+            source: RECONCILE.into(),
+        };
+        let order = order::of_updates(&settings, &project, updates, &actor, Rebuild::No);
+        Ok::<_, RepositoryError>((order.activities, gone.collect::<Vec<_>>()))
+    });
+    let (activities, gone) = compared.await??;
+    if !gone.is_empty() {
+        world.recorder.drop_baseline(name, gone).await?;
+    }
+    if !activities.is_empty() {
+        durable::make(world, repository, &activities).await?;
+    }
+    Ok(activities)
+}
+
+/// The project's baseline; taken now where its repository could not be read when it was first seen.
+async fn baseline_of(
+    world: &World,
+    settings: &Settings,
+    project: &Project,
+    scope: &Scope,
+) -> Result<Baseline, StoreError> {
+    if let Some(baseline) = world.recorder.baseline(&project.name).await? {
+        return Ok(baseline);
+    }
+    let pushed = match scope {
+        Scope::Only(branches) => branches.clone(),
+        Scope::AllBut(_) => BTreeSet::new(),
+    };
+    baseline::take(world, settings, project, &pushed).await?;
+    let baseline = world.recorder.baseline(&project.name).await?;
+    Ok(baseline.unwrap_or_default())
+}
+
+fn known(record: EnvironmentRecord) -> Known {
+    Known {
+        production: record.kind == "production",
+        branch: record.branch,
+        tip: record.tip,
+    }
+}
+
+/// The branches that can have an environment. One that is recorded and not among them is looked for
+/// by its name as well, since git may be packing refs this moment.
+fn tips(
     project: &Project,
     records: &[EnvironmentRecord],
-    branches: &BTreeSet<BranchName>,
-) -> Result<Vec<RefUpdate>, repository::RepositoryError> {
-    let tips: BTreeMap<Vec<u8>, String> = repository::tips(&project.repository)?
+) -> Result<BTreeMap<BranchName, Tip>, RepositoryError> {
+    let as_tip = |tip: refs::Tip| tip.commit.map_or(Tip::Unknown, Tip::At);
+    let mut tips: BTreeMap<BranchName, Tip> = refs::tips(&project.repository)?
         .into_iter()
-        .map(|tip| (tip.name, tip.commit))
+        .filter_map(|tip| Some((served(&tip)?, as_tip(tip))))
         .collect();
-    let mut updates = Vec::new();
-    for branch in branches {
-        let name = format!("refs/heads/{branch}");
-        let tip = tips.get(name.as_bytes());
-        let record = records.iter().find(|record| record.branch == *branch);
-        let recorded = record.and_then(|record| record.tip.as_ref());
-        let kept = tip.is_none() && record.is_none_or(|record| record.kind == "production");
-        if tip == recorded || kept {
+    for record in records {
+        if tips.contains_key(&record.branch) {
             continue;
         }
-        let id = |id: Option<&String>| id.map_or_else(|| NONE.to_owned(), Clone::clone);
-        updates.push(RefUpdate {
-            name,
-            lossy: false,
-            old: id(recorded),
-            new: id(tip),
-        });
+        let name = format!("{HEADS}{}", record.branch);
+        if let Some(tip) = refs::find_tip(&project.repository, &name)? {
+            tips.insert(record.branch.clone(), as_tip(tip));
+        }
     }
-    Ok(updates)
+    Ok(tips)
+}
+
+/// The branch of a tip, where it can have an environment.
+pub(super) fn served(tip: &refs::Tip) -> Option<BranchName> {
+    let name = std::str::from_utf8(&tip.name).ok()?;
+    BranchName::parse(name.strip_prefix(HEADS)?).ok()
+}
+
+fn update(moved: Moved) -> RefUpdate {
+    let id = |id: Option<String>| id.unwrap_or_else(|| NONE.to_owned());
+    RefUpdate {
+        name: format!("{HEADS}{}", moved.branch),
+        lossy: false,
+        old: id(moved.old),
+        new: id(moved.new),
+    }
 }

@@ -1,21 +1,28 @@
 //! One activity, from the queue to its end.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 use wharf_config::name::BranchName;
 use wharf_config::project::{Environment, Project};
-use wharf_wire::event::{Ended, Event, Stage};
+use wharf_wire::event::{self, Ended};
 use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::Reason;
 
-use super::failure::Failure;
+use super::failure::{Failure, chain};
+use super::replaced::Replaced;
+use super::resume::resume;
 use super::world::World;
-use super::{build, deploy, retire};
+use super::{build, check, deploy, end, retire};
+use crate::fail;
+use crate::plan::deployment::{Deployment, Event, Illegal, Outcome, Phase};
+use crate::plan::step::Step;
 use crate::settings::{self, Settings};
 use crate::store::activity::{Ending, Task};
 use crate::store::environment::EnvironmentKey;
+use crate::store::insist::insist;
 use crate::store::log::Log;
 
 /// What one activity works with.
@@ -37,18 +44,10 @@ pub struct Act {
     pub log: Log,
     /// Set when somebody stops it.
     pub cancel: CancellationToken,
-    /// Whether deploy commands have begun, so that data may have changed.
-    pub touched: std::sync::atomic::AtomicBool,
-    record: Record,
-}
-
-/// Whether steps are recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Record {
-    /// As those of an activity.
-    Steps,
-    /// Not at all: nobody asked for it, a new daemon starts again what served.
-    Nothing,
+    /// Where it stands; none where nobody asked for it and nothing is recorded: a new daemon
+    /// starts again what served.
+    states: Option<Mutex<Deployment>>,
+    replaced: Mutex<Replaced>,
 }
 
 /// How an activity ended: recorded first, then said.
@@ -58,34 +57,35 @@ pub struct Conclusion {
     pub ending: Ending,
     /// For the people.
     pub ended: Ended,
+    /// Processes that end once all that is said.
+    pub replaced: Replaced,
 }
 
 /// Performs an activity and says how it ended. Never fails: a failure is a conclusion.
 pub async fn perform(world: Arc<World>, task: Task, cancel: CancellationToken) -> Conclusion {
     let began = Instant::now();
-    let kind = task.kind;
     let name = task.key.id.to_string();
     let log = world.logs.open(&task.id);
     let previous = match world.recorder.environment(&task.key).await {
         Ok(record) => record.and_then(|record| record.live),
         Err(error) => return conclude_failure(&name, None, error.into(), began, false),
     };
-    let act = match Act::new(world, task, previous, Record::Steps, log, cancel) {
-        Ok(act) => act,
+    let (deployment, task) = match resume(&world, task, &log).await {
+        Ok(resumed) => resumed,
         Err(failure) => return conclude_failure(&name, previous, failure, began, false),
     };
-    let done = match kind {
-        Kind::Push | Kind::Redeploy => make_and_deploy(&act).await,
-        Kind::Rollback => deploy::roll_back(&act).await,
-        Kind::Delete => retire::delete(&act).await,
+    let touched = deployment.is_touched();
+    let act = match Act::new(world, task, previous, Some(deployment), log, cancel) {
+        Ok(act) => act,
+        Err(failure) => return conclude_failure(&name, previous, failure, began, touched),
     };
-    match done {
+    let mut conclusion = match act.perform().await {
         Ok(live) => conclude_success(&act, live, began),
-        Err(failure) => {
-            let touched = act.touched.load(std::sync::atomic::Ordering::Relaxed);
-            conclude_failure(&name, previous, failure, began, touched)
-        }
-    }
+        Err(failure) => conclude_failure(&name, previous, failure, began, act.is_touched()),
+    };
+    act.end(conclusion.ending.state);
+    conclusion.replaced = std::mem::take(&mut *act.replaced());
+    conclusion
 }
 
 async fn make_and_deploy(act: &Act) -> Result<Option<u32>, Failure> {
@@ -106,7 +106,7 @@ impl Act {
         world: Arc<World>,
         task: Task,
         previous: Option<u32>,
-        record: Record,
+        states: Option<Deployment>,
         log: Log,
         cancel: CancellationToken,
     ) -> Result<Act, Failure> {
@@ -122,7 +122,7 @@ impl Act {
                 )
                 .hint("its file in projects.d was removed or is broken: wharf doctor")
             })?;
-        let default = super::source::head(&project.repository);
+        let default = super::refs::head(&project.repository);
         let environment = project.environment(&task.branch, default.as_ref());
         Ok(Act {
             world,
@@ -133,8 +133,8 @@ impl Act {
             previous,
             log,
             cancel,
-            touched: std::sync::atomic::AtomicBool::new(false),
-            record,
+            states: states.map(Mutex::new),
+            replaced: Mutex::default(),
         })
     }
 
@@ -158,61 +158,152 @@ impl Act {
         settings::url(&self.hosts()[0], self.world.router.port())
     }
 
-    /// Does a step: recorded as started before its effect and as ended after it.
+    async fn perform(&self) -> Result<Option<u32>, Failure> {
+        match (self.phase(), self.task.kind) {
+            (Phase::Broken, _) if self.is_stopped() => Err(Failure::cancelled()),
+            (Phase::Broken, _) => Err(interrupted(self)),
+            (Phase::Committed, _) => deploy::finish(self).await,
+            (_, Kind::Push | Kind::Redeploy) => make_and_deploy(self).await,
+            (_, Kind::Rollback) => deploy::roll_back(self).await,
+            (_, Kind::Delete) => retire::delete(self).await,
+            (_, Kind::Check) => check::check(self).await,
+        }
+    }
+
+    /// Does a step: recorded as started before its effect and as ended after it. One that only
+    /// finishes what was begun is done even when somebody stops the activity.
     ///
     /// # Errors
     /// The step's own, or that it cannot be recorded.
     pub async fn step<T>(
         &self,
-        stage: Stage,
-        name: &str,
+        step: Step,
         effect: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        if self.cancel.is_cancelled() {
+        if self.cancel.is_cancelled() && !step.is_finishing() {
             return Err(Failure::cancelled());
         }
-        self.finishing_step(stage, name, effect).await
-    }
-
-    /// Does a step that is done even when somebody stops the activity: past the commit point
-    /// nothing is left half-way.
-    ///
-    /// # Errors
-    /// The step's own, or that it cannot be recorded.
-    pub async fn finishing_step<T>(
-        &self,
-        stage: Stage,
-        name: &str,
-        effect: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        if self.record == Record::Nothing {
+        if self.states.is_none() {
             return effect.await;
         }
-        let recorder = &self.world.recorder;
-        let number = recorder.step_started(&self.task.id, stage, name).await?;
+        let (recorder, id) = (&self.world.recorder, self.task.id.as_str());
+        let (stage, name) = (step.stage(), step.to_string());
+        let point = |at| fail::point(format_args!("step {} {name}: {at}", stage.word()));
+        point("starting");
+        self.happens(&Event::StepStarted(step))
+            .map_err(|illegal| Failure::host("the order of its steps is wrong", &illegal))?;
+        let number = recorder.step_started(id, stage, &name).await?;
         tracing::debug!(
             WHARF_PROJECT = %self.key().project,
             WHARF_ENVIRONMENT = %self.key().id,
-            WHARF_ACTIVITY = self.task.id,
+            WHARF_ACTIVITY = id,
             WHARF_STAGE = stage.word(),
             WHARF_STEP = name,
             "step started"
         );
+        point("started");
         let done = effect.await;
-        let (result, code) = match &done {
-            Ok(_) => ("succeeded", None),
-            Err(failure) if failure.cancelled => ("cancelled", failure.exit_code),
-            Err(failure) => ("failed", failure.exit_code),
+        point("done");
+        let (outcome, code) = match &done {
+            Ok(_) => (Outcome::Succeeded, None),
+            Err(failure) if failure.cancelled => (Outcome::Cancelled, failure.exit_code),
+            Err(failure) => (Outcome::Failed, failure.exit_code),
         };
-        recorder
-            .step_ended(&self.task.id, number, result, code)
-            .await?;
+        self.happens(&Event::StepEnded(outcome))
+            .map_err(|illegal| Failure::host("the order of its steps is wrong", &illegal))?;
+        let record = || recorder.step_ended(id, number, outcome.word(), code);
+        if self.phase() == Phase::Committed {
+            // Nothing is undone any more, so nothing may fail.
+            insist(id, "a step's end", record).await;
+        } else {
+            record().await?;
+        }
+        point("ended");
         done
+    }
+
+    /// Does work that blocks, which ends early when somebody stops the activity: its argument then
+    /// becomes true.
+    ///
+    /// # Errors
+    /// The work's own, or that it panicked.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce(&AtomicBool) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&stop);
+        let mut working = tokio::task::spawn_blocking(move || work(&seen));
+        let done = tokio::select! {
+            done = &mut working => done,
+            () = self.cancel.cancelled() => {
+                stop.store(true, Ordering::Relaxed);
+                working.await
+            }
+        };
+        done.map_err(|error| Failure::host(what, &error))?
+    }
+
+    /// Takes an event into the state, if it can happen.
+    fn happens(&self, event: &Event) -> Result<(), Illegal> {
+        if let Some(states) = &self.states {
+            let mut state = states.lock().expect("nothing panics while it holds this");
+            *state = state.apply(event)?;
+        }
+        Ok(())
+    }
+
+    fn end(&self, state: State) {
+        let ended = self.happens(&Event::Ended(state));
+        debug_assert_eq!(ended, Ok(()), "an end that contradicts what was done");
+        if let Err(illegal) = ended {
+            tracing::error!(
+                WHARF_ACTIVITY = self.task.id,
+                error = chain(&illegal),
+                "ends"
+            );
+        }
+    }
+
+    fn look<T>(&self, otherwise: T, look: impl Fn(&Deployment) -> T) -> T {
+        match &self.states {
+            Some(states) => look(&states.lock().expect("nothing panics while it holds this")),
+            None => otherwise,
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        self.look(Phase::Working, Deployment::phase)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.look(false, Deployment::is_stopped)
+    }
+
+    /// Whether deploy commands have begun, so that data may have changed.
+    fn is_touched(&self) -> bool {
+        self.look(false, Deployment::is_touched)
+    }
+
+    /// Lets these processes end after the activity has.
+    pub fn replaces(&self, replaced: Replaced) {
+        *self.replaced() = replaced;
+    }
+
+    fn replaced(&self) -> MutexGuard<'_, Replaced> {
+        let replaced = self.replaced.lock();
+        replaced.expect("nothing panics while it holds this")
+    }
+
+    /// How many late commands have begun.
+    pub fn late_commands(&self) -> u32 {
+        self.look(0, Deployment::late_commands)
     }
 
     /// Says what came of a step that prints nothing by itself.
     pub fn did(&self, label: &str, text: impl Into<String>, began: Instant) {
-        self.log.event(Event::StepEnded {
+        self.log.event(event::Event::StepEnded {
             label: label.into(),
             text: text.into(),
             milliseconds: milliseconds(began),
@@ -225,42 +316,21 @@ impl Act {
     }
 }
 
+fn interrupted(act: &Act) -> Failure {
+    Failure::new("interrupted", "Wharf was stopped while deploy commands ran").hint(format!(
+        "see what they did, then: wharf redeploy -e {} (or set deploy.repeatable)",
+        act.key().id
+    ))
+}
+
 /// Since then, as the log counts.
 pub fn milliseconds(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn conclude_success(act: &Act, live: Option<u32>, began: Instant) -> Conclusion {
-    let id = &act.key().id;
-    let was = act.previous.filter(|previous| Some(*previous) != live);
-    let was = was
-        .map(|previous| format!(" (was r{previous})"))
-        .unwrap_or_default();
-    let (verdict, serves) = match (act.task.kind, live) {
-        (Kind::Delete, _) => (
-            format!("{id} is deleted"),
-            format!("{id} serves nothing any more{was}."),
-        ),
-        (Kind::Rollback, Some(live)) => (
-            format!("rolled back to r{live}"),
-            format!("{id} now serves r{live}{was}."),
-        ),
-        (_, Some(live)) => (
-            format!("r{live} is live"),
-            format!("{id} now serves r{live}{was}."),
-        ),
-        (_, None) => (format!("{id} is done"), format!("{id} serves nothing.")),
-    };
-    let mut hints = Vec::new();
-    if matches!(act.task.kind, Kind::Push | Kind::Redeploy) {
-        hints.push(match act.previous {
-            Some(_) => format!("undo with: wharf rollback -e {id}"),
-            None => "see all environments with: wharf environments".into(),
-        });
-    }
-    if act.task.kind == Kind::Rollback {
-        hints.push("data was not touched; the next push deploys the branch's tip again".into());
-    }
+    let (kind, name) = (act.task.kind, act.key().id.as_str());
+    let (verdict, serves) = end::success(kind, name, act.previous, live);
     Conclusion {
         ending: Ending {
             state: State::Succeeded,
@@ -271,11 +341,12 @@ fn conclude_success(act: &Act, live: Option<u32>, began: Instant) -> Conclusion 
             state: State::Succeeded,
             verdict,
             details: vec![],
-            hints,
-            url: live.map(|_| act.url()),
+            hints: end::hints(kind, name, act.previous),
+            url: live.filter(|_| kind != Kind::Check).map(|_| act.url()),
             serves,
             milliseconds: milliseconds(began),
         },
+        replaced: Replaced::default(),
     }
 }
 
@@ -287,15 +358,16 @@ fn conclude_failure(
     began: Instant,
     touched: bool,
 ) -> Conclusion {
+    let failure = failure.or_full();
     let state = if failure.cancelled {
         State::Cancelled
     } else {
         State::Failed
     };
     let changed = if touched {
-        "deploy commands may have changed its data."
+        end::TOUCHED
     } else {
-        "nothing was changed."
+        end::UNTOUCHED
     };
     Conclusion {
         ended: Ended {
@@ -304,7 +376,7 @@ fn conclude_failure(
             details: failure.details,
             hints: failure.reason.hint.iter().cloned().collect(),
             url: None,
-            serves: serves(environment, previous, changed),
+            serves: end::serves(environment, previous, changed),
             milliseconds: milliseconds(began),
         },
         ending: Ending {
@@ -312,14 +384,7 @@ fn conclude_failure(
             reason: Some(failure.reason),
             live_after: previous,
         },
-    }
-}
-
-/// The last line of what did not succeed.
-pub fn serves(environment: &str, live: Option<u32>, changed: &str) -> String {
-    match live {
-        Some(live) => format!("{environment} still serves r{live}; {changed}"),
-        None => format!("{environment} serves nothing yet; {changed}"),
+        replaced: Replaced::default(),
     }
 }
 
@@ -337,7 +402,7 @@ pub fn never_began(
             details: vec![],
             hints: reason.hint.iter().cloned().collect(),
             url: None,
-            serves: serves(environment, live, "nothing was changed."),
+            serves: end::serves(environment, live, end::UNTOUCHED),
             milliseconds: 0,
         },
         ending: Ending {
@@ -345,5 +410,6 @@ pub fn never_began(
             reason: Some(reason),
             live_after: live,
         },
+        replaced: Replaced::default(),
     }
 }

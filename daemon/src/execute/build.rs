@@ -5,20 +5,24 @@ use std::time::Instant;
 
 use wharf_config::application::{self, Application};
 use wharf_config::files::Files;
-use wharf_wire::event::{Event, Stage};
+use wharf_wire::event::Event;
 
 use super::activity::Act;
-use super::checkout::checkout;
+use super::checkout::{CheckoutError, checkout};
 use super::command::{self, Command};
 use super::failure::Failure;
 use super::freeze::{self, Freeze, FreezeError, MountKind, MountPoint};
 use super::slug_key::{FORMAT, Ingredients, SlugKey, explain};
 use super::variables::{self, CACHE};
+use super::world::World;
 use super::{repository, runtime, source};
 use crate::disk;
+use crate::plan::step::Step;
 use crate::report;
 use crate::run::sandbox::{Access, Bind, HOME, Sandbox};
 use crate::settings;
+use crate::store::StoreError;
+use crate::store::environment::EnvironmentKey;
 use crate::store::slug::SlugRecord;
 
 /// At most this many files, links and directories in a slug.
@@ -66,7 +70,7 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
         () = act.cancel.cancelled() => return Err(Failure::cancelled()),
     };
     if !act.task.rebuild
-        && let Some(slug) = usable(act, &base).await?
+        && let Some(slug) = usable(&act.world, &base).await?
     {
         act.world
             .recorder
@@ -119,8 +123,21 @@ async fn ingredients(act: &Act, commit: &str) -> Result<(Application, Ingredient
     .map_err(|error| Failure::host("cannot read the repository", &error))?
     .map_err(|error| Failure::host("cannot read the repository", &error))?;
     let application = read(&files)?;
-    let runtimes = runtime::of(&act.world.runtimes, &application).await?;
-    let ingredients = Ingredients {
+    let ingredients = weigh(&act.world, &application, tree, act.trust_domain()).await?;
+    Ok((application, ingredients))
+}
+
+/// What would go into a slug of this tree.
+///
+/// # Errors
+/// That the host has not the runtime.
+pub async fn weigh(
+    world: &World,
+    application: &Application,
+    tree: String,
+    trust_domain: &str,
+) -> Result<Ingredients, Failure> {
+    Ok(Ingredients {
         format: FORMAT,
         tree,
         steps: application
@@ -130,11 +147,10 @@ async fn ingredients(act: &Act, commit: &str) -> Result<(Application, Ingredient
             .map(|step| step.run.clone())
             .collect(),
         mounts: application.mounts.keys().map(ToString::to_string).collect(),
-        runtimes,
-        variables: variables::for_key(&application),
-        trust_domain: act.trust_domain().to_owned(),
-    };
-    Ok((application, ingredients))
+        runtimes: runtime::of(&world.runtimes, application).await?,
+        variables: variables::for_key(application),
+        trust_domain: trust_domain.to_owned(),
+    })
 }
 
 fn read(files: &Files) -> Result<Application, Failure> {
@@ -146,10 +162,41 @@ fn read(files: &Files) -> Result<Application, Failure> {
 }
 
 /// The newest slug of these ingredients, if it is recorded and its directory stands.
-async fn usable(act: &Act, base: &SlugKey) -> Result<Option<SlugKey>, Failure> {
-    let record = act.world.recorder.newest_slug(base.as_str()).await?;
+///
+/// # Errors
+/// The store's.
+pub async fn usable(world: &World, base: &SlugKey) -> Result<Option<SlugKey>, StoreError> {
+    let record = world.recorder.newest_slug(base.as_str()).await?;
     let key = record.and_then(|record| SlugKey::parse(&record.key).ok());
-    Ok(key.filter(|key| act.world.paths.slugs().join(key.as_str()).is_dir()))
+    Ok(key.filter(|key| world.paths.slugs().join(key.as_str()).is_dir()))
+}
+
+/// What the slug of a release was made of; none where nobody knows any more.
+///
+/// # Errors
+/// The store's.
+pub async fn ingredients_of(
+    world: &World,
+    key: &EnvironmentKey,
+    release: u32,
+) -> Result<Option<Ingredients>, StoreError> {
+    let Some(release) = world.recorder.release(key, release).await? else {
+        return Ok(None);
+    };
+    let slug = world.recorder.slug(&release.slug).await?;
+    Ok(slug.and_then(|slug| serde_json::from_str(&slug.ingredients).ok()))
+}
+
+/// Says why a slug of `old` is not used for `new`; `files` differ between their trees, as far as
+/// known.
+pub fn why(old: &Ingredients, new: &Ingredients, files: Option<u64>) -> Vec<String> {
+    let mut why = explain(old, new);
+    if let Some(tree) = why.iter_mut().find(|reason| *reason == "tree changed")
+        && let Some(files) = files
+    {
+        *tree = format!("tree changed ({})", report::count(files, "file"));
+    }
+    why
 }
 
 /// Says when the other trust domain has built the same: its result is not taken over.
@@ -162,7 +209,7 @@ async fn say_border(act: &Act, ingredients: &Ingredients) -> Result<(), Failure>
         trust_domain: other.to_owned(),
         ..ingredients.clone()
     };
-    if usable(act, &elsewhere.key()).await?.is_some() {
+    if usable(&act.world, &elsewhere.key()).await?.is_some() {
         let own = act.trust_domain();
         let text = format!("built again: {own} branches use no slug of {other} ones");
         act.log.event(Event::StepStarted {
@@ -175,26 +222,17 @@ async fn say_border(act: &Act, ingredients: &Ingredients) -> Result<(), Failure>
 
 /// Says why the serving release's slug is not used again.
 async fn say_why(act: &Act, new: &Ingredients, slug: &SlugKey) -> Result<(), Failure> {
-    let recorder = &act.world.recorder;
     let Some(live) = act.previous else {
         return Ok(());
     };
-    let Some(release) = recorder.release(act.key(), live).await? else {
+    let Some(old) = ingredients_of(&act.world, act.key(), live).await? else {
         return Ok(());
     };
-    let Some(record) = recorder.slug(&release.slug).await? else {
-        return Ok(());
+    let files = match old.tree == new.tree {
+        true => None,
+        false => changed_files(act, &old.tree, &new.tree).await,
     };
-    let Ok(old) = serde_json::from_str::<Ingredients>(&record.ingredients) else {
-        return Ok(());
-    };
-    let mut why = explain(&old, new);
-    if old.tree != new.tree
-        && let Some(tree) = why.iter_mut().find(|reason| *reason == "tree changed")
-        && let Some(files) = changed_files(act, &old.tree, &new.tree).await
-    {
-        *tree = format!("tree changed ({})", report::count(files, "file"));
-    }
+    let mut why = why(&old, new, files);
     if act.task.rebuild {
         why.push("--rebuild was asked for".into());
     }
@@ -225,18 +263,23 @@ async fn make(
     commit: &str,
 ) -> Result<(), Failure> {
     let work = act.world.paths.build(&act.task.id);
-    act.step(Stage::Build, "checkout", check_out(act, commit, &work))
+    act.step(Step::Checkout, check_out(act, commit, &work))
         .await?;
+    let cache = act.world.paths.cache(&act.project.name, act.trust_domain());
+    let _in_use = act
+        .world
+        .caches
+        .hold(&cache)
+        .map_err(|error| Failure::host("cannot make the build cache", &error))?;
     let sandbox = sandbox(act, application, &work)?;
     let steps = &application.build.steps;
     for (index, step) in steps.iter().enumerate() {
-        let number = index + 1;
+        let number = u32::try_from(index + 1).expect("configuration is bounded");
         command::run(
             act,
             Command {
-                stage: Stage::Build,
                 label: "build",
-                step: format!("build {number}"),
+                step: Step::Build(number),
                 name: &step.name,
                 text: &step.run,
                 sandbox: sandbox.clone(),
@@ -249,8 +292,7 @@ async fn make(
         .await?;
     }
     act.step(
-        Stage::Build,
-        "freeze",
+        Step::Freeze,
         freeze(act, application, ingredients, slug, &work),
     )
     .await
@@ -263,10 +305,13 @@ async fn check_out(act: &Act, commit: &str, work: &Path) -> Result<(), Failure> 
         commit.to_owned(),
         work.to_owned(),
     );
-    let checked = tokio::task::spawn_blocking(move || {
+    let checked = act.blocking("the checkout", move |stop| {
         // What an earlier attempt left is worth nothing.
         disk::remove_tree(&work).map_err(|error| Failure::host("cannot make room", &error))?;
-        checkout(&repository, &commit, &work).map_err(|error| {
+        checkout(&repository, &commit, &work, stop).map_err(|error| {
+            if matches!(error, CheckoutError::Stopped) {
+                return Failure::cancelled();
+            }
             let hint = error.hint().map(str::to_owned);
             let failure = Failure::new("checkout-failed", super::failure::chain(&error));
             match hint {
@@ -274,9 +319,8 @@ async fn check_out(act: &Act, commit: &str, work: &Path) -> Result<(), Failure> 
                 None => failure,
             }
         })
-    })
-    .await
-    .map_err(|error| Failure::host("the checkout ended", &error))??;
+    });
+    let checked = checked.await?;
     for note in &checked.notes {
         act.log.event(Event::Warning { text: note.clone() });
     }
@@ -329,28 +373,30 @@ async fn freeze(
             kind: MountKind::Guess,
         })
         .collect();
-    let frozen = tokio::task::spawn_blocking(move || {
+    let frozen = act.blocking("the freeze", move |stop| {
         // A directory of that name is unrecorded: what a death between rename and record left.
         let old = store.join(key.as_str());
         if old.exists() {
-            disk::remove_tree(&old).map_err(FreezeError::Disk)?;
+            disk::remove_tree(&old)
+                .map_err(|error| Failure::host("cannot remove a half slug", &error))?;
         }
-        freeze::freeze(&Freeze {
+        let frozen = freeze::freeze(&Freeze {
             built: &work,
             store: &store,
             key: &key,
             mount_points: &mount_points,
             max_entries: MAX_ENTRIES,
             max_bytes: MAX_BYTES,
+            stop,
+        });
+        frozen.map_err(|error| match error {
+            FreezeError::Stopped => Failure::cancelled(),
+            FreezeError::Disk(error) => Failure::host("cannot store the slug", &error),
+            other => Failure::new("slug-refused", super::failure::chain(&other))
+                .hint("a slug holds regular files, directories and links only"),
         })
-    })
-    .await
-    .map_err(|error| Failure::host("the freeze ended", &error))?
-    .map_err(|error| match error {
-        FreezeError::Disk(error) => Failure::host("cannot store the slug", &error),
-        other => Failure::new("slug-refused", super::failure::chain(&other))
-            .hint("a slug holds regular files, directories and links only"),
-    })?;
+    });
+    let frozen = frozen.await?;
     for note in &frozen.notes {
         act.log.event(Event::Warning { text: note.clone() });
     }

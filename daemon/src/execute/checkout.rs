@@ -8,7 +8,7 @@ mod tests;
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use gix::worktree::stack::state::attributes::Source;
@@ -77,6 +77,9 @@ pub enum CheckoutError {
     /// gix could not write it.
     #[error("cannot write the work tree")]
     Write(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Somebody wanted it to end.
+    #[error("the checkout was stopped")]
+    Stopped,
     /// Files that could not be written.
     #[error("cannot write {path} of the work tree")]
     File {
@@ -111,11 +114,16 @@ impl CheckoutError {
 
 /// Checks a commit out into `into`, which does not exist yet, below a directory that does.
 ///
-/// Durable only after a later [`crate::disk::sync_filesystem`].
+/// Durable only after a later [`crate::disk::sync_filesystem`]. Ends early when `stop` becomes true.
 ///
 /// # Errors
 /// [`CheckoutError`]; what was written by then stays, for the caller to remove.
-pub fn checkout(repository: &Path, commit: &str, into: &Path) -> Result<Checked, CheckoutError> {
+pub fn checkout(
+    repository: &Path,
+    commit: &str,
+    into: &Path,
+    stop: &AtomicBool,
+) -> Result<Checked, CheckoutError> {
     let mut repository = repository::open(repository)?;
     repository.object_cache_size_if_unset(OBJECT_CACHE);
     let tree = repository::commit(&repository, commit)?
@@ -134,7 +142,7 @@ pub fn checkout(repository: &Path, commit: &str, into: &Path) -> Result<Checked,
         io::ErrorKind::AlreadyExists => CheckoutError::NotFresh(into.into()),
         _ => disk::at("create", into)(error).into(),
     })?;
-    write(&repository, &mut index, into)?;
+    write(&repository, &mut index, into, stop)?;
     Ok(Checked {
         tree: tree.to_string(),
         files: survey.files - plan.left_out,
@@ -147,6 +155,7 @@ fn write(
     repository: &gix::Repository,
     index: &mut gix::index::File,
     into: &Path,
+    stop: &AtomicBool,
 ) -> Result<(), CheckoutError> {
     let failed = |error: gix::Error| CheckoutError::Write(error.into());
     let mut options = repository
@@ -169,10 +178,13 @@ fn write(
         objects,
         &gix::progress::Discard,
         &gix::progress::Discard,
-        &AtomicBool::new(false),
+        stop,
         options,
-    )
-    .map_err(failed)?;
+    );
+    if stop.load(Ordering::Relaxed) {
+        return Err(CheckoutError::Stopped);
+    }
+    let outcome = outcome.map_err(failed)?;
     let lossy = |path: &gix::bstr::BString| path.to_string();
     if let Some(record) = outcome.errors.into_iter().next() {
         return Err(CheckoutError::File {

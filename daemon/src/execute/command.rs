@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use wharf_wire::event::{Event, Stage};
+use wharf_wire::event::Event;
 
 use super::activity::{Act, milliseconds};
 use super::failure::Failure;
+use crate::plan::step::Step;
 use crate::report;
 use crate::run::job::{self, Job, JobId};
 use crate::run::mask::Mask;
@@ -22,12 +23,10 @@ pub const LAST: usize = 30;
 /// What to run.
 #[derive(Debug)]
 pub struct Command<'a> {
-    /// Which stage it belongs to.
-    pub stage: Stage,
     /// The column on the left.
     pub label: &'a str,
-    /// The step's name in the record; unique in the activity.
-    pub step: String,
+    /// Its step in the record.
+    pub step: Step,
     /// What people read.
     pub name: &'a str,
     /// The user's own text.
@@ -49,8 +48,8 @@ pub struct Command<'a> {
 /// # Errors
 /// That it failed, with its last lines; that it was stopped; that it could not be run.
 pub async fn run(act: &Act, command: Command<'_>) -> Result<(), Failure> {
-    let (stage, step) = (command.stage, command.step.clone());
-    act.step(stage, &step, execute(act, command)).await
+    let step = command.step.clone();
+    act.step(step, execute(act, command)).await
 }
 
 async fn execute(act: &Act, command: Command<'_>) -> Result<(), Failure> {
@@ -59,7 +58,11 @@ async fn execute(act: &Act, command: Command<'_>) -> Result<(), Failure> {
         label: command.label.into(),
         text: command.name.into(),
     });
-    let id = format!("{}.{}", act.task.id, command.step.replace(' ', "-"));
+    let id = format!(
+        "{}.{}",
+        act.task.id,
+        command.step.to_string().replace(' ', "-")
+    );
     let id = JobId::parse(&id).expect("activity ids and step names are safe");
     let job = Job {
         id: id.clone(),
@@ -98,6 +101,12 @@ async fn execute(act: &Act, command: Command<'_>) -> Result<(), Failure> {
                 .lines()
                 .map(|line| format!("{}{line}", report::TOOL));
             let message = format!("{} ({}), {why}", command.failed, command.name);
+            // Asked before anything of the step is tidied up.
+            let state = act.world.paths.state();
+            if tokio::task::block_in_place(|| crate::disk::is_full(&state)) {
+                let message = format!("the host's disk is full: {message}");
+                return Err(Failure::full(message).details(details).exit_code(code));
+            }
             let failure = Failure::new(command.code, message)
                 .details(details)
                 .exit_code(code);

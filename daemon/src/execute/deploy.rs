@@ -1,28 +1,30 @@
 //! The deploy stage: release, deploy commands, processes beside the old ones, switch, drain.
 //!
 //! In one paragraph: the release is recorded; its deploy commands run; its processes start beside
-//! the old ones and must be healthy; the route is written, which is the commit point; the old
-//! processes are drained and stopped; late commands run. Until the route is written every failure
+//! the old ones and must be healthy; the route is written, which is the commit point; late commands
+//! run; the old processes are drained and stopped when all that is said. Until the route is written every failure
 //! leaves the old release serving.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use wharf_config::application::{Application, Step};
-use wharf_wire::event::{Event, Stage};
+use wharf_config::application::{self, Application};
+use wharf_wire::event::Event;
+use wharf_wire::outcome::Kind;
 
 use super::activity::Act;
 use super::build::Built;
 use super::command::{self, Command};
 use super::failure::Failure;
 use super::launch::{self, Launched};
+use super::replaced::Replaced;
 use super::route::{self, Target};
 use super::slug_key::SlugKey;
-use super::{retire, variables};
+use super::{housekeeping, retire, variables};
 use crate::disk;
-use crate::plan::recovery::DEPLOY_COMMAND;
+use crate::plan::step::Step;
 use crate::run::sandbox::{APP, Access, Bind, Sandbox};
+use crate::store::insist::insist;
 use crate::store::now;
 use crate::store::process::ProcessRecord;
 use crate::store::release::{ReleaseRecord, ReleaseState};
@@ -40,17 +42,35 @@ pub async fn deploy(act: &Act, built: Built) -> Result<u32, Failure> {
     match serve(act, &release, CommandUse::Run).await {
         Ok(()) => {}
         Err(failure) => {
-            let state = ReleaseState::Failed;
-            act.world
-                .recorder
-                .set_release(act.key(), number, state)
-                .await?;
+            give_up(act, number).await;
             return Err(failure);
         }
     }
     after(act, &release).await;
-    retire::prune(act).await;
+    housekeeping::after(act).await;
     Ok(number)
+}
+
+/// Does what comes after the commit point of a deployment that the last daemon did not end.
+///
+/// # Errors
+/// That what serves cannot be recorded.
+pub async fn finish(act: &Act) -> Result<Option<u32>, Failure> {
+    let (key, recorder) = (act.key(), &act.world.recorder);
+    let number = act.task.release.expect("routed only with a release");
+    recorder
+        .set_release(key, number, ReleaseState::Ready)
+        .await?;
+    recorder.set_live(key, Some(number)).await?;
+    let mut processes = retire::processes(act).await?;
+    processes.retain(|process| process.release == number);
+    launch::confirm(&act.world, &processes).await;
+    let release = recorder.release(key, number).await?;
+    if let Some(release) = release.filter(|_| act.task.kind != Kind::Rollback) {
+        after(act, &release).await;
+        housekeeping::after(act).await;
+    }
+    Ok(Some(number))
 }
 
 /// Makes an earlier release serve again; returns its number.
@@ -92,18 +112,14 @@ async fn serve(act: &Act, release: &ReleaseRecord, commands: CommandUse) -> Resu
         run_commands(act, release, &sandbox).await?;
     }
     let old = retire::processes(act).await?;
-    let old_upstream = route::read(&act.world.paths, act.key()).and_then(|route| route.upstream);
-    let launched = launch::launch(act, &release.application, release.number, &sandbox).await?;
+    let route = route::read(&act.world.paths, act.key());
+    let launched = launch::launch(act, release, &sandbox, &old).await?;
     target.upstream = launched.upstream.clone();
     let progress = route::Progress::default();
     let switch = route::switch(act, target, &progress);
-    if let Err(failure) = act.step(Stage::Deploy, "route", switch).await {
-        if !progress.is_committed() {
-            launch::stop(act, &launched.processes, launch::GRACE).await?;
-            return Err(failure);
-        }
-        // It serves. The next daemon takes the record from the table.
-        tracing::error!(error = failure.reason.message, "the switch is not recorded");
+    if let Err(failure) = act.step(Step::Route, switch).await {
+        launch::stop(act, &launched.processes).await?;
+        return Err(failure);
     }
     // Past the commit point: nothing below may fail the activity.
     for process in &launched.processes {
@@ -116,19 +132,29 @@ async fn serve(act: &Act, release: &ReleaseRecord, commands: CommandUse) -> Resu
             );
         }
     }
-    if progress.is_followed() {
-        retire::drain_and_stop(act, old, old_upstream, &launched).await;
-    } else {
+    if !progress.is_followed() {
         // Requests may still go to the old processes; the next deployment ends them.
         let text = "the router does not answer: the old release may be seen until it does";
         act.log.event(Event::Warning { text: text.into() });
+        return Ok(());
+    }
+    match Replaced::by(act, release.number, &launched, old, route).await {
+        Ok(replaced) => act.replaces(replaced),
+        Err(failure) => tracing::warn!(error = failure.reason.message, "old processes stay"),
     }
     Ok(())
 }
 
+/// Records that a release will never serve.
+async fn give_up(act: &Act, release: u32) {
+    let (recorder, failed) = (&act.world.recorder, ReleaseState::Failed);
+    let record = || recorder.set_release(act.key(), release, failed);
+    insist(&act.task.id, "that its release failed", record).await;
+}
+
 async fn make_release(act: &Act, built: Built) -> Result<ReleaseRecord, Failure> {
     let began = Instant::now();
-    act.step(Stage::Deploy, "release", async {
+    act.step(Step::Release, async {
         let record = ReleaseRecord {
             number: 0,
             state: ReleaseState::Making,
@@ -140,7 +166,10 @@ async fn make_release(act: &Act, built: Built) -> Result<ReleaseRecord, Failure>
             created: now(),
         };
         let record = act.world.recorder.make_release(act.key(), record).await?;
-        tokio::task::block_in_place(|| make_directories(act, &record))?;
+        if let Err(failure) = tokio::task::block_in_place(|| make_directories(act, &record)) {
+            give_up(act, record.number).await;
+            return Err(failure);
+        }
         let text = match record.application.mounts.len() {
             0 => format!("r{}", record.number),
             1 => format!("r{}, 1 mount", record.number),
@@ -154,10 +183,10 @@ async fn make_release(act: &Act, built: Built) -> Result<ReleaseRecord, Failure>
 
 /// The release's directory, with its record for an operator's eyes, and its mounts.
 fn make_directories(act: &Act, release: &ReleaseRecord) -> Result<(), Failure> {
-    let disk_failure = |error: std::io::Error| Failure::host("cannot make the release", &error);
+    let disk_failure = |error: disk::DiskError| Failure::host("cannot make the release", &error);
     let paths = &act.world.paths;
     let directory = paths.release(&act.project.name, &act.key().id, release.number);
-    std::fs::create_dir_all(&directory).map_err(disk_failure)?;
+    disk::make_directory(&directory).map_err(disk_failure)?;
     let slug = paths.slugs().join(&release.slug);
     for path in release.application.mounts.keys() {
         let mount = paths.mount(&act.project.name, &act.key().id, path);
@@ -166,11 +195,11 @@ fn make_directories(act: &Act, release: &ReleaseRecord) -> Result<(), Failure> {
         }
         // As the freeze made the mount point, so the mount: a file or a directory.
         if slug.join(path.as_path()).is_file() {
-            std::fs::create_dir_all(mount.parent().expect("below the mounts"))
-                .and_then(|()| std::fs::File::create_new(&mount).map(drop))
+            disk::make_directory(mount.parent().expect("below the mounts"))
+                .and_then(|()| disk::atomic_write(&mount, b"", 0o644))
                 .map_err(disk_failure)?;
         } else {
-            std::fs::create_dir_all(&mount).map_err(disk_failure)?;
+            disk::make_directory(&mount).map_err(disk_failure)?;
         }
     }
     let record = serde_json::json!({
@@ -220,50 +249,47 @@ async fn run_commands(
 ) -> Result<(), Failure> {
     let steps = &release.application.deploy.run;
     for (index, step) in steps.iter().enumerate() {
-        let number = index + 1;
-        act.touched.store(true, Ordering::Relaxed);
+        let number = number(index);
         let failed = format!("deploy failed in command {number} of {}", steps.len());
-        let step_name = format!("{DEPLOY_COMMAND}{number}");
-        let stage = Stage::Deploy;
-        let command = command_of(
-            act,
-            stage,
-            "deploy",
-            step_name,
-            step,
-            sandbox.clone(),
-            failed,
-        );
+        let record = Step::Command(number);
+        let command = command_of(act, "deploy", record, step, sandbox.clone(), failed);
         command::run(act, command).await?;
     }
-    Ok(())
+    keep_what_they_wrote(act, steps.len()).await
 }
 
-/// The late commands: the site already serves, so their failure is a warning.
+/// Makes durable what commands wrote into the mounts: they do not run again for this release, so a
+/// power cut may not take it back once the release serves.
+async fn keep_what_they_wrote(act: &Act, commands: usize) -> Result<(), Failure> {
+    if commands == 0 {
+        return Ok(());
+    }
+    let state = act.world.paths.state();
+    tokio::task::spawn_blocking(move || disk::sync_filesystem(&state))
+        .await
+        .expect("syncing does not panic")
+        .map_err(|error| Failure::host("what the commands wrote may not last", &error))
+}
+
+/// The late commands that have not begun yet: the site already serves, so their failure is a
+/// warning.
 async fn after(act: &Act, release: &ReleaseRecord) {
     let steps = &release.application.deploy.after;
-    if steps.is_empty() {
+    let begun = act.late_commands();
+    let left = steps.iter().enumerate().skip(begun as usize);
+    if left.len() == 0 {
         return;
     }
     let done = async {
         let sandbox = sandbox(act, release).await?;
-        for (index, step) in steps.iter().enumerate() {
-            let number = index + 1;
+        for (index, step) in left {
+            let number = number(index);
             let failed = format!("late command {number} of {} failed", steps.len());
-            let step_name = format!("after {number}");
-            let stage = Stage::PostDeploy;
-            let command = command_of(
-                act,
-                stage,
-                "after",
-                step_name,
-                step,
-                sandbox.clone(),
-                failed,
-            );
+            let record = Step::After(number);
+            let command = command_of(act, "after", record, step, sandbox.clone(), failed);
             command::run(act, command).await?;
         }
-        Ok::<_, Failure>(())
+        keep_what_they_wrote(act, steps.len()).await
     };
     if let Err(failure) = done.await {
         let text = format!(
@@ -279,19 +305,22 @@ async fn after(act: &Act, release: &ReleaseRecord) {
     }
 }
 
+/// A step's number in the record.
+fn number(index: usize) -> u32 {
+    u32::try_from(index + 1).expect("configuration is bounded")
+}
+
 fn command_of<'a>(
     act: &Act,
-    stage: Stage,
     label: &'a str,
-    step_name: String,
-    step: &'a Step,
+    record: Step,
+    step: &'a application::Step,
     sandbox: Sandbox,
     failed: String,
 ) -> Command<'a> {
     Command {
-        stage,
         label,
-        step: step_name,
+        step: record,
         name: &step.name,
         text: &step.run,
         sandbox,
@@ -316,7 +345,14 @@ fn target(act: &Act, release: &ReleaseRecord) -> Result<Target, Failure> {
 
 /// The directory of static files in the slug, every link in its path resolved: one that leads out
 /// of the slug would publish the host's files.
-fn public(act: &Act, application: &Application, slug: &str) -> Result<Option<PathBuf>, Failure> {
+///
+/// # Errors
+/// That it is not there, or leads out of the slug.
+pub fn public(
+    act: &Act,
+    application: &Application,
+    slug: &str,
+) -> Result<Option<PathBuf>, Failure> {
     let Some(public) = &application.public else {
         return Ok(None);
     };
@@ -348,16 +384,17 @@ pub async fn restore(
 ) -> Result<Launched, Failure> {
     let mut target = target(act, release)?;
     let sandbox = sandbox(act, release).await?;
-    let mut missing = release.application.clone();
+    let mut missing = release.clone();
     for record in present {
-        missing
+        let application = &mut missing.application;
+        application
             .workers
             .retain(|name, _| name.as_str() != record.name);
         if record.name == launch::WEB {
-            missing.web = None;
+            application.web = None;
         }
     }
-    let launched = launch::launch(act, &missing, release.number, &sandbox).await?;
+    let launched = launch::launch(act, &missing, &sandbox, &[]).await?;
     for process in &launched.processes {
         if process.record.name != launch::WEB {
             process
@@ -368,7 +405,7 @@ pub async fn restore(
         }
     }
     // A web process that lived on is routed as it was.
-    if missing.web.is_some() {
+    if missing.application.web.is_some() {
         target.upstream = launched.upstream.clone();
         route::write(act, target).await?;
         route::confirm(act)

@@ -62,6 +62,36 @@ impl Failure {
         self
     }
 
+    /// There is no room left on the host's disk.
+    pub fn full(message: impl Into<String>) -> Failure {
+        Failure::new("disk-full", message)
+            .hint("the host's operator must make room; then: wharf redeploy")
+    }
+
+    /// Itself, or that the disk is full where that is why: whatever failed for want of room says so
+    /// in the system's words, also where a library made a text of them.
+    #[must_use]
+    pub fn or_full(self) -> Failure {
+        let message = &self.reason.message;
+        let said = StoreError::Full.to_string();
+        let full = if message.contains(&said) {
+            Failure::full(message)
+        } else if ["(os error 28)", "(os error 122)"]
+            .iter()
+            .any(|error| message.contains(error))
+        {
+            // ENOSPC and EDQUOT.
+            Failure::full(format!("{said}: {message}"))
+        } else {
+            return self;
+        };
+        Failure {
+            details: self.details,
+            exit_code: self.exit_code,
+            ..full
+        }
+    }
+
     /// Something of the host's own failed: named whole, with its causes.
     pub fn host(what: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
         Failure::new("host", format!("{what}: {}", chain(error)))
@@ -88,4 +118,24 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_for_want_of_room_says_so() {
+        let message = "cannot write a/b: No space left on device (os error 28)";
+        let full = Failure::new("checkout-failed", message).or_full();
+        assert_eq!(full.reason.code, "disk-full");
+        let said = "the host's disk is full: cannot write a/b: No space left";
+        assert!(full.reason.message.starts_with(said), "{full:?}");
+        let record = Failure::from(StoreError::Full).or_full();
+        let said = "cannot record: the host's disk is full";
+        assert_eq!(record.reason.message, said);
+        assert_eq!(record.reason.code, "disk-full");
+        let other = Failure::new("crashed", "it ended").or_full();
+        assert_eq!(other.reason.code, "crashed");
+    }
 }

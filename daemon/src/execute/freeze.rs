@@ -9,6 +9,7 @@ use std::{
     fs, io,
     os::{fd::OwnedFd, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
 };
 
 use rustix::fs::{Mode, OFlags};
@@ -31,6 +32,8 @@ pub struct Freeze<'a> {
     pub max_entries: u64,
     /// The most bytes of content.
     pub max_bytes: u64,
+    /// Becomes true when somebody wants it to end.
+    pub stop: &'a AtomicBool,
 }
 
 /// A place in the slug that a mount will cover.
@@ -90,6 +93,9 @@ pub enum FreezeError {
         /// Of what.
         unit: &'static str,
     },
+    /// Somebody wanted it to end.
+    #[error("the freeze was stopped")]
+    Stopped,
     /// A mount point that cannot be made.
     #[error("cannot make the mount point {path}: {why}")]
     MountPoint {
@@ -117,7 +123,7 @@ pub fn freeze(job: &Freeze<'_>) -> Result<Frozen, FreezeError> {
     for point in job.mount_points {
         notes.extend(mount_points::make(&top, point)?);
     }
-    let counted = walk::walk(&top, job.built, job.max_entries, job.max_bytes)?;
+    let counted = walk::walk(&top, job)?;
     notes.extend(counted.notes);
 
     // Content first, then the name: a power cut leaves no half of a slug under its key.

@@ -4,12 +4,13 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use wharf_config::application::Application;
-use wharf_wire::event::Stage;
 use wharf_wire::route::Upstream;
 
 use super::activity::Act;
 use super::failure::Failure;
 use super::health::{self, Candidates};
+use super::replaced;
+use crate::plan::step::Step;
 use crate::report;
 use crate::run::job::{self, Backoff, Job, JobId};
 use crate::run::keeper::{Ended, State};
@@ -18,6 +19,7 @@ use crate::run::mask::Mask;
 use crate::run::output::{Sink, Tail};
 use crate::run::sandbox::{Access, Bind, Sandbox};
 use crate::store::process::ProcessRecord;
+use crate::store::release::ReleaseRecord;
 
 /// The name of the process that answers requests.
 pub const WEB: &str = "web";
@@ -29,6 +31,10 @@ const PORTS: std::ops::Range<u16> = 20_000..30_000;
 pub const GRACE: Duration = Duration::from_secs(10);
 /// How long a process that never served may take to end.
 const SHORT_GRACE: Duration = Duration::from_secs(2);
+/// The same when somebody cancelled: all of it is gone within a second.
+const CANCELLED: Duration = Duration::from_millis(300);
+/// How long a warm release may take to answer before a new process is started.
+const WARM: Duration = Duration::from_millis(500);
 
 /// The processes that were started, and where the web process listens.
 #[derive(Debug)]
@@ -49,25 +55,26 @@ pub struct Process {
 }
 
 /// Starts every process of a release and waits until the web process is healthy. When this fails,
-/// everything that it started is stopped again.
+/// everything that it started is stopped again. A web process of this release that is among `old`
+/// and still good is used again: it was kept warm.
 ///
 /// # Errors
 /// What the pusher should read, with the process's own output.
 pub async fn launch(
     act: &Act,
-    application: &Application,
-    release: u32,
+    release: &ReleaseRecord,
     sandbox: &Sandbox,
+    old: &[ProcessRecord],
 ) -> Result<Launched, Failure> {
     let mut launched = Launched {
         processes: Vec::new(),
         upstream: None,
     };
-    let done = start_all(act, application, release, sandbox, &mut launched).await;
+    let done = start_all(act, release, sandbox, old, &mut launched).await;
     match done {
         Ok(()) => Ok(launched),
         Err(failure) => {
-            stop(act, &launched.processes, SHORT_GRACE).await?;
+            stop(act, &launched.processes).await?;
             Err(failure)
         }
     }
@@ -75,23 +82,61 @@ pub async fn launch(
 
 async fn start_all(
     act: &Act,
-    application: &Application,
-    release: u32,
+    release: &ReleaseRecord,
     sandbox: &Sandbox,
+    old: &[ProcessRecord],
     launched: &mut Launched,
 ) -> Result<(), Failure> {
+    let (application, number) = (&release.application, release.number);
     if let Some(web) = &application.web {
-        let process = start(act, release, WEB, &web.start, sandbox).await?;
+        let warm = warm(act, release, old).await;
+        let process = match warm {
+            Some(process) => process,
+            None => start(act, number, WEB, &web.start, sandbox).await?,
+        };
         launched.processes.push(process);
         let process = launched.processes.last().expect("just pushed");
         let health = healthy(act, application, process);
-        launched.upstream = Some(act.step(Stage::Deploy, "health", health).await?);
+        launched.upstream = Some(act.step(Step::Health, health).await?);
     }
     for (name, worker) in &application.workers {
-        let process = start(act, release, name.as_str(), &worker.start, sandbox).await?;
+        let process = start(act, number, name.as_str(), &worker.start, sandbox).await?;
         launched.processes.push(process);
     }
     Ok(())
+}
+
+/// The web process of this release that was kept warm, if it is still good.
+async fn warm(act: &Act, release: &ReleaseRecord, old: &[ProcessRecord]) -> Option<Process> {
+    // Any other is on its way out.
+    let kept = replaced::warm(&act.world, act.key(), act.previous).await;
+    let kept = kept.is_ok_and(|warm| warm.contains(&release.number));
+    let record = old
+        .iter()
+        .find(|record| kept && record.name == WEB && record.release == release.number)?;
+    let id = JobId::parse(&record.instance).ok()?;
+    let keeper = act.world.keepers.connect(&id).await.ok()?;
+    let socket = act.world.paths.socket(&record.instance);
+    let candidates = Candidates {
+        port: record.port,
+        socket: &socket,
+    };
+    let (mut last, path) = (
+        String::new(),
+        release.application.deploy.health.path.as_deref(),
+    );
+    let answers = health::wait(&candidates, path, &mut last);
+    if tokio::time::timeout(WARM, answers).await.is_err() {
+        tracing::warn!(
+            instance = record.instance,
+            last,
+            "a warm release is not good"
+        );
+        return None;
+    }
+    act.did("start", "its web process was kept warm", Instant::now());
+    let record = record.clone();
+    Some(Process { record, keeper })
 }
 
 async fn start(
@@ -102,17 +147,16 @@ async fn start(
     sandbox: &Sandbox,
 ) -> Result<Process, Failure> {
     let step = if name == WEB {
-        "start".to_owned()
+        Step::Start
     } else {
-        format!("start worker {name}")
+        Step::Worker(name.to_owned())
     };
-    act.step(Stage::Deploy, &step, async {
+    act.step(step, async {
         let port = free_port()?;
         let random: u32 = rand::random();
         let instance = format!("{}.r{release}.{name}.{random:08x}", act.key().id);
         let id = JobId::parse(&instance)
             .map_err(|error| Failure::host("cannot name a process", &error))?;
-        let job = job(act, &id, port, command, sandbox.clone())?;
         let record = ProcessRecord {
             instance: instance.clone(),
             key: act.key().clone(),
@@ -120,19 +164,32 @@ async fn start(
             name: name.to_owned(),
             port,
         };
-        // Recorded before it starts: what is not recorded could never be found and stopped.
+        // Recorded before anything of it is there: what is not recorded could never be found,
+        // stopped and removed.
         act.world.recorder.add_process(record.clone()).await?;
-        tokio::task::block_in_place(|| act.world.jobs.write(&job))
-            .map_err(|error| Failure::host("cannot write a job", &error))?;
-        match act.world.keepers.spawn(&id).await {
+        match spawn(act, &id, port, command, sandbox.clone()).await {
             Ok(keeper) => Ok(Process { record, keeper }),
-            Err(error) => {
-                act.world.recorder.forget_process(&instance).await?;
-                Err(Failure::host("cannot start a keeper", &error))
+            Err(failure) => {
+                stop_instance(&act.world, &instance, None, SHORT_GRACE).await?;
+                Err(failure)
             }
         }
     })
     .await
+}
+
+async fn spawn(
+    act: &Act,
+    id: &JobId,
+    port: u16,
+    command: &str,
+    sandbox: Sandbox,
+) -> Result<Keeper, Failure> {
+    let job = job(act, id, port, command, sandbox)?;
+    tokio::task::block_in_place(|| act.world.jobs.write(&job))
+        .map_err(|error| Failure::host("cannot write a job", &error))?;
+    let spawned = act.world.keepers.spawn(id).await;
+    spawned.map_err(|error| Failure::host("cannot start a keeper", &error))
 }
 
 fn job(
@@ -302,20 +359,54 @@ async fn output(act: &Act, process: &Process) -> Vec<String> {
     }
 }
 
-/// Stops processes and forgets them.
+/// Where a web process may listen; a worker listens nowhere.
+pub fn listens(world: &super::World, process: &ProcessRecord) -> Vec<Upstream> {
+    if process.name != WEB {
+        return Vec::new();
+    }
+    let socket = world.paths.socket(&process.instance);
+    vec![
+        Upstream::Tcp((Ipv4Addr::LOCALHOST, process.port).into()),
+        Upstream::Unix(socket),
+    ]
+}
+
+/// Tells the keepers of processes that serve that they do: from now on they start them again.
+pub async fn confirm(world: &super::World, processes: &[ProcessRecord]) {
+    for process in processes {
+        let Ok(id) = JobId::parse(&process.instance) else {
+            continue;
+        };
+        let confirmed = match world.keepers.connect(&id).await {
+            Ok(keeper) => keeper.confirm().await.map(drop),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = confirmed {
+            let error = super::failure::chain(&error);
+            tracing::warn!(instance = process.instance, error, "not confirmed");
+        }
+    }
+}
+
+/// Stops processes that never served, side by side, and forgets them.
 ///
 /// # Errors
 /// When it cannot be recorded.
-pub async fn stop(act: &Act, processes: &[Process], grace: Duration) -> Result<(), Failure> {
-    for process in processes {
-        stop_instance(
-            &act.world,
-            &process.record.instance,
-            Some(&process.keeper),
-            grace,
-        )
-        .await?;
-    }
+pub async fn stop(act: &Act, processes: &[Process]) -> Result<(), Failure> {
+    let stopping = processes.iter().map(|process| async {
+        let (instance, keeper) = (&process.record.instance, Some(&process.keeper));
+        let stop = stop_instance(&act.world, instance, keeper, SHORT_GRACE);
+        if act.cancel.is_cancelled() {
+            return stop_instance(&act.world, instance, keeper, CANCELLED).await;
+        }
+        tokio::select! {
+            stopped = stop => stopped,
+            () = act.cancel.cancelled() => {
+                stop_instance(&act.world, instance, keeper, CANCELLED).await
+            }
+        }
+    });
+    futures_util::future::try_join_all(stopping).await?;
     Ok(())
 }
 
@@ -349,7 +440,6 @@ pub async fn stop_instance(
             "keeper not stopped"
         );
     }
-    world.recorder.forget_process(instance).await?;
     tokio::task::block_in_place(|| {
         let output = world.paths.output(instance);
         let files = [
@@ -376,5 +466,7 @@ pub async fn stop_instance(
             tracing::warn!(instance, %error, "job file stays");
         }
     });
+    // Last: whoever dies before this leaves what the next can find.
+    world.recorder.forget_process(instance).await?;
     Ok(())
 }

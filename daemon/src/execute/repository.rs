@@ -57,15 +57,6 @@ pub enum EntryKind {
     Submodule,
 }
 
-/// The tip of a branch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tip {
-    /// The ref's full name, as bytes: hostile.
-    pub name: Vec<u8>,
-    /// Object id of what it points to.
-    pub commit: String,
-}
-
 /// Opens a repository with its own configuration only: nothing of the user's or the system's.
 ///
 /// # Errors
@@ -241,34 +232,4 @@ pub fn changed_files(repository: &Path, old: &str, new: &str) -> Result<u64, Rep
         })
         .map_err(reading("tree", new.id))?;
     Ok(files)
-}
-
-/// All branches, in the order of their names. A ref that leads nowhere is left out.
-///
-/// # Errors
-/// When the refs cannot be read.
-pub fn tips(repository: &Path) -> Result<Vec<Tip>, RepositoryError> {
-    let opened = open(repository)?;
-    let what = || repository.display();
-    let platform = opened
-        .references()
-        .map_err(|error| reading::<gix::Error>("the refs of", what())(error))?;
-    let branches = platform
-        .local_branches()
-        .map_err(|error| reading::<gix::Error>("the branches of", what())(error))?;
-    let mut tips = Vec::new();
-    for branch in branches {
-        let mut branch = branch.map_err(|error| RepositoryError::Read {
-            what: format!("a branch of {}", what()),
-            source: error.into(),
-        })?;
-        let name = branch.name().as_bstr().to_vec();
-        if let Ok(id) = branch.peel_to_id() {
-            tips.push(Tip {
-                name,
-                commit: id.to_string(),
-            });
-        }
-    }
-    Ok(tips)
 }

@@ -1,25 +1,16 @@
-//! What goes: old processes after a switch, releases and slugs past retention, whole environments.
+//! What goes: whole environments.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use wharf_wire::event::{Event, Stage};
-use wharf_wire::route::Upstream;
-
 use super::activity::Act;
-use super::failure::{Failure, chain};
-use super::launch::{self, Launched};
+use super::failure::Failure;
+use super::housekeeping;
+use super::{launch, replaced};
 use crate::disk;
-use crate::plan::retention::{Kept, releases_to_prune};
+use crate::plan::step::Step;
+use crate::report;
 use crate::store::process::ProcessRecord;
-use crate::store::release::ReleaseState;
-
-/// The old processes stay at least this long after the switch: a request may be between the
-/// router's look at the table and its first byte. Measured: 50 ms are enough.
-const LINGER: Duration = Duration::from_millis(50);
-/// The longest wait for requests that are in flight to the old processes.
-const DRAIN: Duration = Duration::from_secs(30);
-/// Slugs of a project that no release holds, kept for a next push of the same.
-const SPARE_SLUGS: usize = 5;
 
 /// The recorded processes of the environment.
 ///
@@ -27,90 +18,6 @@ const SPARE_SLUGS: usize = 5;
 /// When they cannot be read.
 pub async fn processes(act: &Act) -> Result<Vec<ProcessRecord>, Failure> {
     Ok(act.world.recorder.processes_of(act.key()).await?)
-}
-
-/// Waits until nothing is in flight to the old processes and stops them. The new release serves
-/// already, so nothing here fails the activity.
-pub async fn drain_and_stop(
-    act: &Act,
-    old: Vec<ProcessRecord>,
-    upstream: Option<Upstream>,
-    launched: &Launched,
-) {
-    if old.is_empty() {
-        return;
-    }
-    let began = Instant::now();
-    let drained = act.finishing_step(Stage::Deploy, "drain", async {
-        if let Some(upstream) = upstream.filter(|old| Some(old) != launched.upstream.as_ref()) {
-            tokio::time::sleep(LINGER).await;
-            match act.world.router.drain(upstream, DRAIN).await {
-                Ok(0) => {}
-                Ok(left) => {
-                    let text = format!("{left} requests to the old release were cut off");
-                    act.log.event(Event::Warning { text });
-                }
-                Err(error) => tracing::warn!(error = chain(&error), "not drained"),
-            }
-        }
-        for record in &old {
-            launch::stop_instance(&act.world, &record.instance, None, launch::GRACE).await?;
-        }
-        Ok(())
-    });
-    match drained.await {
-        Ok(()) => act.did("drain", "the old release is stopped", began),
-        Err(failure) => tracing::warn!(error = failure.reason.message, "old processes stay"),
-    }
-}
-
-/// Removes releases past `keep.releases`, and slugs that nobody holds. Never what serves.
-pub async fn prune(act: &Act) {
-    if let Err(failure) = try_prune(act).await {
-        tracing::warn!(error = failure.reason.message, "retention");
-    }
-}
-
-async fn try_prune(act: &Act) -> Result<(), Failure> {
-    let recorder = &act.world.recorder;
-    let live = recorder
-        .environment(act.key())
-        .await?
-        .and_then(|record| record.live);
-    let kept: Vec<Kept> = recorder
-        .releases(act.key())
-        .await?
-        .into_iter()
-        .map(|release| Kept {
-            number: release.number,
-            ready: release.state == ReleaseState::Ready,
-            live: Some(release.number) == live,
-        })
-        .collect();
-    let keep = act.settings.host.keep_releases as usize;
-    for number in releases_to_prune(&kept, keep) {
-        recorder
-            .set_release(act.key(), number, ReleaseState::Pruned)
-            .await?;
-        let directory = act
-            .world
-            .paths
-            .release(&act.project.name, &act.key().id, number);
-        remove(&directory)?;
-    }
-    let unheld = recorder.unheld_slugs(act.project.name.as_str()).await?;
-    let surplus = unheld.len().saturating_sub(SPARE_SLUGS);
-    for key in &unheld[..surplus] {
-        // Forgotten first: a slug that is recorded is whole.
-        recorder.forget_slug(key).await?;
-        remove(&act.world.paths.slugs().join(key))?;
-    }
-    Ok(())
-}
-
-fn remove(path: &std::path::Path) -> Result<(), Failure> {
-    tokio::task::block_in_place(|| disk::remove_tree(path))
-        .map_err(|error| Failure::host("cannot remove what is past retention", &error))
 }
 
 /// Takes a deleted branch's environment down. Its data is put aside, not destroyed.
@@ -121,7 +28,7 @@ pub async fn delete(act: &Act) -> Result<Option<u32>, Failure> {
     let began = Instant::now();
     let (project, id) = (&act.project.name, &act.key().id);
     let paths = &act.world.paths;
-    act.step(Stage::Deploy, "route", async {
+    act.step(Step::Unroute, async {
         tokio::task::block_in_place(|| disk::remove_file(&paths.route(project, id)))
             .map_err(|error| Failure::host("cannot remove the route", &error))?;
         super::route::confirm(act)
@@ -129,25 +36,26 @@ pub async fn delete(act: &Act) -> Result<Option<u32>, Failure> {
             .map_err(|error| Failure::host("the router does not follow", &error))
     })
     .await?;
-    act.finishing_step(Stage::Deploy, "stop", async {
-        for record in processes(act).await? {
+    act.step(Step::Stop, async {
+        let processes = processes(act).await?;
+        let upstreams = processes.iter();
+        let upstreams = upstreams.flat_map(|record| launch::listens(&act.world, record));
+        replaced::drain(&act.world, upstreams.collect()).await;
+        for record in processes {
             launch::stop_instance(&act.world, &record.instance, None, launch::GRACE).await?;
         }
         Ok(())
     })
     .await?;
     act.did("stop", "processes are stopped, the route is gone", began);
-    act.finishing_step(Stage::Deploy, "put aside", async {
+    act.step(Step::PutAside, async {
         tokio::task::block_in_place(|| {
             let mounts = paths.mounts(project, id);
             let kept = paths.kept(&act.task.id);
             if mounts.exists() {
-                let parent = kept.parent().expect("below the state directory");
-                std::fs::create_dir_all(parent)
-                    .and_then(|()| std::fs::rename(&mounts, &kept))
+                put_aside(&mounts, &kept)
                     .map_err(|error| Failure::host("cannot put the data aside", &error))?;
-                act.log
-                    .note(format!("its data is kept on the host as {}", act.task.id));
+                act.log.note(kept_note(act));
             }
             disk::remove_tree(&paths.releases(project, id))
                 .map_err(|error| Failure::host("cannot remove the releases", &error))
@@ -155,6 +63,24 @@ pub async fn delete(act: &Act) -> Result<Option<u32>, Failure> {
     })
     .await?;
     act.world.recorder.forget_environment(act.key()).await?;
-    prune(act).await;
+    housekeeping::after(act).await;
     Ok(None)
+}
+
+/// Moves an environment's data to where it is kept. Its time says since when.
+fn put_aside(mounts: &Path, kept: &Path) -> Result<(), disk::DiskError> {
+    disk::make_directory(kept.parent().expect("below the state directory"))?;
+    std::fs::File::open(mounts)
+        .and_then(|mounts| mounts.set_modified(std::time::SystemTime::now()))
+        .map_err(disk::at("put aside", mounts))?;
+    disk::rename(mounts, kept)
+}
+
+fn kept_note(act: &Act) -> String {
+    let days = |age: Duration| report::count(age.as_secs().div_ceil(24 * 60 * 60), "day");
+    let long = match act.settings.host.keep.data {
+        Some(age) => format!("for {}", days(age)),
+        None => "until somebody removes it".to_owned(),
+    };
+    format!("its data is kept on the host as {}, {long}", act.task.id)
 }

@@ -1,9 +1,8 @@
-//! What the daemon's decisions need of a repository: configuration files and the default branch.
+//! What the daemon's decisions need of a repository: the files that configuration is read from.
 
 use std::path::Path;
 
 use wharf_config::files::{Entry, EntryKind, Files, MAX_FILE, WANTED};
-use wharf_config::name::BranchName;
 
 use super::repository::{self, RepositoryError};
 
@@ -32,11 +31,4 @@ pub fn files(repository: &Path, commit: &str) -> Result<Files, RepositoryError> 
         );
     }
     Ok(files)
-}
-
-/// The branch that HEAD names, whether it exists or not; none when it is detached or unreadable.
-pub fn head(repository: &Path) -> Option<BranchName> {
-    let repository = repository::open(repository).ok()?;
-    let name = repository.head_name().ok()??;
-    BranchName::parse(&name.shorten().to_string()).ok()
 }

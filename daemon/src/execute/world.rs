@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use wharf_config::place::Place;
 
+use super::durable::Durable;
+use super::housekeeping::Caches;
+use super::replaced::Retiring;
 use super::router::Router;
 use super::runtime::Runtimes;
 use crate::run::job::Jobs;
@@ -16,6 +19,7 @@ use crate::settings::Settings;
 use crate::store::Recorder;
 use crate::store::log::Logs;
 use crate::store::paths::Paths;
+use crate::watch::Watching;
 
 /// The daemon's means, shared by all activities.
 #[derive(Debug)]
@@ -40,10 +44,20 @@ pub struct World {
     pub router: Router,
     /// What the host has of each runtime.
     pub runtimes: Runtimes,
+    /// What is known to survive a power cut.
+    pub durable: Durable,
+    /// Processes that serve no more and are ending.
+    pub retiring: Retiring,
     /// Builds that are going on, by their ingredients.
     pub building: Turns,
+    /// What is to be looked at on the disk.
+    pub watching: Watching,
     /// Repositories that are being tidied, by their project.
     pub collecting: Turns,
+    /// Build caches, and which of them are in use.
+    pub caches: Caches,
+    /// Housekeeping goes on.
+    pub keeping: tokio::sync::Mutex<()>,
 }
 
 /// One at a time of the same kind.

@@ -1,15 +1,16 @@
-//! `wharfd check`: every key with its origin, or every problem.
+//! `wharfd check`: every key with its origin, or every problem; and whether the database is sound.
 
 use wharf_config::place::Place;
 
-use super::End;
+use super::{End, store};
 use crate::report::WIDTH;
 use crate::settings::Settings;
+use crate::store::paths::Paths;
 
 /// Prints the configuration as it counts.
 ///
 /// # Errors
-/// All problems of all files.
+/// All problems of all files, or what is wrong with the database.
 pub(super) fn check(place: &Place) -> Result<(), End> {
     let settings =
         Settings::load(place).map_err(|problems| End::Configuration(problems.render(WIDTH)))?;
@@ -27,6 +28,7 @@ pub(super) fn check(place: &Place) -> Result<(), End> {
             project.repository.display()
         );
     }
+    store::check(&Paths::new(place))?;
     if settings.broken.is_empty() {
         return Ok(());
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use wharf_config::place::Place;
 
-use super::End;
+use super::{End, store};
 use crate::execute::World;
 use crate::execute::router::Router;
 use crate::execute::world::sibling;
@@ -15,9 +15,9 @@ use crate::run::job::Jobs;
 use crate::run::keepers::Keepers;
 use crate::run::runner::Runner;
 use crate::settings::Settings;
+use crate::store::Recorder;
 use crate::store::log::Logs;
 use crate::store::paths::Paths;
-use crate::store::{Database, Recorder};
 
 /// The means, and the one handle that replaces the settings.
 #[derive(Debug)]
@@ -41,13 +41,12 @@ impl Means {
                 problems.first().message
             );
         }
+        let database = store::open(&paths)?;
         let bubblewrap = Bubblewrap::find()
             .map_err(|error| End::host("no sandbox", &error).hint(error.hint()))?;
         if let Some(reduced) = &bubblewrap.reduced {
             tracing::warn!("reduced isolation: {reduced}");
         }
-        let database = Database::open(&paths.database())
-            .map_err(|error| End::host("cannot open the store", &error))?;
         let keeper = sibling("wharf-keeper").map_err(|error| End::host("no keeper", &error))?;
         let jobs = Jobs::new(paths.jobs());
         let runner = Runner::new(jobs.clone(), keeper.clone(), &bubblewrap)
@@ -65,8 +64,13 @@ impl Means {
             runner,
             keepers,
             runtimes: Default::default(),
+            durable: Default::default(),
+            retiring: Default::default(),
             building: Default::default(),
+            watching: Default::default(),
             collecting: Default::default(),
+            caches: Default::default(),
+            keeping: Default::default(),
         };
         Ok(Means {
             world,

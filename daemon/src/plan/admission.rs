@@ -10,6 +10,8 @@ use wharf_config::problem::Problem;
 use wharf_config::project::Project;
 use wharf_wire::hook::{RefUpdate, Verdict};
 
+use super::queue::Full;
+use super::room;
 use crate::report;
 
 /// Everything that the decision rests on.
@@ -27,8 +29,10 @@ pub struct Facts<'a> {
     pub files: &'a BTreeMap<String, Files>,
     /// What the host has of each runtime that is asked for.
     pub runtimes: &'a BTreeMap<String, Found>,
-    /// Bytes that are free for the state, and that must stay free; none where it is not known.
-    pub room: Option<(u64, u64)>,
+    /// What the host lacks for another deployment, a phrase each.
+    pub lacks: &'a [String],
+    /// The bound of the queue that it would break.
+    pub queue_full: Option<Full>,
     /// What each branch serves now, for the last line.
     pub serving: &'a BTreeMap<String, u32>,
 }
@@ -125,19 +129,15 @@ pub fn judge(facts: &Facts<'_>) -> Verdict {
         return verdict(lines, facts);
     };
     // A deletion makes room.
-    let brings = facts.updates.iter().any(|update| !update.deletes());
-    if let Some((free, wanted)) = facts.room
-        && free < wanted
-        && brings
-    {
-        let text = format!(
-            "only {} MiB are free on the host, {} MiB must stay free",
-            free >> 20,
-            wanted >> 20
-        );
+    if facts.updates.iter().any(|update| !update.deletes()) {
+        for lack in facts.lacks {
+            reasons.extend(report::reason(lack, Some(room::HINT)));
+        }
+    }
+    if let Some(full) = &facts.queue_full {
         reasons.extend(report::reason(
-            &text,
-            Some("ask the host's operator to make room, or to lower keep.min_free"),
+            &full.to_string(),
+            Some("wait until some have ended (wharf activities), then push again"),
         ));
     }
     let mut seen: BTreeMap<&str, Vec<String>> = BTreeMap::new();
@@ -270,7 +270,7 @@ mod tests {
     }
 
     /// Judges updates of a project whose default branch is `main`, with this `wharf.toml`.
-    fn judged(updates: &[RefUpdate], config: &str, room: Option<(u64, u64)>) -> Verdict {
+    fn judged(updates: &[RefUpdate], config: &str, lacks: &[&str]) -> Verdict {
         let project = Project::new(
             ProjectName::parse("shop").unwrap(),
             PathBuf::from("/srv/git/shop.git"),
@@ -285,7 +285,11 @@ mod tests {
             updates,
             files: &[(NEW.to_owned(), files)].into(),
             runtimes: &BTreeMap::new(),
-            room,
+            lacks: &lacks
+                .iter()
+                .map(|lack| (*lack).to_owned())
+                .collect::<Vec<_>>(),
+            queue_full: None,
             serving: &[("main".to_owned(), 7)].into(),
         })
     }
@@ -334,7 +338,7 @@ mod tests {
             ),
         ];
         for (name, update, config, reason) in table {
-            let verdict = judged(std::slice::from_ref(update), config, Some((5, 3)));
+            let verdict = judged(std::slice::from_ref(update), config, &[]);
             assert_eq!(
                 verdict.accepted,
                 reason.is_none(),
@@ -357,8 +361,10 @@ mod tests {
             update("refs/heads/other", NONE, NEW),
             update("refs/heads/-x", NONE, NEW),
         ];
-        let said = judged(&updates, "wrong", Some((1, 3))).lines.join("\n");
-        assert!(said.contains("MiB are free"), "{said}");
+        let said = judged(&updates, "wrong", &["only 1 MB are free"])
+            .lines
+            .join("\n");
+        assert!(said.contains("1 MB are free"), "{said}");
         assert!(said.contains("must begin with"), "{said}");
         assert_eq!(said.matches("wharf.toml:1").count(), 1, "{said}");
     }
@@ -366,7 +372,7 @@ mod tests {
     #[test]
     fn a_deletion_is_allowed_when_the_disk_is_full() {
         let goes = [update("refs/heads/side", OLD, NONE)];
-        assert!(judged(&goes, "", Some((0, 3))).accepted);
+        assert!(judged(&goes, "", &["room"]).accepted);
     }
 
     #[test]
@@ -378,7 +384,8 @@ mod tests {
             updates: &[update("refs/heads/main", OLD, NEW)],
             files: &BTreeMap::new(),
             runtimes: &BTreeMap::new(),
-            room: None,
+            lacks: &[],
+            queue_full: None,
             serving: &BTreeMap::new(),
         });
         assert!(!verdict.accepted);

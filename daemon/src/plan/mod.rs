@@ -1,6 +1,10 @@
 //! PURE: what to do, decided from values alone. No clock, file, process or runtime in here.
 
 pub mod admission;
+pub mod deployment;
 pub mod queue;
 pub mod recovery;
 pub mod retention;
+pub mod room;
+pub mod step;
+pub mod tips;

@@ -1,6 +1,9 @@
-//! Which activity runs next: production first, one an environment, fair between projects.
+//! Which activity runs next: production first, one an environment, fair between projects, bounded.
 
-use std::collections::BTreeSet;
+mod line;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use wharf_wire::outcome::Kind;
 
@@ -17,31 +20,62 @@ pub struct Ticket {
     pub production: bool,
     /// What started it.
     pub kind: Kind,
+    /// Whether the last daemon had begun it: then it is ended by what was done, not superseded.
+    pub begun: bool,
 }
 
 impl Ticket {
+    fn place(&self) -> (&str, &str) {
+        (&self.project, &self.environment)
+    }
+
     fn shares_environment(&self, other: &Ticket) -> bool {
         self.project == other.project && self.environment == other.environment
     }
 
-    /// A newer push makes older waiting pushes pointless; a deletion makes everything so.
+    /// A newer push makes older waiting pushes pointless, and the checks of pushes that began where
+    /// the branch is no longer; a deletion makes everything so.
     fn supersedes(&self, other: &Ticket) -> bool {
         self.shares_environment(other)
+            && !other.begun
             && match self.kind {
-                Kind::Push => other.kind == Kind::Push,
+                Kind::Push => matches!(other.kind, Kind::Push | Kind::Check),
+                // What was accepted is deployed, whatever comes of this.
+                Kind::Check => other.kind == Kind::Check,
                 Kind::Delete => true,
                 Kind::Redeploy | Kind::Rollback => false,
             }
     }
 }
 
+/// Production starts that pass over a waiting activity of another type; then it goes first too.
+const PATIENCE: u64 = 10;
+/// Activities that may wait in one environment.
+const MOST_IN_ENVIRONMENT: usize = 20;
+/// Activities that may wait in one project.
+const MOST_IN_PROJECT: usize = 200;
+/// Activities that may wait on the host.
+const MOST: usize = 1_000;
+
 /// Activities that wait and run.
 #[derive(Debug, Default)]
 pub struct Queue {
-    waiting: Vec<Ticket>,
+    waiting: Vec<Waiting>,
     running: Vec<Ticket>,
     /// Project and id of environments that are mended: one thing at a time.
     held: BTreeSet<(String, String)>,
+    /// When each project's turn was last, counted in starts.
+    served: BTreeMap<String, u64>,
+    starts: u64,
+    production_starts: u64,
+}
+
+/// An activity that waits; the older, the further in front in [`Queue::waiting`].
+#[derive(Debug, Clone)]
+struct Waiting {
+    ticket: Ticket,
+    /// How often production had begun when it came.
+    since: u64,
 }
 
 /// Where a waiting activity stands.
@@ -56,10 +90,12 @@ pub struct Place {
 /// What a waiting activity waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// Another activity of the same environment runs.
+    /// Another activity of the same environment runs or goes first.
     Environment {
         /// Its id.
         activity: String,
+        /// Whether it has begun.
+        runs: bool,
     },
     /// What serves there is being started again.
     Mended,
@@ -70,16 +106,111 @@ pub enum Reason {
     },
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.reason {
+            Reason::Environment {
+                activity,
+                runs: true,
+            } => write!(f, "{activity} is still at work in this environment"),
+            Reason::Environment {
+                activity,
+                runs: false,
+            } => write!(f, "{activity} of this environment goes first"),
+            Reason::Mended => f.write_str("what serves is being started again"),
+            Reason::Parallel { running: 1 } => f.write_str("another runs, one at a time"),
+            Reason::Parallel { running } => {
+                write!(f, "{running} others run, as many as may at a time")
+            }
+        }?;
+        match self.before {
+            0 => f.write_str("; this is next"),
+            1 => f.write_str("; 1 goes before this"),
+            before => write!(f, "; {before} go before this"),
+        }
+    }
+}
+
+/// The queue takes no more that can be refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the queue is full: {waiting} activities wait {place} (at most {most})")]
+pub struct Full {
+    /// How many wait there.
+    pub waiting: usize,
+    /// How many may.
+    pub most: usize,
+    /// Such as `in shop/staging` or `on this host`.
+    pub place: String,
+}
+
 impl Queue {
-    /// Takes an activity in; returns the waiting ones that it supersedes.
+    /// Takes an activity in; returns the waiting ones that it supersedes. What git has accepted is
+    /// never refused: whoever can be refused asks [`Queue::room`] before.
     pub fn add(&mut self, ticket: Ticket) -> Vec<Ticket> {
-        let (superseded, waiting) = self
+        let (superseded, waiting): (Vec<_>, Vec<_>) = self
             .waiting
             .drain(..)
-            .partition(|other| ticket.supersedes(other));
+            .partition(|other| ticket.supersedes(&other.ticket));
         self.waiting = waiting;
-        self.waiting.push(ticket);
-        superseded
+        let since = self.production_starts;
+        self.waiting.push(Waiting { ticket, since });
+        superseded.into_iter().map(|old| old.ticket).collect()
+    }
+
+    /// Whether an activity more may wait in an environment.
+    ///
+    /// # Errors
+    /// Which bound is reached, with the figures.
+    pub fn room(&self, project: &str, environment: &str) -> Result<(), Full> {
+        let waiting = |fits: &dyn Fn(&Ticket) -> bool| {
+            let fitting = self.waiting.iter().filter(|other| fits(&other.ticket));
+            fitting.count()
+        };
+        let of_project = |ticket: &Ticket| ticket.project == project;
+        let of_both = |ticket: &Ticket| of_project(ticket) && ticket.environment == environment;
+        let bounds = [
+            (
+                waiting(&of_both),
+                MOST_IN_ENVIRONMENT,
+                format!("in {project}/{environment}"),
+            ),
+            (
+                waiting(&of_project),
+                MOST_IN_PROJECT,
+                format!("in {project}"),
+            ),
+            (self.waiting.len(), MOST, "on this host".to_owned()),
+        ];
+        let reached = bounds
+            .into_iter()
+            .find(|(waiting, most, _)| waiting >= most);
+        match reached {
+            None => Ok(()),
+            Some((waiting, most, place)) => Err(Full {
+                waiting,
+                most,
+                place,
+            }),
+        }
+    }
+
+    /// The same for a push, which takes the place of those that it supersedes.
+    ///
+    /// # Errors
+    /// Which bound is reached, with the figures.
+    pub fn room_for_push(&self, project: &str, environment: &str) -> Result<(), Full> {
+        let push = Ticket {
+            activity: String::new(),
+            project: project.to_owned(),
+            environment: environment.to_owned(),
+            production: false,
+            kind: Kind::Push,
+            begun: false,
+        };
+        if self.waiting.iter().any(|old| push.supersedes(&old.ticket)) {
+            return Ok(());
+        }
+        self.room(project, environment)
     }
 
     /// Moves the next activity from waiting to running, if one may start.
@@ -87,13 +218,37 @@ impl Queue {
         if self.running.len() >= parallel {
             return None;
         }
-        let index = self
-            .order()
-            .into_iter()
-            .find(|&index| !self.is_held(index) && self.blocker(index).is_none())?;
-        let ticket = self.waiting.remove(index);
+        let index = self.first_that_may()?;
+        let ticket = self.waiting.remove(index).ticket;
+        self.starts += 1;
+        self.production_starts += u64::from(ticket.production);
+        self.served.insert(ticket.project.clone(), self.starts);
         self.running.push(ticket.clone());
+        self.forget_idle_projects();
         Some(ticket)
+    }
+
+    fn first_that_may(&self) -> Option<usize> {
+        let mut taken: BTreeSet<(&str, &str)> = self.running.iter().map(Ticket::place).collect();
+        self.line().into_iter().find(|&index| {
+            let ticket = &self.waiting[index].ticket;
+            // Also behind an older one of its environment, which may be held.
+            taken.insert(ticket.place()) && !self.is_held(ticket)
+        })
+    }
+
+    /// Only who waits or runs has a turn to remember.
+    fn forget_idle_projects(&mut self) {
+        let waiting = self.waiting.iter().map(|waiting| &waiting.ticket);
+        let busy: BTreeSet<&str> = waiting
+            .chain(&self.running)
+            .map(|ticket| ticket.project.as_str())
+            .collect();
+        let idle = |project: &String| !busy.contains(project.as_str());
+        let idle: Vec<String> = self.served.keys().filter(|p| idle(p)).cloned().collect();
+        for project in idle {
+            self.served.remove(&project);
+        }
     }
 
     /// Forgets an activity that ended.
@@ -101,31 +256,51 @@ impl Queue {
         self.running.retain(|ticket| ticket.activity != activity);
     }
 
-    /// Takes a waiting activity out: it was cancelled before it began.
+    /// Takes a waiting activity out: it was cancelled before it began. One that the last daemon had
+    /// begun stays: what was done decides how it ends.
     pub fn withdraw(&mut self, activity: &str) -> Option<Ticket> {
         let index = self
             .waiting
             .iter()
-            .position(|ticket| ticket.activity == activity)?;
-        Some(self.waiting.remove(index))
+            .position(|waiting| waiting.ticket.activity == activity && !waiting.ticket.begun)?;
+        Some(self.waiting.remove(index).ticket)
     }
 
     /// Where a waiting activity stands; none when it does not wait.
     pub fn place(&self, activity: &str) -> Option<Place> {
-        let order = self.order();
-        let before = order
+        let line = self.line();
+        let before = line
             .iter()
-            .position(|&index| self.waiting[index].activity == activity)?;
-        let reason = match self.blocker(order[before]) {
-            Some(ticket) => Reason::Environment {
-                activity: ticket.activity.clone(),
+            .position(|&index| self.waiting[index].ticket.activity == activity)?;
+        Some(self.place_at(&line, before))
+    }
+
+    /// Where every waiting activity stands, by its id.
+    pub fn places(&self) -> BTreeMap<String, Place> {
+        let line = self.line();
+        let id = |index: usize| self.waiting[index].ticket.activity.clone();
+        (0..line.len())
+            .map(|before| (id(line[before]), self.place_at(&line, before)))
+            .collect()
+    }
+
+    fn place_at(&self, line: &[usize], before: usize) -> Place {
+        let ticket = &self.waiting[line[before]].ticket;
+        let same = |other: &&Ticket| other.shares_environment(ticket);
+        let runs = self.running.iter().find(same);
+        let mut earlier = line[..before].iter().map(|&i| &self.waiting[i].ticket);
+        let blocker = runs.or_else(|| earlier.find(same));
+        let reason = match blocker {
+            Some(blocker) => Reason::Environment {
+                activity: blocker.activity.clone(),
+                runs: runs.is_some(),
             },
-            None if self.is_held(order[before]) => Reason::Mended,
+            None if self.is_held(ticket) => Reason::Mended,
             None => Reason::Parallel {
                 running: self.running.len(),
             },
         };
-        Some(Place { before, reason })
+        Place { before, reason }
     }
 
     /// How many wait and how many run.
@@ -135,18 +310,16 @@ impl Queue {
 
     /// Whether an activity of this environment waits or runs.
     pub fn concerns(&self, project: &str, environment: &str) -> bool {
-        self.waiting
-            .iter()
+        let waiting = self.waiting.iter().map(|waiting| &waiting.ticket);
+        waiting
             .chain(&self.running)
-            .any(|ticket| ticket.project == project && ticket.environment == environment)
+            .any(|ticket| ticket.place() == (project, environment))
     }
 
     /// Lets no activity of an environment begin; false while one runs there, or it is held already.
     pub fn hold(&mut self, project: &str, environment: &str) -> bool {
-        let busy = self
-            .running
-            .iter()
-            .any(|ticket| ticket.project == project && ticket.environment == environment);
+        let place = (project, environment);
+        let busy = self.running.iter().any(|ticket| ticket.place() == place);
         !busy
             && self
                 .held
@@ -159,159 +332,14 @@ impl Queue {
             .remove(&(project.to_owned(), environment.to_owned()));
     }
 
-    fn is_held(&self, index: usize) -> bool {
-        let ticket = &self.waiting[index];
-        self.held
-            .contains(&(ticket.project.clone(), ticket.environment.clone()))
-    }
-
-    /// Indices of the waiting ones, best first: production, then the project that runs least, then
-    /// the oldest.
-    fn order(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.waiting.len()).collect();
-        order.sort_by_key(|&index| {
-            let ticket = &self.waiting[index];
-            let running = self
-                .running
-                .iter()
-                .filter(|r| r.project == ticket.project)
-                .count();
-            (!ticket.production, running, index)
-        });
-        order
-    }
-
-    /// The running activity, or the older waiting one, of the same environment.
-    fn blocker(&self, index: usize) -> Option<&Ticket> {
-        let ticket = &self.waiting[index];
-        self.running
-            .iter()
-            .chain(&self.waiting[..index])
-            .find(|other| other.shares_environment(ticket))
+    fn is_held(&self, ticket: &Ticket) -> bool {
+        // The usual case without a copy of two names.
+        !self.held.is_empty()
+            && self
+                .held
+                .contains(&(ticket.project.clone(), ticket.environment.clone()))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn ticket(activity: &str, environment: &str, kind: Kind) -> Ticket {
-        Ticket {
-            activity: activity.into(),
-            project: "shop".into(),
-            environment: environment.into(),
-            production: environment == "production",
-            kind,
-        }
-    }
-
-    #[test]
-    fn a_newer_push_takes_the_place_of_waiting_ones_but_not_of_the_running_one() {
-        let mut queue = Queue::default();
-        queue.add(ticket("a", "staging", Kind::Push));
-        assert_eq!(queue.start_next(2).unwrap().activity, "a");
-        assert!(queue.add(ticket("b", "staging", Kind::Push)).is_empty());
-        let superseded = queue.add(ticket("c", "staging", Kind::Push));
-        assert_eq!(superseded.len(), 1);
-        assert_eq!(superseded[0].activity, "b");
-        assert!(queue.start_next(2).is_none(), "one activity an environment");
-        queue.finish("a");
-        assert_eq!(queue.start_next(2).unwrap().activity, "c");
-    }
-
-    #[test]
-    fn production_goes_first_and_the_rest_in_turn() {
-        let mut queue = Queue::default();
-        queue.add(ticket("a", "one", Kind::Push));
-        queue.add(ticket("b", "two", Kind::Push));
-        queue.add(ticket("c", "production", Kind::Push));
-        let order: Vec<_> = std::iter::from_fn(|| queue.start_next(9))
-            .map(|ticket| ticket.activity)
-            .collect();
-        assert_eq!(order, ["c", "a", "b"]);
-    }
-
-    #[test]
-    fn who_waits_is_told_for_what() {
-        let mut queue = Queue::default();
-        queue.add(ticket("a", "one", Kind::Push));
-        queue.start_next(1).unwrap();
-        queue.add(ticket("b", "two", Kind::Push));
-        queue.add(ticket("c", "one", Kind::Push));
-        assert_eq!(
-            queue.place("b"),
-            Some(Place {
-                before: 0,
-                reason: Reason::Parallel { running: 1 }
-            })
-        );
-        assert_eq!(
-            queue.place("c"),
-            Some(Place {
-                before: 1,
-                reason: Reason::Environment {
-                    activity: "a".into()
-                }
-            })
-        );
-        assert_eq!(queue.place("a"), None);
-    }
-
-    #[test]
-    fn an_environment_that_is_mended_is_left_alone() {
-        let mut queue = Queue::default();
-        assert!(queue.hold("shop", "one"));
-        assert!(!queue.hold("shop", "one"), "once at a time");
-        queue.add(ticket("a", "one", Kind::Push));
-        queue.add(ticket("b", "two", Kind::Push));
-        assert_eq!(queue.start_next(4).unwrap().activity, "b");
-        assert!(queue.start_next(4).is_none());
-        assert_eq!(queue.place("a").unwrap().reason, Reason::Mended);
-        assert!(!queue.hold("shop", "two"), "not while it works");
-        queue.free("shop", "one");
-        assert_eq!(queue.start_next(4).unwrap().activity, "a");
-    }
-
-    #[test]
-    fn a_rollback_waits_behind_an_older_push_and_both_run() {
-        let mut queue = Queue::default();
-        queue.add(ticket("a", "one", Kind::Push));
-        queue.add(ticket("b", "one", Kind::Rollback));
-        assert_eq!(queue.start_next(4).unwrap().activity, "a");
-        assert!(queue.start_next(4).is_none());
-        queue.finish("a");
-        assert_eq!(queue.start_next(4).unwrap().activity, "b");
-    }
-
-    proptest! {
-        #[test]
-        fn never_two_of_one_environment_and_each_ends_once(
-            steps in proptest::collection::vec((0_u8..3, 0_usize..4), 1..60)
-        ) {
-            let mut queue = Queue::default();
-            let mut running: Vec<Ticket> = Vec::new();
-            let mut added = 0;
-            let mut gone = 0;
-            for (step, n) in steps {
-                match step {
-                    0 => {
-                        added += 1;
-                        gone += queue.add(ticket(&format!("{added}"), &format!("e{n}"), Kind::Push)).len();
-                    }
-                    1 => if let Some(next) = queue.start_next(3) {
-                        prop_assert!(!running.iter().any(|r| r.shares_environment(&next)));
-                        running.push(next);
-                    },
-                    _ => if n < running.len() {
-                        queue.finish(&running.remove(n).activity);
-                        gone += 1;
-                    },
-                }
-                prop_assert!(running.len() <= 3);
-                let (waits, runs) = queue.counts();
-                prop_assert_eq!(waits + runs + gone, added);
-            }
-        }
-    }
-}
+mod tests;

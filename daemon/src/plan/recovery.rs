@@ -1,90 +1,142 @@
-//! What a new daemon does with an activity that the last one did not end.
+//! What a new daemon does with an activity that the last one did not end: replay, look, decide.
 
-/// What is known of it: the steps that were started, and what the table says.
+use wharf_wire::outcome::Kind;
+
+use super::deployment::{Deployment, Event, Illegal, Outcome, Phase, Recovery};
+use super::step::Step;
+
+/// The row that holds a decision among the recorded steps.
+pub const RESTART: &str = "restart";
+/// The row that says that somebody wanted it stopped.
+pub const CANCEL: &str = "cancel";
+
+/// A recorded step: its name, and how it ended.
+pub type Row<'a> = (&'a str, Option<&'a str>);
+
+/// What only the disk can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found<'a> {
-    /// Steps in order: name, and whether it ended.
-    pub steps: &'a [(&'a str, bool)],
+pub struct Found {
     /// Whether the routing table holds the release that it was making.
     pub routed: bool,
     /// Whether its deploy commands may run twice.
     pub repeatable: bool,
 }
 
-/// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recovery {
-    /// From the beginning: nothing that was done matters.
-    Redo,
-    /// It was live: only what comes after is left.
-    Finish,
-    /// Deploy commands began and may not run again unasked.
-    Fail,
+/// The state that the recorded steps of an activity tell of, through the function that made it.
+///
+/// # Errors
+/// When they tell what cannot have happened.
+pub fn replay(kind: Kind, rows: &[Row<'_>]) -> Result<Deployment, Illegal> {
+    rows.iter().try_fold(
+        Deployment::new(kind),
+        |deployment, (name, result)| match *name {
+            CANCEL => deployment.apply(&Event::Stopping),
+            RESTART => {
+                let recovery = Recovery::parse(result.unwrap_or_default())?;
+                deployment.apply(&Event::Interrupted(recovery))
+            }
+            name => replay_step(deployment, name, *result),
+        },
+    )
 }
 
-/// The prefix of the names of steps that run deploy commands.
-pub const DEPLOY_COMMAND: &str = "deploy ";
-
-/// Decides by the last step that was started.
-pub fn decide(found: &Found<'_>) -> Recovery {
-    if found.routed {
-        return Recovery::Finish;
+fn replay_step(
+    mut deployment: Deployment,
+    name: &str,
+    result: Option<&str>,
+) -> Result<Deployment, Illegal> {
+    if deployment.phase() == Phase::Waiting {
+        deployment = deployment.apply(&Event::Began)?;
     }
-    let commands_began = found
-        .steps
-        .iter()
-        .any(|(name, _)| name.starts_with(DEPLOY_COMMAND));
-    if commands_began && !found.repeatable {
+    let step = name.parse::<Step>()?;
+    deployment = deployment.apply(&Event::StepStarted(step))?;
+    match result {
+        Some(result) => deployment.apply(&Event::StepEnded(Outcome::parse(result)?)),
+        None => Ok(deployment),
+    }
+}
+
+/// Where an activity begins: at its beginning, or where a death left it. Returns the state, which is
+/// waiting where it is to begin, and the decision where one is made now and must be recorded.
+///
+/// # Errors
+/// When the record holds what cannot have happened.
+pub fn resume(
+    kind: Kind,
+    rows: &[Row<'_>],
+    found: Found,
+) -> Result<(Deployment, Option<Recovery>), Illegal> {
+    let deployment = replay(kind, rows)?;
+    // A death that was decided upon already is not decided upon again.
+    if rows.last().is_none_or(|(name, _)| *name == RESTART) {
+        return Ok((deployment, None));
+    }
+    let recovery = decide(&deployment, found);
+    let deployment = deployment.apply(&Event::Interrupted(recovery))?;
+    Ok((deployment, Some(recovery)))
+}
+
+/// Decides by what was begun and what the table says.
+pub fn decide(deployment: &Deployment, found: Found) -> Recovery {
+    if found.routed || deployment.is_committed() {
+        Recovery::Finish
+    } else if deployment.kind() == Kind::Delete {
+        // Half gone is no state to stay in, and each of its steps may be done twice.
+        Recovery::Redo
+    } else if deployment.is_stopped() || deployment.kind() == Kind::Check {
+        // Whoever pushed has been answered without a check's result: nobody waits for it.
+        Recovery::Cancel
+    } else if deployment.is_touched() && !found.repeatable {
         Recovery::Fail
     } else {
         Recovery::Redo
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_prefix_of_a_deployment_has_its_answer() {
-        let steps = [
-            ("checkout", true),
-            ("build 1", true),
-            ("release", true),
-            ("deploy 1", true),
-            ("health", true),
-            ("route", false),
-        ];
-        let expected = [
-            Recovery::Redo,
-            Recovery::Redo,
-            Recovery::Redo,
-            Recovery::Redo,
-            Recovery::Fail,
-            Recovery::Fail,
-            Recovery::Fail,
-        ];
-        for (length, expected) in expected.into_iter().enumerate() {
-            let found = Found {
-                steps: &steps[..length],
-                routed: false,
-                repeatable: false,
-            };
-            assert_eq!(decide(&found), expected, "after {length} steps");
-            assert_eq!(
-                decide(&Found {
-                    repeatable: true,
-                    ..found
-                }),
-                Recovery::Redo
-            );
-            assert_eq!(
-                decide(&Found {
-                    routed: true,
-                    ..found
-                }),
-                Recovery::Finish
-            );
+impl Recovery {
+    /// The word that the store holds.
+    pub fn word(self) -> &'static str {
+        match self {
+            Recovery::Redo => "redo",
+            Recovery::Finish => "finish",
+            Recovery::Fail => "fail",
+            Recovery::Cancel => "cancel",
         }
+    }
+
+    fn parse(word: &str) -> Result<Recovery, Illegal> {
+        [
+            Recovery::Redo,
+            Recovery::Finish,
+            Recovery::Fail,
+            Recovery::Cancel,
+        ]
+        .into_iter()
+        .find(|recovery| recovery.word() == word)
+        .ok_or_else(|| Illegal::NoOutcome(word.to_owned()))
+    }
+}
+
+impl Outcome {
+    /// The word that the store holds.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Succeeded => "succeeded",
+            Outcome::Failed => "failed",
+            Outcome::Cancelled => "cancelled",
+            Outcome::Interrupted => "interrupted",
+        }
+    }
+
+    fn parse(word: &str) -> Result<Outcome, Illegal> {
+        [
+            Outcome::Succeeded,
+            Outcome::Failed,
+            Outcome::Cancelled,
+            Outcome::Interrupted,
+        ]
+        .into_iter()
+        .find(|outcome| outcome.word() == word)
+        .ok_or_else(|| Illegal::NoOutcome(word.to_owned()))
     }
 }

@@ -5,8 +5,10 @@
 //! says what serves now.
 
 mod duration;
+mod forecast;
 
 pub use duration::duration;
+pub use forecast::{Forecast, Slug};
 
 use wharf_wire::event::{Ended, Event};
 use wharf_wire::outcome::State;
@@ -59,6 +61,11 @@ pub fn watching(activity: &str) -> String {
     format!("  Ctrl-C stops watching, not the deploy. Log: wharf log {activity}")
 }
 
+/// The same, where the push itself waits.
+pub fn waiting_push(activity: &str) -> String {
+    format!("  Ctrl-C gives the push up. Log: wharf log {activity}")
+}
+
 /// A refusal: each reason with its hint, then that nothing was accepted.
 pub fn reason(message: &str, hint: Option<&str>) -> Vec<String> {
     let mut lines = wrapped(WIDTH, "error: ", "  ", message);
@@ -72,6 +79,11 @@ pub fn reason(message: &str, hint: Option<&str>) -> Vec<String> {
 pub fn count(number: u64, thing: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{ending}")
+}
+
+/// Bytes, as `keep` and people say them: `2.0 GB`.
+pub fn size(bytes: u64) -> String {
+    bytesize::ByteSize(bytes).display().si().to_string()
 }
 
 /// A line that must be seen.
@@ -92,8 +104,18 @@ fn opened(
     environment: &str,
     activity: &str,
 ) -> Vec<String> {
-    let what = format!("wharf: {project}, branch {branch} -> environment {environment}");
     let id = format!("{kind} {activity}");
+    opened_as(width, project, branch, environment, &id)
+}
+
+fn opened_as(
+    width: usize,
+    project: &str,
+    branch: &str,
+    environment: &str,
+    id: &str,
+) -> Vec<String> {
+    let what = format!("wharf: {project}, branch {branch} -> environment {environment}");
     if what.len() + 3 + id.len() <= width {
         vec![format!("{what}   {id}")]
     } else {

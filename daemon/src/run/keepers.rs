@@ -25,6 +25,10 @@ use super::{
 /// How long a keeper may take for what it does at once.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// So often a keeper is called that does not answer and is not known to be gone: what is taken for
+/// gone is forgotten, and would run on.
+const TRIES: u32 = 3;
+
 /// All keepers of one daemon.
 #[derive(Debug, Clone)]
 pub struct Keepers {
@@ -290,13 +294,17 @@ impl Keeper {
     }
 
     async fn say(&self, message: &ToKeeper) -> Result<Line, KeeperError> {
-        let (mut line, _) = call(&self.instance, &self.socket).await?;
         let bytes = frame::encode(message).expect("a message to a keeper is small");
-        line.stream
-            .write_all(&bytes)
-            .await
-            .map_err(gone(&self.instance))?;
-        Ok(line)
+        let mut tries = TRIES;
+        loop {
+            tries -= 1;
+            let (mut line, _) = call(&self.instance, &self.socket).await?;
+            match line.stream.write_all(&bytes).await {
+                Ok(()) => return Ok(line),
+                Err(error) if tries > 0 && !is_gone(&error) => {}
+                Err(error) => return Err(gone(&self.instance)(error)),
+            }
+        }
     }
 
     async fn ask(&self, message: &ToKeeper) -> Result<State, KeeperError> {
@@ -333,13 +341,14 @@ impl Watch {
 /// Connects, and checks who answers.
 async fn call(instance: &JobId, socket: &Path) -> Result<(Line, u32), KeeperError> {
     let said = async {
-        let (_directory, path) = keeper::reach(socket)?;
-        let mut line = Line {
-            stream: UnixStream::connect(path).await?,
-            inbox: Vec::new(),
-        };
-        let first = line.next().await?;
-        Ok::<_, io::Error>((line, first))
+        let mut tries = TRIES;
+        loop {
+            tries -= 1;
+            match greet(socket).await {
+                Err(error) if tries > 0 && !is_gone(&error) => {}
+                done => return done,
+            }
+        }
     };
     let (line, first) = timeout(PATIENCE, said)
         .await
@@ -358,6 +367,16 @@ async fn call(instance: &JobId, socket: &Path) -> Result<(Line, u32), KeeperErro
         }),
         _ => Err(gone(instance)(io::ErrorKind::InvalidData.into())),
     }
+}
+
+async fn greet(socket: &Path) -> io::Result<(Line, Option<FromKeeper>)> {
+    let (_directory, path) = keeper::reach(socket)?;
+    let mut line = Line {
+        stream: UnixStream::connect(path).await?,
+        inbox: Vec::new(),
+    };
+    let first = line.next().await?;
+    Ok((line, first))
 }
 
 /// A connection to a keeper.

@@ -2,16 +2,18 @@
 
 mod act;
 mod host;
+mod keep;
 mod logs;
 mod look;
+mod wait;
 
 use wharf_wire::FromDaemon;
 use wharf_wire::ask::{Ask, LogForm};
+use wharf_wire::outcome::Exit;
 use wharf_wire::view::Item;
 
 use super::peer::Broken;
-use super::{Session, host};
-use crate::execute::failure::chain;
+use super::{Session, store};
 
 impl Session {
     pub(super) async fn answer(&mut self, ask: Ask) -> Result<(), Broken> {
@@ -20,6 +22,8 @@ impl Session {
             Ask::Projects => self.projects().await,
             Ask::Environments(scope) => self.environments(&scope).await,
             Ask::Activities { scope, limit } => self.activities(&scope, limit).await,
+            Ask::Activity { activity } => self.activity(activity).await,
+            Ask::Wait { activity, form } => self.wait(activity, form).await,
             Ask::Releases(scope) => self.releases(&scope).await,
             Ask::Log {
                 activity,
@@ -28,6 +32,11 @@ impl Session {
                 form,
             } => {
                 let id = self.meant(activity, &scope).await?;
+                if self.is_log_removed(&id).await? {
+                    let text = format!("the log of {id} was removed (keep.logs)");
+                    self.peer.lines(vec![text]).await?;
+                    return self.end(Exit::Ok).await;
+                }
                 match form {
                     LogForm::Text => self.log(&id, follow, false).await,
                     LogForm::Events => self.log(&id, follow, true).await,
@@ -40,16 +49,13 @@ impl Session {
             Ask::Cancel { activity } => self.cancel(activity).await,
             Ask::Reload => self.reload().await,
             Ask::Doctor => self.doctor().await,
+            Ask::Cleanup(cleanup) => self.clean_up(cleanup).await,
         }
     }
 
     async fn item(&mut self, item: Item) -> Result<(), Broken> {
         self.peer.send(&FromDaemon::Item(Box::new(item))).await
     }
-}
-
-fn store(error: crate::store::StoreError) -> Broken {
-    host(chain(&error))
 }
 
 fn count(n: usize) -> u32 {

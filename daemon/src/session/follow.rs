@@ -5,20 +5,19 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use wharf_wire::FromDaemon;
-use wharf_wire::event::{Entry, Event};
+use wharf_wire::event::{Ended, Entry, Event};
 use wharf_wire::outcome::{Exit, State};
 
 use super::peer::Broken;
-use super::{Session, host};
+use super::{Session, faulty, host};
 use crate::dispatch::{Desk, Event as Desired};
-use crate::plan::queue::Reason;
+use crate::execute::end;
 use crate::report;
+use crate::store::environment;
 use crate::store::log::{Follower, Logs};
 
 /// Something is printed at least this often.
 const QUIET: Duration = Duration::from_secs(15);
-/// Bytes that are too few for a record.
-const FULL: u64 = 256 * 1024;
 /// Events that wait for a slow watcher, at most; its followers wait then, the work does not.
 const BACKLOG: usize = 64;
 
@@ -35,15 +34,29 @@ impl Session {
     pub(super) async fn follow(
         &mut self,
         ids: &[String],
-        mut notes: Vec<String>,
+        notes: Vec<String>,
     ) -> Result<(), Broken> {
+        let finals = self.watch(ids, notes, report::watching).await?;
+        let exits = finals
+            .iter()
+            .map(|ended| exit(ended.as_ref().map(|ended| ended.state)));
+        let exit = exits.max_by_key(|exit| exit.code()).unwrap_or(Exit::Ok);
+        self.end(exit).await
+    }
+
+    /// Follows activities to their ends, and returns those; none for one whose log broke off.
+    /// `leaving` says how to stop watching, and what that means.
+    pub(super) async fn watch(
+        &mut self,
+        ids: &[String],
+        mut notes: Vec<String>,
+        leaving: fn(&str) -> String,
+    ) -> Result<Vec<Option<Ended>>, Broken> {
         let mut names = vec![String::new(); ids.len()];
-        let mut finals: Vec<Option<(State, String)>> = vec![None; ids.len()];
+        let mut finals: Vec<Option<Ended>> = vec![None; ids.len()];
         if let [_, _, ..] = ids {
             let header = format!("wharf: {} environments", ids.len());
-            self.peer
-                .lines(vec![header, report::watching("ID")])
-                .await?;
+            self.peer.lines(vec![header, leaving("ID")]).await?;
             self.peer.lines(std::mem::take(&mut notes)).await?;
         }
         let (tell, mut told) = mpsc::channel(BACKLOG);
@@ -58,7 +71,12 @@ impl Session {
         loop {
             let next = tokio::select! {
                 next = told.recv() => next,
+                () = self.peer.gone() => return Err(Broken::Gone),
                 () = tokio::time::sleep_until(last.due()) => {
+                    if let Some(fault) = self.world.recorder.fault() {
+                        // It waits for the next daemon; nobody should wait with it.
+                        return Err(faulty(fault));
+                    }
                     let mut lines = vec![last.line()];
                     if self.is_full() {
                         lines.push("  the host's disk is full: this waits for room".into());
@@ -85,8 +103,7 @@ impl Session {
                         .lines(report::lines(&entry.event, &names[index]))
                         .await?;
                     if matches!(entry.event, Event::Opened { .. }) && ids.len() == 1 {
-                        let watching = report::watching(&ids[index]);
-                        let mut lines = vec![watching];
+                        let mut lines = vec![leaving(&ids[index])];
                         lines.append(&mut notes);
                         lines.push(String::new());
                         self.peer.lines(lines).await?;
@@ -95,29 +112,34 @@ impl Session {
                         last.doing(label);
                     }
                     if let Event::Ended(ended) = &entry.event {
-                        finals[index] = Some((ended.state, ended.serves.clone()));
+                        finals[index] = Some((**ended).clone());
                     }
                     last.spoke();
                 }
             }
         }
+        for (index, id) in ids.iter().enumerate() {
+            if finals[index].is_none()
+                && let Some(entry) = self.recorded_end(id).await
+                && let Event::Ended(ended) = &entry.event
+            {
+                let lines = report::lines(&entry.event, &names[index]);
+                self.peer.lines(lines).await?;
+                finals[index] = Some((**ended).clone());
+            }
+        }
         if ids.len() > 1 {
             let mut lines = vec![String::new()];
-            lines.extend(finals.iter().flatten().map(|(_, serves)| serves.clone()));
+            lines.extend(finals.iter().flatten().map(|ended| ended.serves.clone()));
             self.peer.lines(lines).await?;
         }
-        let exit = finals
-            .iter()
-            .map(|state| exit(state.as_ref().map(|(state, _)| *state)));
-        let exit = exit.max_by_key(|exit| exit.code()).unwrap_or(Exit::Ok);
-        self.end(exit).await
+        Ok(finals)
     }
 
     /// Whether nothing can be recorded now: then the log says nothing, and somebody must.
     fn is_full(&self) -> bool {
         let state = self.world.paths.state();
-        let free = tokio::task::block_in_place(|| crate::disk::free_space(&state));
-        free.is_ok_and(|free| free.bytes < FULL)
+        tokio::task::block_in_place(|| crate::disk::is_full(&state))
     }
 
     /// Sends one log, as far as it goes or to its end.
@@ -139,14 +161,39 @@ impl Session {
             if let Event::Ended(ended) = &entry.event {
                 state = Some(ended.state);
             }
-            if events {
-                let item = Box::new(wharf_wire::view::Item::Event(entry));
-                self.peer.send(&FromDaemon::Item(item)).await?;
-            } else {
-                self.peer.lines(report::lines(&entry.event, "")).await?;
-            }
+            self.entry(entry, events).await?;
+        }
+        if state.is_none()
+            && let Some(entry) = self.recorded_end(id).await
+            && let Event::Ended(ended) = &entry.event
+        {
+            state = Some(ended.state);
+            self.entry(entry, events).await?;
         }
         self.end(if follow { exit(state) } else { Exit::Ok }).await
+    }
+
+    async fn entry(&mut self, entry: Entry, events: bool) -> Result<(), Broken> {
+        if !events {
+            return self.peer.lines(report::lines(&entry.event, "")).await;
+        }
+        let item = Box::new(wharf_wire::view::Item::Event(entry));
+        self.peer.send(&FromDaemon::Item(item)).await
+    }
+
+    /// The end of an activity whose log has none: the daemon died, or the host lost power, before
+    /// it was written. None while the activity goes on.
+    async fn recorded_end(&self, id: &str) -> Option<Entry> {
+        let recorder = &self.world.recorder;
+        let activity = recorder.activity(id).await.ok()??;
+        let key = environment::key(&activity.project, &activity.environment).ok()?;
+        let record = recorder.environment(&key).await.ok()?;
+        let url = record.and_then(|record| self.url_of(&record));
+        let ended = end::recorded(&activity, url)?;
+        Some(Entry {
+            at: activity.ended?,
+            event: Event::Ended(Box::new(ended)),
+        })
     }
 }
 
@@ -157,7 +204,7 @@ async fn open(logs: &Logs, id: &str) -> Result<Follower, Broken> {
 }
 
 /// How whoever waits for an activity exits.
-fn exit(state: Option<State>) -> Exit {
+pub(super) fn exit(state: Option<State>) -> Exit {
     match state {
         Some(State::Succeeded) => Exit::Ok,
         Some(State::Failed | State::Cancelled | State::Superseded) => Exit::DeployFailed,
@@ -203,18 +250,7 @@ async fn place(id: &str, desk: &Desk) -> Option<String> {
     let place = desk
         .ask(|reply| Desired::Place { activity, reply })
         .await??;
-    let why = match place.reason {
-        Reason::Environment { activity } => {
-            format!("{activity} is still at work in this environment")
-        }
-        Reason::Mended => "what serves is being started again".to_owned(),
-        Reason::Parallel { running } => format!("{running} others run, as many as may at a time"),
-    };
-    Some(match place.before {
-        0 => format!("waiting: {why}; this is next"),
-        1 => format!("waiting: {why}; 1 goes before this"),
-        before => format!("waiting: {why}; {before} go before this"),
-    })
+    Some(format!("waiting: {place}"))
 }
 
 /// Keeps a watcher from wondering.

@@ -7,17 +7,19 @@ use wharf_config::files::{self, Entry, Files, WANTED};
 use wharf_config::name::BranchName;
 use wharf_config::project::Project;
 use wharf_wire::hook::{self, EntryKind, FilePart, Push, Want};
-use wharf_wire::outcome::{Exit, Kind};
+use wharf_wire::outcome::{Exit, Kind, State};
 use wharf_wire::view::Actor;
 use wharf_wire::{FromDaemon, Refusal, ToDaemon};
 
+use super::options::{Options, Run, Wait};
 use super::peer::Broken;
-use super::{Session, host, is_plain, unexpected};
-use crate::dispatch::{Event, reconcile};
+use super::{Session, faulty, host, is_plain, store, unexpected};
+use crate::dispatch::Event;
 use crate::execute::failure::chain;
-use crate::execute::source;
-use crate::order::{self, Order, Rebuild};
-use crate::plan::admission::{self, Facts, Found};
+use crate::execute::{durable, refs};
+use crate::order::{self, Order};
+use crate::plan::admission::{self, Branch, Facts, Found};
+use crate::plan::queue::Full;
 use crate::report;
 use crate::store::activity::NewActivity;
 
@@ -30,6 +32,9 @@ impl Session {
     /// pre-receive: nothing is written or built, whatever the answer.
     pub(super) async fn admit(&mut self, push: Push) -> Result<(), Broken> {
         let push = self.whole(push).await?;
+        if let Some(fault) = self.world.recorder.fault() {
+            return Err(faulty(fault));
+        }
         let settings = self.world.settings();
         let project = settings.of_repository(Path::new(&push.repository)).cloned();
         let commits = match &project {
@@ -48,7 +53,14 @@ impl Session {
             }));
         }
         let files = self.files(commits).await?;
-        let verdict = self.judge(&push, project.as_ref(), &files).await?;
+        let mut verdict = self.judge(&push, project.as_ref(), &files).await?;
+        if verdict.accepted
+            && let Some(project) = &project
+            && Options::read(&push.options).run == Run::Dry
+        {
+            verdict = self.forecast(&push, project, &files).await?;
+            return self.peer.send(&FromDaemon::Verdict(verdict)).await;
+        }
         if !verdict.accepted {
             tracing::info!(
                 WHARF_PROJECT = project.as_ref().map(|project| project.name.to_string()),
@@ -83,6 +95,10 @@ impl Session {
             Some(project) => head(&project.repository).await?,
             None => None,
         };
+        let queue_full = match project {
+            Some(project) => self.queue_full(project, default.as_ref(), push).await,
+            None => None,
+        };
         let mut runtimes: BTreeMap<String, Found> = BTreeMap::new();
         for runtime in admission::runtimes(files) {
             let found = self.world.runtimes.find(&runtime).await;
@@ -95,7 +111,7 @@ impl Session {
                 .recorder
                 .environments(Some(project.name.clone()))
                 .await;
-            let environments = environments.map_err(|error| host(chain(&error)))?;
+            let environments = environments.map_err(store)?;
             for update in &push.updates {
                 let name = update.name.strip_prefix("refs/heads/");
                 let known = environments
@@ -106,11 +122,14 @@ impl Session {
                 }
             }
         }
-        let state = self.world.paths.state();
-        let free = tokio::task::block_in_place(|| crate::disk::free_space(&state)).ok();
-        let wanted = self.world.settings().host.keep_min_free;
+        // A deletion makes room.
+        let lacks = match push.updates.iter().any(|update| !update.deletes()) {
+            true => self.lacks(project.map(|p| p.repository.as_path())).await,
+            false => Vec::new(),
+        };
         Ok(admission::judge(&Facts {
-            room: free.map(|free| (free.bytes, wanted)),
+            lacks: &lacks,
+            queue_full,
             project,
             repository: &push.repository,
             default_branch: default.as_ref(),
@@ -119,6 +138,33 @@ impl Session {
             runtimes: &runtimes,
             serving: &serving,
         }))
+    }
+
+    /// Which bound of the queue the push would break.
+    async fn queue_full(
+        &self,
+        project: &Project,
+        default: Option<&BranchName>,
+        push: &Push,
+    ) -> Option<Full> {
+        let settings = self.world.settings();
+        let moved = push.updates.iter().filter(|update| !update.deletes());
+        let environments = moved
+            .filter_map(|update| admission::branch(update).ok())
+            .filter_map(|branch| match branch {
+                Branch::Moves(name, _) => Some(settings.environment(project, &name, default).id),
+                Branch::Goes(_) | Branch::NotServed => None,
+            })
+            .map(|id| id.to_string())
+            .collect();
+        let (project, kind) = (project.name.to_string(), Kind::Push);
+        let room = self.desk.ask(|reply| Event::Room {
+            project,
+            environments,
+            kind,
+            reply,
+        });
+        room.await?.err()
     }
 
     /// Asks the hook for the wanted files: only it can read the quarantined objects.
@@ -162,16 +208,20 @@ impl Session {
         let options = Options::read(&push.options);
         let actor = self.pusher(&push);
         let rebuild = options.rebuild;
+        let repository = project.repository.clone();
         let order = tokio::task::spawn_blocking(move || {
             order::of_updates(&settings, &project, push.updates, &actor, rebuild)
         });
         let Order { activities, notes } = order.await.map_err(|error| host(error.to_string()))?;
-        let activities = self.without_missing(activities).await?;
+        let activities = self.without_rebuilt(activities).await?;
         let mut lines = options.warnings;
         lines.extend(notes.iter().flat_map(|note| report::remark(note)));
-        let (known, activities) = self.known(activities).await?;
-        let mut ids = known;
+        let mut ids = Vec::new();
         if !activities.is_empty() {
+            // Nothing is promised that a power cut could take back.
+            durable::make(&self.world, repository, &activities)
+                .await
+                .map_err(|error| host(format!("the push may not last: {}", chain(&error))))?;
             let ordered = self
                 .desk
                 .ask(|reply| Event::Order { activities, reply })
@@ -200,58 +250,31 @@ impl Session {
         self.follow(&ids, lines).await
     }
 
-    /// A deletion of a branch that has no environment has nothing to do.
-    async fn without_missing(
+    /// What was built anew by this push's own check is not built once more.
+    async fn without_rebuilt(
         &mut self,
-        activities: Vec<NewActivity>,
+        mut activities: Vec<NewActivity>,
     ) -> Result<Vec<NewActivity>, Broken> {
-        let mut kept = Vec::with_capacity(activities.len());
-        for activity in activities {
-            let there = activity.kind != Kind::Delete || {
-                let found = self.world.recorder.environment(&activity.key).await;
-                found.map_err(|error| host(chain(&error)))?.is_some()
-            };
-            if there {
-                kept.push(activity);
-            }
-        }
-        Ok(kept)
-    }
-
-    /// Pushes that were taken up already, because their bell rang late: followed, not repeated.
-    async fn known(
-        &mut self,
-        activities: Vec<NewActivity>,
-    ) -> Result<(Vec<String>, Vec<NewActivity>), Broken> {
-        let (mut known, mut new) = (Vec::new(), Vec::new());
-        for activity in activities {
-            let (project, id) = (
-                activity.key.project.to_string(),
-                activity.key.id.to_string(),
-            );
+        for activity in activities.iter_mut().filter(|activity| activity.rebuild) {
+            let (project, id) = (&activity.key.project, &activity.key.id);
             let newest = self
                 .world
                 .recorder
-                .activities(Some(project), Some(id), 1)
+                .activities(Some(project.to_string()), Some(id.to_string()), 1)
                 .await;
-            let newest = newest
-                .map_err(|error| host(chain(&error)))?
-                .into_iter()
-                .next();
-            match newest.filter(|newest| {
-                newest.actor.source == reconcile::SOURCE
-                    && newest.kind == activity.kind
-                    && newest.commit.new == activity.commit.new
-            }) {
-                Some(newest) => known.push(newest.id),
-                None => new.push(activity),
-            }
+            let newest = newest.map_err(store)?;
+            let checked = newest.iter().any(|newest| {
+                newest.kind == Kind::Check
+                    && newest.state == State::Succeeded
+                    && newest.commit == activity.commit
+            });
+            activity.rebuild = !checked;
         }
-        Ok((known, new))
+        Ok(activities)
     }
 
     /// Takes in the updates that did not fit in the first frame.
-    async fn whole(&mut self, mut push: Push) -> Result<Push, Broken> {
+    pub(super) async fn whole(&mut self, mut push: Push) -> Result<Push, Broken> {
         loop {
             if push.updates.len() > hook::MAX_UPDATES
                 || push.options.len() > hook::MAX_PUSH_OPTIONS
@@ -271,7 +294,7 @@ impl Session {
     }
 
     /// Who pushed: what `wharf-shell` or the git host says, else the peer's own name.
-    fn pusher(&self, push: &Push) -> Actor {
+    pub(super) fn pusher(&self, push: &Push) -> Actor {
         push.claims
             .iter()
             .find(|claim| hook::CLAIMS.contains(&claim.source.as_str()) && is_plain(&claim.name))
@@ -309,45 +332,9 @@ fn take(files: &mut BTreeMap<String, Files>, part: FilePart) -> Result<(), Broke
     Ok(())
 }
 
-async fn head(repository: &Path) -> Result<Option<BranchName>, Broken> {
+pub(super) async fn head(repository: &Path) -> Result<Option<BranchName>, Broken> {
     let repository: PathBuf = repository.to_owned();
-    tokio::task::spawn_blocking(move || source::head(&repository))
+    tokio::task::spawn_blocking(move || refs::head(&repository))
         .await
         .map_err(|error| host(error.to_string()))
-}
-
-/// What `git push -o` asked for.
-#[derive(Debug)]
-struct Options {
-    wait: Wait,
-    rebuild: Rebuild,
-    warnings: Vec<String>,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Wait {
-    Yes,
-    No,
-}
-
-impl Options {
-    fn read(options: &[String]) -> Options {
-        let mut read = Options {
-            wait: Wait::Yes,
-            rebuild: Rebuild::No,
-            warnings: Vec::new(),
-        };
-        for option in options {
-            match option.as_str() {
-                "nowait" => read.wait = Wait::No,
-                "rebuild" => read.rebuild = Rebuild::Yes,
-                other => {
-                    let shown: String = other.chars().take(40).collect();
-                    let text = format!("unknown push option `{shown}`; known: nowait, rebuild");
-                    read.warnings.extend(report::warning(&text));
-                }
-            }
-        }
-        read
-    }
 }

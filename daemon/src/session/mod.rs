@@ -1,9 +1,13 @@
 //! One hook's or client's conversation. A caller can only end its own.
 
 mod ask;
+mod dry_run;
 mod follow;
 mod hook;
+mod options;
 mod peer;
+mod propose;
+mod room;
 mod scope;
 
 use std::sync::Arc;
@@ -15,6 +19,8 @@ use wharf_wire::{FromDaemon, Refusal, ToDaemon, VERSION, Welcome};
 
 use crate::dispatch::Desk;
 use crate::execute::World;
+use crate::execute::failure::chain;
+use crate::store::{Fault, StoreError};
 use peer::{Broken, Peer};
 
 /// What a conversation works with.
@@ -89,9 +95,10 @@ impl Session {
             .await?;
         match self.peer.receive().await? {
             ToDaemon::Admit(push) => self.admit(push).await,
+            ToDaemon::Propose(push) => self.propose(push).await,
             ToDaemon::Ring(push) => self.ring(push).await,
             ToDaemon::Ask(ask) => self.answer(ask).await,
-            _ => Err(unexpected("Admit, Ring or Ask")),
+            _ => Err(unexpected("Admit, Propose, Ring or Ask")),
         }
     }
 
@@ -127,6 +134,24 @@ fn host(message: String) -> Broken {
         code: "host".into(),
         message,
         hint: Some("this is the host's trouble: tell its operator".into()),
+        exit: Exit::Failed,
+    })
+}
+
+/// The record cannot be read or written.
+fn store(error: StoreError) -> Broken {
+    match error {
+        StoreError::Fault(fault) => faulty(&fault),
+        other => host(chain(&other)),
+    }
+}
+
+/// The record as a whole is no good, and stays so until a person mends it.
+fn faulty(fault: &Fault) -> Broken {
+    Broken::Refused(Refusal {
+        code: fault.code().into(),
+        message: "Wharf's record on this host is damaged".into(),
+        hint: Some("tell the host's operator: wharf doctor says what to do".into()),
         exit: Exit::Failed,
     })
 }

@@ -44,6 +44,21 @@ impl Peer {
         }
     }
 
+    /// Returns when the caller, who has nothing more to say, has hung up.
+    pub(super) async fn gone(&self) {
+        let mut byte = [0];
+        loop {
+            if self.stream.readable().await.is_err() {
+                return;
+            }
+            match self.stream.try_read(&mut byte) {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                // What is said out of turn is the end of the conversation as well.
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
     /// Sends a message.
     pub(super) async fn send(&mut self, message: &FromDaemon) -> Result<(), Broken> {
         let bytes = frame::encode(message).map_err(|error| protocol(&error.to_string()))?;

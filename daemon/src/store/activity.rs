@@ -6,8 +6,14 @@ use wharf_wire::event::Stage;
 use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::{Activity, Actor, Commit, Reason, Step};
 
-use super::environment::{EnvironmentKey, EnvironmentRecord, key, touch};
+use super::environment::{EnvironmentKey, EnvironmentRecord, forget_tip, key, touch};
+use super::known::{self, Opened, Report};
 use super::{StoreError, now};
+use crate::plan::deployment::Outcome;
+use crate::plan::recovery::{CANCEL, RESTART};
+
+/// The source of an actor whom nobody saw: the move was found by comparing tips.
+pub const RECONCILE: &str = "reconcile";
 
 /// What is recorded before anything is answered.
 #[derive(Debug, Clone)]
@@ -24,6 +30,8 @@ pub struct NewActivity {
     pub commit: Commit,
     /// The environment's record as it is to be, where the activity makes or moves it.
     pub environment: Option<EnvironmentRecord>,
+    /// Whether the environment is production: then it goes first.
+    pub production: bool,
     /// A slug that is there may not be used.
     pub rebuild: bool,
     /// The release to go back to.
@@ -62,51 +70,85 @@ pub struct Ending {
     pub live_after: Option<u32>,
 }
 
-/// Records activities and their environments in one transaction; returns their ids in order.
+impl Ending {
+    /// Another push to the same branch came later and was recorded first.
+    pub(crate) fn overtaken(by: &str) -> Ending {
+        Ending {
+            state: State::Superseded,
+            reason: Some(Reason {
+                code: "superseded".into(),
+                message: format!("superseded by {by} before it began"),
+                hint: Some(format!("follow the newer one: wharf log {by} -f")),
+            }),
+            live_after: None,
+        }
+    }
+}
+
+/// Records activities and their environments in one transaction, each move once, whoever reports it
+/// first; says in order what became of them.
 ///
 /// # Errors
 /// The database's; then nothing is recorded.
 pub fn open(
     connection: &mut Connection,
     activities: &[NewActivity],
-) -> Result<Vec<String>, StoreError> {
+) -> Result<Vec<Opened>, StoreError> {
     let transaction = connection.transaction()?;
-    let mut ids = Vec::with_capacity(activities.len());
+    let mut opened = Vec::with_capacity(activities.len());
     for activity in activities {
-        if let Some(environment) = &activity.environment {
-            touch(&transaction, environment)?;
-        }
-        let id = fresh_id(&transaction)?;
-        transaction
-            .prepare_cached(
-                "INSERT INTO activity (id, project, environment, branch, kind, state, actor_name,
-                     actor_source, commit_old, commit_new, subject, forced, rebuild, release,
-                     previous, created)
-                 VALUES (:id, :project, :environment, :branch, :kind, 'waiting', :actor_name,
-                     :actor_source, :commit_old, :commit_new, :subject, :forced, :rebuild, :release,
-                     (SELECT live FROM environment WHERE project = :project AND id = :environment),
-                     :now)",
-            )?
-            .execute(named_params! {
-                ":id": id,
-                ":project": activity.key.project.as_str(),
-                ":environment": activity.key.id.as_str(),
-                ":branch": activity.branch.as_str(),
-                ":kind": activity.kind.word(),
-                ":actor_name": activity.actor.name,
-                ":actor_source": activity.actor.source,
-                ":commit_old": activity.commit.old,
-                ":commit_new": activity.commit.new,
-                ":subject": activity.commit.subject,
-                ":forced": activity.commit.forced,
-                ":rebuild": activity.rebuild,
-                ":release": activity.target,
-                ":now": now(),
-            })?;
-        ids.push(id);
+        opened.push(match known::look(&transaction, activity)? {
+            Report::New => {
+                if let Some(environment) = &activity.environment {
+                    touch(&transaction, environment)?;
+                }
+                if activity.kind == Kind::Delete {
+                    forget_tip(&transaction, &activity.key)?;
+                }
+                Opened::New(insert(&transaction, activity)?)
+            }
+            Report::Known(id) => Opened::Known(id),
+            Report::Overtaken(by) => {
+                let id = insert(&transaction, activity)?;
+                end(&transaction, &id, &Ending::overtaken(&by))?;
+                Opened::Overtaken(id, by)
+            }
+            Report::Nothing => Opened::Nothing,
+        });
     }
     transaction.commit()?;
-    Ok(ids)
+    Ok(opened)
+}
+
+fn insert(connection: &Connection, activity: &NewActivity) -> Result<String, StoreError> {
+    let id = fresh_id(connection)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO activity (id, project, environment, branch, kind, state, actor_name,
+                 actor_source, commit_old, commit_new, subject, forced, rebuild, release,
+                 previous, created)
+             VALUES (:id, :project, :environment, :branch, :kind, 'waiting', :actor_name,
+                 :actor_source, :commit_old, :commit_new, :subject, :forced, :rebuild, :release,
+                 (SELECT live FROM environment WHERE project = :project AND id = :environment),
+                 :now)",
+        )?
+        .execute(named_params! {
+            ":id": id,
+            ":project": activity.key.project.as_str(),
+            ":environment": activity.key.id.as_str(),
+            ":branch": activity.branch.as_str(),
+            ":kind": activity.kind.word(),
+            ":actor_name": activity.actor.name,
+            ":actor_source": activity.actor.source,
+            ":commit_old": activity.commit.old,
+            ":commit_new": activity.commit.new,
+            ":subject": activity.commit.subject,
+            ":forced": activity.commit.forced,
+            ":rebuild": activity.rebuild,
+            ":release": activity.target,
+            ":now": now(),
+        })?;
+    Ok(id)
 }
 
 /// Four hex digits that no activity has yet; more once they grow scarce.
@@ -270,6 +312,36 @@ pub fn step_ended(
         )?
         .execute((id, number, now(), result, exit_code))?;
     Ok(())
+}
+
+/// Records that the daemon died in the activity's middle and what becomes of it.
+///
+/// # Errors
+/// The database's.
+pub fn restart(connection: &mut Connection, id: &str, decision: &str) -> Result<(), StoreError> {
+    let transaction = connection.transaction()?;
+    let interrupted = Outcome::Interrupted.word();
+    transaction
+        .prepare_cached(
+            "UPDATE step SET ended = ?2, result = ?3 WHERE activity = ?1 AND ended IS NULL",
+        )?
+        .execute((id, now(), interrupted))?;
+    mark(&transaction, id, RESTART, decision)?;
+    Ok(transaction.commit()?)
+}
+
+/// Records that somebody wants the activity stopped.
+///
+/// # Errors
+/// The database's.
+pub fn stopping(connection: &Connection, id: &str) -> Result<(), StoreError> {
+    mark(connection, id, CANCEL, "asked")
+}
+
+/// A row among the steps that is none.
+fn mark(connection: &Connection, id: &str, name: &str, result: &str) -> Result<(), StoreError> {
+    let number = step_started(connection, id, Stage::Deploy, name)?;
+    step_ended(connection, id, number, result, None)
 }
 
 /// The steps of an activity, in order.

@@ -1,13 +1,13 @@
 //! The database's thread: one connection, one owner, calls in order.
 
-use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock, mpsc};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-/// The schema's version, kept in SQLite's `user_version`.
-const VERSION: i64 = 1;
+use super::ballast::Ballast;
+use super::fault::Fault;
 
 /// Why the store did not do it. Failing to record is a failure.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,9 @@ pub enum StoreError {
     /// There is no room for the record.
     #[error("the host's disk is full")]
     Full,
+    /// It was found damaged, now or before, and is not used any more.
+    #[error(transparent)]
+    Fault(Fault),
     /// A record does not hold what it should.
     #[error("the database holds an unreadable {what}: `{value}`")]
     Unreadable {
@@ -25,22 +28,6 @@ pub enum StoreError {
         what: &'static str,
         /// What stands there.
         value: String,
-    },
-    /// It was written by a newer Wharf.
-    #[error("{}: written by a newer Wharf (schema {found}, this one knows {VERSION})", path.display())]
-    Newer {
-        /// The database.
-        path: PathBuf,
-        /// Its version.
-        found: i64,
-    },
-    /// It cannot be opened.
-    #[error("{}: cannot be opened", path.display())]
-    Open {
-        /// The database.
-        path: PathBuf,
-        /// Why.
-        source: rusqlite::Error,
     },
     /// Its thread is gone: the daemon is stopping.
     #[error("the database is closed")]
@@ -63,26 +50,32 @@ type Call = Box<dyn FnOnce(&mut Connection) + Send>;
 pub struct Database {
     // Unbounded, but each caller waits for its answer: no more calls than callers.
     calls: mpsc::Sender<Call>,
+    path: PathBuf,
+    fault: Arc<OnceLock<Fault>>,
 }
 
 impl Database {
-    /// Opens or makes the database and starts its thread.
-    ///
-    /// # Errors
-    /// [`StoreError::Open`], [`StoreError::Newer`], or the schema's.
-    pub fn open(path: &Path) -> Result<Database, StoreError> {
-        let mut connection = connect(path)?;
-        migrate(&mut connection, path)?;
+    /// Starts the thread of a connection to the database at `path`.
+    pub(super) fn start(
+        mut connection: Connection,
+        path: PathBuf,
+        mut ballast: Ballast,
+    ) -> Database {
         let (calls, inbox) = mpsc::channel::<Call>();
         std::thread::Builder::new()
             .name("store".into())
             .spawn(move || {
                 while let Ok(call) = inbox.recv() {
+                    ballast.balance();
                     call(&mut connection);
                 }
             })
             .expect("a thread can be started");
-        Ok(Database { calls })
+        Database {
+            calls,
+            path,
+            fault: Arc::default(),
+        }
     }
 
     /// Runs `work` on the database's thread. The call is queued before this returns, so calls keep
@@ -95,45 +88,57 @@ impl Database {
         work: impl FnOnce(&mut Connection) -> Result<R, StoreError> + Send + 'static,
     ) -> impl Future<Output = Result<R, StoreError>> + Send + 'static {
         let (answer, result) = oneshot::channel();
+        let database = self.clone();
         let queued = self.calls.send(Box::new(move |connection| {
             // Whoever asked may have gone; the work is done all the same.
-            drop(answer.send(work(connection)));
+            drop(answer.send(database.careful(connection, work)));
         }));
         async move {
             queued.map_err(|_| StoreError::Closed)?;
             result.await.map_err(|_| StoreError::Closed)?
         }
     }
+
+    /// What is wrong with the database, once that is known: nothing is read or written any more.
+    pub fn fault(&self) -> Option<&Fault> {
+        self.fault.get()
+    }
+
+    /// Says once that the database is not to be used any more.
+    pub fn condemn(&self, fault: Fault) {
+        if self.fault.set(fault.clone()).is_ok() {
+            tracing::error!(
+                WHARF_ERROR = fault.code(),
+                "{fault}; pushes are refused, what serves goes on; see: wharf doctor"
+            );
+        }
+    }
+
+    /// Does it, unless the database is damaged: neither a page that is wrong is written on, nor an
+    /// answer of it believed.
+    fn careful<R>(
+        &self,
+        connection: &mut Connection,
+        work: impl FnOnce(&mut Connection) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        if let Some(fault) = self.fault() {
+            return Err(StoreError::Fault(fault.clone()));
+        }
+        work(connection).map_err(|error| match error {
+            StoreError::Sqlite(error) if is_damage(&error) => {
+                let (path, what) = (self.path.clone(), error.to_string());
+                let fault = Fault::Damaged { path, what };
+                self.condemn(fault.clone());
+                StoreError::Fault(fault)
+            }
+            other => other,
+        })
+    }
 }
 
-fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let opened = |source| StoreError::Open {
-        path: path.to_owned(),
-        source,
-    };
-    let connection = Connection::open(path).map_err(opened)?;
-    connection
-        .execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-             PRAGMA busy_timeout = 5000;",
-        )
-        .map_err(opened)?;
-    Ok(connection)
-}
-
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if found > VERSION {
-        return Err(StoreError::Newer {
-            path: path.to_owned(),
-            found,
-        });
-    }
-    if found == 0 {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(include_str!("schema.sql"))?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
-        transaction.commit()?;
-    }
-    Ok(())
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+    )
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use wharf_config::name::{BranchName, EnvironmentId, ProjectName};
 
-use super::{StoreError, now};
+use super::{StoreError, baseline, now};
 
 /// Identifies an environment everywhere in the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -160,20 +160,37 @@ pub fn touch(connection: &Connection, wanted: &EnvironmentRecord) -> Result<(), 
             ":tip": wanted.tip,
             ":now": now(),
         })?;
-    Ok(())
+    baseline::drop_branch(connection, &wanted.key.project, &wanted.branch)
 }
 
-/// Takes the next release number; numbers are never given twice.
+/// Records that the branch is gone: the environment goes with it.
 ///
 /// # Errors
 /// The database's.
-pub fn next_release(connection: &Connection, key: &EnvironmentKey) -> Result<u32, StoreError> {
+pub fn forget_tip(connection: &Connection, key: &EnvironmentKey) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE environment SET tip = NULL WHERE project = ?1 AND id = ?2")?
+        .execute((key.project.as_str(), key.id.as_str()))?;
+    Ok(())
+}
+
+/// Takes the next release number, at least `least`; numbers are never given twice.
+///
+/// # Errors
+/// The database's.
+pub fn next_release(
+    connection: &Connection,
+    key: &EnvironmentKey,
+    least: u32,
+) -> Result<u32, StoreError> {
     Ok(connection
         .prepare_cached(
-            "UPDATE environment SET next_release = next_release + 1
+            "UPDATE environment SET next_release = max(next_release, ?3) + 1
              WHERE project = ?1 AND id = ?2 RETURNING next_release - 1",
         )?
-        .query_row((key.project.as_str(), key.id.as_str()), |row| row.get(0))?)
+        .query_row((key.project.as_str(), key.id.as_str(), least), |row| {
+            row.get(0)
+        })?)
 }
 
 /// Takes the route's next generation, durably, before the route is written.

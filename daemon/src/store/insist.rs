@@ -20,6 +20,9 @@ where
     loop {
         let error = match record().await {
             Ok(recorded) => return recorded,
+            // Said once where it was found. No attempt helps, and nothing may go on as if it were
+            // recorded: the next daemon takes the activity up when the database is mended.
+            Err(StoreError::Fault(_)) => std::future::pending().await,
             Err(error) => error,
         };
         tracing::error!(

@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 
 use tokio::io::{AsyncBufReadExt, AsyncSeekExt, BufReader};
@@ -191,13 +191,7 @@ impl Writer {
         }
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(
-                OpenOptions::new()
-                    .append(true)
-                    .create(true)
-                    .mode(0o600)
-                    .open(&self.path)?,
-            ),
+            none => none.insert(open(&self.path)?),
         };
         let length = file.metadata()?.len();
         // One write a line: a reader never sees a part of it that a later write completes
@@ -209,6 +203,25 @@ impl Writer {
         self.owed.clear();
         Ok(())
     }
+}
+
+/// Opens a log to append to it. A line that a power cut tore is closed: the next one is whole.
+fn open(path: &Path) -> io::Result<File> {
+    let mut file = OpenOptions::new()
+        .append(true)
+        .read(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)?;
+    let length = file.metadata()?.len();
+    if length > 0 {
+        let mut last = [0];
+        file.read_exact_at(&mut last, length - 1)?;
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
+        }
+    }
+    Ok(file)
 }
 
 /// Reads a log.
@@ -307,6 +320,17 @@ mod tests {
         writer.write(b"second\n").unwrap();
         writer.write(b"").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"first\nsecond\n");
+    }
+
+    #[test]
+    fn a_line_that_a_power_cut_tore_takes_no_other_with_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("4f2a.jsonl");
+        for (torn, then) in [("", "new\n"), ("old\n", "old\nnew\n"), ("to", "to\nnew\n")] {
+            std::fs::write(&path, torn).unwrap();
+            Writer::new(path.clone()).write(b"new\n").unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), then);
+        }
     }
 
     #[tokio::test]

@@ -1,17 +1,28 @@
 //! MEMORY: the database, every path under the state directory, activity logs.
 
 pub mod activity;
+pub mod backup;
+pub mod ballast;
+pub mod baseline;
 pub mod database;
 pub mod environment;
+pub mod fault;
+pub mod findings;
 pub mod insist;
+pub mod known;
 pub mod log;
+pub mod migrate;
+pub mod open;
 pub mod paths;
 pub mod process;
 pub mod recorder;
 pub mod release;
+pub mod restore;
 pub mod slug;
+pub mod stock;
 
 pub use database::{Database, StoreError};
+pub use fault::Fault;
 pub use recorder::Recorder;
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,10 +1,17 @@
 //! Every path below the state and run directories. No other module joins them.
 
-use std::{io, path::PathBuf};
+use std::{
+    ffi::OsStr,
+    io,
+    path::{Path, PathBuf},
+};
 
 use sha2::{Digest, Sha256};
 use wharf_config::name::{EnvironmentId, ProjectName, RelPath};
 use wharf_config::place::Place;
+
+/// How the name of a directory begins that is being removed.
+const GOING: &str = ".gone-";
 
 /// Makes paths. Names come in as parsed types, so that no path leaves the directory.
 #[derive(Debug, Clone)]
@@ -28,6 +35,7 @@ impl Paths {
     /// The first directory that cannot be made, by name.
     pub fn make(&self) -> io::Result<()> {
         use std::os::unix::fs::DirBuilderExt;
+        let is_new = !self.spool().exists();
         for directory in [
             self.state.clone(),
             self.run.clone(),
@@ -38,6 +46,7 @@ impl Paths {
             self.logs(),
             self.outputs(),
             self.spool(),
+            self.backups(),
             self.keepers(),
             self.sockets(),
         ] {
@@ -49,6 +58,9 @@ impl Paths {
                     io::Error::new(error.kind(), format!("{}: {error}", directory.display()))
                 })?;
         }
+        if is_new {
+            crate::disk::sync_filesystem(&self.state).map_err(io::Error::other)?;
+        }
         Ok(())
     }
 
@@ -57,9 +69,50 @@ impl Paths {
         self.state.clone()
     }
 
+    /// Room that is given up when the disk is full.
+    pub fn ballast(&self) -> PathBuf {
+        self.state.join("ballast")
+    }
+
     /// The database.
     pub fn database(&self) -> PathBuf {
         self.state.join("wharf.db")
+    }
+
+    /// Copies of the database.
+    pub fn backups(&self) -> PathBuf {
+        self.state.join("backups")
+    }
+
+    /// A database that is to take the database's place.
+    pub fn next_database(&self) -> PathBuf {
+        self.state.join("wharf.db.new")
+    }
+
+    /// The files that SQLite keeps beside the database.
+    pub fn beside_database(&self) -> [PathBuf; 2] {
+        ["wharf.db-wal", "wharf.db-shm"].map(|name| self.state.join(name))
+    }
+
+    /// A database that was replaced, with the files that belong to it.
+    pub fn replaced(&self, stamp: &str) -> PathBuf {
+        self.state.join("replaced").join(stamp)
+    }
+
+    /// Directories of what only the database knows: with something in one of them, a new database
+    /// would forget it.
+    pub fn recorded(&self) -> [PathBuf; 4] {
+        [
+            self.routes(),
+            self.slugs(),
+            self.state.join("releases"),
+            self.state.join("mounts"),
+        ]
+    }
+
+    /// Whether it is the system's own place, which belongs to the user `wharf`.
+    pub fn is_system(&self) -> bool {
+        self.state == std::path::Path::new("/var/lib/wharf")
     }
 
     /// Held with `flock` for the daemon's life; names the holder's pid.
@@ -92,12 +145,14 @@ impl Paths {
         self.builds().join(activity)
     }
 
+    /// What goes on between builds, one directory a project.
+    pub fn caches(&self) -> PathBuf {
+        self.state.join("caches")
+    }
+
     /// What goes on between builds of a project, by trust domain.
     pub fn cache(&self, project: &ProjectName, trust_domain: &str) -> PathBuf {
-        self.state
-            .join("caches")
-            .join(project.as_str())
-            .join(trust_domain)
+        self.caches().join(project.as_str()).join(trust_domain)
     }
 
     /// A directory below `HOME` that is kept from build to build. Its name holds no part that a
@@ -126,15 +181,41 @@ impl Paths {
         self.mounts(project, environment).join(segment(path))
     }
 
-    /// What is left of deleted environments.
+    /// What is left of deleted environments, one directory an activity.
+    pub fn all_kept(&self) -> PathBuf {
+        self.state.join("kept")
+    }
+
+    /// What is left of one deleted environment.
     pub fn kept(&self, activity: &str) -> PathBuf {
-        self.state.join("kept").join(activity)
+        self.all_kept().join(activity)
+    }
+
+    /// Where a directory goes by one rename before all in it is removed: beside where it was, which
+    /// is on the same file system. Nothing else there begins with a dot.
+    pub fn going(&self, directory: &Path) -> PathBuf {
+        let random: u64 = rand::random();
+        directory.with_file_name(format!("{GOING}{random:016x}"))
+    }
+
+    /// Whether a directory's name says that it is going.
+    pub fn is_going(name: &OsStr) -> bool {
+        name.as_encoded_bytes().starts_with(GOING.as_bytes())
+    }
+
+    /// Changed whenever housekeeping is done.
+    pub fn housekeeping(&self) -> PathBuf {
+        self.state.join("housekeeping")
+    }
+
+    /// The releases of every environment, one directory a project.
+    pub fn all_releases(&self) -> PathBuf {
+        self.state.join("releases")
     }
 
     /// The releases of an environment.
     pub fn releases(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
-        self.state
-            .join("releases")
+        self.all_releases()
             .join(project.as_str())
             .join(environment.as_str())
     }

@@ -1,20 +1,27 @@
 //! What the executor may record: acts by name, so that it never sees a database.
 
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
 use wharf_wire::event::Stage;
 use wharf_wire::view::Activity;
 
 use super::activity::{self, Ending, NewActivity, Task};
 use super::environment::{self, EnvironmentKey, EnvironmentRecord};
+use super::known::Opened;
 use super::process::{self, ProcessRecord};
 use super::release::{self, ReleaseRecord, ReleaseState};
 use super::slug::{self, SlugRecord};
-use super::{Database, StoreError};
+use super::stock::{self, View};
+use super::{Database, Fault, StoreError};
+use crate::fail;
+use crate::plan::retention::{Record, Release, Slug};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
 /// Records and recalls. Every method's error is the database's; what failed is then not recorded.
 #[derive(Debug, Clone)]
-pub struct Recorder(Database);
+pub struct Recorder(pub(super) Database);
 
 #[allow(
     missing_docs,
@@ -25,12 +32,37 @@ impl Recorder {
         Recorder(database)
     }
 
+    /// What is wrong with the database as a whole, once that is known.
+    pub fn fault(&self) -> Option<&Fault> {
+        self.0.fault()
+    }
+
+    /// Says that the database is not to be used any more.
+    pub fn condemn(&self, fault: Fault) {
+        self.0.condemn(fault);
+    }
+
+    /// A call that changes the record: a place to die at, before and after it.
+    pub(super) fn write<R: Send + 'static>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce(&mut Connection) -> Result<R> + Send + 'static,
+    ) -> impl Future<Output = Result<R>> + Send + 'static {
+        self.0.call(move |connection| {
+            fail::point(format_args!("record {what}: before"));
+            let done = work(connection);
+            fail::point(format_args!("record {what}: after"));
+            done
+        })
+    }
+
     pub fn open(
         &self,
         activities: Vec<NewActivity>,
-    ) -> impl Future<Output = Result<Vec<String>>> + Send + 'static {
-        self.0
-            .call(move |connection| activity::open(connection, &activities))
+    ) -> impl Future<Output = Result<Vec<Opened>>> + Send + 'static {
+        self.write("activities", move |connection| {
+            activity::open(connection, &activities)
+        })
     }
 
     pub async fn task(&self, id: &str) -> Result<Option<Task>> {
@@ -48,16 +80,18 @@ impl Recorder {
 
     pub async fn start(&self, id: &str) -> Result<()> {
         let id = id.to_owned();
-        self.0
-            .call(move |connection| activity::start(connection, &id))
-            .await
+        self.write("beginning", move |connection| {
+            activity::start(connection, &id)
+        })
+        .await
     }
 
     pub async fn end(&self, id: &str, ending: Ending) -> Result<()> {
         let id = id.to_owned();
-        self.0
-            .call(move |connection| activity::end(connection, &id, &ending))
-            .await
+        self.write("end", move |connection| {
+            activity::end(connection, &id, &ending)
+        })
+        .await
     }
 
     pub async fn activity(&self, id: &str) -> Result<Option<Activity>> {
@@ -107,6 +141,22 @@ impl Recorder {
             .await
     }
 
+    pub async fn restart(&self, id: &str, decision: &'static str) -> Result<()> {
+        let id = id.to_owned();
+        self.write("restart", move |connection| {
+            activity::restart(connection, &id, decision)
+        })
+        .await
+    }
+
+    pub async fn stopping(&self, id: &str) -> Result<()> {
+        let id = id.to_owned();
+        self.write("stopping", move |connection| {
+            activity::stopping(connection, &id)
+        })
+        .await
+    }
+
     pub async fn environment(&self, key: &EnvironmentKey) -> Result<Option<EnvironmentRecord>> {
         let key = key.clone();
         self.0
@@ -125,30 +175,34 @@ impl Recorder {
 
     pub async fn next_generation(&self, key: &EnvironmentKey) -> Result<u64> {
         let key = key.clone();
-        self.0
-            .call(move |connection| environment::next_generation(connection, &key))
-            .await
+        self.write("generation", move |connection| {
+            environment::next_generation(connection, &key)
+        })
+        .await
     }
 
     pub async fn set_live(&self, key: &EnvironmentKey, release: Option<u32>) -> Result<()> {
         let key = key.clone();
-        self.0
-            .call(move |connection| environment::set_live(connection, &key, release))
-            .await
+        self.write("live", move |connection| {
+            environment::set_live(connection, &key, release)
+        })
+        .await
     }
 
     pub async fn forget_environment(&self, key: &EnvironmentKey) -> Result<()> {
         let key = key.clone();
-        self.0
-            .call(move |connection| environment::forget(connection, &key))
-            .await
+        self.write("no environment", move |connection| {
+            environment::forget(connection, &key)
+        })
+        .await
     }
 
     pub async fn secret(&self, key: &EnvironmentKey, name: &str, fresh: String) -> Result<String> {
         let (key, name) = (key.clone(), name.to_owned());
-        self.0
-            .call(move |connection| environment::secret(connection, &key, &name, &fresh))
-            .await
+        self.write("secret", move |connection| {
+            environment::secret(connection, &key, &name, &fresh)
+        })
+        .await
     }
 
     pub async fn secrets(&self, key: &EnvironmentKey) -> Result<Vec<String>> {
@@ -173,46 +227,81 @@ impl Recorder {
     }
 
     pub async fn add_slug(&self, record: SlugRecord) -> Result<()> {
-        self.0
-            .call(move |connection| slug::add(connection, &record))
+        self.write("slug", move |connection| slug::add(connection, &record))
             .await
     }
 
     pub async fn set_slug(&self, id: &str, key: &str, reused: bool) -> Result<()> {
         let (id, key) = (id.to_owned(), key.to_owned());
+        self.write("slug of activity", move |connection| {
+            activity::set_slug(connection, &id, &key, reused)
+        })
+        .await
+    }
+
+    pub async fn stock(&self, view: &View) -> Result<(Vec<Release>, Vec<Slug>)> {
+        let view = view.clone();
         self.0
-            .call(move |connection| activity::set_slug(connection, &id, &key, reused))
+            .call(move |connection| {
+                let releases = stock::releases(connection, &view)?;
+                Ok((releases, stock::slugs(connection, &view)?))
+            })
             .await
     }
 
-    pub async fn unheld_slugs(&self, project: &str) -> Result<Vec<String>> {
-        let project = project.to_owned();
+    pub async fn standing_releases(&self) -> Result<BTreeSet<(EnvironmentKey, u32)>> {
+        self.0.call(|connection| stock::standing(connection)).await
+    }
+
+    pub async fn old_records(&self, before: u64) -> Result<Vec<Record>> {
         self.0
-            .call(move |connection| slug::unheld(connection, &project))
+            .call(move |connection| stock::records(connection, before))
             .await
     }
 
-    pub async fn forget_slug(&self, key: &str) -> Result<()> {
+    pub async fn prune_release(
+        &self,
+        key: &EnvironmentKey,
+        number: u32,
+        view: &View,
+    ) -> Result<bool> {
+        let (key, view) = (key.clone(), view.clone());
+        self.write("pruned release", move |connection| {
+            stock::prune_release(connection, &key, number, &view)
+        })
+        .await
+    }
+
+    pub async fn forget_slug(&self, key: &str) -> Result<bool> {
         let key = key.to_owned();
-        self.0
-            .call(move |connection| slug::forget(connection, &key))
-            .await
+        self.write("no slug", move |connection| {
+            stock::forget_slug(connection, &key)
+        })
+        .await
     }
 
-    /// Takes the next number and records the release as being made, in one go.
+    pub async fn forget_activity(&self, id: &str) -> Result<bool> {
+        let id = id.to_owned();
+        self.write("no activity", move |connection| {
+            stock::forget_activity(connection, &id)
+        })
+        .await
+    }
+
+    /// Takes the next number, at least the record's, and records the release as being made, in one
+    /// go.
     pub async fn make_release(
         &self,
         key: &EnvironmentKey,
         mut record: ReleaseRecord,
     ) -> Result<ReleaseRecord> {
         let key = key.clone();
-        self.0
-            .call(move |connection| {
-                record.number = environment::next_release(connection, &key)?;
-                release::make(connection, &key, &record)?;
-                Ok(record)
-            })
-            .await
+        self.write("release", move |connection| {
+            record.number = environment::next_release(connection, &key, record.number)?;
+            release::make(connection, &key, &record)?;
+            Ok(record)
+        })
+        .await
     }
 
     pub async fn release(
@@ -240,22 +329,25 @@ impl Recorder {
         state: ReleaseState,
     ) -> Result<()> {
         let key = key.clone();
-        self.0
-            .call(move |connection| release::set_state(connection, &key, number, state))
-            .await
+        self.write("state of release", move |connection| {
+            release::set_state(connection, &key, number, state)
+        })
+        .await
     }
 
     pub async fn add_process(&self, record: ProcessRecord) -> Result<()> {
-        self.0
-            .call(move |connection| process::add(connection, &record))
-            .await
+        self.write("process", move |connection| {
+            process::add(connection, &record)
+        })
+        .await
     }
 
     pub async fn forget_process(&self, instance: &str) -> Result<()> {
         let instance = instance.to_owned();
-        self.0
-            .call(move |connection| process::forget(connection, &instance))
-            .await
+        self.write("no process", move |connection| {
+            process::forget(connection, &instance)
+        })
+        .await
     }
 
     pub async fn processes(&self) -> Result<Vec<ProcessRecord>> {

@@ -88,32 +88,3 @@ pub fn newest(connection: &Connection, base: &str) -> Result<Option<SlugRecord>,
         .query_row([base], record)
         .optional()?)
 }
-
-/// Slugs of a project that no release holds any more, the longest unused first.
-///
-/// # Errors
-/// The database's.
-pub fn unheld(connection: &Connection, project: &str) -> Result<Vec<String>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT key FROM slug WHERE project = ?1 AND NOT EXISTS (
-             SELECT 1 FROM release WHERE release.slug = slug.key AND state IN ('making', 'ready'))
-           AND NOT EXISTS (
-             SELECT 1 FROM activity WHERE activity.slug = slug.key
-                 AND activity.state IN ('waiting', 'running'))
-         ORDER BY used",
-    )?;
-    Ok(statement
-        .query_map([project], |row| row.get(0))?
-        .collect::<Result<_, _>>()?)
-}
-
-/// Forgets a slug before its directory is removed.
-///
-/// # Errors
-/// The database's.
-pub fn forget(connection: &Connection, key: &str) -> Result<(), StoreError> {
-    connection
-        .prepare_cached("DELETE FROM slug WHERE key = ?1")?
-        .execute([key])?;
-    Ok(())
-}

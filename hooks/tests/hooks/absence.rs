@@ -72,6 +72,21 @@ fn a_push_is_taken_and_spooled_where_the_host_says_so_on_every_git() {
 }
 
 #[test]
+fn a_dry_run_changes_nothing_whatever_the_host_says() {
+    let world = World::new();
+    let stub = Stub {
+        unreachable: Unreachable::Accept,
+        ..world.stub()
+    };
+    world.install("pre-receive", PRE, &stub);
+    let output = world.push(&["-o", "dry-run", "main"]);
+    assert!(!output.status.success());
+    assert!(remote(&output)[0].ends_with("; nothing was pushed"));
+    assert_eq!(world.tip("refs/heads/main"), None);
+    assert!(world.push(&["main"]).status.success());
+}
+
+#[test]
 fn a_push_that_cannot_be_spooled_is_not_called_recorded() {
     for spool in [Some("absent"), None] {
         let world = World::new();

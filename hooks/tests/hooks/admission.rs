@@ -4,7 +4,7 @@ use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, time::Duration};
 
 use wharf_wire::{
     FromDaemon, Refusal, ToDaemon,
-    hook::{EntryKind, FilePart, MAX_FILE},
+    hook::{Compare, EntryKind, FilePart, MAX_FILE},
     outcome::Exit,
 };
 
@@ -414,4 +414,54 @@ fn a_daemon_that_never_gives_its_verdict_is_absent() {
         ]
     );
     assert_eq!(daemon.join().unwrap(), None);
+}
+
+#[test]
+fn what_a_quarantined_commit_changes_is_counted_on_every_git() {
+    for git in gits() {
+        let world = World::with(git);
+        world.ok("work", &["push", "-q", "origin", "main"]);
+        let old = world.ok("work", &["rev-parse", "HEAD^{tree}"]);
+        world.install("pre-receive", PRE, &world.stub());
+        fs::create_dir(world.path("work/sub")).unwrap();
+        fs::write(world.path("work/sub/a b"), "new").unwrap();
+        fs::write(world.path("work/sub/c"), "new").unwrap();
+        world.commit("two");
+        let new = world.ok("work", &["rev-parse", "HEAD^{tree}"]);
+        let commit = world.ok("work", &["rev-parse", "HEAD"]);
+        let (known, unknown) = (old, "d".repeat(40));
+        let daemon = fake::daemon(&world.path("sock"), move |door| {
+            let mut caller = door.greet();
+            caller.push();
+            caller.files(&[], &[]);
+            let counted = caller.compare(&commit, Some(&known));
+            caller.verdict(false, &["dry run"]);
+            // What is not there cannot be counted, and what is not of this push is not answered.
+            let mut caller = door.greet();
+            caller.push();
+            caller.files(&[], &[]);
+            let uncounted = caller.compare(&commit, Some(&unknown));
+            caller.verdict(false, &["dry run"]);
+            let mut caller = door.greet();
+            caller.push();
+            caller.files(&[], &[]);
+            caller.send(&FromDaemon::Compare(Compare {
+                commit: known,
+                tree: None,
+            }));
+            (counted, uncounted)
+        });
+        for said in [
+            "dry run",
+            "dry run",
+            "error: the daemon asked for what is no part",
+        ] {
+            let output = world.push(&["main"]);
+            assert!(!output.status.success());
+            assert!(remote(&output)[0].starts_with(said), "{}", stderr(&output));
+        }
+        let (counted, uncounted) = daemon.join().unwrap();
+        assert_eq!((counted.tree, counted.changed), (new.clone(), Some(3)));
+        assert_eq!((uncounted.tree, uncounted.changed), (new, None));
+    }
 }

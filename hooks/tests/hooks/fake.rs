@@ -10,7 +10,7 @@ use std::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wharf_wire::{
     FromDaemon, ToDaemon, VERSION, Welcome, frame,
-    hook::{FilePart, Push, RefUpdate, Verdict, Want},
+    hook::{Compare, Compared, FilePart, Judgement, Push, RefUpdate, Verdict, Want},
     outcome::Exit,
 };
 
@@ -81,7 +81,9 @@ impl Caller {
     /// The push with all of its updates.
     pub(crate) fn push(&mut self) -> Push {
         let mut push = match (self.name.clone().as_str(), self.receive()) {
-            ("pre-receive", ToDaemon::Admit(push)) | ("post-receive", ToDaemon::Ring(push)) => push,
+            ("pre-receive", ToDaemon::Admit(push))
+            | ("proc-receive", ToDaemon::Propose(push))
+            | ("post-receive", ToDaemon::Ring(push)) => push,
             other => panic!("{other:?}"),
         };
         loop {
@@ -111,9 +113,27 @@ impl Caller {
         }
     }
 
+    /// Asks what a commit changes.
+    pub(crate) fn compare(&mut self, commit: &str, tree: Option<&str>) -> Compared {
+        self.send(&FromDaemon::Compare(Compare {
+            commit: commit.to_owned(),
+            tree: tree.map(str::to_owned),
+        }));
+        match self.receive() {
+            ToDaemon::Compared(compared) => compared,
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub(crate) fn verdict(&mut self, accepted: bool, lines: &[&str]) {
         let lines = lines.iter().map(|line| (*line).to_owned()).collect();
         self.send(&FromDaemon::Verdict(Verdict { accepted, lines }));
+    }
+
+    /// Judges one of the updates.
+    pub(crate) fn judge(&mut self, update: u32, refused: Option<&str>) {
+        let refused = refused.map(str::to_owned);
+        self.send(&FromDaemon::Judged(Judgement { update, refused }));
     }
 
     pub(crate) fn queued(&mut self, activities: &[&str]) {

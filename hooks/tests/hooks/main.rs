@@ -10,3 +10,4 @@ mod absence;
 mod admission;
 mod bell;
 mod chained;
+mod proposed;

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use wharf_hooks::stub::Stub;
 
 pub(crate) const PRE: &str = env!("CARGO_BIN_EXE_wharf-pre-receive");
+pub(crate) const PROC: &str = env!("CARGO_BIN_EXE_wharf-proc-receive");
 pub(crate) const POST: &str = env!("CARGO_BIN_EXE_wharf-post-receive");
 
 pub(crate) struct World {

@@ -53,7 +53,12 @@ pub(crate) fn measure(world: &World) -> Table {
             run: Box::new(move |round| {
                 let into = fresh("wharf", round);
                 timed(&into, || {
-                    let checked = wharf_daemon::execute::checkout::checkout(bare, commit, &into);
+                    let checked = wharf_daemon::execute::checkout::checkout(
+                        bare,
+                        commit,
+                        &into,
+                        &std::sync::atomic::AtomicBool::new(false),
+                    );
                     assert_eq!(checked.unwrap().files as usize, DIRECTORIES * FILES);
                 })
             }),

@@ -160,6 +160,53 @@ fn refs_that_moved_without_a_bell_are_deployed_once_also_when_it_rings_late() {
 }
 
 #[test]
+fn bells_in_the_wrong_order_leave_the_last_push() {
+    let world = World::new();
+    let shop = deployed(&world, "shop");
+    let head = || shop.git(&["rev-parse", "HEAD"]).ok().out.trim().to_owned();
+    let one = head();
+    shop.write("version", "two\n");
+    shop.commit("Second");
+    let two = head();
+    shop.write("version", "three\n");
+    shop.commit("Third");
+    let three = head();
+    let git = |words: &[&str]| {
+        let mut git = world.command("git");
+        run(git.current_dir(world.repository("shop")).args(words)).ok()
+    };
+    git(&["fetch", "--quiet", shop.path().to_str().unwrap(), "main"]);
+    // Two pushers at the same time: the second is quicker after the refs have moved.
+    ring(&world, "pre-receive", &one, &two);
+    git(&["update-ref", "refs/heads/main", &two, &one]);
+    ring(&world, "pre-receive", &two, &three);
+    git(&["update-ref", "refs/heads/main", &three, &two]);
+    ring(&world, "post-receive", &two, &three);
+    ring(&world, "post-receive", &one, &two);
+    wait_for_log(&world, "main now serves r2 (was r1).");
+    assert_eq!(shop.get("/").ok(), "three\n");
+    // Compared once more, after all the bells.
+    git(&["update-ref", "refs/heads/last", &three]);
+    wait_for_log(&world, "last now serves r1.");
+    assert_eq!(shop.get("/").ok(), "three\n");
+    let mut ends: Vec<_> = activities(&shop)
+        .iter()
+        .map(|a| {
+            [&a["branch"], &a["state"], &a["commit"]["new"]].map(|v| v.as_str().unwrap().to_owned())
+        })
+        .collect();
+    ends.sort();
+    let mut expected = [
+        ["last", "succeeded", three.as_str()],
+        ["main", "succeeded", one.as_str()],
+        ["main", "succeeded", three.as_str()],
+        ["main", "superseded", two.as_str()],
+    ];
+    expected.sort();
+    assert_eq!(ends, expected);
+}
+
+#[test]
 fn who_does_not_wait_is_told_how_to_follow() {
     let world = World::new();
     let shop = deployed(&world, "shop");

@@ -109,6 +109,7 @@ fn old_processes_live_until_the_router_follows_the_switch() {
     let said = push.end();
     assert!(said.contains("main now serves r2 (was r1)."), "{said}");
     assert_eq!(world.get(&host("shop"), "/").ok(), "two\n");
+    wait_for_log(&world, "the processes of r1 have ended");
     let keepers = std::fs::read_dir(world.home().join("run/keepers"));
     assert_eq!(keepers.unwrap().count(), 1, "the old one is stopped");
 }

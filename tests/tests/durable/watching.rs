@@ -8,8 +8,8 @@ use wharf_tests::{Tree, World};
 
 /// Waits until the daemon's log says it.
 pub(crate) fn wait_for_log(world: &World, text: &str) {
-    let mut tail = world.command("tail");
-    tail.args(["-n", "+1", "-F", "wharfd.log"])
+    let mut tail = world.command("timeout");
+    tail.args(["120", "tail", "-n", "+1", "-F", "wharfd.log"])
         .current_dir(world.path(""))
         .stdout(Stdio::piped());
     let mut tail = tail.spawn().unwrap();

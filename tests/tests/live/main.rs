@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod app;
+mod cancel;
 mod commands;
+mod frozen;
 mod hostile;
 mod inputs;
 mod load;
 mod mending;
 mod python;
+mod queue;
 mod restarts;
 mod sight;
 mod turns;

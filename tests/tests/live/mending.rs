@@ -30,6 +30,7 @@ fn a_keeper_that_is_killed_is_replaced() {
     shop.commit("Second");
     shop.push(&["main"]).ok();
     assert_eq!(shop.get("/").ok(), "two\n");
+    wait_for_log(&world, "the processes of r1 have ended");
     assert_eq!(keepers(&world).len(), 1, "the old one is gone");
 }
 
@@ -63,6 +64,7 @@ fn only_what_is_missing_is_started_again() {
     world.kill_daemon();
     world.start();
     shop.wharf(&["redeploy"]).ok();
+    wait_for_log(&world, "the processes of r1 have ended");
     assert_eq!(keepers(&world).len(), 2);
     assert_eq!(world.get(&host("shop"), "/").ok(), "one\n");
 }
@@ -107,5 +109,6 @@ fn a_push_after_a_reboot_waits_for_what_serves() {
     let said = push.end();
     assert!(said.contains("main now serves r2 (was r1)."), "{said}");
     assert_eq!(shop.get("/").ok(), "two\n");
+    wait_for_log(&world, "the processes of r1 have ended");
     assert_eq!(keepers(&world).len(), 1);
 }

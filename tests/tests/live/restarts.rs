@@ -82,6 +82,7 @@ fn applications_live_through_a_death_of_the_daemon() {
         .ok()
         .has("main now serves r2 (was r1).");
     assert_eq!(shop.get("/").ok(), "two\n");
+    wait_for_log(&world, "the processes of r1 have ended");
     assert_eq!(keepers(&world).len(), 1, "the old one is stopped");
 }
 

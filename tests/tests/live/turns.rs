@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use wharf_tests::{Watched, World};
 
 use crate::app::{CONFIG, deployed};
-use crate::restarts::wait_for_line;
+use crate::restarts::{wait_for_line, wait_for_log};
 
 /// A build that waits until somebody writes to a fifo in its cache.
 pub(crate) fn gated(gate: &str) -> String {
@@ -267,6 +267,7 @@ fn workers_and_late_commands() {
             .contains("warning: late command 1 of 1 failed"),
         "{said}"
     );
+    wait_for_log(&world, "the processes of r1 have ended");
     assert_eq!(count(), 2, "the old ones are replaced");
 }
 

@@ -14,17 +14,38 @@ pub(crate) const BUILT: (&str, &str) =
 pub(crate) fn on_every_git(files: &[(&str, &str)], story: impl Fn(&World, &Tree<'_>)) {
     for git in gits() {
         println!("with {}", git.display());
-        with_git(&git, files, &story);
+        with_git(&git, "", files, &story);
     }
+}
+
+/// The same on a host whose file has these lines.
+pub(crate) fn on_every_git_where(
+    host: &str,
+    files: &[(&str, &str)],
+    story: impl Fn(&World, &Tree<'_>),
+) {
+    for git in gits() {
+        println!("with {}", git.display());
+        with_git(&git, host, files, &story);
+    }
+}
+
+/// The same with the git that comes first.
+pub(crate) fn on_one_git_where(
+    host: &str,
+    files: &[(&str, &str)],
+    story: impl Fn(&World, &Tree<'_>),
+) {
+    with_git(&gits()[0], host, files, story);
 }
 
 /// Tells a story with the git that comes first.
 pub(crate) fn on_one_git(files: &[(&str, &str)], story: impl Fn(&World, &Tree<'_>)) {
-    with_git(&gits()[0], files, story);
+    with_git(&gits()[0], "", files, story);
 }
 
-fn with_git(git: &Path, files: &[(&str, &str)], story: impl Fn(&World, &Tree<'_>)) {
-    let world = World::with_git(git);
+fn with_git(git: &Path, host: &str, files: &[(&str, &str)], story: impl Fn(&World, &Tree<'_>)) {
+    let world = World::with_git_and(git, host);
     let sshd = Sshd::start(&world);
     let mut shop = world.site("shop", files);
     shop.init();
@@ -39,11 +60,12 @@ pub(crate) fn settings() -> insta::Settings {
     for (from, to) in [
         (r"(localhost|127\.0\.0\.1):\d+", "${1}:PORT"),
         (
-            r"(push|delete|redeploy|rollback) [0-9a-f]{4,8}\b",
+            r"(push|check|delete|redeploy|rollback) [0-9a-f]{4,8}\b",
             "${1} ID",
         ),
         (r"wharf log [0-9a-f]{4,8}\b", "wharf log ID"),
         (r"slug( +)[0-9a-f]{6}\b", "slug${1}SLUG"),
+        (r"superseded by [0-9a-f]{4,8}\b", "superseded by ID"),
         (r"(?m) +(total )?(\d+h )?(\d+m )?\d+(\.\d+)?s$", " ${1}TIME"),
         (r"\b[0-9a-f]{7}\b", "COMMIT"),
         // What stands in tables.

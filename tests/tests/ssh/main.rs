@@ -1,6 +1,6 @@
 //! A push goes live, from a laptop: over a real sshd with a real key, through `wharf-shell`.
 //!
-//! Budget: 2 minutes on 2 cores.
+//! Budget: 3 minutes on 2 cores.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -8,9 +8,12 @@ mod laptop;
 
 mod absent;
 mod asking;
+mod dry_run;
 mod noise;
 mod pushes;
 mod refused;
+mod rejected;
 mod terminal;
+mod waited;
 mod waiting;
 mod watching;

@@ -12,15 +12,15 @@ use wharf_tests::Tree;
 use crate::laptop::{BUILT, on_every_git, on_one_git};
 
 /// A push in the middle of its build, in a group of its own.
-struct Midway {
+pub(crate) struct Midway {
     push: Child,
     lines: Lines<BufReader<ChildStderr>>,
-    id: String,
+    pub(crate) id: String,
 }
 
 impl Midway {
     /// Pushes, and reads until the build waits.
-    fn of(shop: &Tree<'_>) -> Midway {
+    pub(crate) fn of(shop: &Tree<'_>) -> Midway {
         let mut push = shop.command("git");
         push.args(["push", "wharf", "main"])
             .stderr(Stdio::piped())
@@ -40,13 +40,20 @@ impl Midway {
         Midway { push, lines, id }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let group = Pid::from_raw(i32::try_from(self.push.id()).unwrap()).unwrap();
         kill_process_group(group, signal).unwrap();
     }
 
+    /// `fg`: the rest is read, if the hook has not left by then.
+    pub(crate) fn come_back(mut self) {
+        self.signal(Signal::CONT);
+        assert!(self.lines.count() > 0);
+        assert!(self.push.wait().unwrap().success());
+    }
+
     /// Goes away; returns the activity's id.
-    fn leave(mut self, signal: Signal) -> String {
+    pub(crate) fn leave(mut self, signal: Signal) -> String {
         self.signal(signal);
         drop(self.lines);
         assert!(!self.push.wait().unwrap().success());
@@ -55,7 +62,8 @@ impl Midway {
 }
 
 /// More than a pipe holds, while nobody reads.
-const SCRIPT: &str = "mkdir out; cp page out/index.html; echo waiting for the signal; sleep 1
+pub(crate) const SCRIPT: &str =
+    "mkdir out; cp page out/index.html; echo waiting for the signal; sleep 1
 i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo line $i of very many lines that nobody reads; done
 ";
 
@@ -86,12 +94,6 @@ fn who_presses_ctrl_z_slows_nothing() {
         let log = shop.wharf(&["log", &midway.id, "--follow"]).ok();
         assert!(log.out.contains("main now serves r1."), "{log}");
         assert_eq!(shop.get("/").ok(), "one\n");
-        // `fg`: the rest is read, if the hook has not left by then.
-        midway.signal(Signal::CONT);
-        let Midway {
-            mut push, lines, ..
-        } = midway;
-        assert!(lines.count() > 0);
-        assert!(push.wait().unwrap().success());
+        midway.come_back();
     });
 }

@@ -86,7 +86,12 @@ impl Repo {
     }
 
     fn checkout(&self, commit: &str) -> Result<Checked, CheckoutError> {
-        checkout(&self.git_dir(), commit, &self.target())
+        checkout(
+            &self.git_dir(),
+            commit,
+            &self.target(),
+            &AtomicBool::new(false),
+        )
     }
 
     fn refusal(&self, commit: &str) -> String {
@@ -405,10 +410,10 @@ fn the_daemon_reads_files_subjects_and_history() {
     assert!(ancestor(&first, &second) && ancestor(&first, &first));
     assert!(!ancestor(&second, &first) && !ancestor(&other, &second));
     repo.git(&["branch", "feature/ü", &first]);
-    let tips = repository::tips(&git).unwrap();
+    let tips = crate::execute::refs::tips(&git).unwrap();
     let tips: Vec<_> = tips
         .iter()
-        .map(|t| (String::from_utf8_lossy(&t.name), &t.commit))
+        .map(|t| (String::from_utf8_lossy(&t.name), t.commit.as_ref().unwrap()))
         .collect();
     assert_eq!(
         tips,
@@ -419,4 +424,21 @@ fn the_daemon_reads_files_subjects_and_history() {
     );
     assert!(repository::subject(&git, "HEAD").is_err());
     assert!(repository::subject(&git, &"0".repeat(40)).is_err());
+}
+
+#[test]
+fn a_checkout_that_is_stopped_says_so() {
+    let repo = Repo::new();
+    repo.file("a", "a");
+    let commit = repo.commit();
+    let stopped = checkout(
+        &repo.git_dir(),
+        &commit,
+        &repo.target(),
+        &AtomicBool::new(true),
+    );
+    assert!(
+        matches!(stopped, Err(CheckoutError::Stopped)),
+        "{stopped:?}"
+    );
 }

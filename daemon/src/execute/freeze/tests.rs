@@ -49,6 +49,7 @@ impl Build {
             mount_points,
             max_entries,
             max_bytes,
+            stop: &AtomicBool::new(false),
         })
     }
 }
@@ -265,4 +266,21 @@ fn a_mount_point_leads_nowhere_else() {
             format!("cannot make the mount point {path}: {why}")
         );
     }
+}
+
+#[test]
+fn a_freeze_that_is_stopped_leaves_the_store_as_it_was() {
+    let build = Build::new();
+    let store = build.home.path().join("store");
+    let stopped = freeze(&Freeze {
+        built: &build.app(),
+        store: &store,
+        key: &build.key,
+        mount_points: &[],
+        max_entries: 1_000,
+        max_bytes: 1_000_000,
+        stop: &AtomicBool::new(true),
+    });
+    assert!(matches!(stopped, Err(FreezeError::Stopped)), "{stopped:?}");
+    assert_eq!(fs::read_dir(store).unwrap().count(), 0);
 }

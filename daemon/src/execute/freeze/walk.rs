@@ -9,12 +9,13 @@ use std::{
         unix::fs::PermissionsExt,
     },
     path::Path,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use sha2::{Digest, Sha256};
 
-use super::FreezeError;
+use super::{Freeze, FreezeError};
 use crate::{disk, execute::slug_key::hex};
 
 /// Directories in each other, each of which keeps a descriptor open.
@@ -36,17 +37,13 @@ pub(super) struct Counted {
     pub(super) notes: Vec<String>,
 }
 
-/// Walks everything below `top`, which `shown` names in errors.
-pub(super) fn walk(
-    top: &OwnedFd,
-    shown: &Path,
-    max_entries: u64,
-    max_bytes: u64,
-) -> Result<Counted, FreezeError> {
+/// Walks everything below `top`, which the job's `built` names in errors.
+pub(super) fn walk(top: &OwnedFd, job: &Freeze<'_>) -> Result<Counted, FreezeError> {
     let mut walk = Walk {
-        shown,
-        max_entries,
-        max_bytes,
+        shown: job.built,
+        max_entries: job.max_entries,
+        max_bytes: job.max_bytes,
+        stop: job.stop,
         entries: 0,
         files: 0,
         bytes: 0,
@@ -82,6 +79,7 @@ struct Walk<'a> {
     shown: &'a Path,
     max_entries: u64,
     max_bytes: u64,
+    stop: &'a AtomicBool,
     entries: u64,
     files: u64,
     bytes: u64,
@@ -193,6 +191,9 @@ impl Walk<'_> {
             .map_err(|error| self.failed("open", path)(error))?;
         let mut file = File::from(file);
         loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(FreezeError::Stopped);
+            }
             match file.read(&mut self.buffer) {
                 Ok(0) => return Ok(()),
                 Ok(count) => self.digest.update(&self.buffer[..count]),

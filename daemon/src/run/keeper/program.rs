@@ -36,9 +36,12 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            let why = chain(&*error);
             // Also to whoever waits for `ready`; afterwards that is /dev/null.
-            println!("{}", chain(&*error));
-            eprintln!("wharf-keeper: {}", chain(&*error));
+            if let Err(error) = writeln!(io::stdout(), "{why}") {
+                eprintln!("wharf-keeper: nobody waits for it: {error}");
+            }
+            eprintln!("wharf-keeper: {why}");
             ExitCode::from(125)
         }
     }
@@ -64,8 +67,12 @@ fn keep(path: &Path, bubblewrap: &str) -> Result<(), AnyError> {
     let output = Output::open(&process.output)?;
     let listener = listen(&process.socket)?;
 
-    io::stdout().write_all(b"ready\n")?;
-    io::stdout().flush()?;
+    if let Err(gone) = say_ready() {
+        // The daemon died meanwhile, and the next one has looked for its keepers already.
+        remove(&process.socket)?;
+        remove(&process.output)?;
+        return Err(gone.into());
+    }
     rustix::stdio::dup2_stdout(File::options().write(true).open("/dev/null")?)?;
 
     let (socket, record) = (process.socket.clone(), process.record.clone());
@@ -82,6 +89,12 @@ fn keep(path: &Path, bubblewrap: &str) -> Result<(), AnyError> {
     remove(&record)?;
     drop(clients);
     Ok(())
+}
+
+fn say_ready() -> io::Result<()> {
+    let mut stdout = io::stdout();
+    stdout.write_all(b"ready\n")?;
+    stdout.flush()
 }
 
 /// Listens at a path that only this user may reach; in place of a keeper that is dead.

@@ -1,5 +1,6 @@
 //! What is to be done: roll back, redeploy, cancel.
 
+use wharf_config::project::Kind as Type;
 use wharf_wire::ask::{Scope, SlugUse};
 use wharf_wire::event::Event as LogEvent;
 use wharf_wire::outcome::{Exit, Kind};
@@ -11,7 +12,7 @@ use super::super::scope::missing;
 use super::super::{Session, host};
 use super::store;
 use crate::dispatch::Event;
-use crate::execute::repository;
+use crate::execute::{refs, repository};
 use crate::report;
 use crate::store::activity::NewActivity;
 use crate::store::environment::EnvironmentRecord;
@@ -89,16 +90,15 @@ impl Session {
         let settings = self.world.settings();
         let project = settings.projects.get(&record.key.project).cloned();
         let project = project.ok_or_else(|| missing("unknown-project", "its project is gone"))?;
+        self.need_room(&project.repository).await?;
         let branch = format!("refs/heads/{}", record.branch);
         let commit = tokio::task::spawn_blocking(move || {
-            let tip = repository::tips(&project.repository)
-                .ok()?
-                .into_iter()
-                .find(|tip| tip.name == branch.as_bytes())?;
-            let subject = repository::subject(&project.repository, &tip.commit).ok()?;
+            let tip = refs::find_tip(&project.repository, &branch).ok()??;
+            let commit = tip.commit?;
+            let subject = repository::subject(&project.repository, &commit).ok()?;
             Some(Commit {
                 old: None,
-                new: Some(tip.commit),
+                new: Some(commit),
                 subject,
                 forced: false,
             })
@@ -123,7 +123,26 @@ impl Session {
         slug: SlugUse,
         target: Option<u32>,
     ) -> Result<(), Broken> {
+        let (project, environment) = (record.key.project.to_string(), record.key.id.to_string());
+        let room = self
+            .desk
+            .ask(|reply| Event::Room {
+                project,
+                environments: vec![environment],
+                kind,
+                reply,
+            })
+            .await;
+        if let Some(Err(full)) = room {
+            return Err(Broken::Refused(Refusal {
+                code: "queue-full".into(),
+                message: full.to_string(),
+                hint: Some("see what waits: wharf activities; wharf cancel ID makes room".into()),
+                exit: Exit::Refused,
+            }));
+        }
         let activity = NewActivity {
+            production: record.kind == Type::Production.as_str(),
             key: record.key.clone(),
             branch: record.branch.clone(),
             kind,

@@ -7,8 +7,10 @@ use super::super::peer::Broken;
 use super::super::{Session, host};
 use crate::dispatch::Event;
 use crate::execute::failure::chain;
-use crate::execute::source;
+use crate::execute::refs;
 use crate::report;
+use crate::store::findings::{findings as store_findings, of_fault};
+use crate::store::open::Look;
 
 impl Session {
     pub(super) async fn reload(&mut self) -> Result<(), Broken> {
@@ -65,6 +67,22 @@ impl Session {
                 Some("see router.log in the state directory; is its port taken?"),
             )),
         }
+        findings.extend(match self.world.recorder.fault() {
+            Some(fault) => vec![of_fault(fault, &self.world.paths)],
+            None => {
+                let look = || store_findings(&self.world.paths, Look::Through);
+                tokio::task::block_in_place(look)
+            }
+        });
+        for trouble in self.world.watching.troubles() {
+            let (message, hint) = (trouble.message, trouble.hint);
+            findings.push(finding(
+                view::Severity::Warning,
+                "watch",
+                message,
+                Some(&hint),
+            ));
+        }
         for (file, problems) in &settings.broken {
             findings.push(finding(
                 view::Severity::Error,
@@ -74,7 +92,14 @@ impl Session {
             ));
         }
         for project in settings.projects.values() {
-            if source::head(&project.repository).is_none() {
+            if let Err(error) = refs::tips(&project.repository) {
+                findings.push(finding(
+                    view::Severity::Error,
+                    "repository-unreadable",
+                    format!("{}: {}", project.name, chain(&error)),
+                    Some("it must be a bare repository that the daemon's user may read"),
+                ));
+            } else if refs::head(&project.repository).is_none() {
                 findings.push(finding(
                     view::Severity::Error,
                     "repository-unreadable",
@@ -87,23 +112,8 @@ impl Session {
                 ));
             }
         }
-        match crate::disk::free_space(&self.world.paths.state()) {
-            Ok(free) if free.bytes < settings.host.keep_min_free => findings.push(finding(
-                view::Severity::Error,
-                "disk",
-                format!("only {} MiB are free for the state", free.bytes >> 20),
-                Some("make room, or lower keep.min_free"),
-            )),
-            Ok(free) => findings.push(finding(
-                view::Severity::Good,
-                "disk",
-                format!("{} MiB are free for the state", free.bytes >> 20),
-                None,
-            )),
-            Err(error) => {
-                findings.push(finding(view::Severity::Error, "disk", chain(&error), None))
-            }
-        }
+        findings.extend(self.disk_findings());
+        findings.extend(self.kept_findings().await);
         findings.push(finding(
             view::Severity::Warning,
             "isolation",

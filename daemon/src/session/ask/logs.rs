@@ -51,6 +51,15 @@ impl Session {
             })
     }
 
+    /// Whether the activity has ended and retention removed its log.
+    pub(super) async fn is_log_removed(&self, id: &str) -> Result<bool, Broken> {
+        if self.world.paths.events(id).exists() {
+            return Ok(false);
+        }
+        let record = self.world.recorder.activity(id).await.map_err(store)?;
+        Ok(record.is_some_and(|record| record.state.is_end()))
+    }
+
     pub(super) async fn raw(&mut self, path: &Path) -> Result<(), Broken> {
         match tokio::fs::File::open(path).await {
             Ok(mut file) => {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use wharf_config::project::Kind as Type;
 use wharf_wire::ask::Scope;
 use wharf_wire::outcome::Exit;
-use wharf_wire::view::{self, Item};
+use wharf_wire::view::{self, Item, Reason};
 
 use super::super::Session;
 use super::super::peer::Broken;
@@ -156,7 +156,8 @@ impl Session {
         })
     }
 
-    fn url_of(&self, record: &EnvironmentRecord) -> Option<String> {
+    /// Where an environment answers.
+    pub(in crate::session) fn url_of(&self, record: &EnvironmentRecord) -> Option<String> {
         if let Some(route) = route::read(&self.world.paths, &record.key) {
             return Some(route.url);
         }
@@ -180,7 +181,16 @@ impl Session {
             )
             .await
             .map_err(store)?;
-        for activity in activities {
+        let places = self.desk.ask(|reply| Event::Places { reply }).await;
+        let places = places.unwrap_or_default();
+        for mut activity in activities {
+            if let Some(place) = places.get(&activity.id) {
+                activity.reason = Some(Reason {
+                    code: "waiting".into(),
+                    message: place.to_string(),
+                    hint: None,
+                });
+            }
             self.item(Item::Activity(activity)).await?;
         }
         self.end(Exit::Ok).await

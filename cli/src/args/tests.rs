@@ -1,0 +1,127 @@
+use super::*;
+
+fn read(line: &str) -> Result<Wharf, clap::Error> {
+    parse(line.split(' ').map(OsString::from))
+}
+
+#[test]
+fn the_definition_is_sound() {
+    command().debug_assert();
+}
+
+#[test]
+fn every_visible_command_stands_in_one_section() {
+    let mut listed: Vec<_> = SECTIONS
+        .iter()
+        .flat_map(|(_, names)| names.to_vec())
+        .collect();
+    let command = Wharf::command();
+    let mut visible: Vec<_> = command
+        .get_subcommands()
+        .filter(|sub| !sub.is_hide_set())
+        .map(|sub| sub.get_name())
+        .collect();
+    listed.sort_unstable();
+    visible.sort_unstable();
+    assert_eq!(listed, visible);
+}
+
+#[test]
+fn every_command_is_read() {
+    for line in [
+        "wharf init shop",
+        "wharf project add shop shop.git",
+        "wharf --repository=x hook install shop.git",
+        "wharf key add alice - -p shop",
+        "wharf key remove alice",
+        "wharf check dir --json",
+        "wharf cleanup --dry-run --json",
+        "wharf completions bash",
+        "wharf man dir",
+    ] {
+        read(line).unwrap();
+    }
+}
+
+#[test]
+fn help_reads_well() {
+    insta::assert_snapshot!(command().term_width(80).render_help());
+}
+
+#[test]
+fn releases_are_read_with_and_without_their_r() {
+    for (line, release) in [("wharf rollback r41", 41), ("wharf rollback 7", 7)] {
+        let Command::Rollback { release: found } = read(line).unwrap().command else {
+            panic!("{line}");
+        };
+        assert_eq!(found, Some(release));
+    }
+    for line in [
+        "wharf rollback r0",
+        "wharf rollback rr1",
+        "wharf rollback x",
+    ] {
+        assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
+    }
+}
+
+#[test]
+fn a_timeout_is_a_time() {
+    for (text, seconds) in [("90s", 90), ("10m", 600), ("1h30m", 5400)] {
+        assert_eq!(time(text), Ok(Duration::from_secs(seconds)), "{text}");
+    }
+    for text in ["", "10", "0s", "-1m", "8d", "soon"] {
+        assert!(time(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn json_is_refused_where_nothing_is_read() {
+    assert!(read("wharf --json status").is_ok());
+    assert!(read("wharf releases --json").is_ok());
+    assert_eq!(read("wharf redeploy --json").unwrap_err().exit_code(), 2);
+    assert_eq!(read("wharf log --raw --json").unwrap_err().exit_code(), 2);
+}
+
+#[test]
+fn what_is_sent_over_ssh_means_the_same_there() {
+    for line in [
+        "wharf status",
+        "wharf activities -n 3",
+        "wharf log 4f2a -f",
+        "wharf log --app",
+        "wharf rollback r3",
+        "wharf redeploy --rebuild",
+        "wharf cancel 4f2a",
+        "wharf activity list -n 3",
+        "wharf activity show 4f2a",
+        "wharf activity wait 4f2a",
+        "wharf activity wait 4f2a --timeout 10m",
+        "wharf activity log 4f2a -f",
+        "wharf activity cancel 4f2a",
+        "wharf project list",
+    ] {
+        let command = read(line).unwrap().command;
+        let words = command.remote_words().unwrap();
+        let there = parse(
+            std::iter::once("wharf".to_owned())
+                .chain(words)
+                .map(OsString::from),
+        );
+        assert_eq!(
+            format!("{command:?}"),
+            format!("{:?}", there.unwrap().command)
+        );
+    }
+    for line in [
+        "wharf key list",
+        "wharf check",
+        "wharf doctor",
+        "wharf hook status x",
+    ] {
+        assert!(
+            read(line).unwrap().command.remote_words().is_none(),
+            "{line}"
+        );
+    }
+}

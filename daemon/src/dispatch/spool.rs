@@ -1,0 +1,63 @@
+//! Pushes that hooks left while they could not reach the daemon.
+
+use std::path::PathBuf;
+
+use wharf_config::name::{BranchName, ProjectName};
+use wharf_wire::hook::Push;
+
+use crate::execute::World;
+use crate::execute::failure::chain;
+use crate::plan::admission;
+use crate::settings::Settings;
+
+/// The most that is read of a spool file: more than any push can say.
+const MAX_SPOOLED: u64 = 16 << 20;
+
+/// A push that a hook left. Only which branches to look at counts: the refs are the truth.
+#[derive(Debug)]
+pub(super) struct Spooled {
+    file: PathBuf,
+    /// Whose.
+    pub(super) project: ProjectName,
+    /// What it moved.
+    pub(super) branches: Vec<BranchName>,
+}
+
+impl Spooled {
+    /// Removes what is recorded now.
+    pub(super) fn remove(&self) {
+        let file = self.file.display();
+        match crate::disk::remove_file(&self.file) {
+            Ok(()) => tracing::info!(WHARF_PROJECT = %self.project, %file, "out of the spool"),
+            Err(error) => tracing::error!(error = chain(&error), "a spooled push stays"),
+        }
+    }
+}
+
+/// Everything that lies in the spool now. Blocks.
+pub(super) fn read(world: &World, settings: &Settings) -> Vec<Spooled> {
+    let Ok(entries) = std::fs::read_dir(world.paths.spool()) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for file in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+        if file.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let push = crate::disk::read_tail(&file, MAX_SPOOLED).ok();
+        let push = push.and_then(|bytes| serde_json::from_slice::<Push>(&bytes).ok());
+        let Some(push) = push else {
+            tracing::error!(file = %file.display(), "a spooled push cannot be read");
+            continue;
+        };
+        match settings.of_repository(push.repository.as_ref()) {
+            Some(project) => found.push(Spooled {
+                file,
+                project: project.name.clone(),
+                branches: admission::served(&push.updates),
+            }),
+            None => tracing::error!(file = %file.display(), "a spooled push of no project"),
+        }
+    }
+    found
+}

@@ -1,0 +1,110 @@
+//! How the end of an activity reads: when it comes, and later from its record.
+
+use wharf_wire::event::Ended;
+use wharf_wire::outcome::{Kind, State};
+use wharf_wire::view::Activity;
+
+use crate::plan::step::Step;
+
+/// What became of the data where no deploy command began.
+pub const UNTOUCHED: &str = "nothing was changed.";
+/// The same, where one did.
+pub const TOUCHED: &str = "deploy commands may have changed its data.";
+
+/// The verdict and the last line of what succeeded.
+pub fn success(
+    kind: Kind,
+    environment: &str,
+    previous: Option<u32>,
+    live: Option<u32>,
+) -> (String, String) {
+    let was = previous
+        .filter(|previous| Some(*previous) != live)
+        .map(|previous| format!(" (was r{previous})"))
+        .unwrap_or_default();
+    match (kind, live) {
+        (Kind::Check, live) => (
+            "the checks have passed".into(),
+            serves(environment, live, "the push goes on."),
+        ),
+        (Kind::Delete, _) => (
+            format!("{environment} is deleted"),
+            format!("{environment} serves nothing any more{was}."),
+        ),
+        (Kind::Rollback, Some(live)) => (
+            format!("rolled back to r{live}"),
+            format!("{environment} now serves r{live}{was}."),
+        ),
+        (_, Some(live)) => (
+            format!("r{live} is live"),
+            format!("{environment} now serves r{live}{was}."),
+        ),
+        (_, None) => (
+            format!("{environment} is done"),
+            format!("{environment} serves nothing."),
+        ),
+    }
+}
+
+/// What to do after a success.
+pub fn hints(kind: Kind, environment: &str, previous: Option<u32>) -> Vec<String> {
+    match (kind, previous) {
+        (Kind::Push | Kind::Redeploy, Some(_)) => {
+            vec![format!("undo with: wharf rollback -e {environment}")]
+        }
+        (Kind::Push | Kind::Redeploy, None) => {
+            vec!["see all environments with: wharf environments".into()]
+        }
+        (Kind::Rollback, _) => {
+            vec!["data was not touched; the next push deploys the branch's tip again".into()]
+        }
+        (Kind::Delete | Kind::Check, _) => Vec::new(),
+    }
+}
+
+/// The last line of what did not succeed.
+pub fn serves(environment: &str, live: Option<u32>, changed: &str) -> String {
+    match live {
+        Some(live) => format!("{environment} still serves r{live}; {changed}"),
+        None => format!("{environment} serves nothing yet; {changed}"),
+    }
+}
+
+/// The end that an activity's log should have: a daemon that died right after it was recorded could
+/// not write it any more. None while it goes on.
+pub fn recorded(activity: &Activity, url: Option<String>) -> Option<Ended> {
+    let (name, live) = (activity.environment.as_str(), activity.live_after);
+    let state = activity.state;
+    let (verdict, serves, hints) = match &activity.reason {
+        _ if !state.is_end() => return None,
+        Some(reason) if state != State::Succeeded => {
+            let touched = |name: &str| matches!(name.parse(), Ok(Step::Command(_)));
+            let changed = match activity.steps.iter().any(|step| touched(&step.name)) {
+                true => TOUCHED,
+                false => UNTOUCHED,
+            };
+            let hints = reason.hint.iter().cloned().collect();
+            (reason.message.clone(), serves(name, live, changed), hints)
+        }
+        _ => {
+            let (verdict, serves) = success(activity.kind, name, activity.previous, live);
+            (
+                verdict,
+                serves,
+                hints(activity.kind, name, activity.previous),
+            )
+        }
+    };
+    let began = activity.started.unwrap_or(activity.created);
+    Some(Ended {
+        state,
+        verdict,
+        details: Vec::new(),
+        hints,
+        url: url.filter(|_| {
+            state == State::Succeeded && live.is_some() && activity.kind != Kind::Check
+        }),
+        serves,
+        milliseconds: activity.ended.unwrap_or(began).saturating_sub(began),
+    })
+}

@@ -1,0 +1,81 @@
+//! Where an activity begins: at its beginning, or where the death of the last daemon left it.
+
+use wharf_wire::outcome::Kind;
+
+use super::failure::Failure;
+use super::route;
+use super::world::World;
+use crate::disk;
+use crate::plan::deployment::{Deployment, Event, Illegal, Phase};
+use crate::plan::recovery::{self, Found};
+use crate::store::activity::Task;
+use crate::store::insist::insist;
+use crate::store::log::Log;
+use crate::store::release::ReleaseState;
+
+/// Replays what is recorded, decides what becomes of it and records that.
+///
+/// # Errors
+/// When the record cannot be read, or holds what cannot have happened.
+pub async fn resume(world: &World, task: Task, log: &Log) -> Result<(Deployment, Task), Failure> {
+    let activity = world.recorder.activity(&task.id).await?;
+    let steps = activity.map(|activity| activity.steps).unwrap_or_default();
+    let rows: Vec<_> = steps
+        .iter()
+        .map(|step| (step.name.as_str(), step.result.as_deref()))
+        .collect();
+    let found = find(world, &task).await?;
+    let (mut deployment, decided) =
+        recovery::resume(task.kind, &rows, found).map_err(|error| senseless(&error))?;
+    if let Some(recovery) = decided {
+        tracing::info!(
+            WHARF_ACTIVITY = task.id,
+            ?recovery,
+            "taken up after a restart"
+        );
+        let record = || world.recorder.restart(&task.id, recovery.word());
+        insist(&task.id, "what becomes of it", record).await;
+    }
+    if !rows.is_empty() && !deployment.is_committed() {
+        discard(world, &task).await?;
+    }
+    if deployment.phase() == Phase::Waiting {
+        if !rows.is_empty() {
+            log.note("Wharf was restarted; this begins again.");
+        }
+        deployment = deployment
+            .apply(&Event::Began)
+            .map_err(|error| senseless(&error))?;
+    }
+    Ok((deployment, task))
+}
+
+/// What only the disk and the release can tell.
+async fn find(world: &World, task: &Task) -> Result<Found, Failure> {
+    let release = match task.release {
+        Some(number) => world.recorder.release(&task.key, number).await?,
+        None => None,
+    };
+    let table = route::read(&world.paths, &task.key).map(|route| route.release);
+    Ok(Found {
+        routed: task.kind != Kind::Delete && task.release.is_some() && table == task.release,
+        repeatable: release.is_some_and(|release| release.application.deploy.repeatable),
+    })
+}
+
+/// A release that was being made is no release.
+async fn discard(world: &World, task: &Task) -> Result<(), Failure> {
+    if let Some(half) = task.release.filter(|_| task.kind != Kind::Rollback) {
+        let failed = ReleaseState::Failed;
+        world.recorder.set_release(&task.key, half, failed).await?;
+        let (project, environment) = (&task.key.project, &task.key.id);
+        let directory = world.paths.release(project, environment, half);
+        tokio::task::block_in_place(|| disk::remove_tree(&directory))
+            .map_err(|error| Failure::host("cannot remove a half-made release", &error))?;
+    }
+    Ok(())
+}
+
+fn senseless(error: &Illegal) -> Failure {
+    Failure::host("the record of its steps makes no sense", error)
+}

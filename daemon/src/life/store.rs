@@ -1,0 +1,206 @@
+//! The database in the daemon's life: opened, looked through, backed up, restored.
+
+use std::fmt::Write as _;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio_util::sync::CancellationToken;
+use wharf_config::place::Place;
+
+use super::{End, lock};
+use crate::execute::World;
+use crate::execute::failure::chain;
+use crate::store::backup::{self, Kind};
+use crate::store::findings;
+use crate::store::open::{self, OpenError};
+use crate::store::paths::Paths;
+use crate::store::restore::{self, Source};
+use crate::store::{Database, Fault};
+
+/// The wait after a daily backup that could not be taken.
+const AGAIN: Duration = Duration::from_secs(3600);
+
+impl End {
+    /// What only a person can mend, and how.
+    pub(super) fn fault(fault: &Fault, paths: &Paths) -> End {
+        let newest = backup::list(paths).into_iter().next();
+        let newest = newest.map(|(_, path)| path);
+        let mut text = format!("error: {fault} ({})\n", fault.code());
+        for hint in fault.hints(paths, newest.as_deref()) {
+            writeln!(text, "hint: {hint}").expect("a string takes everything");
+        }
+        End::Store(text)
+    }
+
+    fn store(error: &OpenError, paths: &Paths) -> End {
+        match error {
+            OpenError::Fault(fault) => End::fault(fault, paths),
+            other => End::host("cannot open the store", other),
+        }
+    }
+}
+
+/// Opens the database.
+///
+/// # Errors
+/// What is wrong with it, and what to do.
+pub(super) fn open(paths: &Paths) -> Result<Database, End> {
+    open::open(paths).map_err(|error| {
+        if let OpenError::Fault(fault) = &error {
+            tracing::error!(WHARF_ERROR = fault.code(), "{fault}");
+        }
+        End::store(&error, paths)
+    })
+}
+
+/// Looks at the database without changing anything.
+///
+/// # Errors
+/// What is wrong with it, and what to do.
+pub(super) fn check(paths: &Paths) -> Result<(), End> {
+    match open::sound(paths, open::Look::Whole) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(End::store(&error, paths)),
+    }
+}
+
+/// `wharfd check --json`: what `wharf doctor` says where no daemon answers.
+///
+/// # Errors
+/// That the findings cannot be printed.
+pub(super) fn print(paths: &Paths) -> Result<(), End> {
+    use std::io::Write;
+    let found = findings::findings(paths, open::Look::Whole);
+    let text = serde_json::to_string(&found).expect("findings are plain data");
+    let mut out = std::io::stdout();
+    writeln!(out, "{text}").map_err(|error| End::host("standard output", &error))
+}
+
+/// Takes a backup each day, and looks a large database through first: that was too long for the
+/// start. Waits for the next time, however far it is.
+pub(super) async fn look_after(world: Arc<World>, stop: CancellationToken) {
+    let large = std::fs::metadata(world.paths.database())
+        .is_ok_and(|found| found.len() > open::LOOKED_THROUGH);
+    if large {
+        look_through(&world).await;
+    }
+    loop {
+        let wait = backup::due(&world.paths, SystemTime::now());
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+        if world.recorder.fault().is_some() {
+            // A copy of what is damaged would push out a good one.
+            return;
+        }
+        let paths = world.paths.clone();
+        let taken = tokio::task::spawn_blocking(move || backup::take(&paths, Kind::Daily));
+        match taken.await {
+            Ok(Ok(backup)) => tracing::info!("the database is copied to {}", backup.display()),
+            Ok(Err(error)) => {
+                if let Some(fault) = error.damage() {
+                    world.recorder.condemn(fault.clone());
+                    return;
+                }
+                tracing::error!(
+                    WHARF_ERROR = "store-backup",
+                    error = chain(&error),
+                    "no backup of the database; trying again in an hour"
+                );
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(AGAIN) => {}
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "backup");
+                return;
+            }
+        }
+    }
+}
+
+async fn look_through(world: &World) {
+    let paths = world.paths.clone();
+    let looked = tokio::task::spawn_blocking(move || open::sound(&paths, open::Look::Whole));
+    match looked.await {
+        Ok(Ok(_)) => tracing::info!("the database is sound"),
+        Ok(Err(OpenError::Fault(fault))) => world.recorder.condemn(fault),
+        Ok(Err(error)) => tracing::warn!(error = chain(&error), "not looked through"),
+        Err(error) => tracing::error!(%error, "not looked through"),
+    }
+}
+
+/// `wharfd backup`: a copy now, also while the daemon runs.
+///
+/// # Errors
+/// That there is none.
+pub(super) fn back_up(place: &Place) -> Result<(), End> {
+    let paths = Paths::new(place);
+    own(&paths)?;
+    made(&paths)?;
+    let backup = backup::take(&paths, Kind::Daily)
+        .map_err(|error| End::host("no backup of the database", &error))?;
+    println!("{}", backup.display());
+    Ok(())
+}
+
+/// `wharfd restore`: a backup, or an empty database, in the place of the one that is there.
+///
+/// # Errors
+/// Why the database is as it was.
+pub(super) fn restore(place: &Place, file: Option<PathBuf>, empty: bool) -> Result<(), End> {
+    let paths = Paths::new(place);
+    own(&paths)?;
+    made(&paths)?;
+    let _lock = lock::hold(&paths)?;
+    let source = match file {
+        Some(file) => Source::File(file),
+        None if empty => Source::Nothing,
+        None => Source::Newest,
+    };
+    let done = restore::restore(&paths, &source)
+        .map_err(|error| End::host("nothing is restored", &error))?;
+    match done.from {
+        Some(backup) => println!("restored from {}", backup.display()),
+        None => println!("the record is empty now"),
+    }
+    if let Some(aside) = done.aside {
+        println!("what was there is in {}", aside.display());
+    }
+    let start = if paths.is_system() {
+        "sudo systemctl start wharfd"
+    } else {
+        "wharf start"
+    };
+    println!("branches that moved since are deployed when the daemon starts");
+    println!("hint: now: {start}");
+    Ok(())
+}
+
+/// An earlier Wharf may not have made every directory.
+fn made(paths: &Paths) -> Result<(), End> {
+    let made = paths.make();
+    made.map_err(|error| End::host("cannot make its directories", &error))
+}
+
+/// Whoever writes into the state directory must be its owner: the daemon could not read it else.
+fn own(paths: &Paths) -> Result<(), End> {
+    let state = paths.state();
+    let found = std::fs::metadata(&state)
+        .map_err(|error| End::host(&state.display().to_string(), &error))?;
+    if found.uid() == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    let owner = uzers::get_user_by_uid(found.uid()).map_or_else(
+        || found.uid().to_string(),
+        |user| user.name().to_string_lossy().into_owned(),
+    );
+    Err(End::Host {
+        message: format!("{} belongs to {owner}", state.display()),
+        hint: format!("hint: do it as that user: sudo -u {owner} ...\n"),
+    })
+}

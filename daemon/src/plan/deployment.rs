@@ -1,0 +1,301 @@
+//! The states of one activity, from the queue to its end: state and event → state.
+//!
+//! The executor applies each event before it records it, and a new daemon replays what is recorded
+//! through the same function. So what the record can say and what can happen are one thing, and an
+//! order of events that makes no sense is an error in both.
+
+use wharf_wire::outcome::{Kind, State};
+
+use super::step::{Effect, NoStep, Step};
+
+/// Where an activity stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    kind: Kind,
+    phase: Phase,
+    /// The step that has begun and not ended.
+    open: Option<Step>,
+    /// The last step that began in this attempt.
+    last: Option<Step>,
+    touched: bool,
+    stopped: bool,
+    /// The late commands that have begun, counted from 1.
+    late: u32,
+}
+
+/// What may come next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// In the queue.
+    Waiting,
+    /// Its steps are done, one after the other.
+    Working,
+    /// One of them failed, or may not be done again: only the end is left.
+    Broken,
+    /// The route is written: nothing is undone any more.
+    Committed,
+    /// Nothing more happens.
+    Ended,
+}
+
+/// What happens to an activity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// It left the queue.
+    Began,
+    /// A step is about to have its effect.
+    StepStarted(Step),
+    /// The step that is open ended.
+    StepEnded(Outcome),
+    /// Somebody wants it stopped; its step may end all the same.
+    Stopping,
+    /// The daemon died meanwhile, and the next one decided.
+    Interrupted(Recovery),
+    /// It ended.
+    Ended(State),
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did what it should.
+    Succeeded,
+    /// It did not.
+    Failed,
+    /// Somebody stopped it.
+    Cancelled,
+    /// The daemon died in its middle.
+    Interrupted,
+}
+
+/// What a new daemon does with an activity that the last one did not end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// From the beginning: nothing that was done matters.
+    Redo,
+    /// It was live: only what comes after is left.
+    Finish,
+    /// Deploy commands began and may not run again unasked.
+    Fail,
+    /// Somebody had stopped it.
+    Cancel,
+}
+
+/// An event that cannot happen in this state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Illegal {
+    /// It left the queue twice, or nobody decided after a death.
+    #[error("it began while {0:?}")]
+    Began(Phase),
+    /// A step while none may begin.
+    #[error("step {0} began while {1:?}")]
+    Step(Step, Phase),
+    /// A step of another kind of activity.
+    #[error("a {kind} has no step {0}", kind = .1.word())]
+    Kind(Step, Kind),
+    /// A step before the last one ended.
+    #[error("step {0} began before {1} ended")]
+    Overlap(Step, Step),
+    /// A step after one that comes later.
+    #[error("step {0} began after {1}")]
+    Order(Step, Step),
+    /// Too late to stop it.
+    #[error("it was stopped after its end")]
+    Stopped,
+    /// An end of no step.
+    #[error("a step ended and none had begun")]
+    NoneOpen,
+    /// A decision where none is due, or one that contradicts what was done.
+    #[error("decided to {0:?} while {1:?}")]
+    Recovery(Recovery, Phase),
+    /// An end that contradicts what was done.
+    #[error("it ended as {state} while {1:?}", state = .0.word())]
+    End(State, Phase),
+    /// A name that no step has.
+    #[error(transparent)]
+    NoStep(#[from] NoStep),
+    /// A word that no outcome has.
+    #[error("no step ends as `{0}`")]
+    NoOutcome(String),
+}
+
+impl Deployment {
+    /// An activity that was just recorded.
+    pub fn new(kind: Kind) -> Deployment {
+        Deployment {
+            kind,
+            phase: Phase::Waiting,
+            open: None,
+            last: None,
+            touched: false,
+            stopped: false,
+            late: 0,
+        }
+    }
+
+    /// What started it.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What may come next.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Whether deploy commands have begun, in this attempt or an earlier one: data may have changed.
+    pub fn is_touched(&self) -> bool {
+        self.touched
+    }
+
+    /// Whether somebody wanted it stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// How many late commands have begun.
+    pub fn late_commands(&self) -> u32 {
+        self.late
+    }
+
+    /// Whether the release that it makes serves.
+    pub fn is_committed(&self) -> bool {
+        self.phase == Phase::Committed
+    }
+
+    /// The state after an event.
+    ///
+    /// # Errors
+    /// When it cannot happen in this state, which is then as it was.
+    pub fn apply(&self, event: &Event) -> Result<Deployment, Illegal> {
+        match event {
+            Event::Began => self.begin(),
+            Event::StepStarted(step) => self.start(step),
+            Event::StepEnded(outcome) => self.end_step(*outcome),
+            Event::Stopping => self.stop(),
+            Event::Interrupted(recovery) => self.recover(*recovery),
+            Event::Ended(state) => self.end(*state),
+        }
+    }
+
+    fn begin(&self) -> Result<Deployment, Illegal> {
+        if self.phase != Phase::Waiting {
+            return Err(Illegal::Began(self.phase));
+        }
+        Ok(Deployment {
+            phase: Phase::Working,
+            last: None,
+            ..self.clone()
+        })
+    }
+
+    fn start(&self, step: &Step) -> Result<Deployment, Illegal> {
+        let may = match self.phase {
+            Phase::Working => !step.is_late(),
+            Phase::Committed => step.is_late(),
+            Phase::Waiting | Phase::Broken | Phase::Ended => false,
+        };
+        if !may {
+            return Err(Illegal::Step(step.clone(), self.phase));
+        }
+        if !step.belongs_to(self.kind) {
+            return Err(Illegal::Kind(step.clone(), self.kind));
+        }
+        if let Some(open) = &self.open {
+            return Err(Illegal::Overlap(step.clone(), open.clone()));
+        }
+        if let Some(last) = self.last.as_ref().filter(|last| !step.may_follow(last)) {
+            return Err(Illegal::Order(step.clone(), last.clone()));
+        }
+        Ok(Deployment {
+            open: Some(step.clone()),
+            last: Some(step.clone()),
+            touched: self.touched || (step.effect() == Effect::Once && !step.is_late()),
+            late: match step {
+                Step::After(number) => *number,
+                _ => self.late,
+            },
+            ..self.clone()
+        })
+    }
+
+    fn end_step(&self, outcome: Outcome) -> Result<Deployment, Illegal> {
+        let Some(step) = &self.open else {
+            return Err(Illegal::NoneOpen);
+        };
+        let phase = match (step, outcome) {
+            (Step::Route, Outcome::Succeeded) => Phase::Committed,
+            // Decided by whoever finds it.
+            (_, Outcome::Succeeded | Outcome::Interrupted) => self.phase,
+            (step, _) if step.is_late() => self.phase,
+            _ => Phase::Broken,
+        };
+        Ok(Deployment {
+            phase,
+            open: None,
+            stopped: self.stopped || outcome == Outcome::Cancelled,
+            ..self.clone()
+        })
+    }
+
+    fn stop(&self) -> Result<Deployment, Illegal> {
+        if self.phase == Phase::Ended {
+            return Err(Illegal::Stopped);
+        }
+        Ok(Deployment {
+            stopped: true,
+            ..self.clone()
+        })
+    }
+
+    fn recover(&self, recovery: Recovery) -> Result<Deployment, Illegal> {
+        let illegal = Err(Illegal::Recovery(recovery, self.phase));
+        let phase = match (self.phase, recovery) {
+            (Phase::Ended, _) => return illegal,
+            (Phase::Committed, other) if other != Recovery::Finish => return illegal,
+            // Nobody waits for it any more, and it makes nothing live.
+            (_, other) if self.kind == Kind::Check && other != Recovery::Cancel => return illegal,
+            (_, Recovery::Redo) => Phase::Waiting,
+            (_, Recovery::Finish) => Phase::Committed,
+            (_, Recovery::Fail | Recovery::Cancel) => Phase::Broken,
+        };
+        Ok(Deployment {
+            phase,
+            open: None,
+            last: None,
+            ..self.clone()
+        })
+    }
+
+    fn end(&self, state: State) -> Result<Deployment, Illegal> {
+        let may = match state {
+            State::Waiting | State::Running => false,
+            State::Superseded => self.phase == Phase::Waiting,
+            State::Succeeded => match self.kind {
+                Kind::Delete => {
+                    self.phase == Phase::Working
+                        && self.open.is_none()
+                        && self.last == Some(Step::PutAside)
+                }
+                // Its slug may have been there already.
+                Kind::Check => self.phase == Phase::Working && self.open.is_none(),
+                _ => self.phase == Phase::Committed,
+            },
+            // A step whose end could not be recorded is one that failed.
+            State::Failed | State::Cancelled => {
+                matches!(self.phase, Phase::Waiting | Phase::Working | Phase::Broken)
+            }
+        };
+        if !may {
+            return Err(Illegal::End(state, self.phase));
+        }
+        Ok(Deployment {
+            phase: Phase::Ended,
+            open: None,
+            ..self.clone()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! Who goes first, and that nobody is forgotten.
+
+use super::*;
+use proptest::prelude::*;
+
+fn ticket(activity: &str, environment: &str, kind: Kind) -> Ticket {
+    of_project("shop", activity, environment, kind)
+}
+
+fn of_project(project: &str, activity: &str, environment: &str, kind: Kind) -> Ticket {
+    Ticket {
+        activity: activity.into(),
+        project: project.into(),
+        environment: environment.into(),
+        production: environment == "production",
+        kind,
+        begun: false,
+    }
+}
+
+#[test]
+fn a_newer_push_takes_the_place_of_waiting_ones_but_not_of_the_running_one() {
+    let mut queue = Queue::default();
+    queue.add(ticket("a", "staging", Kind::Push));
+    assert_eq!(queue.start_next(2).unwrap().activity, "a");
+    assert!(queue.add(ticket("b", "staging", Kind::Push)).is_empty());
+    let superseded = queue.add(ticket("c", "staging", Kind::Push));
+    assert_eq!(superseded.len(), 1);
+    assert_eq!(superseded[0].activity, "b");
+    assert!(queue.start_next(2).is_none(), "one activity an environment");
+    queue.finish("a");
+    assert_eq!(queue.start_next(2).unwrap().activity, "c");
+}
+
+#[test]
+fn a_check_takes_the_place_of_older_checks_and_of_no_push() {
+    let mut queue = Queue::default();
+    queue.add(ticket("a", "one", Kind::Push));
+    assert!(queue.add(ticket("b", "one", Kind::Check)).is_empty());
+    let gone = queue.add(ticket("c", "one", Kind::Check));
+    assert_eq!(gone[0].activity, "b");
+    let gone = queue.add(ticket("d", "one", Kind::Push));
+    let gone: Vec<_> = gone.iter().map(|one| one.activity.as_str()).collect();
+    assert_eq!(gone, ["a", "c"]);
+}
+
+#[test]
+fn production_goes_first_and_the_rest_in_turn() {
+    let mut queue = Queue::default();
+    queue.add(ticket("a", "one", Kind::Push));
+    queue.add(ticket("b", "two", Kind::Push));
+    queue.add(ticket("c", "production", Kind::Push));
+    let order: Vec<_> = std::iter::from_fn(|| queue.start_next(9))
+        .map(|ticket| ticket.activity)
+        .collect();
+    assert_eq!(order, ["c", "a", "b"]);
+}
+
+/// Starts and ends one after the other until nothing waits.
+fn one_by_one(queue: &mut Queue) -> Vec<String> {
+    std::iter::from_fn(|| {
+        let next = queue.start_next(1)?.activity;
+        queue.finish(&next);
+        Some(next)
+    })
+    .collect()
+}
+
+#[test]
+fn a_project_with_many_branches_starves_nobody() {
+    let mut queue = Queue::default();
+    for n in 0..5 {
+        queue.add(of_project(
+            "big",
+            &format!("b{n}"),
+            &format!("e{n}"),
+            Kind::Push,
+        ));
+    }
+    queue.add(of_project("small", "s0", "one", Kind::Push));
+    queue.add(of_project("small", "s1", "two", Kind::Push));
+    let expected = ["b0", "s0", "b1", "s1", "b2", "b3", "b4"];
+    assert_eq!(queue.place("s1").unwrap().before, 3, "as it will be");
+    assert_eq!(one_by_one(&mut queue), expected);
+}
+
+#[test]
+fn production_passes_over_others_but_not_for_ever() {
+    let mut queue = Queue::default();
+    queue.add(of_project("calm", "patient", "one", Kind::Push));
+    let mut before = 0;
+    loop {
+        queue.add(of_project("busy", "p", "production", Kind::Redeploy));
+        let next = queue.start_next(1).unwrap().activity;
+        queue.finish(&next);
+        if next == "patient" {
+            break;
+        }
+        before += 1;
+    }
+    assert_eq!(before, PATIENCE);
+}
+
+#[test]
+fn what_a_death_left_in_its_middle_is_neither_superseded_nor_withdrawn() {
+    let mut queue = Queue::default();
+    let begun = Ticket {
+        begun: true,
+        ..ticket("a", "one", Kind::Push)
+    };
+    queue.add(begun);
+    assert!(queue.add(ticket("b", "one", Kind::Push)).is_empty());
+    assert!(queue.add(ticket("c", "one", Kind::Delete)).len() == 1);
+    assert_eq!(queue.withdraw("a"), None);
+    assert_eq!(one_by_one(&mut queue), ["a", "c"]);
+}
+
+#[test]
+fn the_queue_is_bounded_and_says_where() {
+    let mut queue = Queue::default();
+    for n in 0..MOST_IN_ENVIRONMENT {
+        assert_eq!(queue.room("shop", "one"), Ok(()));
+        queue.add(ticket(&n.to_string(), "one", Kind::Redeploy));
+    }
+    let full = queue.room("shop", "one").unwrap_err().to_string();
+    assert_eq!(
+        full,
+        "the queue is full: 20 activities wait in shop/one (at most 20)"
+    );
+    assert_eq!(queue.room("shop", "two"), Ok(()));
+    assert!(queue.room_for_push("shop", "one").is_err());
+    queue.add(ticket("push", "one", Kind::Push));
+    assert_eq!(
+        queue.room_for_push("shop", "one"),
+        Ok(()),
+        "takes its place"
+    );
+    for n in queue.counts().0..MOST_IN_PROJECT {
+        queue.add(ticket(&n.to_string(), &format!("e{n}"), Kind::Push));
+    }
+    let full = queue.room("shop", "two").unwrap_err().to_string();
+    assert!(full.contains("200 activities wait in shop ("), "{full}");
+    for n in MOST_IN_PROJECT..MOST {
+        queue.add(of_project(&format!("p{n}"), "x", "one", Kind::Push));
+    }
+    let full = queue.room("other", "one").unwrap_err().to_string();
+    assert!(full.contains("1000 activities wait on this host"), "{full}");
+}
+
+#[test]
+fn who_waits_is_told_for_what() {
+    let mut queue = Queue::default();
+    queue.add(ticket("a", "one", Kind::Push));
+    queue.start_next(1).unwrap();
+    queue.add(ticket("b", "two", Kind::Push));
+    queue.add(ticket("c", "one", Kind::Push));
+    assert_eq!(
+        queue.place("b"),
+        Some(Place {
+            before: 0,
+            reason: Reason::Parallel { running: 1 }
+        })
+    );
+    assert_eq!(
+        queue.place("c"),
+        Some(Place {
+            before: 1,
+            reason: Reason::Environment {
+                activity: "a".into(),
+                runs: true,
+            }
+        })
+    );
+    assert_eq!(queue.place("a"), None);
+}
+
+#[test]
+fn an_environment_that_is_mended_is_left_alone() {
+    let mut queue = Queue::default();
+    assert!(queue.hold("shop", "one"));
+    assert!(!queue.hold("shop", "one"), "once at a time");
+    queue.add(ticket("a", "one", Kind::Push));
+    queue.add(ticket("b", "two", Kind::Push));
+    assert_eq!(queue.start_next(4).unwrap().activity, "b");
+    assert!(queue.start_next(4).is_none());
+    assert_eq!(queue.place("a").unwrap().reason, Reason::Mended);
+    assert!(!queue.hold("shop", "two"), "not while it works");
+    queue.free("shop", "one");
+    assert_eq!(queue.start_next(4).unwrap().activity, "a");
+}
+
+#[test]
+fn a_rollback_waits_behind_an_older_push_and_both_run() {
+    let mut queue = Queue::default();
+    queue.add(ticket("a", "one", Kind::Push));
+    queue.add(ticket("b", "one", Kind::Rollback));
+    assert_eq!(queue.start_next(4).unwrap().activity, "a");
+    assert!(queue.start_next(4).is_none());
+    queue.finish("a");
+    assert_eq!(queue.start_next(4).unwrap().activity, "b");
+}
+
+proptest! {
+    #[test]
+    fn two_projects_with_work_take_turns(big in 2_usize..40, small in 1_usize..10) {
+        let mut queue = Queue::default();
+        for n in 0..big {
+            queue.add(of_project("big", &format!("b{n}"), &format!("e{n}"), Kind::Push));
+        }
+        for n in 0..small {
+            queue.add(of_project("small", &format!("s{n}"), &format!("e{n}"), Kind::Push));
+        }
+        let places = queue.places();
+        let order = one_by_one(&mut queue);
+        prop_assert_eq!(order.len(), big + small);
+        for n in 0..small {
+            let at = order.iter().position(|id| *id == format!("s{n}")).unwrap();
+            prop_assert!(at <= 2 * n + 1, "s{} is at {}", n, at);
+        }
+        for (at, id) in order.iter().enumerate() {
+            prop_assert_eq!(places[id].before, at);
+        }
+    }
+
+    #[test]
+    fn never_two_of_one_environment_and_each_ends_once(
+        steps in proptest::collection::vec((0_u8..3, 0_usize..4), 1..60)
+    ) {
+        let mut queue = Queue::default();
+        let mut running: Vec<Ticket> = Vec::new();
+        let mut added = 0;
+        let mut gone = 0;
+        for (step, n) in steps {
+            match step {
+                0 => {
+                    added += 1;
+                    gone += queue.add(ticket(&format!("{added}"), &format!("e{n}"), Kind::Push)).len();
+                }
+                1 => if let Some(next) = queue.start_next(3) {
+                    prop_assert!(!running.iter().any(|r| r.shares_environment(&next)));
+                    running.push(next);
+                },
+                _ => if n < running.len() {
+                    queue.finish(&running.remove(n).activity);
+                    gone += 1;
+                },
+            }
+            prop_assert!(running.len() <= 3);
+            let (waits, runs) = queue.counts();
+            prop_assert_eq!(waits + runs + gone, added);
+        }
+    }
+}

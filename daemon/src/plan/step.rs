@@ -1,0 +1,226 @@
+//! The steps of an activity: each is recorded as started before its effect and as ended after it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use wharf_wire::event::Stage;
+use wharf_wire::outcome::Kind;
+
+/// A step. Its name is what the store holds and what people read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// The commit's files come into the work directory.
+    Checkout,
+    /// A build command, counted from 1.
+    Build(u32),
+    /// The work directory becomes a slug.
+    Freeze,
+    /// The release and its directories are made.
+    Release,
+    /// A deploy command, counted from 1.
+    Command(u32),
+    /// The web process starts beside the old one.
+    Start,
+    /// It answers well.
+    Health,
+    /// A worker starts.
+    Worker(String),
+    /// The route is written: the commit point.
+    Route,
+    /// A late command, counted from 1: the site already serves.
+    After(u32),
+    /// A deleted environment's route goes.
+    Unroute,
+    /// Its processes end.
+    Stop,
+    /// Its data is put aside.
+    PutAside,
+}
+
+/// What a death in the middle of a step leaves, and so what may be done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing that counts: what is half made is thrown away, and made again.
+    Discarded,
+    /// Something of the user's own that may have happened: not done again unasked.
+    Once,
+    /// One rename: it happened or it did not, and the table says which.
+    Commit,
+    /// Whatever is left to do is done by the next who looks.
+    Finished,
+}
+
+impl Step {
+    /// The stage that it belongs to.
+    pub fn stage(&self) -> Stage {
+        match self {
+            Step::Checkout | Step::Build(_) | Step::Freeze => Stage::Build,
+            Step::After(_) => Stage::PostDeploy,
+            _ => Stage::Deploy,
+        }
+    }
+
+    /// What a death in its middle leaves.
+    pub fn effect(&self) -> Effect {
+        match self {
+            Step::Command(_) | Step::After(_) => Effect::Once,
+            Step::Route => Effect::Commit,
+            Step::Unroute | Step::Stop | Step::PutAside => Effect::Finished,
+            _ => Effect::Discarded,
+        }
+    }
+
+    /// Whether it comes after the commit point of a deployment, where nothing fails any more.
+    pub fn is_late(&self) -> bool {
+        matches!(self, Step::After(_))
+    }
+
+    /// Whether it is done even when somebody stops the activity: nothing is left half-way.
+    pub fn is_finishing(&self) -> bool {
+        matches!(self, Step::Stop | Step::PutAside)
+    }
+
+    /// Whether an activity of this kind has such a step.
+    pub fn belongs_to(&self, kind: Kind) -> bool {
+        let deletes = matches!(self, Step::Unroute | Step::Stop | Step::PutAside);
+        let makes = matches!(
+            self,
+            Step::Checkout
+                | Step::Build(_)
+                | Step::Freeze
+                | Step::Release
+                | Step::Command(_)
+                | Step::After(_)
+        );
+        match kind {
+            Kind::Push | Kind::Redeploy => !deletes,
+            Kind::Rollback => !deletes && !makes,
+            Kind::Delete => deletes,
+            Kind::Check => matches!(self, Step::Checkout | Step::Build(_) | Step::Freeze),
+        }
+    }
+
+    /// Whether it may come after `earlier` in one attempt.
+    pub fn may_follow(&self, earlier: &Step) -> bool {
+        match (earlier, self) {
+            (Step::Worker(one), Step::Worker(other)) => one != other,
+            _ => earlier.place() < self.place(),
+        }
+    }
+
+    /// Its place in the order of all steps.
+    fn place(&self) -> (u8, u32) {
+        match self {
+            Step::Checkout => (0, 0),
+            Step::Build(number) => (1, *number),
+            Step::Freeze => (2, 0),
+            Step::Release => (3, 0),
+            Step::Command(number) => (4, *number),
+            Step::Start => (5, 0),
+            Step::Health => (6, 0),
+            Step::Worker(_) => (7, 0),
+            Step::Route => (8, 0),
+            Step::After(number) => (10, *number),
+            Step::Unroute => (11, 0),
+            Step::Stop => (12, 0),
+            Step::PutAside => (13, 0),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Checkout => f.write_str("checkout"),
+            Step::Build(number) => write!(f, "build {number}"),
+            Step::Freeze => f.write_str("freeze"),
+            Step::Release => f.write_str("release"),
+            Step::Command(number) => write!(f, "deploy {number}"),
+            Step::Start => f.write_str("start"),
+            Step::Health => f.write_str("health"),
+            Step::Worker(name) => write!(f, "start worker {name}"),
+            Step::Route => f.write_str("route"),
+            Step::After(number) => write!(f, "after {number}"),
+            Step::Unroute => f.write_str("unroute"),
+            Step::Stop => f.write_str("stop"),
+            Step::PutAside => f.write_str("put aside"),
+        }
+    }
+}
+
+/// A name that no step has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no step is called `{0}`")]
+pub struct NoStep(pub String);
+
+impl FromStr for Step {
+    type Err = NoStep;
+
+    fn from_str(name: &str) -> Result<Step, NoStep> {
+        let plain = match name {
+            "checkout" => Some(Step::Checkout),
+            "freeze" => Some(Step::Freeze),
+            "release" => Some(Step::Release),
+            "start" => Some(Step::Start),
+            "health" => Some(Step::Health),
+            "route" => Some(Step::Route),
+            "unroute" => Some(Step::Unroute),
+            "stop" => Some(Step::Stop),
+            "put aside" => Some(Step::PutAside),
+            _ => None,
+        };
+        let counted = || {
+            let (word, number) = name.split_once(' ')?;
+            let number = number.parse().ok()?;
+            match word {
+                "build" => Some(Step::Build(number)),
+                "deploy" => Some(Step::Command(number)),
+                "after" => Some(Step::After(number)),
+                _ => None,
+            }
+        };
+        let worker = || Some(Step::Worker(name.strip_prefix("start worker ")?.to_owned()));
+        plain
+            .or_else(counted)
+            .or_else(worker)
+            .ok_or_else(|| NoStep(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    pub(in crate::plan) fn any_step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            Just(Step::Checkout),
+            (1_u32..4).prop_map(Step::Build),
+            Just(Step::Freeze),
+            Just(Step::Release),
+            (1_u32..4).prop_map(Step::Command),
+            Just(Step::Start),
+            Just(Step::Health),
+            "[a-z]{1,3}".prop_map(Step::Worker),
+            Just(Step::Route),
+            (1_u32..4).prop_map(Step::After),
+            Just(Step::Unroute),
+            Just(Step::Stop),
+            Just(Step::PutAside),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_read_back(step in any_step()) {
+            prop_assert_eq!(step.to_string().parse::<Step>(), Ok(step));
+        }
+
+        #[test]
+        fn any_text_is_a_step_or_none(text in ".{0,40}") {
+            if let Ok(step) = text.parse::<Step>() {
+                prop_assert_eq!(step.to_string().parse::<Step>(), Ok(step));
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! `git push -o dry-run`: what the push would do. It is refused in the end, so that nothing changes.
+
+use std::collections::BTreeMap;
+
+use wharf_config::application;
+use wharf_config::files::Files;
+use wharf_config::name::BranchName;
+use wharf_config::project::Project;
+use wharf_wire::hook::{Compare, Compared, Push, Verdict};
+use wharf_wire::{FromDaemon, ToDaemon};
+
+use super::hook::head;
+use super::options::Options;
+use super::peer::Broken;
+use super::{Session, host, store, unexpected};
+use crate::execute::Failure;
+use crate::execute::build;
+use crate::order::{self, Rebuild};
+use crate::plan::admission::{self, Branch};
+use crate::report::{self, Forecast, Slug};
+use crate::settings;
+use crate::store::environment::EnvironmentKey;
+
+/// Lines of one answer, at most: they go in one frame.
+const MAX_LINES: usize = 400;
+
+impl Session {
+    /// Says of each update what it would do.
+    pub(super) async fn forecast(
+        &mut self,
+        push: &Push,
+        project: &Project,
+        files: &BTreeMap<String, Files>,
+    ) -> Result<Verdict, Broken> {
+        let options = Options::read(&push.options);
+        let default = head(&project.repository).await?;
+        let several = admission::served(&push.updates).len() > 1;
+        let mut lines = options.warnings.clone();
+        for update in &push.updates {
+            let more = match admission::branch(update) {
+                Ok(Branch::Moves(branch, commit)) => {
+                    let files = files.get(&commit).ok_or_else(|| unexpected("its files"))?;
+                    let branch = Moving {
+                        branch: &branch,
+                        default: default.as_ref(),
+                        commit: &commit,
+                        files,
+                        prefix: several,
+                    };
+                    self.of_branch(project, &branch, options.rebuild).await?
+                }
+                Ok(Branch::Goes(branch)) => self.of_deletion(project, &branch).await?,
+                Ok(Branch::NotServed) => report::remark(&order::stored(update)),
+                Err(reason) => report::remark(&reason),
+            };
+            lines.extend(more);
+        }
+        if lines.len() > MAX_LINES {
+            lines.truncate(MAX_LINES);
+            lines.push("  ... and more than fits here: push fewer branches".into());
+        }
+        lines.extend([String::new(), self.nothing(push, project).await?]);
+        Ok(Verdict {
+            accepted: false,
+            lines,
+        })
+    }
+
+    async fn of_branch(
+        &mut self,
+        project: &Project,
+        moving: &Moving<'_>,
+        rebuild: Rebuild,
+    ) -> Result<Vec<String>, Broken> {
+        let world = std::sync::Arc::clone(&self.world);
+        let all = world.settings();
+        let environment = all.environment(project, moving.branch, moving.default);
+        let key = EnvironmentKey {
+            project: project.name.clone(),
+            id: environment.id.clone(),
+        };
+        let recorder = &world.recorder;
+        let record = recorder.environment(&key).await.map_err(store)?;
+        let old = match record.and_then(|record| record.live) {
+            Some(live) => build::ingredients_of(&world, &key, live)
+                .await
+                .map_err(store)?,
+            None => None,
+        };
+        let compared = self
+            .compare(moving.commit, old.as_ref().map(|old| old.tree.clone()))
+            .await?;
+        // Admission has read it already.
+        let application = application::read(moving.files)
+            .map_err(|problems| host(problems.render(report::WIDTH)))?;
+        let domain = settings::trust_domain(environment.kind);
+        let new = build::weigh(&world, &application, compared.tree, domain)
+            .await
+            .map_err(|failure: Failure| host(failure.reason.message))?;
+        let base = new.key();
+        let usable = build::usable(&world, &base).await.map_err(store)?;
+        let mut why = old.map_or_else(Vec::new, |old| build::why(&old, &new, compared.changed));
+        let slug = match (&usable, rebuild) {
+            (Some(slug), Rebuild::No) => Slug::Reused(slug.short()),
+            (None, Rebuild::No) => Slug::New(base.short(), &why),
+            (_, Rebuild::Yes) => {
+                why.push("--rebuild was asked for".into());
+                Slug::New("of its own", &why)
+            }
+        };
+        let releases = recorder.releases(&key).await.map_err(store)?;
+        let release = releases.first().map_or(1, |newest| newest.number + 1);
+        let hosts = all.hosts(project, &environment);
+        let id = environment.id.as_str();
+        let prefix = match moving.prefix {
+            true => format!("[{id}] "),
+            false => String::new(),
+        };
+        let forecast = Forecast {
+            project: project.name.as_str(),
+            branch: moving.branch.as_str(),
+            environment: id,
+            application: &application,
+            slug,
+            release,
+            url: &settings::url(&hosts[0], world.router.port()),
+        };
+        Ok(forecast.lines(&prefix))
+    }
+
+    async fn of_deletion(
+        &mut self,
+        project: &Project,
+        branch: &BranchName,
+    ) -> Result<Vec<String>, Broken> {
+        let all = self.world.settings();
+        let key = EnvironmentKey {
+            project: project.name.clone(),
+            id: all.environment(project, branch, None).id,
+        };
+        let record = self.world.recorder.environment(&key).await.map_err(store)?;
+        let text = match record.and_then(|record| record.live) {
+            Some(live) => format!("{} would be deleted; it serves r{live}", key.id),
+            None => format!("branch {branch} would be deleted; it serves nothing"),
+        };
+        Ok(report::remark(&text))
+    }
+
+    /// The last line: what serves now.
+    async fn nothing(&mut self, push: &Push, project: &Project) -> Result<String, Broken> {
+        let mut text = "dry run: nothing was changed".to_owned();
+        if let [branch] = &admission::served(&push.updates)[..] {
+            let all = self.world.settings();
+            let key = EnvironmentKey {
+                project: project.name.clone(),
+                id: all.environment(project, branch, None).id,
+            };
+            let record = self.world.recorder.environment(&key).await.map_err(store)?;
+            if let Some(live) = record.and_then(|record| record.live) {
+                text.push_str(&format!("; {} still serves r{live}", key.id));
+            }
+        }
+        text.push('.');
+        Ok(text)
+    }
+
+    /// Asks the hook what a commit changes: only it can read the quarantined objects.
+    async fn compare(&mut self, commit: &str, tree: Option<String>) -> Result<Compared, Broken> {
+        let commit = commit.to_owned();
+        self.peer
+            .send(&FromDaemon::Compare(Compare { commit, tree }))
+            .await?;
+        match self.peer.receive().await? {
+            ToDaemon::Compared(compared) => Ok(compared),
+            _ => Err(unexpected("Compared")),
+        }
+    }
+}
+
+/// A branch that would move.
+struct Moving<'a> {
+    branch: &'a BranchName,
+    default: Option<&'a BranchName>,
+    commit: &'a str,
+    files: &'a Files,
+    prefix: bool,
+}

@@ -1,0 +1,171 @@
+//! The bell and the comparison in every order: each move is recorded once.
+
+use rusqlite::Connection;
+use wharf_config::name::BranchName;
+use wharf_wire::outcome::State;
+use wharf_wire::view::{Actor, Commit};
+
+use super::*;
+use crate::store::activity::{self, Ending};
+use crate::store::environment::{EnvironmentRecord, key};
+use crate::store::migrate;
+
+struct Store(Connection);
+
+impl Store {
+    fn new() -> Store {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate::migrate(&mut connection).unwrap();
+        Store(connection)
+    }
+
+    fn open(&mut self, activity: NewActivity) -> Opened {
+        let mut opened = activity::open(&mut self.0, &[activity]).unwrap();
+        assert_eq!(opened.len(), 1);
+        opened.remove(0)
+    }
+
+    fn id(&mut self, activity: NewActivity) -> String {
+        match self.open(activity) {
+            Opened::New(id) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn tip(&self) -> Option<String> {
+        let key = key("shop", "main").unwrap();
+        let record = environment::find(&self.0, &key).unwrap();
+        record.and_then(|record| record.tip)
+    }
+
+    fn end(&self, id: &str, state: State) {
+        let ending = Ending {
+            state,
+            reason: None,
+            live_after: None,
+        };
+        activity::end(&self.0, id, &ending).unwrap();
+    }
+}
+
+fn report(source: &str, kind: Kind, old: &str, new: &str) -> NewActivity {
+    let some = |id: &str| (!id.is_empty()).then(|| id.to_owned());
+    let key = key("shop", "main").unwrap();
+    let branch = BranchName::parse("main").unwrap();
+    let environment = (kind == Kind::Push).then(|| EnvironmentRecord {
+        key: key.clone(),
+        branch: branch.clone(),
+        kind: "development".into(),
+        parent: None,
+        trust_domain: "open".into(),
+        status: "active".into(),
+        tip: some(new),
+        live: None,
+        generation: 0,
+    });
+    NewActivity {
+        environment,
+        kind,
+        branch,
+        key,
+        actor: Actor {
+            name: "ada".into(),
+            source: source.into(),
+        },
+        commit: Commit {
+            old: some(old),
+            new: some(new),
+            ..Commit::default()
+        },
+        production: false,
+        rebuild: false,
+        target: None,
+    }
+}
+
+fn bell(old: &str, new: &str) -> NewActivity {
+    report("uid", Kind::Push, old, new)
+}
+
+fn found(old: &str, new: &str) -> NewActivity {
+    report(RECONCILE, Kind::Push, old, new)
+}
+
+fn is_overtaken(opened: &Opened, by: &str) -> bool {
+    matches!(opened, Opened::Overtaken(_, other) if other == by)
+}
+
+#[test]
+fn whoever_comes_second_records_nothing() {
+    let mut store = Store::new();
+    store.id(bell("", "a"));
+    assert_eq!(store.open(found("", "a")), Opened::Nothing);
+    let id = store.id(found("a", "b"));
+    assert_eq!(store.open(bell("a", "b")), Opened::Known(id.clone()));
+    assert_eq!(store.open(found("a", "b")), Opened::Nothing);
+    store.end(&id, State::Succeeded);
+    assert_eq!(store.open(bell("a", "b")), Opened::Known(id));
+    // Back and forth is a push each time.
+    store.id(bell("b", "a"));
+    store.id(bell("a", "b"));
+    store.id(bell("b", "a"));
+    assert_eq!(store.tip().as_deref(), Some("a"));
+}
+
+#[test]
+fn bells_in_the_wrong_order_leave_the_last_push() {
+    let mut store = Store::new();
+    store.id(bell("", "a"));
+    let later = store.id(bell("b", "c"));
+    let earlier = store.open(bell("a", "b"));
+    assert!(is_overtaken(&earlier, &later), "{earlier:?}");
+    assert_eq!(store.tip().as_deref(), Some("c"));
+    let Opened::Overtaken(id, _) = earlier else {
+        unreachable!("just seen");
+    };
+    let record = activity::find(&store.0, &id).unwrap().unwrap();
+    assert_eq!(record.state, State::Superseded);
+    assert!(record.reason.unwrap().message.contains(&later));
+    assert_eq!(activity::unfinished(&store.0).unwrap().len(), 2);
+}
+
+#[test]
+fn bells_after_both_pushes_were_found_are_late() {
+    let mut store = Store::new();
+    store.id(bell("", "a"));
+    let both = store.id(found("a", "c"));
+    let first = store.open(bell("a", "b"));
+    assert!(is_overtaken(&first, &both), "{first:?}");
+    let second = store.open(bell("b", "c"));
+    assert_eq!(store.tip().as_deref(), Some("c"));
+    assert!(!matches!(second, Opened::New(_)), "{second:?}");
+}
+
+#[test]
+fn a_bell_after_one_that_never_rang_is_heard() {
+    let mut store = Store::new();
+    store.id(bell("", "a"));
+    store.id(bell("b", "c"));
+    assert_eq!(store.tip().as_deref(), Some("c"));
+}
+
+#[test]
+fn a_deletion_is_recorded_once() {
+    let mut store = Store::new();
+    let delete = |source: &str| report(source, Kind::Delete, "a", "");
+    assert_eq!(store.open(delete("uid")), Opened::Nothing);
+    store.id(bell("", "a"));
+    let id = store.id(delete(RECONCILE));
+    assert_eq!(store.tip(), None);
+    assert_eq!(store.open(delete("uid")), Opened::Known(id.clone()));
+    assert_eq!(store.open(delete(RECONCILE)), Opened::Nothing);
+    // One that failed is tried again, by whoever comes.
+    store.end(&id, State::Failed);
+    let id = store.id(delete(RECONCILE));
+    store.end(&id, State::Succeeded);
+    environment::forget(&mut store.0, &key("shop", "main").unwrap()).unwrap();
+    assert_eq!(store.open(delete("uid")), Opened::Known(id));
+    assert_eq!(store.open(delete(RECONCILE)), Opened::Nothing);
+    // Made again, it is a new one.
+    store.id(found("", "a"));
+}

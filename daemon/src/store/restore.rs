@@ -1,0 +1,155 @@
+//! Puts a backup, or an empty database, in the database's place. What was there is put aside.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rusqlite::OpenFlags;
+
+use super::backup::{self, stamp};
+use super::migrate::{self, VERSION};
+use super::open::{self, OpenError};
+use super::paths::Paths;
+use crate::disk::{self, DiskError, at};
+
+/// What is to take the database's place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The newest backup.
+    Newest,
+    /// This one.
+    File(PathBuf),
+    /// An empty record.
+    Nothing,
+}
+
+/// What was done.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// The backup that is the database now; none: it is empty.
+    pub from: Option<PathBuf>,
+    /// Where the earlier database is; none where there was none.
+    pub aside: Option<PathBuf>,
+}
+
+/// Why the database is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// There is nothing to restore.
+    #[error("no backup in {}", .0.display())]
+    None(PathBuf),
+    /// What was named, or its copy, is no good.
+    #[error("{}: no good as a database", path.display())]
+    Bad {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: Box<OpenError>,
+    },
+    /// It is not Wharf's, or of a newer one.
+    #[error("{}: no backup that this Wharf can read (schema {found})", path.display())]
+    Version {
+        /// Which.
+        path: PathBuf,
+        /// What it says it is.
+        found: usize,
+    },
+    /// The disk said no.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+/// Replaces the database. The caller holds the state directory's lock.
+///
+/// # Errors
+/// [`RestoreError`]; up to the moves the old database is in its place, afterwards it is put aside.
+pub fn restore(paths: &Paths, source: &Source) -> Result<Restored, RestoreError> {
+    let next = paths.next_database();
+    disk::remove_file(&next)?;
+    let from = match source {
+        Source::Nothing => None,
+        Source::File(file) => Some(file.clone()),
+        Source::Newest => {
+            let newest = backup::list(paths).into_iter().next();
+            let (_, newest) = newest.ok_or_else(|| RestoreError::None(paths.backups()))?;
+            Some(newest)
+        }
+    };
+    if let Err(error) = make(&next, from.as_deref()) {
+        disk::remove_file(&next)?;
+        return Err(error);
+    }
+    let aside = put_aside(paths)?;
+    std::fs::rename(&next, paths.database()).map_err(at("rename", &next))?;
+    disk::sync_directory(&paths.state())?;
+    Ok(Restored { from, aside })
+}
+
+/// Makes what is to be the database: a copy that is sound, or an empty one; durable.
+fn make(next: &Path, from: Option<&Path>) -> Result<(), RestoreError> {
+    disk::create_private(next)?;
+    if let Some(from) = from {
+        // By content only: the copy keeps its own mode.
+        let copied = std::fs::File::open(from).and_then(|mut source| {
+            let mut target = std::fs::File::options().write(true).open(next)?;
+            std::io::copy(&mut source, &mut target)
+        });
+        copied.map_err(at("copy", from))?;
+    }
+    check(next, from)?;
+    Ok(disk::sync_file(next)?)
+}
+
+/// Looks a copy through before it counts; makes the schema of an empty one.
+fn check(next: &Path, from: Option<&Path>) -> Result<(), RestoreError> {
+    let path = || from.unwrap_or(next).to_owned();
+    let bad = |source| RestoreError::Bad {
+        path: path(),
+        source: Box::new(source),
+    };
+    let mut connection = open::connect(next, OpenFlags::empty()).map_err(bad)?;
+    open::look_through(&connection, next).map_err(bad)?;
+    let sqlite = |source| OpenError::Sqlite {
+        path: path(),
+        source,
+    };
+    // Nothing is left beside it when it is closed.
+    connection
+        .pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))
+        .map_err(|error| bad(sqlite(error)))?;
+    if from.is_none() {
+        return migrate::migrate(&mut connection).map_err(|error| bad(sqlite(error)));
+    }
+    let found = migrate::version(&connection).map_err(|error| bad(sqlite(error)))?;
+    let ours = connection.table_exists(None, "activity");
+    let ours = ours.map_err(|error| bad(sqlite(error)))?;
+    if !ours || !(1..=VERSION).contains(&found) {
+        let path = path();
+        return Err(RestoreError::Version { path, found });
+    }
+    Ok(())
+}
+
+/// Moves the database and what belongs to it away, the database first: half of this leaves a
+/// database that is missing, never one without its newest part.
+fn put_aside(paths: &Paths) -> Result<Option<PathBuf>, DiskError> {
+    let aside = paths.replaced(&stamp(SystemTime::now()));
+    let [wal, shm] = paths.beside_database();
+    let mut moved = false;
+    for file in [paths.database(), wal, shm] {
+        if !file.exists() {
+            continue;
+        }
+        std::fs::create_dir_all(&aside).map_err(at("make", &aside))?;
+        let name = file.file_name().expect("a file of the state directory");
+        std::fs::rename(&file, aside.join(name)).map_err(at("move", &file))?;
+        disk::sync_directory(&paths.state())?;
+        moved = true;
+    }
+    if moved {
+        disk::sync_directory(&aside)?;
+    }
+    Ok(moved.then_some(aside))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! What the record holds that may go, and forgetting it: always under a condition that is checked
+//! in the same call, so that nothing goes that somebody came to need meanwhile.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, Row, named_params};
+
+use super::StoreError;
+use super::environment::{EnvironmentKey, key};
+use crate::plan::retention::{Record, Release, Slug};
+
+/// Who asks: an activity looks after its project when it is done, housekeeping after all.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    /// Only this project's.
+    pub project: Option<String>,
+    /// The activity that asks: what served before it is no longer needed by it.
+    pub activity: Option<String>,
+}
+
+/// Why a release is held: it serves, a process of it lives, an activity wants it, or it served when
+/// one began that has not ended.
+const RELEASE_HELD: &str = "
+    EXISTS (SELECT 1 FROM environment e WHERE e.project = release.project
+        AND e.id = release.environment AND e.live = release.number)
+    OR EXISTS (SELECT 1 FROM process p WHERE p.project = release.project
+        AND p.environment = release.environment AND p.release = release.number)
+    OR EXISTS (SELECT 1 FROM activity a WHERE a.state IN ('waiting', 'running')
+        AND a.project = release.project AND a.environment = release.environment
+        AND (a.release = release.number
+             OR (a.previous = release.number AND a.id IS NOT :activity)))";
+
+/// Why a slug is held, beside the releases that have served.
+const SLUG_HELD: &str = "
+    EXISTS (SELECT 1 FROM release r WHERE r.slug = slug.key AND r.state = 'making')
+    OR EXISTS (SELECT 1 FROM activity a WHERE a.slug = slug.key
+        AND a.state IN ('waiting', 'running'))";
+
+/// The releases that have served.
+///
+/// # Errors
+/// The database's.
+pub fn releases(connection: &Connection, view: &View) -> Result<Vec<Release>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT project, environment, number, slug, {RELEASE_HELD} FROM release
+         WHERE state = 'ready' AND (:project IS NULL OR project = :project)"
+    ))?;
+    let names = named_params! { ":project": view.project, ":activity": view.activity };
+    let rows = statement.query_map(names, |row| Ok(release(row)))?;
+    rows.map(|row| row?).collect()
+}
+
+fn release(row: &Row<'_>) -> Result<Release, StoreError> {
+    Ok(Release {
+        key: key(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?)?,
+        number: row.get(2)?,
+        slug: row.get(3)?,
+        held: row.get(4)?,
+    })
+}
+
+/// Every release that serves or may serve, or is being made.
+///
+/// # Errors
+/// The database's.
+pub fn standing(connection: &Connection) -> Result<BTreeSet<(EnvironmentKey, u32)>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT project, environment, number FROM release WHERE state IN ('making', 'ready')",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let key = key(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?);
+        Ok((key, row.get(2)?))
+    })?;
+    rows.map(|row| {
+        let (key, number) = row?;
+        Ok((key?, number))
+    })
+    .collect()
+}
+
+/// The slugs. One that a release of a project outside of the view holds is held.
+///
+/// # Errors
+/// The database's.
+pub fn slugs(connection: &Connection, view: &View) -> Result<Vec<Slug>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT key, base, project, bytes, used, {SLUG_HELD}
+             OR EXISTS (SELECT 1 FROM release r WHERE r.slug = slug.key AND r.state = 'ready'
+                 AND :project IS NOT NULL AND r.project <> :project)
+         FROM slug WHERE :project IS NULL OR project = :project"
+    ))?;
+    let rows = statement.query_map(named_params! { ":project": view.project }, |row| {
+        Ok(Slug {
+            key: row.get(0)?,
+            base: row.get(1)?,
+            project: row.get(2)?,
+            bytes: row.get(3)?,
+            used: row.get(4)?,
+            held: row.get(5)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Records of activities that ended before `before`.
+///
+/// # Errors
+/// The database's.
+pub fn records(connection: &Connection, before: u64) -> Result<Vec<Record>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, ended,
+             EXISTS (SELECT 1 FROM environment e WHERE e.project = a.project
+                 AND e.id = a.environment) AND NOT EXISTS (SELECT 1 FROM activity b
+                 WHERE b.project = a.project AND b.environment = a.environment
+                 AND b.number > a.number)
+             OR EXISTS (SELECT 1 FROM release r WHERE r.project = a.project
+                 AND r.environment = a.environment AND r.number = a.release
+                 AND r.state IN ('making', 'ready'))
+         FROM activity a WHERE ended < ?1 ORDER BY number",
+    )?;
+    let rows = statement.query_map([before], |row| {
+        Ok(Record {
+            activity: row.get(0)?,
+            ended: row.get(1)?,
+            held: row.get(2)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Records that a release cannot serve again, unless it is held meanwhile; says whether it is so.
+///
+/// # Errors
+/// The database's.
+pub fn prune_release(
+    connection: &Connection,
+    key: &EnvironmentKey,
+    number: u32,
+    view: &View,
+) -> Result<bool, StoreError> {
+    let changed = connection
+        .prepare_cached(&format!(
+            "UPDATE release SET state = 'pruned'
+             WHERE project = :project AND environment = :environment AND number = :number
+                 AND state = 'ready' AND NOT ({RELEASE_HELD})"
+        ))?
+        .execute(named_params! {
+            ":project": key.project.as_str(),
+            ":environment": key.id.as_str(),
+            ":number": number,
+            ":activity": view.activity,
+        })?;
+    Ok(changed > 0)
+}
+
+/// Forgets a slug before its directory is removed, unless something needs it; says whether it is
+/// forgotten.
+///
+/// # Errors
+/// The database's.
+pub fn forget_slug(connection: &Connection, slug: &str) -> Result<bool, StoreError> {
+    let changed = connection
+        .prepare_cached(&format!(
+            "DELETE FROM slug WHERE key = ?1 AND NOT ({SLUG_HELD}) AND NOT EXISTS (
+                 SELECT 1 FROM release r WHERE r.slug = slug.key AND r.state = 'ready')"
+        ))?
+        .execute([slug])?;
+    Ok(changed > 0)
+}
+
+/// Forgets an activity that has ended, with its steps and the releases of it that cannot serve.
+///
+/// # Errors
+/// The database's.
+pub fn forget_activity(connection: &mut Connection, id: &str) -> Result<bool, StoreError> {
+    let transaction = connection.transaction()?;
+    let changed = transaction
+        .prepare_cached("DELETE FROM activity WHERE id = ?1 AND ended IS NOT NULL")?
+        .execute([id])?;
+    if changed > 0 {
+        transaction
+            .prepare_cached(
+                "DELETE FROM release WHERE activity = ?1 AND state IN ('failed', 'pruned')",
+            )?
+            .execute([id])?;
+    }
+    transaction.commit()?;
+    Ok(changed > 0)
+}
+
+#[cfg(test)]
+mod tests;

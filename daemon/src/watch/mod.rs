@@ -1,0 +1,185 @@
+//! What changes on the disk without a word to the daemon: refs, and pushes in the spool.
+//!
+//! A change says only where to look; what is so, git's own refs say. Nothing is polled: the kernel
+//! tells of changes, and where it cannot, tips are still compared at start and after each admission.
+
+mod eyes;
+mod inotify;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use wharf_config::name::ProjectName;
+
+use crate::dispatch::Desk;
+use crate::dispatch::reconcile::{self, Made};
+use crate::execute::World;
+use eyes::Eyes;
+
+/// From a change to the look at it: git moves several refs in one go, and bells ring meanwhile.
+const SETTLE: Duration = Duration::from_millis(500);
+/// The wait after a look that failed; doubles up to [`LONGEST`].
+const FIRST: Duration = Duration::from_secs(5);
+/// See [`FIRST`].
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// What a change is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// The directory where hooks leave pushes.
+    Spool,
+    /// The refs of a project's repository.
+    Refs(ProjectName),
+}
+
+/// What is to be looked at, and what cannot be watched; shared with whoever asks.
+#[derive(Debug, Default)]
+pub struct Watching {
+    due: Mutex<BTreeMap<Subject, Due>>,
+    sooner: Notify,
+    troubles: Mutex<BTreeMap<Subject, Trouble>>,
+}
+
+/// When to look, and how long to wait if that fails.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    at: Instant,
+    pause: Duration,
+}
+
+/// Why something cannot be watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What is so.
+    pub message: String,
+    /// What mends it.
+    pub hint: String,
+}
+
+impl Watching {
+    /// Asks for a look at a repository that could not be compared.
+    pub fn again(&self, project: ProjectName) {
+        self.put(Subject::Refs(project), FIRST, FIRST * 2);
+        self.sooner.notify_one();
+    }
+
+    /// What cannot be watched, and why: one of each kind, with how many more there are.
+    pub fn troubles(&self) -> Vec<Trouble> {
+        let troubles = self.troubles.lock().expect("no holder panics");
+        let mut kinds: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
+        for trouble in troubles.values() {
+            let kind = kinds.entry(&trouble.hint).or_insert((&trouble.message, 0));
+            kind.1 += 1;
+        }
+        let told = |(hint, (message, count)): (&str, (&str, usize))| Trouble {
+            message: match count {
+                1 => message.to_owned(),
+                more => format!("{message}; and {} more", more - 1),
+            },
+            hint: hint.to_owned(),
+        };
+        kinds.into_iter().map(told).collect()
+    }
+
+    /// Keeps or clears what is wrong with a subject; says it when it is new.
+    fn trouble(&self, subject: &Subject, trouble: Option<Trouble>) {
+        let mut troubles = self.troubles.lock().expect("no holder panics");
+        match trouble {
+            None => drop(troubles.remove(subject)),
+            Some(trouble) => {
+                if troubles.get(subject) != Some(&trouble) {
+                    tracing::warn!(
+                        WHARF_ERROR = "watch",
+                        "{}; {}",
+                        trouble.message,
+                        trouble.hint
+                    );
+                }
+                troubles.insert(subject.clone(), trouble);
+            }
+        }
+    }
+
+    /// A look in a while; one that is due sooner stays so.
+    fn put(&self, subject: Subject, wait: Duration, pause: Duration) {
+        let at = Instant::now() + wait;
+        let mut due = self.due.lock().expect("no holder panics");
+        let entry = due.entry(subject).or_insert(Due { at, pause });
+        if at < entry.at {
+            *entry = Due { at, pause };
+        }
+    }
+
+    /// The subject that is due first, unless nothing is.
+    fn next(&self) -> Option<(Subject, Instant)> {
+        let due = self.due.lock().expect("no holder panics");
+        let first = due.iter().min_by_key(|(_, due)| due.at)?;
+        Some((first.0.clone(), first.1.at))
+    }
+
+    fn take(&self, subject: &Subject) -> Duration {
+        let taken = self.due.lock().expect("no holder panics").remove(subject);
+        taken.map_or(FIRST, |due| due.pause)
+    }
+}
+
+/// Watches from now on; whatever changes after this returns is seen.
+pub fn start(world: Arc<World>, desk: Desk, stop: CancellationToken) -> JoinHandle<()> {
+    let eyes = tokio::task::block_in_place(|| Eyes::open(&world));
+    tokio::spawn(watch(world, desk, stop, eyes))
+}
+
+async fn watch(world: Arc<World>, desk: Desk, stop: CancellationToken, mut eyes: Eyes) {
+    let mut settings = world.settings.clone();
+    settings.mark_unchanged();
+    loop {
+        let next = world.watching.next();
+        let wait = async {
+            match &next {
+                Some((_, at)) => tokio::time::sleep_until(*at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = settings.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let new = tokio::task::block_in_place(|| eyes.follow(&world));
+                // What was pushed between its baseline and now has told nobody.
+                for project in new {
+                    world.watching.put(Subject::Refs(project), SETTLE, FIRST);
+                }
+            }
+            seen = eyes.see(&world) => {
+                for subject in seen {
+                    world.watching.put(subject, SETTLE, FIRST);
+                }
+            }
+            () = world.watching.sooner.notified() => {}
+            () = wait => {
+                let (subject, _) = next.expect("the wait was for it");
+                let pause = world.watching.take(&subject);
+                // New directories first: what comes into one later is seen, what is there is read.
+                tokio::task::block_in_place(|| eyes.look_around(&world, &subject));
+                if look(&world, &desk, &subject).await == Made::NotYet {
+                    let next = (pause * 2).min(LONGEST);
+                    world.watching.put(subject, pause, next);
+                }
+            }
+        }
+    }
+}
+
+async fn look(world: &Arc<World>, desk: &Desk, subject: &Subject) -> Made {
+    match subject {
+        Subject::Spool => reconcile::after_spooling(world, desk).await,
+        Subject::Refs(project) => reconcile::after_change(world, desk, project).await,
+    }
+}

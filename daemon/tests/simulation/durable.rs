@@ -1,0 +1,106 @@
+//! What survives a death: the record, the routing table, the refs.
+
+use std::collections::BTreeMap;
+
+use wharf_daemon::plan::recovery::{Found, Row};
+use wharf_daemon::plan::step::Step;
+use wharf_wire::outcome::{Kind, State};
+
+/// A commit: only which one it is counts.
+pub(crate) type Commit = u32;
+
+/// Everything durable.
+#[derive(Debug, Default)]
+pub(crate) struct Durable {
+    pub activities: Vec<Activity>,
+    pub environments: BTreeMap<usize, Environment>,
+    /// The routing table.
+    pub table: BTreeMap<usize, u32>,
+    /// git's own.
+    pub refs: BTreeMap<usize, Commit>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Activity {
+    pub environment: usize,
+    pub kind: Kind,
+    pub commit: Option<Commit>,
+    pub state: State,
+    pub rows: Vec<(String, Option<&'static str>)>,
+    pub release: Option<u32>,
+    pub repeatable: bool,
+    /// How often each deploy and late command ran.
+    pub ran: BTreeMap<Step, u32>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Environment {
+    pub live: Option<u32>,
+    pub tip: Option<Commit>,
+    pub releases: Vec<Release>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Release {
+    pub made: Made,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Made {
+    Making,
+    Ready,
+    Failed,
+    /// Past retention.
+    Pruned,
+    /// Its environment was deleted.
+    Gone,
+}
+
+impl Activity {
+    pub(crate) fn rows(&self) -> Vec<Row<'_>> {
+        let rows = self.rows.iter();
+        rows.map(|(name, result)| (name.as_str(), *result))
+            .collect()
+    }
+
+    /// Records that the open step ended.
+    pub(crate) fn close_step(&mut self, result: &'static str) {
+        let open = self.rows.iter_mut().find(|(_, result)| result.is_none());
+        open.expect("a step is open").1 = Some(result);
+    }
+}
+
+impl Environment {
+    /// Numbers count from 1.
+    pub(crate) fn release(&mut self, number: u32) -> &mut Release {
+        &mut self.releases[number as usize - 1]
+    }
+
+    /// Releases that may serve again, the newest first.
+    pub(crate) fn ready(&self) -> Vec<u32> {
+        let mut ready: Vec<u32> = (1..)
+            .zip(&self.releases)
+            .filter(|(_, release)| release.made == Made::Ready)
+            .map(|(number, _)| number)
+            .collect();
+        ready.reverse();
+        ready
+    }
+}
+
+impl Durable {
+    pub(crate) fn environment(&mut self, environment: usize) -> &mut Environment {
+        self.environments.entry(environment).or_default()
+    }
+
+    pub(crate) fn found(&self, activity: usize) -> Found {
+        let activity = &self.activities[activity];
+        let table = self.table.get(&activity.environment).copied();
+        Found {
+            routed: activity.kind != Kind::Delete
+                && activity.release.is_some()
+                && table == activity.release,
+            repeatable: activity.repeatable,
+        }
+    }
+}

@@ -1,0 +1,551 @@
+//! A host: what is durable, and what a death takes away.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::RngExt as _;
+use rand::rngs::SmallRng;
+use wharf_daemon::plan::deployment::{Deployment, Event, Outcome, Phase, Recovery};
+use wharf_daemon::plan::queue::{Queue, Ticket};
+use wharf_daemon::plan::recovery::{CANCEL, RESTART, resume};
+use wharf_daemon::plan::retention::{Kept, releases_to_prune};
+use wharf_daemon::plan::step::{Effect, Step};
+use wharf_wire::outcome::{Kind, State};
+
+use crate::durable::{Activity, Commit, Durable, Made, Release};
+
+/// What came of a history.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Count {
+    pub deaths: u64,
+    pub redone: u64,
+    pub finished: u64,
+    /// Activities that were not begun again because of what they may have changed.
+    pub stayed: u64,
+    pub succeeded: u64,
+    pub failed: u64,
+    pub cancelled: u64,
+    pub superseded: u64,
+    pub rolled_back: u64,
+    pub deleted: u64,
+}
+
+impl Count {
+    pub(crate) fn add(&mut self, other: Count) {
+        self.deaths += other.deaths;
+        self.redone += other.redone;
+        self.finished += other.finished;
+        self.stayed += other.stayed;
+        self.succeeded += other.succeeded;
+        self.failed += other.failed;
+        self.cancelled += other.cancelled;
+        self.superseded += other.superseded;
+        self.rolled_back += other.rolled_back;
+        self.deleted += other.deleted;
+    }
+}
+
+pub(crate) struct Host {
+    durable: Durable,
+    queue: Queue,
+    running: BTreeMap<usize, Run>,
+    stopped: BTreeSet<usize>,
+    parallel: usize,
+    keep: usize,
+    commits: Commit,
+    pub count: Count,
+}
+
+/// An activity that is being done.
+struct Run {
+    state: Deployment,
+    /// What is left to do, the next one last.
+    left: Vec<Step>,
+    at: At,
+    cancel: bool,
+    /// A rollback to what is not there any more.
+    refused: bool,
+}
+
+/// How far the step that is being done came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    Before,
+    Started,
+    Done(Outcome),
+}
+
+impl Host {
+    pub(crate) fn new(parallel: usize, keep: usize) -> Host {
+        Host {
+            durable: Durable::default(),
+            queue: Queue::default(),
+            running: BTreeMap::new(),
+            stopped: BTreeSet::new(),
+            parallel,
+            keep,
+            commits: 0,
+            count: Count::default(),
+        }
+    }
+
+    /// A push: the ref moves, and mostly the bell rings.
+    pub(crate) fn push(&mut self, environment: usize, random: &mut SmallRng) {
+        self.move_ref(environment, random);
+        if random.random_range(0..8) > 0 {
+            self.take_up_ref(environment, random);
+        }
+    }
+
+    /// git moves a ref and nobody says so.
+    pub(crate) fn move_ref(&mut self, environment: usize, random: &mut SmallRng) {
+        self.commits += 1;
+        // Now and then back to an older commit.
+        let commit = if random.random_range(0..10) == 0 {
+            random.random_range(1..=self.commits)
+        } else {
+            self.commits
+        };
+        self.durable.refs.insert(environment, commit);
+    }
+
+    /// The branch is deleted; the bell rings, or the next comparison sees it.
+    pub(crate) fn delete(&mut self, environment: usize) {
+        self.durable.refs.remove(&environment);
+    }
+
+    pub(crate) fn roll_back(&mut self, environment: usize, random: &mut SmallRng) {
+        let Some(record) = self.durable.environments.get(&environment) else {
+            return;
+        };
+        let Some(live) = record.live else { return };
+        let choice: Vec<u32> = record.ready().into_iter().filter(|n| *n != live).collect();
+        if choice.is_empty() {
+            return;
+        }
+        let target = choice[random.random_range(0..choice.len())];
+        self.order(environment, Kind::Rollback, None, Some(target), random);
+    }
+
+    pub(crate) fn redeploy(&mut self, environment: usize, random: &mut SmallRng) {
+        let record = self.durable.environments.get(&environment);
+        if let Some(tip) = record.and_then(|record| record.tip) {
+            self.order(environment, Kind::Redeploy, Some(tip), None, random);
+        }
+    }
+
+    /// Compares refs with the record, as after an admission and at start.
+    pub(crate) fn reconcile(&mut self, random: &mut SmallRng) {
+        for environment in crate::ENVIRONMENTS {
+            self.take_up_ref(environment, random);
+        }
+    }
+
+    fn take_up_ref(&mut self, environment: usize, random: &mut SmallRng) {
+        let tip = self.durable.refs.get(&environment).copied();
+        let known = self.durable.environments.get(&environment);
+        if known.and_then(|known| known.tip) == tip {
+            return;
+        }
+        let kind = if tip.is_some() {
+            Kind::Push
+        } else {
+            Kind::Delete
+        };
+        // One transaction: the activity and the tip that it takes up.
+        self.durable.environment(environment).tip = tip;
+        self.order(environment, kind, tip, None, random);
+    }
+
+    fn order(
+        &mut self,
+        environment: usize,
+        kind: Kind,
+        commit: Option<Commit>,
+        release: Option<u32>,
+        random: &mut SmallRng,
+    ) {
+        self.durable.activities.push(Activity {
+            environment,
+            kind,
+            commit,
+            state: State::Waiting,
+            rows: Vec::new(),
+            release,
+            repeatable: random.random_range(0..3) == 0,
+            ran: BTreeMap::new(),
+        });
+        self.enqueue(self.durable.activities.len() - 1);
+    }
+
+    fn enqueue(&mut self, index: usize) {
+        let activity = &self.durable.activities[index];
+        let ticket = Ticket {
+            activity: index.to_string(),
+            project: format!("p{}", activity.environment % 2),
+            environment: activity.environment.to_string(),
+            production: activity.environment == 0,
+            kind: activity.kind,
+            begun: activity.state == State::Running,
+        };
+        for old in self.queue.add(ticket) {
+            let old: usize = old.activity.parse().unwrap();
+            let state = Deployment::new(self.durable.activities[old].kind);
+            self.conclude(old, &state, State::Superseded);
+        }
+    }
+
+    /// Somebody cancels an activity that has not ended.
+    pub(crate) fn cancel(&mut self, random: &mut SmallRng) {
+        let open: Vec<usize> = (0..self.durable.activities.len())
+            .filter(|&index| !self.durable.activities[index].state.is_end())
+            .collect();
+        if open.is_empty() {
+            return;
+        }
+        let index = open[random.random_range(0..open.len())];
+        if self.queue.withdraw(&index.to_string()).is_some() {
+            let state = Deployment::new(self.durable.activities[index].kind);
+            return self.conclude(index, &state, State::Cancelled);
+        }
+        let asked = (CANCEL.to_owned(), Some("asked"));
+        self.durable.activities[index].rows.push(asked);
+        match self.running.get_mut(&index) {
+            Some(run) => run.cancel = true,
+            // The last daemon had begun it, and it waits for its turn.
+            None => drop(self.stopped.insert(index)),
+        }
+    }
+
+    /// The daemon is killed and the next one starts.
+    pub(crate) fn die(&mut self) {
+        self.count.deaths += 1;
+        self.queue = Queue::default();
+        self.running.clear();
+        self.stopped.clear();
+        for (environment, record) in &mut self.durable.environments {
+            // What the table says is what serves, also where the record did not get that far.
+            if let Some(&live) = self.durable.table.get(environment)
+                && record.live != Some(live)
+            {
+                record.release(live).made = Made::Ready;
+                record.live = Some(live);
+            }
+        }
+        for index in 0..self.durable.activities.len() {
+            if !self.durable.activities[index].state.is_end() {
+                self.enqueue(index);
+            }
+        }
+    }
+
+    /// Something that runs gets a little further, or something begins.
+    pub(crate) fn work(&mut self, random: &mut SmallRng) {
+        let running: Vec<usize> = self.running.keys().copied().collect();
+        if running.is_empty() || random.random_range(0..4) == 0 {
+            self.begin();
+        }
+        if running.is_empty() {
+            return;
+        }
+        let index = running[random.random_range(0..running.len())];
+        self.go_on(index, random);
+    }
+
+    fn begin(&mut self) {
+        let Some(ticket) = self.queue.start_next(self.parallel) else {
+            return;
+        };
+        let index: usize = ticket.activity.parse().unwrap();
+        let found = self.durable.found(index);
+        let activity = &mut self.durable.activities[index];
+        let environment = activity.environment;
+        assert!(
+            self.running
+                .keys()
+                .all(|other| self.durable.activities[*other].environment != environment),
+            "two at a time in one environment"
+        );
+        let activity = &mut self.durable.activities[index];
+        assert!(!activity.state.is_end(), "an end is an end");
+        activity.state = State::Running;
+        let (mut state, decided) = resume(activity.kind, &activity.rows(), found).unwrap();
+        if let Some(recovery) = decided {
+            for (_, result) in &mut activity.rows {
+                result.get_or_insert(Outcome::Interrupted.word());
+            }
+            activity
+                .rows
+                .push((RESTART.to_owned(), Some(recovery.word())));
+            match recovery {
+                Recovery::Redo => self.count.redone += 1,
+                Recovery::Finish => self.count.finished += 1,
+                Recovery::Fail | Recovery::Cancel => self.count.stayed += 1,
+            }
+        }
+        if state.phase() == Phase::Waiting {
+            if let Some(half) = activity.release.filter(|_| activity.kind != Kind::Rollback) {
+                let record = self.durable.environments.get_mut(&environment).unwrap();
+                record.release(half).made = Made::Failed;
+            }
+            state = state.apply(&Event::Began).unwrap();
+        }
+        let mut left = program(self.durable.activities[index].kind);
+        if state.phase() == Phase::Committed {
+            let begun = state.late_commands();
+            left.retain(|step| matches!(step, Step::After(number) if *number > begun));
+        }
+        left.reverse();
+        let activity = &self.durable.activities[index];
+        let target = activity.release.filter(|_| activity.kind == Kind::Rollback);
+        let record = self.durable.environments.get_mut(&environment);
+        let gone = target.is_some_and(|n| record.unwrap().release(n).made != Made::Ready);
+        let run = Run {
+            refused: gone && state.phase() == Phase::Working,
+            state,
+            left,
+            at: At::Before,
+            cancel: self.stopped.remove(&index),
+        };
+        self.running.insert(index, run);
+    }
+
+    fn go_on(&mut self, index: usize, random: &mut SmallRng) {
+        let mut run = self.running.remove(&index).expect("it runs");
+        let ended = match (run.state.phase(), run.left.last().cloned()) {
+            _ if run.refused => Some(State::Failed),
+            (Phase::Broken, _) if run.state.is_stopped() => Some(State::Cancelled),
+            (Phase::Broken, _) => Some(State::Failed),
+            (_, None) => Some(State::Succeeded),
+            (_, Some(step)) => self.step(index, &mut run, step, random),
+        };
+        match ended {
+            Some(state) => {
+                self.conclude(index, &run.state, state);
+                self.queue.finish(&index.to_string());
+            }
+            None => {
+                self.running.insert(index, run);
+            }
+        }
+    }
+
+    /// One of the moments of a step: it is recorded, it has its effect, its end is recorded.
+    fn step(
+        &mut self,
+        index: usize,
+        run: &mut Run,
+        step: Step,
+        random: &mut SmallRng,
+    ) -> Option<State> {
+        match run.at {
+            At::Before => {
+                if run.cancel && !step.is_finishing() {
+                    if run.state.is_committed() {
+                        // Late commands are skipped.
+                        run.left.clear();
+                        return None;
+                    }
+                    return Some(State::Cancelled);
+                }
+                run.state = run.state.apply(&Event::StepStarted(step.clone())).unwrap();
+                let rows = &mut self.durable.activities[index].rows;
+                rows.push((step.to_string(), None));
+                run.at = At::Started;
+            }
+            At::Started => {
+                let fails = !step.is_finishing()
+                    && step != Step::Unroute
+                    && random.random_range(0..40) == 0;
+                let outcome = match fails {
+                    true if run.cancel => Outcome::Cancelled,
+                    true => Outcome::Failed,
+                    false => Outcome::Succeeded,
+                };
+                // A command that fails may have done its work all the same.
+                if !fails || step.effect() == Effect::Once {
+                    self.effect(index, &step);
+                }
+                run.at = At::Done(outcome);
+            }
+            At::Done(outcome) => {
+                run.state = run.state.apply(&Event::StepEnded(outcome)).unwrap();
+                self.durable.activities[index].close_step(outcome.word());
+                run.at = At::Before;
+                run.left.pop();
+            }
+        }
+        None
+    }
+
+    fn effect(&mut self, index: usize, step: &Step) {
+        let activity = &mut self.durable.activities[index];
+        let environment = activity.environment;
+        let record = self.durable.environments.get_mut(&environment);
+        match step {
+            Step::Release => {
+                let record = record.expect("a push made it");
+                record.releases.push(Release { made: Made::Making });
+                activity.release = Some(u32::try_from(record.releases.len()).unwrap());
+            }
+            Step::Command(_) | Step::After(_) => {
+                *activity.ran.entry(step.clone()).or_default() += 1;
+            }
+            Step::Route => {
+                let number = activity.release.expect("made or given");
+                let record = record.expect("a push made it");
+                self.durable.table.insert(environment, number);
+                record.release(number).made = Made::Ready;
+                record.live = Some(number);
+            }
+            Step::Unroute => {
+                self.durable.table.remove(&environment);
+            }
+            Step::PutAside => {
+                let record = record.expect("a push made it");
+                record.live = None;
+                for release in &mut record.releases {
+                    release.made = Made::Gone;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Records an end, which must be the truth.
+    fn conclude(&mut self, index: usize, state: &Deployment, end: State) {
+        state.apply(&Event::Ended(end)).unwrap();
+        let activity = &mut self.durable.activities[index];
+        activity.state = end;
+        let environment = activity.environment;
+        let serves = self.durable.table.get(&environment).copied();
+        match (end, activity.kind) {
+            (State::Succeeded, Kind::Delete) => {
+                assert_eq!(serves, None, "deleted and still there");
+                self.count.deleted += 1;
+            }
+            (State::Succeeded, kind) => {
+                assert_eq!(serves, activity.release, "live and not served");
+                self.count.succeeded += 1;
+                self.count.rolled_back += u64::from(kind == Kind::Rollback);
+                self.prune(environment);
+            }
+            (State::Superseded, _) => self.count.superseded += 1,
+            (end, _) => {
+                let own = activity.release.filter(|_| activity.kind != Kind::Rollback);
+                assert!(own.is_none() || serves != own, "{end:?} and it serves");
+                if end == State::Failed {
+                    self.count.failed += 1;
+                } else {
+                    self.count.cancelled += 1;
+                }
+                if let Some(own) = own {
+                    self.durable.environment(environment).release(own).made = Made::Failed;
+                }
+            }
+        }
+    }
+
+    fn prune(&mut self, environment: usize) {
+        let record = self.durable.environments.get_mut(&environment).unwrap();
+        let kept: Vec<Kept> = (1..)
+            .zip(&record.releases)
+            .map(|(number, release)| Kept {
+                number,
+                ready: release.made == Made::Ready,
+                held: record.live == Some(number),
+            })
+            .collect();
+        for number in releases_to_prune(&kept, self.keep) {
+            record.release(number).made = Made::Pruned;
+        }
+    }
+
+    /// What holds at every moment.
+    pub(crate) fn holds(&self) {
+        for (environment, number) in &self.durable.table {
+            let record = &self.durable.environments[environment];
+            let release = &record.releases[*number as usize - 1];
+            assert!(
+                matches!(release.made, Made::Ready),
+                "r{number} serves and is {:?}",
+                release.made
+            );
+        }
+        for activity in &self.durable.activities {
+            for (step, times) in &activity.ran {
+                let again = activity.repeatable && !step.is_late();
+                assert!(*times == 1 || again, "{step} ran {times} times");
+            }
+        }
+        for record in self.durable.environments.values() {
+            // Whatever served may serve again, as far back as is kept.
+            let served = record.releases.iter().filter(|release| {
+                let made = release.made;
+                made == Made::Ready || made == Made::Pruned
+            });
+            let expected = served.count().min(self.keep);
+            assert!(record.ready().len() >= expected, "nothing to go back to");
+        }
+    }
+
+    /// Nothing more happens from outside: everything that was begun comes to its end.
+    pub(crate) fn come_to_rest(&mut self, random: &mut SmallRng) {
+        self.reconcile(random);
+        for _ in 0..100_000 {
+            self.begin();
+            let Some(&index) = self.running.keys().next() else {
+                break;
+            };
+            self.go_on(index, random);
+            self.holds();
+        }
+        assert_eq!(self.queue.counts(), (0, 0), "something waits for ever");
+        for activity in &self.durable.activities {
+            assert!(activity.state.is_end(), "{activity:?} never ended");
+            assert!(activity.rows.iter().all(|(_, result)| result.is_some()));
+        }
+        for environment in crate::ENVIRONMENTS {
+            self.tip_is_answered_for(environment);
+        }
+    }
+
+    /// The branch's tip is live, or the record says why not.
+    fn tip_is_answered_for(&self, environment: usize) {
+        let tip = self.durable.refs.get(&environment).copied();
+        let known = self.durable.environments.get(&environment);
+        assert_eq!(known.and_then(|known| known.tip), tip, "a tip was missed");
+        let Some(tip) = tip else { return };
+        let last = self
+            .durable
+            .activities
+            .iter()
+            .rfind(|a| a.environment == environment && a.kind == Kind::Push)
+            .expect("a tip has its push");
+        assert_eq!(last.commit, Some(tip), "the last push is of another commit");
+        assert_ne!(last.state, State::Superseded, "by whom?");
+    }
+}
+
+/// The steps of an activity where all goes well.
+fn program(kind: Kind) -> Vec<Step> {
+    let names: &[&str] = match kind {
+        Kind::Push | Kind::Redeploy => &[
+            "checkout",
+            "build 1",
+            "freeze",
+            "release",
+            "deploy 1",
+            "deploy 2",
+            "start",
+            "health",
+            "start worker mail",
+            "route",
+            "after 1",
+            "after 2",
+        ],
+        Kind::Rollback => &["start", "health", "start worker mail", "route"],
+        Kind::Delete => &["unroute", "stop", "put aside"],
+        Kind::Check => &["checkout", "build 1", "freeze"],
+    };
+    names.iter().map(|name| name.parse().unwrap()).collect()
+}

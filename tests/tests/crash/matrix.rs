@@ -1,0 +1,160 @@
+//! The crash matrix: whoever is killed after whichever recorded step, nothing is lost.
+//!
+//! The rows are the points that an activity passes, found by letting one run: a new step is a new row.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+use std::thread;
+
+use crate::operation::{Fault, Operation, Stage, world};
+use crate::table::Table;
+use crate::victim::Victim;
+
+/// Worlds side by side.
+const SHARDS: usize = 2;
+/// After so many rows that are wrong, enough is known.
+const ENOUGH: usize = 8;
+
+/// What a push cannot leave out.
+const PUSH: [&str; 18] = [
+    "record activities: before",
+    "record activities: after",
+    "record beginning: before",
+    "step build checkout: started",
+    "step build build 1: started",
+    "step build freeze: started",
+    "record slug: before",
+    "step deploy release: started",
+    "record release: before",
+    "step deploy deploy 1: started",
+    "step deploy deploy 1: ended",
+    "step deploy start: started",
+    "step deploy health: started",
+    "step deploy route: started",
+    "record live: before",
+    "step post_deploy after 1: started",
+    "record end: after",
+    "retire: starting",
+];
+/// What a rollback cannot leave out.
+const ROLLBACK: [&str; 6] = [
+    "record activities: before",
+    "step deploy start: started",
+    "step deploy health: started",
+    "step deploy route: started",
+    "record end: after",
+    "retire: starting",
+];
+/// What the deletion of a branch cannot leave out.
+const DELETE: [&str; 6] = [
+    "record activities: before",
+    "step deploy unroute: started",
+    "step deploy stop: started",
+    "step deploy put aside: started",
+    "record no environment: before",
+    "record end: after",
+];
+
+#[test]
+fn a_push_survives_every_death() {
+    matrix(Operation::Push, &PUSH);
+}
+
+#[test]
+fn a_push_whose_commands_may_run_twice_survives_every_death() {
+    matrix(Operation::RepeatablePush, &PUSH);
+}
+
+#[test]
+fn a_rollback_survives_every_death() {
+    matrix(Operation::Rollback, &ROLLBACK);
+}
+
+#[test]
+fn the_deletion_of_a_branch_survives_every_death() {
+    matrix(Operation::Delete, &DELETE);
+}
+
+/// Kills everybody at every point that the operation passes.
+fn matrix(operation: Operation, expected: &[&str]) {
+    let points = {
+        let world = world();
+        trace(&mut Stage::set(&world), operation, expected)
+    };
+    let rows = points.iter().enumerate().flat_map(|(row, point)| {
+        let faults = Victim::MATRIX.map(|victim| Fault {
+            point: point.clone(),
+            victim,
+            may_fail: operation.may_fail(&points, row, victim),
+            may_be_refused: operation.may_be_refused(point, victim),
+        });
+        faults.map(|fault| (row, fault))
+    });
+    let due: Mutex<VecDeque<(usize, Fault)>> = Mutex::new(rows.collect());
+    let names = points.iter().map(Point::name).collect();
+    let table = Mutex::new(Table::new(operation.name(), names));
+    thread::scope(|scope| {
+        for _ in 0..SHARDS {
+            scope.spawn(|| while work(operation, &due, &table) {});
+        }
+    });
+    table.into_inner().unwrap().end();
+}
+
+/// Works in a world of its own as long as all is well there; false when nothing is left to do.
+fn work(operation: Operation, due: &Mutex<VecDeque<(usize, Fault)>>, table: &Mutex<Table>) -> bool {
+    let world = world();
+    let mut stage = Stage::set(&world);
+    loop {
+        let Some((row, fault)) = due.lock().unwrap().pop_front() else {
+            return false;
+        };
+        let result = stage.perform(operation, &fault);
+        let is_wrong = result.is_err();
+        let mut table = table.lock().unwrap();
+        table.set(row, fault.victim, result);
+        if table.wrong() >= ENOUGH {
+            return false;
+        }
+        if is_wrong {
+            // What is left of it may not disturb the next row.
+            return true;
+        }
+    }
+}
+
+/// A point that was passed: the name, and the how many-th time it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Point {
+    pub(crate) point: String,
+    pub(crate) time: usize,
+}
+
+impl Point {
+    fn name(&self) -> String {
+        match self.time {
+            1 => self.point.clone(),
+            time => format!("{} ({time})", self.point),
+        }
+    }
+}
+
+/// The points that the operation passes where nobody is killed.
+fn trace(stage: &mut Stage<'_>, operation: Operation, expected: &[&str]) -> Vec<Point> {
+    let passed = stage.trace(operation);
+    for point in expected {
+        assert!(
+            passed.iter().any(|one| one == point),
+            "{} passes no `{point}`:\n{}",
+            operation.name(),
+            passed.join("\n")
+        );
+    }
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    let points = passed.into_iter().map(|point| {
+        let time = times.entry(point.clone()).or_default();
+        *time += 1;
+        Point { point, time: *time }
+    });
+    points.collect()
+}

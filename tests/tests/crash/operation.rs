@@ -1,0 +1,389 @@
+//! What is done while something is killed, and what must come of it.
+
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use wharf_tests::{REPEATABLE, Sample, Verdict, World};
+use wharf_wire::outcome::{Kind, State};
+use wharf_wire::view::Activity;
+
+use crate::matrix::Point;
+use crate::victim::Victim;
+use crate::visitor::{Visits, wrong};
+
+/// The host file of these worlds: little is kept, so that each push removes something, too.
+const HOST: &str = "[router]\nlisten = \"127.0.0.1:0\"\n[keep]\nreleases = 2\n";
+/// So many pushes until each removes a release and a slug.
+const WARM: u32 = 9;
+
+/// A process that was killed serves again by then.
+const MENDED: Duration = Duration::from_secs(20);
+/// The last point of a switch.
+const RETIRED: &str = "retire: done";
+
+/// What somebody does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// A push whose deploy commands run once.
+    Push,
+    /// A push whose deploy commands may run twice.
+    RepeatablePush,
+    /// A push, and another one right behind it.
+    TwoPushes,
+    /// A push to another branch.
+    OtherPush,
+    /// `wharf rollback`.
+    Rollback,
+    /// `git push wharf :branch`.
+    Delete,
+}
+
+/// Who is killed when, and what that may lead to.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault {
+    pub(crate) point: Point,
+    pub(crate) victim: Victim,
+    /// A deploy command had begun that may not run twice.
+    pub(crate) may_fail: bool,
+    /// It was not accepted yet.
+    pub(crate) may_be_refused: bool,
+}
+
+impl Operation {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Operation::Push => "push",
+            Operation::RepeatablePush => "repeatable push",
+            Operation::TwoPushes => "pair of pushes",
+            Operation::OtherPush => "push to another branch",
+            Operation::Rollback => "rollback",
+            Operation::Delete => "delete",
+        }
+    }
+
+    fn environment(self) -> &'static str {
+        match self {
+            Operation::Delete | Operation::OtherPush => "feature",
+            _ => "main",
+        }
+    }
+
+    /// Between the beginning of a deploy command and the switch a push may fail, and only then, and
+    /// only where the daemon died.
+    pub(crate) fn may_fail(self, points: &[Point], row: usize, victim: Victim) -> bool {
+        let place = |name: &str| points.iter().position(|point| point.point == name);
+        let began = place("step deploy deploy 1: starting");
+        let route = place("step deploy route: starting");
+        let switched = route.and_then(|route| {
+            let rest = points[route..].iter();
+            rest.clone()
+                .position(|point| point.point == "record state of release: before")
+                .map(|further| route + further)
+        });
+        self == Operation::Push
+            && victim != Victim::Router
+            && began.is_some_and(|began| row > began)
+            && switched.is_some_and(|switched| row < switched)
+    }
+
+    /// A command of a person is accepted once it is recorded; a push once git moved the refs.
+    pub(crate) fn may_be_refused(self, point: &Point, victim: Victim) -> bool {
+        self == Operation::Rollback
+            && victim != Victim::Router
+            && point.point == "record activities: before"
+    }
+}
+
+/// A world for [`Stage::set`].
+pub(crate) fn world() -> World {
+    World::with_host_file(HOST)
+}
+
+/// A world with the application, pushed so often that each push removes something, too.
+#[derive(Debug)]
+pub(crate) struct Stage<'world> {
+    world: &'world World,
+    sample: Sample<'world>,
+    /// What `main` serves.
+    serves: String,
+    /// What was last pushed to it and succeeded.
+    newest: String,
+    /// Activities that are older were judged.
+    judged: u64,
+}
+
+/// The moment itself is what is chosen: nothing tells of it.
+fn wait_until(moment: Instant) {
+    let (_keep, never) = mpsc::channel::<()>();
+    let left = moment.saturating_duration_since(Instant::now());
+    assert_eq!(never.recv_timeout(left), Err(RecvTimeoutError::Timeout));
+}
+
+/// Somebody's command, at work.
+struct Client(Child);
+
+impl Client {
+    fn end(mut self) {
+        self.0.wait().unwrap();
+    }
+}
+
+impl<'world> Stage<'world> {
+    /// Sets it up.
+    pub(crate) fn set(world: &'world World) -> Stage<'world> {
+        let sample = Sample::new(world, "shop");
+        let mut stage = Stage {
+            world,
+            sample,
+            serves: String::new(),
+            newest: String::new(),
+            judged: 0,
+        };
+        for _ in 0..WARM {
+            stage.push();
+        }
+        stage
+    }
+
+    /// A push that nobody disturbs, which also shows that the last one left all in order.
+    pub(crate) fn push(&mut self) {
+        self.newest = self.sample.commit();
+        self.world.forget_trace();
+        let said = self.sample.tree.push(&["main"]).ok();
+        said.has("success: ");
+        if !self.serves.is_empty() {
+            // What it replaced ends later, and would pass points in the next operation's trace.
+            self.world.wait_for_point(RETIRED);
+        }
+        self.serves.clone_from(&self.newest);
+    }
+
+    /// The points that an operation passes.
+    pub(crate) fn trace(&mut self, operation: Operation) -> Vec<String> {
+        self.prepare(operation);
+        self.world.forget_trace();
+        self.begin(operation).end();
+        if operation != Operation::Delete {
+            self.world.wait_for_point(RETIRED);
+        }
+        self.world.judge(&["shop"]).good(self.world);
+        self.world.trace()
+    }
+
+    /// Brings about what the operation needs; returns what serves before it and after it.
+    fn prepare(&mut self, operation: Operation) -> (Option<String>, Option<String>) {
+        let before = self.serves.clone();
+        match operation {
+            Operation::Push | Operation::TwoPushes | Operation::OtherPush => {
+                (Some(before), Some(self.sample.commit()))
+            }
+            Operation::RepeatablePush => (Some(before), Some(self.sample.commit_repeatable())),
+            Operation::Rollback => {
+                let target = self.newest.clone();
+                self.push();
+                (Some(self.newest.clone()), Some(target))
+            }
+            Operation::Delete => {
+                let version = self.sample.commit();
+                self.sample
+                    .tree
+                    .push(&["main:feature"])
+                    .ok()
+                    .has("success: ");
+                (Some(version), None)
+            }
+        }
+    }
+
+    fn begin(&self, operation: Operation) -> Client {
+        let tree = &self.sample.tree;
+        let words: &[&str] = match operation {
+            Operation::Push | Operation::RepeatablePush | Operation::TwoPushes => {
+                &["git", "push", "wharf", "main"]
+            }
+            Operation::OtherPush => &["git", "push", "wharf", "main:feature"],
+            Operation::Rollback => &["wharf", "rollback"],
+            Operation::Delete => &["git", "push", "wharf", ":feature"],
+        };
+        let mut command = tree.command(words[0]);
+        command.args(&words[1..]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        Client(command.spawn().unwrap())
+    }
+
+    /// Does it, kills, starts again, judges. Returns what came of it, or all that is wrong.
+    pub(crate) fn perform(
+        &mut self,
+        operation: Operation,
+        fault: &Fault,
+    ) -> Result<String, Vec<String>> {
+        let (old, new) = self.prepare(operation);
+        let host = format!("{}--shop.localhost", operation.environment());
+        let visits = Visits::begin(self.world, &host);
+        let client = self.reach(operation, &fault.point);
+        let client = match client {
+            Ok(client) => client,
+            Err(problem) => {
+                visits.end();
+                return Err(vec![problem]);
+            }
+        };
+        fault.victim.strike(self.world, |_| 0);
+        client.end();
+        let verdict = self.world.judge(&["shop"]);
+        let answers = visits.end();
+
+        let mut problems = verdict.problems.clone();
+        let result = self.result(operation, fault, &verdict, new.as_deref());
+        let (word, reached) = match result {
+            Ok(result) => result,
+            Err(problem) => {
+                problems.push(problem);
+                return Err(problems);
+            }
+        };
+        let after = if reached { new } else { old.clone() };
+        let spared = fault.victim.spares_visitors();
+        problems.extend(wrong(&answers, old.as_deref(), after.as_deref(), spared));
+        if operation != Operation::Delete {
+            self.serves = after.unwrap_or_default();
+        }
+        if problems.is_empty() {
+            Ok(word)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Begins it, kills after a while, starts again, judges. Returns all that is wrong.
+    pub(crate) fn perform_at(
+        &mut self,
+        operation: Operation,
+        victim: Victim,
+        after: Duration,
+        chosen: &mut fastrand::Rng,
+    ) -> Vec<String> {
+        let visits = Visits::begin(self.world, "main--shop.localhost");
+        if !matches!(operation, Operation::Rollback | Operation::Delete) {
+            self.newest = match operation {
+                Operation::RepeatablePush => self.sample.commit_repeatable(),
+                _ => self.sample.commit(),
+            };
+        }
+        let mut clients = vec![self.begin(operation)];
+        let until = Instant::now() + after;
+        if operation == Operation::TwoPushes {
+            let half = after.mul_f64(chosen.f64());
+            wait_until(until.checked_sub(half).unwrap());
+            self.newest = self.sample.commit();
+            clients.push(self.begin(operation));
+        }
+        wait_until(until);
+        victim.strike(self.world, |count| chosen.usize(0..count));
+        clients.into_iter().for_each(Client::end);
+        let mut verdict = self.world.judge(&["shop"]);
+        // Nobody has to tell the daemon at once that a process has ended.
+        let until = Instant::now() + MENDED;
+        while victim.is_application() && !verdict.problems.is_empty() && Instant::now() < until {
+            verdict = self.world.judge(&["shop"]);
+        }
+        let answers = visits.end();
+        let mut problems = verdict.problems;
+        for answer in answers {
+            let bad = match &answer {
+                Ok((status, _)) => *status != 200 && !victim.is_application(),
+                Err(_) => victim.spares_visitors(),
+            };
+            if bad {
+                problems.push(format!("a visitor got {answer:?}"));
+                break;
+            }
+        }
+        let fresh = verdict
+            .activities
+            .iter()
+            .filter(|one| one.created >= self.judged);
+        for activity in fresh {
+            let code = activity.reason.as_ref().map(|reason| reason.code.as_str());
+            let may = match (activity.state, code) {
+                (State::Succeeded, _) => true,
+                (State::Superseded, _) => activity.kind == Kind::Push,
+                (State::Failed, Some("interrupted")) => {
+                    victim.is_daemon() && !activity.commit.subject.ends_with(REPEATABLE)
+                }
+                (State::Failed, Some(_)) => victim.is_application(),
+                _ => false,
+            };
+            if !may {
+                let (id, state) = (&activity.id, activity.state.word());
+                problems.push(format!("{id} {state}: {:?}", activity.reason));
+            }
+        }
+        let newest = verdict.activities.iter().map(|one| one.created).max();
+        self.judged = newest.unwrap_or_default() + 1;
+        problems
+    }
+
+    /// Begins the operation and lets the daemon freeze at the point.
+    fn reach(&self, operation: Operation, point: &Point) -> Result<Client, String> {
+        self.world.freeze_at(&point.point);
+        let client = self.begin(operation);
+        for time in 1..=point.time {
+            if let Err(problem) = self.world.freezes() {
+                self.world.kill_daemon();
+                self.world.start();
+                client.end();
+                return Err(problem);
+            }
+            if time < point.time {
+                self.world.freeze_at(&point.point);
+                self.world.thaw();
+            }
+        }
+        Ok(client)
+    }
+
+    /// A word for what came of it, and whether its aim was reached.
+    fn result(
+        &self,
+        operation: Operation,
+        fault: &Fault,
+        verdict: &Verdict,
+        new: Option<&str>,
+    ) -> Result<(String, bool), String> {
+        let newest = |kind: Kind| verdict.activities.iter().find(|one| one.kind == kind);
+        let activity: Option<&Activity> = match operation {
+            Operation::Push
+            | Operation::RepeatablePush
+            | Operation::TwoPushes
+            | Operation::OtherPush => verdict.of(new.unwrap_or_default()),
+            Operation::Rollback => newest(Kind::Rollback)
+                .filter(|one| new.is_some_and(|new| one.commit.subject == new)),
+            Operation::Delete => newest(Kind::Delete),
+        };
+        let Some(activity) = activity else {
+            return if fault.may_be_refused {
+                Ok(("not accepted".into(), false))
+            } else {
+                Err("it was accepted and is not recorded".into())
+            };
+        };
+        let code = activity.reason.as_ref().map(|reason| reason.code.as_str());
+        match (activity.state, code) {
+            (State::Succeeded, _) => {
+                let again = activity.steps.iter().any(|step| step.name == "restart");
+                let word = match (again, code) {
+                    (_, Some(code)) => format!("succeeded ({code})"),
+                    (true, _) => "succeeded after the restart".into(),
+                    (false, _) => "succeeded".into(),
+                };
+                Ok((word, true))
+            }
+            (State::Failed, Some("interrupted")) if fault.may_fail => {
+                Ok(("failed: interrupted".into(), false))
+            }
+            (state, _) => Err(format!("it {}: {:?}", state.word(), activity.reason)),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Who is killed, and how the host comes back.
+
+use wharf_tests::{World, kill};
+
+/// Whoever is killed without a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Victim {
+    /// `wharfd` alone: the router and the applications live on.
+    Daemon,
+    /// `wharf-router` alone: the daemon starts another.
+    Router,
+    /// Both.
+    Both,
+    /// A process's keeper, and so the process.
+    Keeper,
+    /// A sandbox: of a build, of a command or of a process.
+    Sandbox,
+}
+
+impl Victim {
+    /// The columns of the crash matrix.
+    pub(crate) const MATRIX: [Victim; 3] = [Victim::Daemon, Victim::Router, Victim::Both];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Victim::Daemon => "daemon",
+            Victim::Router => "router",
+            Victim::Both => "both",
+            Victim::Keeper => "keeper",
+            Victim::Sandbox => "sandbox",
+        }
+    }
+
+    /// Whether router and applications live on, so that no visitor may notice anything.
+    pub(crate) fn spares_visitors(self) -> bool {
+        self == Victim::Daemon
+    }
+
+    /// Whether the daemon dies.
+    pub(crate) fn is_daemon(self) -> bool {
+        matches!(self, Victim::Daemon | Victim::Both)
+    }
+
+    /// Whether the application itself is hit.
+    pub(crate) fn is_application(self) -> bool {
+        matches!(self, Victim::Keeper | Victim::Sandbox)
+    }
+
+    /// Kills, and starts the daemon again where it was killed. A frozen one goes on. Where there are
+    /// several victims, `pick` chooses one of so many.
+    pub(crate) fn strike(self, world: &World, pick: impl FnOnce(usize) -> usize) {
+        match self {
+            Victim::Daemon => {
+                world.kill_daemon();
+                world.start();
+            }
+            Victim::Router => {
+                world.kill_router();
+                world.thaw();
+            }
+            Victim::Both => {
+                world.kill_daemon();
+                world.kill_router();
+                world.start();
+            }
+            Victim::Keeper | Victim::Sandbox => {
+                let processes = world.processes();
+                let wanted: Vec<_> = processes
+                    .iter()
+                    .filter(|process| match self {
+                        Victim::Keeper => process.keeps().is_some(),
+                        _ => process.line[0].ends_with("bwrap"),
+                    })
+                    .collect();
+                if !wanted.is_empty() {
+                    kill(wanted[pick(wanted.len())].pid);
+                }
+            }
+        }
+    }
+}

@@ -199,9 +199,17 @@ pub fn why(old: &Ingredients, new: &Ingredients, files: Option<u64>) -> Vec<Stri
     why
 }
 
-/// Says when the other trust domain has built the same: its result is not taken over.
-async fn say_border(act: &Act, ingredients: &Ingredients) -> Result<(), Failure> {
-    let other = match act.trust_domain() {
+/// Why a slug that the other trust domain has built of the same is not taken over; none where it
+/// has built none.
+///
+/// # Errors
+/// The store's.
+pub async fn border(
+    world: &World,
+    ingredients: &Ingredients,
+) -> Result<Option<String>, StoreError> {
+    let own = ingredients.trust_domain.as_str();
+    let other = match own {
         settings::PROTECTED => settings::OPEN,
         _ => settings::PROTECTED,
     };
@@ -209,12 +217,15 @@ async fn say_border(act: &Act, ingredients: &Ingredients) -> Result<(), Failure>
         trust_domain: other.to_owned(),
         ..ingredients.clone()
     };
-    if usable(&act.world, &elsewhere.key()).await?.is_some() {
-        let own = act.trust_domain();
-        let text = format!("built again: {own} branches use no slug of {other} ones");
+    let built = usable(world, &elsewhere.key()).await?;
+    Ok(built.map(|_| format!("{own} branches use no slug of {other} ones")))
+}
+
+async fn say_border(act: &Act, ingredients: &Ingredients) -> Result<(), Failure> {
+    if let Some(why) = border(&act.world, ingredients).await? {
         act.log.event(Event::StepStarted {
             label: "build".into(),
-            text,
+            text: format!("built again: {why}"),
         });
     }
     Ok(())

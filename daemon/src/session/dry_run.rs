@@ -100,6 +100,9 @@ impl Session {
         let base = new.key();
         let usable = build::usable(&world, &base).await.map_err(store)?;
         let mut why = old.map_or_else(Vec::new, |old| build::why(&old, &new, compared.changed));
+        if usable.is_none() {
+            why.extend(build::border(&world, &new).await.map_err(store)?);
+        }
         let slug = match (&usable, rebuild) {
             (Some(slug), Rebuild::No) => Slug::Reused(slug.short()),
             (None, Rebuild::No) => Slug::New(base.short(), &why),

@@ -46,6 +46,10 @@ fn story(world: &World, shop: &Tree<'_>) {
     shop.commit("Nothing");
     reads_as("dry unchanged tree", &dry(&["main"]));
 
+    // In the other trust domain the same tree is built again.
+    let said = dry(&["main:other"]);
+    assert!(said.contains("open branches use no slug of"), "{said}");
+
     shop.write("page", "two\n");
     shop.write("more/a", "a\n");
     shop.write("wharf.toml", &CONFIG.1.replace("red", "blue"));

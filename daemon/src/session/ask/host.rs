@@ -17,7 +17,10 @@ impl Session {
         let told = self.desk.ask(|reply| Event::Reload { reply }).await;
         match told.ok_or_else(|| host("the daemon is stopping".into()))? {
             Ok(projects) => {
-                let mut lines = vec![format!("read again: {projects} projects")];
+                let mut lines = vec![format!(
+                    "read again: {}",
+                    report::count(projects as u64, "project")
+                )];
                 let settings = self.world.settings();
                 for (file, problems) in &settings.broken {
                     lines.push(format!("warning: {} is left out:", file.display()));

@@ -5,6 +5,9 @@ use wharf_wire::view::Activity;
 use super::{render, short, table, when};
 use crate::failure::plain;
 
+/// Characters of a reason or a subject in the table: each activity should stay on one line.
+const SHOWN: usize = 48;
+
 /// Draws the table. `width` is the terminal's, if there is one.
 pub fn draw(activities: &[Activity], now: u64, width: Option<u16>) -> String {
     let mut table = table(
@@ -31,12 +34,11 @@ pub fn draw(activities: &[Activity], now: u64, width: Option<u16>) -> String {
 /// Draws one activity with its steps.
 pub fn draw_one(activity: &Activity, now: u64, width: Option<u16>) -> String {
     let mut drawn = draw(std::slice::from_ref(activity), now, width);
-    if let Some(hint) = activity
-        .reason
-        .as_ref()
-        .and_then(|reason| reason.hint.as_ref())
-    {
-        drawn.push_str(&format!("hint: {}\n", plain(hint)));
+    if let Some(reason) = &activity.reason {
+        drawn.push_str(&format!("reason: {}\n", plain(&reason.message)));
+        if let Some(hint) = &reason.hint {
+            drawn.push_str(&format!("hint: {}\n", plain(hint)));
+        }
     }
     if activity.steps.is_empty() {
         return drawn;
@@ -71,8 +73,19 @@ fn what(activity: &Activity) -> String {
 
 fn state(activity: &Activity) -> String {
     match &activity.reason {
-        Some(reason) => plain(&format!("{}: {}", activity.state.word(), reason.message)),
+        Some(reason) => {
+            let word = activity.state.word();
+            format!("{word}: {}", beginning(&plain(&reason.message)))
+        }
         None => activity.state.word().to_owned(),
+    }
+}
+
+/// As much of a text as a table shows.
+fn beginning(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", text[..end].trim_end()),
+        None => text.to_owned(),
     }
 }
 
@@ -93,11 +106,8 @@ fn commit(activity: &Activity) -> String {
     } else {
         ""
     };
-    plain(&format!(
-        "{}{forced} {}",
-        short(new),
-        activity.commit.subject
-    ))
+    let subject = plain(&activity.commit.subject);
+    format!("{}{forced} {}", plain(short(new)), beginning(&subject))
 }
 
 #[cfg(test)]
@@ -184,6 +194,24 @@ pub(crate) mod tests {
             step("build 2", None, None),
         ];
         insta::assert_snapshot!(draw_one(&failed, 1_700_000_100_000, None));
+    }
+
+    #[test]
+    fn what_is_long_is_cut_in_the_table_and_whole_below() {
+        let mut failed = activity("4f2b");
+        failed.state = State::Failed;
+        failed.commit.subject = "Sell boats ".repeat(8);
+        let message = "build failed in step 1 of 1 (npm ci && npm run build), exit code 1";
+        failed.reason = Some(Reason {
+            code: "build-failed".into(),
+            message: message.into(),
+            hint: None,
+        });
+        let drawn = draw_one(&failed, 1_700_000_100_000, None);
+        let (table, below) = drawn.split_once("reason: ").unwrap();
+        assert!(table.lines().all(|line| line.len() < 180), "{table}");
+        assert!(!table.contains(message));
+        assert!(below.starts_with(message));
     }
 
     #[test]

@@ -9,7 +9,6 @@ mod wait;
 
 use wharf_wire::FromDaemon;
 use wharf_wire::ask::{Ask, LogForm};
-use wharf_wire::outcome::Exit;
 use wharf_wire::view::Item;
 
 use super::peer::Broken;
@@ -32,10 +31,9 @@ impl Session {
                 form,
             } => {
                 let id = self.meant(activity, &scope).await?;
-                if self.is_log_removed(&id).await? {
-                    let text = format!("the log of {id} was removed (keep.logs)");
+                if form != LogForm::Events && self.is_log_gone(&id).await? {
+                    let text = format!("the log of {id} is gone (keep.logs, or a full disk)");
                     self.peer.lines(vec![text]).await?;
-                    return self.end(Exit::Ok).await;
                 }
                 match form {
                     LogForm::Text => self.log(&id, follow, false).await,

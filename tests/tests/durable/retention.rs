@@ -227,7 +227,8 @@ fn logs_records_caches_and_data_go_by_age_and_size() {
         .wharf(&["cleanup"])
         .ok()
         .has("nothing is past retention");
-    shop.wharf(&["log", &first]).ok().has("keep.logs");
+    let log = shop.wharf(&["log", &first]).ok();
+    log.has("keep.logs").has("main now serves r1.");
     assert!(
         world
             .logs()

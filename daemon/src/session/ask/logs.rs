@@ -51,8 +51,9 @@ impl Session {
             })
     }
 
-    /// Whether the activity has ended and retention removed its log.
-    pub(super) async fn is_log_removed(&self, id: &str) -> Result<bool, Broken> {
+    /// Whether the activity has ended and its log is not there: retention removed it, or the disk
+    /// was full. How it ended stands in its record.
+    pub(super) async fn is_log_gone(&self, id: &str) -> Result<bool, Broken> {
         if self.world.paths.events(id).exists() {
             return Ok(false);
         }

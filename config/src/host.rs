@@ -1,6 +1,6 @@
 //! The host: what its operator set for all projects.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf};
 
 use crate::{
     name::{Domain, VariableName},
@@ -9,9 +9,11 @@ use crate::{
 };
 
 mod keep;
+mod limits;
 mod read;
 
 pub use keep::{Bounds, Keep, MinFree};
+pub use limits::Limits;
 
 /// The host's configuration, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,10 +30,10 @@ pub struct Host {
     pub parallel: u32,
     /// Variables that builds get from the daemon's own environment.
     pub pass: Vec<VariableName>,
-    /// How long a build may take.
-    pub build_time: Duration,
-    /// How many bytes a build may print.
-    pub build_output: u64,
+    /// What a build may take.
+    pub build: Limits,
+    /// What deploy commands may take: those before the switch, and those after it.
+    pub deploy: Limits,
     /// How many releases an environment keeps beside the serving one's own.
     pub keep_releases: u32,
     /// How many earlier releases' web processes an environment keeps running.

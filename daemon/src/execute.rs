@@ -2,6 +2,7 @@
 //! to be remembered goes through the [`Recorder`](crate::store::Recorder).
 
 pub mod activity;
+pub mod bound;
 pub mod build;
 pub mod check;
 pub mod checkout;

@@ -1,11 +1,8 @@
 //! Reads and merges the host's files.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
-use super::{Host, Isolation, ON_FAILURE, OnFailure, Setting, Unreachable, keep};
+use super::{Host, Isolation, ON_FAILURE, OnFailure, Setting, Unreachable, keep, limits};
 use crate::{
     name::{Domain, VariableName},
     place::Place,
@@ -30,7 +27,6 @@ const PASS: [&str; 12] = [
     "CURL_CA_BUNDLE",
 ];
 const MAX_PASS: usize = 64;
-const MAX_BUILD: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) fn defaults(place: &Place) -> Host {
     let name = |name: &&str| VariableName::parse(name).expect("a good variable name");
@@ -42,8 +38,8 @@ pub(super) fn defaults(place: &Place) -> Host {
         unreachable: Unreachable::Refuse,
         parallel: 2,
         pass: PASS.iter().map(name).collect(),
-        build_time: Duration::from_secs(45 * 60),
-        build_output: 20_000_000,
+        build: limits::of_build(),
+        deploy: limits::of_deploy(),
         keep_releases: 5,
         keep_warm: 0,
         keep,
@@ -64,18 +60,20 @@ pub(super) fn defaults(place: &Place) -> Host {
         default("push.unreachable", "\"refuse\""),
         default("build.parallel", "2"),
         default("build.pass", &text(&PASS)),
-        default("build.limits.time", "\"45m\""),
-        default("build.limits.output", "\"20M\""),
         default("keep.releases", "5"),
         default("keep.warm", "0"),
         default("router.listen", "\"127.0.0.1:7080\""),
         default("router.kind", "\"builtin\""),
         default("isolation", "\"bubblewrap\""),
     ];
-    let after = |s: &Setting| s.key == "keep.releases";
-    let at = host.settings.iter().position(after).map_or(0, |at| at + 1);
-    let kept = kept.map(|(key, value)| default(key, value));
-    host.settings.splice(at..at, kept);
+    let mut below = |key: &str, more: &[(&'static str, &str)]| {
+        let at = host.settings.iter().position(|s| s.key == key);
+        let at = at.map_or(0, |at| at + 1);
+        let more = more.iter().map(|(key, value)| default(key, value));
+        host.settings.splice(at..at, more);
+    };
+    below("build.pass", &limits::SHOWN);
+    below("keep.releases", &kept);
     host
 }
 
@@ -175,23 +173,23 @@ fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
             h.parallel = v
         });
         m.key(build.get("pass"), "build.pass", pass, |h, v| h.pass = v);
-        if let Some(limits) = build.get("limits").and_then(|item| item.table("")) {
-            let time = |i: &Item<'_>| i.duration(MAX_BUILD);
-            m.key(limits.get("time"), "build.limits.time", time, |h, v| {
-                h.build_time = v
-            });
-            let output = limits.get("output");
-            m.key(
-                output,
-                "build.limits.output",
-                |i: &Item<'_>| i.size(),
-                |h, v| h.build_output = v,
-            );
-            limits.later(&["memory", "cpus", "disk", "silence", "tasks"]);
-            limits.finish();
-        }
+        let keys = [
+            "build.limits.time",
+            "build.limits.silence",
+            "build.limits.output",
+        ];
+        limits::merge(&build, m, keys, |host| &mut host.build);
         build.later(&["network"]);
         build.finish();
+    }
+    if let Some(deploy) = below("deploy") {
+        let keys = [
+            "deploy.limits.time",
+            "deploy.limits.silence",
+            "deploy.limits.output",
+        ];
+        limits::merge(&deploy, m, keys, |host| &mut host.deploy);
+        deploy.finish();
     }
     if let Some(keep) = below("keep") {
         let read = |i: &Item<'_>| i.number(1..=1_000);

@@ -100,3 +100,33 @@ fn what_is_kept_is_written_short_or_long_and_merged_key_by_key() {
         assert!(said.contains(hint), "no {hint}\n{said}");
     }
 }
+
+#[test]
+fn a_stage_has_limits() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::below(dir.path());
+    fs::create_dir_all(place.drop_ins_dir()).unwrap();
+    let text = "[build.limits]\ntime = \"2m\"\nsilence = \"off\"\n\
+                [deploy.limits]\nsilence = \"30s\"\noutput = \"1M\"";
+    fs::write(place.host_file(), text).unwrap();
+    let host = Host::load(&place).unwrap();
+    let seconds = std::time::Duration::from_secs;
+    let build = Limits {
+        time: seconds(120),
+        silence: None,
+        output: 20_000_000,
+    };
+    let deploy = Limits {
+        time: seconds(3600),
+        silence: Some(seconds(30)),
+        output: 1_000_000,
+    };
+    assert_eq!((host.build, host.deploy), (build, deploy));
+
+    let text = "[build.limits]\nsilence = \"never\"\ntime = \"48h\"\nmemory = \"4G\"\n\
+                [deploy.limits]\nsilense = \"1m\"";
+    fs::write(place.host_file(), text).unwrap();
+    let said = Host::load(&place).unwrap_err();
+    assert_eq!(said.len(), 4, "{}", said.render(72));
+    assert!(said.render(72).contains("did you mean `silence`?"));
+}

@@ -1,6 +1,6 @@
 //! One activity, from the queue to its end.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use wharf_wire::event::{self, Ended};
 use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::Reason;
 
+use super::bound::Bound;
 use super::failure::{Failure, chain};
 use super::replaced::Replaced;
 use super::resume::resume;
@@ -222,27 +223,18 @@ impl Act {
         done
     }
 
-    /// Does work that blocks, which ends early when somebody stops the activity: its argument then
-    /// becomes true.
+    /// Does work that blocks, which ends early when somebody stops the activity or its stage has no
+    /// time left: its argument then becomes true.
     ///
     /// # Errors
-    /// The work's own, or that it panicked.
+    /// The work's own, that its time was over, or that it panicked.
     pub async fn blocking<T: Send + 'static>(
         &self,
         what: &'static str,
+        bound: &Bound,
         work: impl FnOnce(&AtomicBool) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&stop);
-        let mut working = tokio::task::spawn_blocking(move || work(&seen));
-        let done = tokio::select! {
-            done = &mut working => done,
-            () = self.cancel.cancelled() => {
-                stop.store(true, Ordering::Relaxed);
-                working.await
-            }
-        };
-        done.map_err(|error| Failure::host(what, &error))?
+        bound.blocking(what, &self.cancel, work).await
     }
 
     /// Takes an event into the state, if it can happen.

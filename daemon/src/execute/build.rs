@@ -8,6 +8,7 @@ use wharf_config::files::Files;
 use wharf_wire::event::Event;
 
 use super::activity::Act;
+use super::bound::Bound;
 use super::checkout::{CheckoutError, checkout};
 use super::command::{self, Command};
 use super::failure::Failure;
@@ -274,7 +275,8 @@ async fn make(
     commit: &str,
 ) -> Result<(), Failure> {
     let work = act.world.paths.build(&act.task.id);
-    act.step(Step::Checkout, check_out(act, commit, &work))
+    let bound = Bound::of_build(&act.settings.host.build);
+    act.step(Step::Checkout, check_out(act, &bound, commit, &work))
         .await?;
     let cache = act.world.paths.cache(&act.project.name, act.trust_domain());
     let _in_use = act
@@ -294,29 +296,27 @@ async fn make(
                 name: &step.name,
                 text: &step.run,
                 sandbox: sandbox.clone(),
-                time: act.settings.host.build_time,
-                output: act.settings.host.build_output,
+                bound: &bound,
                 failed: format!("build failed in step {number} of {}", steps.len()),
-                code: "build-failed",
             },
         )
         .await?;
     }
     act.step(
         Step::Freeze,
-        freeze(act, application, ingredients, slug, &work),
+        freeze(act, &bound, application, ingredients, slug, &work),
     )
     .await
 }
 
-async fn check_out(act: &Act, commit: &str, work: &Path) -> Result<(), Failure> {
+async fn check_out(act: &Act, bound: &Bound, commit: &str, work: &Path) -> Result<(), Failure> {
     let began = Instant::now();
     let (repository, commit, work) = (
         act.project.repository.clone(),
         commit.to_owned(),
         work.to_owned(),
     );
-    let checked = act.blocking("the checkout", move |stop| {
+    let checked = act.blocking("the checkout", bound, move |stop| {
         // What an earlier attempt left is worth nothing.
         disk::remove_tree(&work).map_err(|error| Failure::host("cannot make room", &error))?;
         checkout(&repository, &commit, &work, stop).map_err(|error| {
@@ -369,6 +369,7 @@ fn sandbox(act: &Act, application: &Application, work: &Path) -> Result<Sandbox,
 
 async fn freeze(
     act: &Act,
+    bound: &Bound,
     application: &Application,
     ingredients: &Ingredients,
     slug: &SlugKey,
@@ -384,7 +385,7 @@ async fn freeze(
             kind: MountKind::Guess,
         })
         .collect();
-    let frozen = act.blocking("the freeze", move |stop| {
+    let frozen = act.blocking("the freeze", bound, move |stop| {
         // A directory of that name is unrecorded: what a death between rename and record left.
         let old = store.join(key.as_str());
         if old.exists() {

@@ -1,10 +1,11 @@
 //! A command of a stage: run in its sandbox, shown, kept, bounded.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use wharf_wire::event::Event;
 
 use super::activity::{Act, milliseconds};
+use super::bound::Bound;
 use super::failure::Failure;
 use crate::plan::step::Step;
 use crate::report;
@@ -33,14 +34,10 @@ pub struct Command<'a> {
     pub text: &'a str,
     /// What it may see and use.
     pub sandbox: Sandbox,
-    /// The longest it may take.
-    pub time: Duration,
-    /// The most bytes it may print.
-    pub output: u64,
+    /// What its stage may take.
+    pub bound: &'a Bound,
     /// What failed, for the verdict: `build failed in step 2 of 3`.
     pub failed: String,
-    /// The failure's stable code.
-    pub code: &'static str,
 }
 
 /// Runs a command as one recorded step.
@@ -69,8 +66,8 @@ async fn execute(act: &Act, command: Command<'_>) -> Result<(), Failure> {
         sandbox: command.sandbox.clone(),
         command: command.text.to_owned(),
         kind: job::Kind::Stage(job::Stage {
-            limit: Some(command.time),
-            silence: None,
+            limit: Some(command.bound.left()),
+            silence: command.bound.silence(),
         }),
     };
     let jobs = act.world.jobs.clone();
@@ -107,7 +104,7 @@ async fn execute(act: &Act, command: Command<'_>) -> Result<(), Failure> {
                 let message = format!("the host's disk is full: {message}");
                 return Err(Failure::full(message).details(details).exit_code(code));
             }
-            let failure = Failure::new(command.code, message)
+            let failure = Failure::new(command.bound.code(), message)
                 .details(details)
                 .exit_code(code);
             Err(failure.hint(
@@ -159,7 +156,7 @@ async fn stream(act: &Act, command: &Command<'_>, id: &JobId) -> Result<(Exit, P
         let chunk = mask.push(&chunk);
         tokio::task::block_in_place(|| raw.push(&chunk)).map_err(disk)?;
         show(act, &mut printed, sink.push(&chunk));
-        if printed.bytes > command.output && !stopping {
+        if printed.bytes > command.bound.output() && !stopping {
             stopping = true;
             act.world.runner.kill(id);
         }
@@ -202,12 +199,9 @@ fn why(exit: &Exit, command: &Command<'_>, bytes: u64) -> Option<Verdict> {
     let failed = |why: String, hint: Option<String>, code: Option<i32>| {
         Some(Verdict::Failed { why, hint, code })
     };
-    if bytes > command.output {
-        return failed(
-            format!("it printed more than {} bytes", command.output),
-            Some("let it print less, or ask the operator to raise build.limits.output".into()),
-            None,
-        );
+    let ended = |[why, hint]: [String; 2]| failed(format!("stopped: {why}"), Some(hint), None);
+    if bytes > command.bound.output() {
+        return ended(command.bound.loud());
     }
     match *exit {
         Exit::Code(0) => None,
@@ -221,19 +215,8 @@ fn why(exit: &Exit, command: &Command<'_>, bytes: u64) -> Option<Verdict> {
         }
         Exit::Code(code) => failed(format!("exit code {code}"), None, Some(code)),
         Exit::Signal(signal) => failed(format!("ended by signal {signal}"), None, None),
-        Exit::TimedOut(limit) => failed(
-            format!("stopped after {}", report::duration(limit.as_secs() * 1000)),
-            Some("make it faster, or ask the operator to raise build.limits.time".into()),
-            None,
-        ),
-        Exit::Silent(limit) => failed(
-            format!(
-                "it printed nothing for {}",
-                report::duration(limit.as_secs() * 1000)
-            ),
-            None,
-            None,
-        ),
+        Exit::TimedOut(_) => ended(command.bound.late()),
+        Exit::Silent(_) => ended(command.bound.silent()),
         Exit::Cancelled => Some(Verdict::Cancelled),
         Exit::Lost => failed("it ended, and how is not known".into(), None, None),
     }

@@ -6,13 +6,14 @@
 //! leaves the old release serving.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use wharf_config::application::{self, Application};
 use wharf_wire::event::Event;
 use wharf_wire::outcome::Kind;
 
 use super::activity::Act;
+use super::bound::Bound;
 use super::build::Built;
 use super::command::{self, Command};
 use super::failure::Failure;
@@ -28,9 +29,6 @@ use crate::store::insist::insist;
 use crate::store::now;
 use crate::store::process::ProcessRecord;
 use crate::store::release::{ReleaseRecord, ReleaseState};
-
-/// The longest that a deploy command may take.
-const COMMAND_TIME: Duration = Duration::from_secs(3600);
 
 /// Makes a slug serve as a new release; returns its number.
 ///
@@ -248,11 +246,12 @@ async fn run_commands(
     sandbox: &Sandbox,
 ) -> Result<(), Failure> {
     let steps = &release.application.deploy.run;
+    let bound = Bound::of_deploy(&act.settings.host.deploy);
     for (index, step) in steps.iter().enumerate() {
         let number = number(index);
         let failed = format!("deploy failed in command {number} of {}", steps.len());
         let record = Step::Command(number);
-        let command = command_of(act, "deploy", record, step, sandbox.clone(), failed);
+        let command = command_of("deploy", record, step, sandbox.clone(), &bound, failed);
         command::run(act, command).await?;
     }
     keep_what_they_wrote(act, steps.len()).await
@@ -280,13 +279,14 @@ async fn after(act: &Act, release: &ReleaseRecord) {
     if left.len() == 0 {
         return;
     }
+    let bound = Bound::of_deploy(&act.settings.host.deploy);
     let done = async {
         let sandbox = sandbox(act, release).await?;
         for (index, step) in left {
             let number = number(index);
             let failed = format!("late command {number} of {} failed", steps.len());
             let record = Step::After(number);
-            let command = command_of(act, "after", record, step, sandbox.clone(), failed);
+            let command = command_of("after", record, step, sandbox.clone(), &bound, failed);
             command::run(act, command).await?;
         }
         keep_what_they_wrote(act, steps.len()).await
@@ -311,11 +311,11 @@ fn number(index: usize) -> u32 {
 }
 
 fn command_of<'a>(
-    act: &Act,
     label: &'a str,
     record: Step,
     step: &'a application::Step,
     sandbox: Sandbox,
+    bound: &'a Bound,
     failed: String,
 ) -> Command<'a> {
     Command {
@@ -324,10 +324,8 @@ fn command_of<'a>(
         name: &step.name,
         text: &step.run,
         sandbox,
-        time: COMMAND_TIME,
-        output: act.settings.host.build_output,
+        bound,
         failed,
-        code: "deploy-failed",
     }
 }
 

@@ -6,9 +6,9 @@ use wharf_tests::World;
 
 use crate::shop::Shop;
 
-/// A host whose builds may take 2 seconds and print 100 kB.
+/// A host whose builds may take 5 seconds and print 100 kB.
 const SHORT: &str = "[router]\nlisten = \"127.0.0.1:0\"\n\
-    [build]\nlimits = { time = \"2s\", output = \"100K\" }\n";
+    [build]\nlimits = { time = \"5s\", output = \"100K\" }\n";
 
 #[test]
 fn builds_that_go_wrong() {
@@ -29,7 +29,7 @@ fn builds_that_go_wrong() {
         // Nobody waits for what it leaves behind, nor for what does not listen.
         (
             "trap '' TERM; echo begun; while :; do sleep 1; done",
-            "stopped after 2.0s",
+            "stopped: the build took longer than 5s",
             "  | begun",
         ),
         (
@@ -40,12 +40,12 @@ fn builds_that_go_wrong() {
         ("setsid sleep 1000 & exit 4", "exit code 4", ""),
         (
             "yes",
-            "it printed more than 100000 bytes",
+            "it printed more than 100.0 kB",
             "build.limits.output",
         ),
         (
             "yes | tr -d '\\n'",
-            "it printed more than 100000 bytes",
+            "it printed more than 100.0 kB",
             "build.limits.output",
         ),
         ("head -c 90000 /dev/urandom; exit 5", "exit code 5", ""),

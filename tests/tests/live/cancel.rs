@@ -8,7 +8,7 @@ use wharf_tests::{Tree, Watched, World};
 use crate::app::{CONFIG, deployed};
 
 /// Whether a process that sleeps so long is left; the kernel's own list is asked.
-fn is_left(mark: &str) -> bool {
+pub(crate) fn is_left(mark: &str) -> bool {
     std::fs::read_dir("/proc").unwrap().any(|process| {
         let line = std::fs::read(process.unwrap().path().join("cmdline"));
         let wanted = format!("sleep\0{mark}\0");

@@ -103,7 +103,7 @@ fn a_build_that_floods_is_stopped_and_the_daemon_stays_small() {
     let shop = deployed(&world, "shop");
     let flood = "build = \"yes 0123456789012345678901234567890123456789 | head -c 50000000\"\n";
     shop.write("wharf.toml", &format!("{flood}{}", CONFIG.1));
-    let said = failed(&world, &shop, "it printed more than 20000000 bytes")
+    let said = failed(&world, &shop, "it printed more than 20.0 MB")
         .has("build.limits.output")
         .has("more lines; all of them: wharf log --raw");
     assert!(said.transcript().lines().count() < 260, "{said}");

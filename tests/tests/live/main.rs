@@ -7,6 +7,7 @@ mod commands;
 mod frozen;
 mod hostile;
 mod inputs;
+mod limits;
 mod load;
 mod mending;
 mod python;

@@ -218,5 +218,5 @@ fn who_does_not_wait_is_told_how_to_follow() {
     let hint = hint.lines().next().unwrap();
     shop.sh(hint).ok().has("main now serves r2 (was r1).");
     let said = shop.push(&["-o", "hurry", "main:other"]).ok();
-    said.has("unknown push option `hurry`; known: nowait, rebuild");
+    said.has("unknown push option `hurry`; known: dry-run, nowait, rebuild");
 }

@@ -154,12 +154,13 @@ fn a_database_that_cannot_be_written_or_is_another_file_is_refused_and_an_older_
     let shop = deployed(&world, "shop");
     world.kill_daemon();
     let state = world.home().join("state");
-    for target in [state.clone(), database(&world)] {
+    let wal = state.join("wharf.db-wal");
+    for target in [&state, &database(&world), &wal] {
         // Root may write everywhere but into what is mounted read-only.
         let mut wharfd = world.command("bwrap");
         wharfd
             .args(["--dev-bind", "/", "/", "--ro-bind"])
-            .args([&target, &target])
+            .args([target, target])
             .arg("wharfd");
         run(&mut wharfd)
             .exits(78)

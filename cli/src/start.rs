@@ -24,7 +24,7 @@ const READY: Duration = Duration::from_secs(20);
 /// What the daemon prints on its standard output once it answers.
 const WORD: &[u8] = b"ready\n";
 /// How much of the log's end is shown when it does not come up.
-const LOG_END: u64 = 2_000;
+const LOG_END: u64 = 4_000;
 
 /// Whether the daemon had to be started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,17 +66,19 @@ pub fn ensure(place: &Place) -> Result<Started, Failure> {
         // Somebody else's daemon may have been quicker to take the socket.
         Word::Ended if daemon::connect(&place.socket()).is_ok() => Ok(Started::Before),
         Word::Ended => {
-            let failure = match child.wait() {
-                Ok(status) => failed(&format!("did not start: {status}")),
-                Err(error) => failed("did not start").because(error),
+            let status = child.wait();
+            let said = Said::since(&path, begin);
+            let failure = match (said.cause.is_some(), status) {
+                (true, _) => failed("did not start"),
+                (false, Ok(status)) => failed(&format!("did not start: {status}")),
+                (false, Err(error)) => failed("did not start").because(error),
             };
-            Err(with_log(failure, &path, begin))
+            Err(said.explain(failure, &path))
         }
-        Word::Late => Err(with_log(
-            failed(&format!("is not ready after {} s", READY.as_secs())),
-            &path,
-            begin,
-        )),
+        Word::Late => {
+            let failure = failed(&format!("is not ready after {} s", READY.as_secs()));
+            Err(Said::since(&path, begin).explain(failure, &path))
+        }
     }
 }
 
@@ -146,21 +148,74 @@ fn wait_for_word(out: &mut ChildStdout) -> Word {
     }
 }
 
-/// Adds what the daemon wrote to its log since, as far as it helps.
-fn with_log(failure: Failure, path: &Path, begin: u64) -> Failure {
-    let end = fs::metadata(path).map_or(0, |found| found.len());
-    let mut text = Vec::new();
-    let read = File::open(path).and_then(|mut log| {
-        log.seek(SeekFrom::Start(begin.max(end.saturating_sub(LOG_END))))?;
-        log.take(LOG_END).read_to_end(&mut text)
-    });
-    let failure = match read {
-        Ok(count) if count > 0 => {
-            let text = String::from_utf8_lossy(&text);
-            let last = text.lines().rev().find(|line| !line.trim().is_empty());
-            failure.because(last.unwrap_or_default().to_owned())
+/// What the daemon said last, as far as it helps.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Said {
+    /// Why it ended, or the last that it logged.
+    cause: Option<String>,
+    /// What to do about it.
+    hints: Vec<String>,
+}
+
+impl Said {
+    /// Reads the end of the log, from where it ended before the daemon was started.
+    fn since(path: &Path, begin: u64) -> Said {
+        let end = fs::metadata(path).map_or(0, |found| found.len());
+        let mut text = Vec::new();
+        let read = File::open(path).and_then(|mut log| {
+            log.seek(SeekFrom::Start(begin.max(end.saturating_sub(LOG_END))))?;
+            log.take(LOG_END).read_to_end(&mut text)
+        });
+        match read {
+            Ok(_) => Said::of(&String::from_utf8_lossy(&text)),
+            Err(_) => Said::default(),
         }
-        Ok(_) | Err(_) => failure,
-    };
-    failure.hint(format!("its log is {}", path.display()))
+    }
+
+    /// Its last error with the hints below it, else its last line.
+    fn of(text: &str) -> Said {
+        let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
+        let error = lines.iter().rposition(|line| line.starts_with("error: "));
+        let Some(error) = error else {
+            return Said {
+                cause: lines.last().map(|&line| line.to_owned()),
+                hints: Vec::new(),
+            };
+        };
+        let hints = lines[error..]
+            .iter()
+            .filter_map(|l| l.strip_prefix("hint: "));
+        Said {
+            cause: lines[error].strip_prefix("error: ").map(str::to_owned),
+            hints: hints.map(str::to_owned).collect(),
+        }
+    }
+
+    fn explain(self, failure: Failure, path: &Path) -> Failure {
+        let failure = match self.cause {
+            Some(cause) => failure.because(cause),
+            None => failure,
+        };
+        let hints = self.hints.into_iter();
+        let failure = hints.fold(failure, |failure, hint| failure.hint(hint));
+        failure.hint(format!("its log is {}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_error_and_all_its_hints_are_passed_on() {
+        let said = Said::of(
+            "{\"level\":\"ERROR\"}\nerror: earlier\nhint: none\nerror: it is damaged\n\
+             hint: look first\nhint: then mend\n",
+        );
+        assert_eq!(said.cause.as_deref(), Some("it is damaged"));
+        assert_eq!(said.hints, ["look first", "then mend"]);
+        let said = Said::of("one\ntwo\n\n");
+        assert_eq!((said.cause.as_deref(), said.hints.len()), (Some("two"), 0));
+        assert_eq!(Said::of(""), Said::default());
+    }
 }

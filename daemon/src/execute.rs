@@ -16,6 +16,7 @@ pub mod health;
 pub mod housekeeping;
 pub mod launch;
 pub mod maintenance;
+pub mod numbers;
 pub mod refs;
 pub mod replaced;
 pub mod repository;

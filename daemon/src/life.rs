@@ -135,7 +135,10 @@ async fn serve(place: Place, kind: PlaceKind) -> Result<(), End> {
     paths
         .make()
         .map_err(|error| End::host("cannot make its directories", &error))?;
-    let _lock = lock::hold(&paths)?;
+    let _lock = lock::hold(
+        &paths,
+        "it serves already; to stop it with everything: wharfd stop",
+    )?;
     let socket = place.socket();
     let means = Means::gather(place, paths).await?;
     let world = Arc::new(means.world);

@@ -249,7 +249,7 @@ pub struct Finding {
     pub code: String,
     /// What is so.
     pub message: String,
-    /// What mends it.
+    /// What to do about it, a line each.
     pub hint: Option<String>,
 }
 

@@ -17,7 +17,7 @@ pub fn draw(findings: &[Finding]) -> String {
             Severity::Error => ("error", AnsiColor::Red.on_default().bold()),
         };
         out.push_str(&row(word, style, &finding.message));
-        if let Some(hint) = &finding.hint {
+        for hint in finding.hint.iter().flat_map(|hint| hint.lines()) {
             out.push_str(&row("hint", AnsiColor::Cyan.on_default(), hint));
         }
     }
@@ -44,7 +44,7 @@ mod tests {
             finding(
                 Severity::Error,
                 "bubblewrap is missing",
-                Some("apt install bubblewrap"),
+                Some("apt install bubblewrap\nor another isolation"),
             ),
             finding(Severity::Good, "git 2.47.3", None),
             finding(Severity::Warning, "reduced isolation", None),

@@ -49,7 +49,7 @@ const LEAST: Duration = Duration::from_secs(60 * 60);
 const MOST: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 
 /// What counts where nobody wrote anything, and how `wharfd check` prints it.
-pub(super) fn defaults() -> (Keep, [(&'static str, &'static str); 11]) {
+pub(super) fn defaults() -> (Keep, [(&'static str, &'static str); 13]) {
     let keep = Keep {
         slugs: Bounds {
             count: Some(5),
@@ -77,8 +77,10 @@ pub(super) fn defaults() -> (Keep, [(&'static str, &'static str); 11]) {
         ("keep.slugs.count", "5"),
         ("keep.slugs.size", "\"5G\""),
         ("keep.slugs.age", "\"30d\""),
+        ("keep.cache.count", "none"),
         ("keep.cache.size", "\"20G\""),
         ("keep.cache.age", "\"90d\""),
+        ("keep.logs.count", "none"),
         ("keep.logs.size", "\"5G\""),
         ("keep.logs.age", "\"90d\""),
         ("keep.data", "\"30d\""),
@@ -89,53 +91,83 @@ pub(super) fn defaults() -> (Keep, [(&'static str, &'static str); 11]) {
     (keep, shown)
 }
 
+/// A kind of thing that is bounded: its keys, and which of them its shorter form means.
+struct Kind {
+    name: &'static str,
+    short: Bound,
+    count: &'static str,
+    size: &'static str,
+    age: &'static str,
+    of: fn(&mut Keep) -> &mut Bounds,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Bound {
+    Count,
+    Size,
+    Age,
+}
+
+const KINDS: [Kind; 3] = [
+    Kind {
+        name: "slugs",
+        short: Bound::Count,
+        count: "keep.slugs.count",
+        size: "keep.slugs.size",
+        age: "keep.slugs.age",
+        of: |keep| &mut keep.slugs,
+    },
+    Kind {
+        name: "cache",
+        short: Bound::Size,
+        count: "keep.cache.count",
+        size: "keep.cache.size",
+        age: "keep.cache.age",
+        of: |keep| &mut keep.cache,
+    },
+    Kind {
+        name: "logs",
+        short: Bound::Age,
+        count: "keep.logs.count",
+        size: "keep.logs.size",
+        age: "keep.logs.age",
+        of: |keep| &mut keep.logs,
+    },
+];
+
+impl Kind {
+    fn merge(&self, item: Item<'_>, m: &mut Merge<'_>) {
+        let Some(table) = below(&item) else {
+            return self.bound(self.short, Some(item), m);
+        };
+        for (name, bound) in [
+            ("count", Bound::Count),
+            ("size", Bound::Size),
+            ("age", Bound::Age),
+        ] {
+            self.bound(bound, table.get(name), m);
+        }
+        table.finish();
+    }
+
+    fn bound(&self, bound: Bound, item: Option<Item<'_>>, m: &mut Merge<'_>) {
+        match bound {
+            Bound::Count => m.key(item, self.count, count, |h, v| {
+                (self.of)(&mut h.keep).count = Some(v)
+            }),
+            Bound::Size => m.key(item, self.size, size, |h, v| {
+                (self.of)(&mut h.keep).size = Some(v)
+            }),
+            Bound::Age => m.key(item, self.age, age, |h, v| (self.of)(&mut h.keep).age = v),
+        }
+    }
+}
+
 /// Reads all of the section but `releases` and what belongs to processes.
 pub(super) fn merge(table: &Table<'_>, m: &mut Merge<'_>) {
-    let size = |item: &Item<'_>| item.size();
-    let count = |item: &Item<'_>| item.number(0..=100_000);
-    if let Some(item) = table.get("slugs") {
-        if let Some(slugs) = below(&item) {
-            let key = "keep.slugs.count";
-            m.key(slugs.get("count"), key, count, |h, v| {
-                h.keep.slugs.count = Some(v)
-            });
-            let key = "keep.slugs.size";
-            m.key(slugs.get("size"), key, size, |h, v| {
-                h.keep.slugs.size = Some(v)
-            });
-            m.key(slugs.get("age"), "keep.slugs.age", age, |h, v| {
-                h.keep.slugs.age = v
-            });
-            slugs.finish();
-        } else {
-            let key = "keep.slugs.count";
-            m.key(Some(item), key, count, |h, v| h.keep.slugs.count = Some(v));
-        }
-    }
-    if let Some(item) = table.get("cache") {
-        let key = "keep.cache.size";
-        if let Some(cache) = below(&item) {
-            m.key(cache.get("size"), key, size, |h, v| {
-                h.keep.cache.size = Some(v)
-            });
-            m.key(cache.get("age"), "keep.cache.age", age, |h, v| {
-                h.keep.cache.age = v
-            });
-            cache.finish();
-        } else {
-            m.key(Some(item), key, size, |h, v| h.keep.cache.size = Some(v));
-        }
-    }
-    if let Some(item) = table.get("logs") {
-        let key = "keep.logs.age";
-        if let Some(logs) = below(&item) {
-            m.key(logs.get("age"), key, age, |h, v| h.keep.logs.age = v);
-            m.key(logs.get("size"), "keep.logs.size", size, |h, v| {
-                h.keep.logs.size = Some(v)
-            });
-            logs.finish();
-        } else {
-            m.key(Some(item), key, age, |h, v| h.keep.logs.age = v);
+    for kind in &KINDS {
+        if let Some(item) = table.get(kind.name) {
+            kind.merge(item, m);
         }
     }
     m.key(table.get("data"), "keep.data", age, |h, v| h.keep.data = v);
@@ -163,6 +195,14 @@ fn below<'a>(item: &Item<'a>) -> Option<Table<'a>> {
         toml::de::DeValue::Table(_) => item.table(""),
         _ => None,
     }
+}
+
+fn size(item: &Item<'_>) -> Option<u64> {
+    item.size()
+}
+
+fn count(item: &Item<'_>) -> Option<u32> {
+    item.number(0..=100_000)
 }
 
 /// How long: `"30d"`, or `"forever"`.

@@ -71,14 +71,14 @@ fn what_is_kept_is_written_short_or_long_and_merged_key_by_key() {
         "[keep]\nslugs = 2\ncache = \"3G\"\nlogs = \"7d\"\ndata = \"forever\"\nrecords = \"1y\"";
     fs::write(place.host_file(), text).unwrap();
     let text = "[keep]\nslugs = { size = \"1M\" }\ncache = { age = \"2h\" }\n\
-                logs = { size = \"4M\" }\nmin_free = { files = 0 }";
+                logs = { size = \"4M\", count = 9 }\nmin_free = { files = 0 }";
     fs::write(place.drop_ins_dir().join("10.toml"), text).unwrap();
     let keep = Host::load(&place).unwrap().keep;
     let hours = |hours: u64| Some(std::time::Duration::from_secs(hours * 3600));
     let bounds = |count, size, age| Bounds { count, size, age };
     assert_eq!(keep.slugs, bounds(Some(2), Some(1_000_000), hours(30 * 24)));
     assert_eq!(keep.cache, bounds(None, Some(3_000_000_000), hours(2)));
-    assert_eq!(keep.logs, bounds(None, Some(4_000_000), hours(7 * 24)));
+    assert_eq!(keep.logs, bounds(Some(9), Some(4_000_000), hours(7 * 24)));
     assert_eq!((keep.data, keep.records.is_some()), (None, true));
     assert_eq!(
         (keep.min_free.size, keep.min_free.files),

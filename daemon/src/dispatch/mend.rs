@@ -42,13 +42,14 @@ pub(super) struct Found {
     pub(super) members: Vec<Member>,
     /// Processes that live and should not, to which requests may still be in flight.
     pub(super) replaced: Vec<ProcessRecord>,
-    /// Set when some are missing.
+    /// Set when some are missing, or the table names another release.
     pub(super) due: Option<Due>,
 }
 
-/// A live release some of whose processes are gone.
+/// A live release some of whose processes are gone, or that the table does not name.
 #[derive(Debug)]
 pub(super) struct Due {
+    trouble: String,
     environment: EnvironmentRecord,
     release: ReleaseRecord,
     present: Vec<ProcessRecord>,
@@ -179,16 +180,23 @@ pub(super) async fn adopt(
             .workers
             .keys()
             .any(|name| !is_present(name.as_str()));
+    let astray = route.as_ref().is_some_and(|route| route.release != number);
     if let Some(route) = route.filter(|_| web_missing && !suspended) {
         route::suspend(world, &environment.key, route).await?;
     }
-    if missing {
-        found.due = Some(Due {
-            environment,
-            release,
-            present,
-        });
-    }
+    let trouble = if missing {
+        format!("processes of r{number} are gone; starting them again")
+    } else if astray {
+        format!("requests go to a release that no record knows; r{number} takes its place")
+    } else {
+        return Ok(found);
+    };
+    found.due = Some(Due {
+        trouble,
+        environment,
+        release,
+        present,
+    });
     Ok(found)
 }
 
@@ -225,7 +233,7 @@ impl Due {
             WHARF_PROJECT = %key.project,
             WHARF_ENVIRONMENT = %key.id,
             WHARF_RELEASE = number,
-            "processes of r{number} are gone; starting them again"
+            "{}", self.trouble
         );
         let task = Task {
             id: self.release.activity.clone(),

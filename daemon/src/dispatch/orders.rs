@@ -32,7 +32,7 @@ impl Dispatch {
         let blanks: Vec<_> = activities.iter().map(blank_ticket).collect();
         let opened: Vec<_> = activities.iter().map(opened).collect();
         // Handed to the store here, so that two orders are recorded in the order they came.
-        let recording = self.world.recorder.open(activities);
+        let recording = self.world.recorder.open(activities, &self.world.paths);
         let (desk, world) = (self.desk.clone(), Arc::clone(&self.world));
         self.tasks.spawn(async move {
             match recording.await {

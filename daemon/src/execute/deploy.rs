@@ -21,7 +21,7 @@ use super::launch::{self, Launched};
 use super::replaced::Replaced;
 use super::route::{self, Target};
 use super::slug_key::SlugKey;
-use super::{housekeeping, retire, variables};
+use super::{housekeeping, numbers, retire, variables};
 use crate::disk;
 use crate::plan::step::Step;
 use crate::run::sandbox::{APP, Access, Bind, Sandbox};
@@ -153,8 +153,10 @@ async fn give_up(act: &Act, release: u32) {
 async fn make_release(act: &Act, built: Built) -> Result<ReleaseRecord, Failure> {
     let began = Instant::now();
     act.step(Step::Release, async {
+        let highest = tokio::task::block_in_place(|| numbers::highest(&act.world.paths, act.key()))
+            .map_err(|error| Failure::host("cannot look at the releases", &error))?;
         let record = ReleaseRecord {
-            number: 0,
+            number: highest + 1,
             state: ReleaseState::Making,
             slug: built.slug.to_string(),
             commit: built.commit,
@@ -403,7 +405,9 @@ pub async fn restore(
         }
     }
     // A web process that lived on is routed as it was.
-    if missing.application.web.is_some() {
+    let routed = route::read(&act.world.paths, act.key());
+    let routed = routed.is_some_and(|route| route.release == release.number);
+    if missing.application.web.is_some() || !routed {
         target.upstream = launched.upstream.clone();
         route::write(act, target).await?;
         route::confirm(act)

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 pub use caches::{Caches, Hold};
+pub(super) use gather::names;
 pub use gather::{KeptData, kept_data};
 pub use leftovers::sweep;
 pub use room::{file_systems, is_short, lacks};

@@ -16,11 +16,11 @@ use crate::store::paths::Paths;
 /// of its own, some milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Holds the state directory for this process.
+/// Holds the state directory for this process; `else_do` is what to do where another holds it.
 ///
 /// # Errors
 /// Who holds it, or that it cannot be written.
-pub(super) fn hold(paths: &Paths) -> Result<File, End> {
+pub(super) fn hold(paths: &Paths, else_do: &str) -> Result<File, End> {
     let path = paths.lock();
     let failed = |error: std::io::Error| match error.kind() {
         ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
@@ -49,7 +49,7 @@ pub(super) fn hold(paths: &Paths) -> Result<File, End> {
                 "another wharfd ({holder}) works on {}",
                 paths.state().display()
             ),
-            hint: "hint: it serves already; to stop it with everything: wharfd stop\n".into(),
+            hint: format!("hint: {else_do}\n"),
         });
     }
     file.set_len(0).map_err(failed)?;

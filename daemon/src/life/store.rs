@@ -25,10 +25,8 @@ const AGAIN: Duration = Duration::from_secs(3600);
 impl End {
     /// What only a person can mend, and how.
     pub(super) fn fault(fault: &Fault, paths: &Paths) -> End {
-        let newest = backup::list(paths).into_iter().next();
-        let newest = newest.map(|(_, path)| path);
         let mut text = format!("error: {fault} ({})\n", fault.code());
-        for hint in fault.hints(paths, newest.as_deref()) {
+        for hint in fault.hints(paths) {
             writeln!(text, "hint: {hint}").expect("a string takes everything");
         }
         End::Store(text)
@@ -156,14 +154,26 @@ pub(super) fn restore(place: &Place, file: Option<PathBuf>, empty: bool) -> Resu
     let paths = Paths::new(place);
     own(&paths)?;
     made(&paths)?;
-    let _lock = lock::hold(&paths)?;
+    let stop = if paths.is_system() {
+        "sudo systemctl stop wharfd".to_owned()
+    } else {
+        format!("kill $(cat {})", paths.lock().display())
+    };
+    let stop = format!("stop it first, applications go on: {stop}");
+    let _lock = lock::hold(&paths, &stop)?;
     let source = match file {
         Some(file) => Source::File(file),
         None if empty => Source::Nothing,
         None => Source::Newest,
     };
-    let done = restore::restore(&paths, &source)
-        .map_err(|error| End::host("nothing is restored", &error))?;
+    let done = restore::restore(&paths, &source).map_err(|error| {
+        let hints = error.hints(&paths);
+        let hints = hints.iter().map(|hint| format!("hint: {hint}\n"));
+        End::Host {
+            message: format!("nothing is restored: {}", chain(&error)),
+            hint: hints.collect(),
+        }
+    })?;
     match done.from {
         Some(backup) => println!("restored from {}", backup.display()),
         None => println!("the record is empty now"),

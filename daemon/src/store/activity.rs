@@ -86,13 +86,14 @@ impl Ending {
 }
 
 /// Records activities and their environments in one transaction, each move once, whoever reports it
-/// first; says in order what became of them.
+/// first; says in order what became of them. No new id is one of those that are taken.
 ///
 /// # Errors
 /// The database's; then nothing is recorded.
 pub fn open(
     connection: &mut Connection,
     activities: &[NewActivity],
+    is_taken: impl Fn(&str) -> bool,
 ) -> Result<Vec<Opened>, StoreError> {
     let transaction = connection.transaction()?;
     let mut opened = Vec::with_capacity(activities.len());
@@ -105,11 +106,11 @@ pub fn open(
                 if activity.kind == Kind::Delete {
                     forget_tip(&transaction, &activity.key)?;
                 }
-                Opened::New(insert(&transaction, activity)?)
+                Opened::New(insert(&transaction, activity, &is_taken)?)
             }
             Report::Known(id) => Opened::Known(id),
             Report::Overtaken(by) => {
-                let id = insert(&transaction, activity)?;
+                let id = insert(&transaction, activity, &is_taken)?;
                 end(&transaction, &id, &Ending::overtaken(&by))?;
                 Opened::Overtaken(id, by)
             }
@@ -120,8 +121,12 @@ pub fn open(
     Ok(opened)
 }
 
-fn insert(connection: &Connection, activity: &NewActivity) -> Result<String, StoreError> {
-    let id = fresh_id(connection)?;
+fn insert(
+    connection: &Connection,
+    activity: &NewActivity,
+    is_taken: impl Fn(&str) -> bool,
+) -> Result<String, StoreError> {
+    let id = fresh_id(connection, is_taken)?;
     connection
         .prepare_cached(
             "INSERT INTO activity (id, project, environment, branch, kind, state, actor_name,
@@ -152,13 +157,16 @@ fn insert(connection: &Connection, activity: &NewActivity) -> Result<String, Sto
 }
 
 /// Four hex digits that no activity has yet; more once they grow scarce.
-fn fresh_id(connection: &Connection) -> Result<String, StoreError> {
+fn fresh_id(
+    connection: &Connection,
+    is_taken: impl Fn(&str) -> bool,
+) -> Result<String, StoreError> {
     let mut exists = connection.prepare_cached("SELECT 1 FROM activity WHERE id = ?1")?;
     for attempt in 0_u32.. {
         let digits = 4 + (attempt / 4) as usize;
         let random: u64 = rand::random();
         let id = format!("{random:016x}")[..digits.min(16)].to_owned();
-        if !exists.exists([&id])? {
+        if !exists.exists([&id])? && !is_taken(&id) {
             return Ok(id);
         }
     }

@@ -106,6 +106,18 @@ pub fn list(paths: &Paths) -> Vec<(SystemTime, PathBuf)> {
     list_in(&paths.backups())
 }
 
+/// The newest backup that an upgrade from this version, or an earlier one, took.
+pub fn before_upgrade(paths: &Paths, version: usize) -> Option<PathBuf> {
+    let upgrades = list(paths).into_iter().map(|(_, path)| path);
+    { upgrades }.find(|path| upgraded_from(path).is_some_and(|from| from <= version))
+}
+
+/// The version that a backup before an upgrade has.
+fn upgraded_from(path: &Path) -> Option<usize> {
+    let name = path.file_name()?.to_str()?.strip_prefix(UPGRADE)?;
+    name.strip_prefix('v')?.split('-').next()?.parse().ok()
+}
+
 fn list_in(directory: &Path) -> Vec<(SystemTime, PathBuf)> {
     let Ok(entries) = std::fs::read_dir(directory) else {
         return Vec::new();

@@ -1,7 +1,8 @@
 //! What can be wrong with the database as a whole: only a person can mend it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::backup;
 use super::migrate::VERSION;
 use super::paths::Paths;
 
@@ -69,43 +70,64 @@ impl Fault {
     }
 
     /// What to do, a sentence each, with the commands as they are typed.
-    pub fn hints(&self, paths: &Paths, newest: Option<&Path>) -> Vec<String> {
+    pub fn hints(&self, paths: &Paths) -> Vec<String> {
         let wharfd = wharfd(paths);
-        let restore = match newest {
-            Some(newest) => format!(
-                "put the newest backup ({}) in its place: {wharfd} restore",
-                newest.display()
-            ),
-            None => format!(
-                "there is no backup in {}: restore one that you keep elsewhere: \
-                 {wharfd} restore FILE",
-                paths.backups().display()
-            ),
-        };
+        let empty = format!("or begin with an empty record: {wharfd} restore --empty");
         match self {
-            Fault::Newer { .. } => vec![
-                "start that Wharf, or a newer one".to_owned(),
-                format!(
-                    "or go back to before its upgrade, and lose what it recorded since: \
-                     {wharfd} restore {}",
-                    paths.backups().join("FILE").display()
-                ),
-            ],
+            Fault::Newer { .. } => {
+                vec!["start that Wharf, or a newer one".to_owned(), before(paths)]
+            }
             Fault::ReadOnly { .. } => vec![
                 "is its file system mounted read-only, or its owner another user?".to_owned(),
                 format!("look: ls -ld {0} {0}/wharf.db*", paths.state().display()),
             ],
-            Fault::Damaged { .. } | Fault::Foreign { .. } => vec![
-                "look at the disk and the system's log first: dmesg".to_owned(),
-                restore,
+            Fault::Damaged { .. } => {
+                let mut hints = vec![
+                    "look at the disk and the system's log first: dmesg".to_owned(),
+                    newest(paths),
+                ];
+                // While there is a copy, nobody should be led to do without.
+                hints.extend(backup::list(paths).is_empty().then_some(empty));
+                hints
+            }
+            Fault::Foreign { .. } => vec![
+                "somebody put it there; a restore keeps it, beside the database".to_owned(),
+                newest(paths),
+                empty,
             ],
             Fault::Missing { .. } => vec![
                 "is its file system mounted?".to_owned(),
-                restore,
-                format!("or begin with an empty record: {wharfd} restore --empty"),
+                newest(paths),
+                empty,
             ],
         }
     }
+}
+
+/// How to put the newest backup in the database's place.
+fn newest(paths: &Paths) -> String {
+    let wharfd = wharfd(paths);
+    match backup::list(paths).first() {
+        Some((_, newest)) => format!(
+            "put the newest backup ({}) in its place: {wharfd} restore",
+            newest.display()
+        ),
+        None => format!(
+            "there is no backup in {}; restore one that you keep elsewhere: {wharfd} restore FILE",
+            paths.backups().display()
+        ),
+    }
+}
+
+/// How to go back to the newest backup that was taken before an upgrade past this Wharf.
+fn before(paths: &Paths) -> String {
+    let backup = backup::before_upgrade(paths, VERSION);
+    let backup = backup.unwrap_or_else(|| paths.backups().join("FILE"));
+    format!(
+        "or go back to before its upgrade, and lose what it recorded since: {} restore {}",
+        wharfd(paths),
+        backup.display()
+    )
 }
 
 /// How `wharfd` is called for a place, by whom it must be.

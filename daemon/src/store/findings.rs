@@ -44,14 +44,12 @@ pub fn findings(paths: &Paths, look: Look) -> Vec<Finding> {
 
 /// A fault with all that can be done.
 pub fn of_fault(fault: &Fault, paths: &Paths) -> Finding {
-    let newest = backup::list(paths).into_iter().next();
-    let newest = newest.map(|(_, path)| path);
-    let hints = fault.hints(paths, newest.as_deref());
+    let hints = fault.hints(paths);
     finding(
         Severity::Error,
         fault.code(),
         fault.to_string(),
-        Some(hints.join("; ")),
+        Some(hints.join("\n")),
     )
 }
 

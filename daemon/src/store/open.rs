@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::io::Errno;
 
 use super::backup::{self, BackupError, Kind};
 use super::ballast::Ballast;
@@ -106,6 +107,9 @@ pub fn sound(paths: &Paths, look: Look) -> Result<Option<Connection>, OpenError>
         };
         return Err(Fault::ReadOnly { path, why }.into());
     }
+    for file in paths.beside_database() {
+        can_be_written(file)?;
+    }
     let found = failing(&path, migrate::version(&connection))?;
     if found > VERSION {
         let by = migrate::made_by(&connection);
@@ -129,6 +133,18 @@ pub fn sound(paths: &Paths, look: Look) -> Result<Option<Connection>, OpenError>
         look_through(&connection, &path)?;
     }
     Ok(Some(connection))
+}
+
+/// SQLite opens a second file that it cannot write all the same, and fails at the first record.
+/// Asked without opening it: closing it would let go of SQLite's own locks on it.
+fn can_be_written(file: PathBuf) -> Result<(), Fault> {
+    match rustix::fs::access(&file, rustix::fs::Access::WRITE_OK) {
+        Err(error) if error != Errno::NOENT => Err(Fault::ReadOnly {
+            path: file,
+            why: std::io::Error::from(error).to_string(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Reads every page and compares what belongs together; not what indexes say, for its time.

@@ -191,6 +191,16 @@ impl Paths {
         self.all_kept().join(activity)
     }
 
+    /// Whether something on the disk bears an activity's id.
+    pub fn bears(&self, activity: &str) -> bool {
+        let named = [
+            self.events(activity),
+            self.raw(activity),
+            self.kept(activity),
+        ];
+        named.iter().any(|path| path.exists())
+    }
+
     /// Where a directory goes by one rename before all in it is removed: beside where it was, which
     /// is on the same file system. Nothing else there begins with a dot.
     pub fn going(&self, directory: &Path) -> PathBuf {

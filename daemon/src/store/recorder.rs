@@ -1,7 +1,5 @@
 //! What the executor may record: acts by name, so that it never sees a database.
 
-use std::collections::BTreeSet;
-
 use rusqlite::Connection;
 use wharf_wire::event::Stage;
 use wharf_wire::view::Activity;
@@ -9,10 +7,11 @@ use wharf_wire::view::Activity;
 use super::activity::{self, Ending, NewActivity, Task};
 use super::environment::{self, EnvironmentKey, EnvironmentRecord};
 use super::known::Opened;
+use super::paths::Paths;
 use super::process::{self, ProcessRecord};
 use super::release::{self, ReleaseRecord, ReleaseState};
 use super::slug::{self, SlugRecord};
-use super::stock::{self, View};
+use super::stock::{self, Numbers, View};
 use super::{Database, Fault, StoreError};
 use crate::fail;
 use crate::plan::retention::{Record, Release, Slug};
@@ -56,12 +55,16 @@ impl Recorder {
         })
     }
 
+    /// Records activities. What the disk holds of one that an older record does not know, once that
+    /// was restored, is never taken for a new one's.
     pub fn open(
         &self,
         activities: Vec<NewActivity>,
+        paths: &Paths,
     ) -> impl Future<Output = Result<Vec<Opened>>> + Send + 'static {
+        let paths = paths.clone();
         self.write("activities", move |connection| {
-            activity::open(connection, &activities)
+            activity::open(connection, &activities, |id| paths.bears(id))
         })
     }
 
@@ -249,8 +252,8 @@ impl Recorder {
             .await
     }
 
-    pub async fn standing_releases(&self) -> Result<BTreeSet<(EnvironmentKey, u32)>> {
-        self.0.call(|connection| stock::standing(connection)).await
+    pub async fn release_numbers(&self) -> Result<Numbers> {
+        self.0.call(|connection| stock::numbers(connection)).await
     }
 
     pub async fn old_records(&self, before: u64) -> Result<Vec<Record>> {

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use rusqlite::OpenFlags;
 
 use super::backup::{self, stamp};
+use super::fault::wharfd;
 use super::migrate::{self, VERSION};
 use super::open::{self, OpenError};
 use super::paths::Paths;
@@ -38,13 +39,8 @@ pub enum RestoreError {
     #[error("no backup in {}", .0.display())]
     None(PathBuf),
     /// What was named, or its copy, is no good.
-    #[error("{}: no good as a database", path.display())]
-    Bad {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: Box<OpenError>,
-    },
+    #[error(transparent)]
+    Bad(Box<OpenError>),
     /// It is not Wharf's, or of a newer one.
     #[error("{}: no backup that this Wharf can read (schema {found})", path.display())]
     Version {
@@ -56,6 +52,24 @@ pub enum RestoreError {
     /// The disk said no.
     #[error(transparent)]
     Disk(#[from] DiskError),
+}
+
+impl RestoreError {
+    /// What to do, a sentence each.
+    pub fn hints(&self, paths: &Paths) -> Vec<String> {
+        let wharfd = wharfd(paths);
+        match self {
+            RestoreError::None(_) => vec![
+                format!("restore one that you keep elsewhere: {wharfd} restore FILE"),
+                format!("or begin with an empty record: {wharfd} restore --empty"),
+            ],
+            RestoreError::Bad(_) | RestoreError::Version { .. } => vec![format!(
+                "name another: {wharfd} restore FILE; those of this host: ls {}",
+                paths.backups().display()
+            )],
+            RestoreError::Disk(_) => Vec::new(),
+        }
+    }
 }
 
 /// Replaces the database. The caller holds the state directory's lock.
@@ -102,12 +116,9 @@ fn make(next: &Path, from: Option<&Path>) -> Result<(), RestoreError> {
 /// Looks a copy through before it counts; makes the schema of an empty one.
 fn check(next: &Path, from: Option<&Path>) -> Result<(), RestoreError> {
     let path = || from.unwrap_or(next).to_owned();
-    let bad = |source| RestoreError::Bad {
-        path: path(),
-        source: Box::new(source),
-    };
+    let bad = |error| RestoreError::Bad(Box::new(error));
     let mut connection = open::connect(next, OpenFlags::empty()).map_err(bad)?;
-    open::look_through(&connection, next).map_err(bad)?;
+    open::look_through(&connection, &path()).map_err(bad)?;
     let sqlite = |source| OpenError::Sqlite {
         path: path(),
         source,

@@ -1,7 +1,7 @@
 //! What the record holds that may go, and forgetting it: always under a condition that is checked
 //! in the same call, so that nothing goes that somebody came to need meanwhile.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Row, named_params};
 
@@ -59,14 +59,44 @@ fn release(row: &Row<'_>) -> Result<Release, StoreError> {
     })
 }
 
-/// Every release that serves or may serve, or is being made.
+/// Which release numbers are in use, and which may be given yet.
+#[derive(Debug)]
+pub struct Numbers {
+    /// Every release that serves or may serve, or is being made.
+    standing: BTreeSet<(EnvironmentKey, u32)>,
+    /// The next number of each environment.
+    next: BTreeMap<EnvironmentKey, u32>,
+}
+
+impl Numbers {
+    /// Whether a release of this number was and will not be again.
+    pub fn is_over(&self, key: &EnvironmentKey, number: u32) -> bool {
+        let given = self.next.get(key).is_some_and(|next| number < *next);
+        given && !self.standing.contains(&(key.clone(), number))
+    }
+}
+
+/// The numbers of all environments' releases.
 ///
 /// # Errors
 /// The database's.
-pub fn standing(connection: &Connection) -> Result<BTreeSet<(EnvironmentKey, u32)>, StoreError> {
-    let mut statement = connection.prepare_cached(
+pub fn numbers(connection: &Connection) -> Result<Numbers, StoreError> {
+    let standing = numbered(
+        connection,
         "SELECT project, environment, number FROM release WHERE state IN ('making', 'ready')",
     )?;
+    let next = numbered(
+        connection,
+        "SELECT project, id, next_release FROM environment",
+    )?;
+    Ok(Numbers {
+        standing: standing.into_iter().collect(),
+        next: next.into_iter().collect(),
+    })
+}
+
+fn numbered(connection: &Connection, sql: &str) -> Result<Vec<(EnvironmentKey, u32)>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([], |row| {
         let key = key(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?);
         Ok((key, row.get(2)?))

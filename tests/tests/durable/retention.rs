@@ -266,6 +266,12 @@ fn logs_records_caches_and_data_go_by_age_and_size() {
     assert_eq!(cleanup(&world, &[]), ["cache shop protected age"]);
     shop.wharf(&["rollback", "r1"]).ok();
     assert_eq!(world.get(&host("shop"), "/").ok(), "one\n");
+
+    // By count, the newest log stays.
+    keep(&world, "logs = { count = 1 }\n");
+    cleanup(&world, &[]);
+    let newest = activities(&shop)[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(names(&state(&world, "logs")), [format!("{newest}.jsonl")]);
 }
 
 /// A build that waits for a file in its cache.

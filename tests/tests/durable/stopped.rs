@@ -21,12 +21,15 @@ fn newest(shop: &Tree<'_>) -> String {
     activities(shop)[0]["id"].as_str().unwrap().to_owned()
 }
 
-/// An application that says through the fifo `data/up` that it started, and never listens.
+/// An application of two processes that never listens. It says through the fifo `data/up` that both
+/// run; each bears the marker as its own name before it says so.
 fn never_healthy(marker: &str) -> String {
+    let other = format!("setsid sh -c 'echo up >data/other; exec sleep {marker}' {marker}");
+    let main = format!("sh -c 'cat data/other >data/up; exec sleep {marker}' {marker}");
     format!(
-        "web = \"setsid sleep {marker} & echo up >data/up; exec sleep {marker}\"\n\
+        "web = \"{other} & exec {main}\"\n\
          [mounts]\ndata = \"private\"\n[deploy]\nhealth = {{ path = \"/\", within = \"100s\" }}\n\
-         run = \"test -p data/up || mkfifo data/up; echo the fifo is there\"\n"
+         run = \"mkfifo data/up data/other; echo the fifo is there\"\n"
     )
 }
 

@@ -95,6 +95,38 @@ fn what_a_backup_holds_comes_back_and_the_rest_is_deployed_from_git() {
     assert_eq!(all.len(), 2, "{all:?}");
 }
 
+#[test]
+fn a_release_that_the_restored_record_does_not_know_gives_way_and_its_number_is_not_given_again() {
+    let world = World::new();
+    let config = "public = \".\"\nbuild = \"echo made >made\"\n";
+    let files = [("wharf.toml", config), ("index.html", "one\n")];
+    let site = world.site("site", &files);
+    site.init();
+    site.push(&["main"]).ok();
+    run(world.command("wharfd").arg("backup")).ok();
+    // Of the same commit, so that no branch has moved for the restored record.
+    for release in ["r2", "r3"] {
+        let said = site.wharf(&["redeploy", "--rebuild"]).ok();
+        said.has(&format!("main now serves {release}"));
+    }
+    // Beyond what the table names.
+    site.wharf(&["rollback"]).ok().has("main now serves r2");
+    world.kill_daemon();
+    run(world.command("wharfd").arg("restore")).ok();
+    world.start();
+    wait_for_log(&world, "r1 serves again after a restart");
+    assert_eq!(site.get("/").ok(), "one\n");
+    site.wharf(&["redeploy"])
+        .ok()
+        .has("main now serves r4 (was r1).");
+    // Only now they are of no use any more.
+    world.wharf(&["cleanup"]).ok();
+    let releases = fs::read_dir(world.home().join("state/releases/site/main")).unwrap();
+    let mut names: Vec<_> = releases.map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["r1", "r4"]);
+}
+
 /// A daemon that dies in the middle of an upgrade leaves the version that was there.
 fn killed_upgrade(world: &World) {
     world.freeze_at("record schema 2: before");
@@ -122,12 +154,13 @@ fn a_database_that_cannot_be_written_or_is_another_file_is_refused_and_an_older_
     let shop = deployed(&world, "shop");
     world.kill_daemon();
     let state = world.home().join("state");
-    for target in [state.clone(), database(&world)] {
+    let wal = state.join("wharf.db-wal");
+    for target in [&state, &database(&world), &wal] {
         // Root may write everywhere but into what is mounted read-only.
         let mut wharfd = world.command("bwrap");
         wharfd
             .args(["--dev-bind", "/", "/", "--ro-bind"])
-            .args([&target, &target])
+            .args([target, target])
             .arg("wharfd");
         run(&mut wharfd)
             .exits(78)

@@ -222,7 +222,9 @@ fn a_host_that_cannot_take_a_push_says_so() {
         .has("error: ")
         .has("keep.min_free")
         .has("main still serves r1; nothing was changed.");
-    shop.wharf(&["doctor"]).exits(1).has("(Wharf's state)");
+    shop.wharf(&["doctor"])
+        .exits(1)
+        .has("(Wharf's state), 9.0 PB must stay free");
     std::fs::remove_file(disk).unwrap();
 
     let project = world.home().join("config/projects.d/shop.toml");

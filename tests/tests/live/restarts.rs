@@ -9,7 +9,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use wharf_tests::{Tree, Watched, World, run};
 
 use crate::app::{CONFIG, SERVER, deployed, host};
-use crate::turns::{gated, open};
+use crate::turns::open;
 
 /// Processes of this world's applications: pids of keepers.
 pub(crate) fn keepers(world: &World) -> Vec<Pid> {
@@ -176,15 +176,26 @@ fn after_a_reboot_everything_serves_again_and_not_before_it_is_healthy() {
     shop.wharf(&["environments"]).ok().has("healthy");
 }
 
+/// A command that never ends the first time, and the second time once somebody writes to its fifo:
+/// the first is dying with its daemon at that moment, and must not take what is meant for the
+/// second.
+fn endless_at_first(directory: &str) -> String {
+    format!(
+        "if mkdir {directory}/begun; then mkfifo {directory}/gate; echo at work; \
+         exec sleep 31536000; fi; read line <{directory}/gate"
+    )
+}
+
 #[test]
 fn a_build_that_the_daemon_died_in_is_done_by_the_next() {
     let world = World::new();
     let shop = deployed(&world, "shop");
     shop.write("version", "two\n");
-    shop.write("wharf.toml", &gated("gate"));
+    let build = format!("build = \"{}\"\n{}", endless_at_first("/cache"), CONFIG.1);
+    shop.write("wharf.toml", &build);
     shop.commit("Second");
     let mut push = Watched::push(&shop, &["main"]);
-    push.until("| waits for gate");
+    push.until("| at work");
     world.kill_daemon();
     let rest = push.end();
     assert!(
@@ -208,14 +219,14 @@ fn deploy_commands_are_not_run_again_unasked() {
         shop.write(
             "wharf.toml",
             &format!(
-                "{}run = \"test -p data/gate || mkfifo data/gate; echo migrating; read line < data/gate\"\n\
-                 repeatable = {repeatable}\n[mounts]\ndata = \"private\"\n",
-                CONFIG.1
+                "{}run = \"{}\"\nrepeatable = {repeatable}\n[mounts]\ndata = \"private\"\n",
+                CONFIG.1,
+                endless_at_first("data")
             ),
         );
         shop.commit("Second");
         let mut push = Watched::push(&shop, &["main"]);
-        push.until("| migrating");
+        push.until("| at work");
         world.kill_daemon();
         push.end();
         world.start();

@@ -7,8 +7,8 @@ use std::time::Duration;
 use wharf_config::name::{EnvironmentId, ProjectName};
 
 use super::super::failure::{Failure, chain};
-use super::super::launch;
 use super::super::world::World;
+use super::super::{launch, numbers};
 use super::gather::names;
 use crate::disk;
 use crate::store::environment::EnvironmentKey;
@@ -135,17 +135,19 @@ async fn sweep_processes(world: &World, recorded: &[ProcessRecord]) -> io::Resul
 
 /// Removes directories of releases that cannot serve: those that failed, and those whose removal
 /// was not finished. Also while activities go on: a release is recorded before its directory is
-/// made.
+/// made. What an older record that was restored does not know stays until the environment's numbers
+/// are past it: nothing else says that its number was given.
 ///
 /// # Errors
 /// When a directory or the record cannot be read.
 pub(super) async fn tidy(world: &World) -> Result<(), Failure> {
     let there = tokio::task::block_in_place(|| release_directories(&world.paths))
         .map_err(|error| Failure::host("cannot look at the releases", &error))?;
-    let standing = world.recorder.standing_releases().await?;
-    for release in there.iter().filter(|release| !standing.contains(release)) {
-        let (key, number) = release;
-        remove(&world.paths.release(&key.project, &key.id, *number));
+    let numbers = world.recorder.release_numbers().await?;
+    for (key, number) in there {
+        if numbers.is_over(&key, number) {
+            remove(&world.paths.release(&key.project, &key.id, number));
+        }
     }
     Ok(())
 }
@@ -160,17 +162,12 @@ fn release_directories(paths: &Paths) -> io::Result<Vec<(EnvironmentKey, u32)>> 
             let Ok(id) = EnvironmentId::parse(&id) else {
                 continue;
             };
-            let numbers = names(&paths.releases(&project, &id))?;
-            let numbers = numbers
-                .iter()
-                .filter_map(|name| name.strip_prefix('r')?.parse().ok());
-            found.extend(numbers.map(|number| {
-                let key = EnvironmentKey {
-                    project: project.clone(),
-                    id: id.clone(),
-                };
-                (key, number)
-            }));
+            let key = EnvironmentKey {
+                project: project.clone(),
+                id,
+            };
+            let numbers = numbers::directories(paths, &key)?.into_iter();
+            found.extend(numbers.map(|number| (key.clone(), number)));
         }
     }
     Ok(found)

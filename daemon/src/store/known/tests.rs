@@ -20,7 +20,7 @@ impl Store {
     }
 
     fn open(&mut self, activity: NewActivity) -> Opened {
-        let mut opened = activity::open(&mut self.0, &[activity]).unwrap();
+        let mut opened = activity::open(&mut self.0, &[activity], |_| false).unwrap();
         assert_eq!(opened.len(), 1);
         opened.remove(0)
     }
@@ -168,4 +168,15 @@ fn a_deletion_is_recorded_once() {
     assert_eq!(store.open(delete(RECONCILE)), Opened::Nothing);
     // Made again, it is a new one.
     store.id(found("", "a"));
+}
+
+#[test]
+fn an_id_that_is_taken_is_not_given() {
+    let mut store = Store::new();
+    let is_short = |id: &str| id.len() <= 4;
+    let opened = activity::open(&mut store.0, &[bell("", "a")], is_short).unwrap();
+    let [Opened::New(id)] = &opened[..] else {
+        panic!("{opened:?}");
+    };
+    assert_eq!(id.len(), 5, "{id}");
 }

@@ -190,10 +190,38 @@ fn every_fault_says_what_to_do() {
             fault.to_string().contains(path.to_str().unwrap()),
             "{fault}"
         );
-        for newest in [None, Some(std::path::Path::new("/b/daily-1.db"))] {
-            assert!(!fault.hints(&paths, newest).is_empty());
-        }
+        assert!(!fault.hints(&paths).is_empty());
     }
+}
+
+#[test]
+fn what_to_do_names_the_backup_that_helps() {
+    let (_directory, paths) = place();
+    let path = paths.database();
+    let damaged = Fault::Damaged {
+        path: path.clone(),
+        what: "x".into(),
+    };
+    let newer = Fault::Newer {
+        path,
+        found: VERSION + 2,
+        by: None,
+    };
+    let hints = |fault: &Fault| fault.hints(&paths).join("\n");
+    assert!(hints(&damaged).contains("there is no backup"));
+    assert!(hints(&damaged).contains("restore --empty"));
+    assert!(hints(&newer).ends_with("backups/FILE"));
+    let add = |name: String| {
+        let backup = paths.backups().join(name);
+        fs::write(&backup, "").unwrap();
+        backup.display().to_string()
+    };
+    let ours = add(format!("upgrade-v{VERSION}-2026-11-20T071140Z.db"));
+    add(format!("upgrade-v{}-2026-11-21T071140Z.db", VERSION + 1));
+    let newest = add("daily-2026-11-22T071140Z.db".to_owned());
+    assert!(hints(&damaged).contains(&newest));
+    assert!(!hints(&damaged).contains("--empty"), "there is a copy");
+    assert!(hints(&newer).ends_with(&ours), "{}", hints(&newer));
 }
 
 #[tokio::test]

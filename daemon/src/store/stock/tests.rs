@@ -20,6 +20,7 @@ use super::*;
 struct Shop {
     recorder: Recorder,
     key: EnvironmentKey,
+    paths: Paths,
     _directory: tempfile::TempDir,
 }
 
@@ -32,6 +33,7 @@ impl Shop {
         Shop {
             recorder: Recorder::new(database),
             key: key("shop", "main").unwrap(),
+            paths,
             _directory: directory,
         }
     }
@@ -66,7 +68,8 @@ impl Shop {
             rebuild: false,
             target,
         };
-        let opened = self.recorder.open(vec![activity]).await.unwrap().remove(0);
+        let opened = self.recorder.open(vec![activity], &self.paths);
+        let opened = opened.await.unwrap().remove(0);
         let Opened::New(id) = opened else {
             panic!("{opened:?}");
         };
@@ -99,11 +102,16 @@ impl Shop {
 
     /// A release of this slug, made by its own activity.
     async fn release(&self, slug: &str) -> (u32, String) {
+        self.release_from(0, slug).await
+    }
+
+    /// The same, with a number that is at least so high.
+    async fn release_from(&self, number: u32, slug: &str) -> (u32, String) {
         let activity = self.begin(Kind::Push, None).await;
         let mut files = Files::default();
         files.insert("wharf.toml", "public = \".\"");
         let record = ReleaseRecord {
-            number: 0,
+            number,
             state: ReleaseState::Making,
             slug: slug.into(),
             commit: String::new(),
@@ -233,4 +241,46 @@ fn a_record_is_forgotten_with_its_steps_and_never_while_it_is_open() {
         let gone = shop.recorder.release(&shop.key, failed).await.unwrap();
         assert!(gone.is_none());
     });
+}
+
+#[test]
+fn a_number_that_the_record_has_not_given_is_not_over() {
+    run(async {
+        let shop = Shop::new();
+        assert_eq!(shop.release("a").await.0, 1);
+        shop.set(1, ReleaseState::Failed).await;
+        assert_eq!(shop.release("a").await.0, 2);
+        let is_over = async |number| {
+            let numbers = shop.recorder.release_numbers().await.unwrap();
+            numbers.is_over(&shop.key, number)
+        };
+        assert!(is_over(1).await, "it never served");
+        assert!(!is_over(2).await, "it is being made");
+        // On the disk, from before an older record was restored.
+        assert!(!is_over(5).await);
+        assert_eq!(shop.release_from(6, "a").await.0, 6);
+        assert!(is_over(5).await && !is_over(6).await && !is_over(7).await);
+        assert_eq!(shop.release("a").await.0, 7);
+        let numbers = shop.recorder.release_numbers().await.unwrap();
+        assert!(!numbers.is_over(&key("shop", "other").unwrap(), 1));
+    });
+}
+
+#[test]
+fn an_id_that_something_on_the_disk_bears_is_taken() {
+    let shop = Shop::new();
+    assert!(!shop.paths.bears("4f2a"));
+    for path in [
+        shop.paths.events("4f2a"),
+        shop.paths.raw("4f2b"),
+        shop.paths.kept("4f2c"),
+    ] {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "").unwrap();
+    }
+    assert!(
+        ["4f2a", "4f2b", "4f2c"]
+            .iter()
+            .all(|id| shop.paths.bears(id))
+    );
 }

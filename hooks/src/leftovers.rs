@@ -1,7 +1,7 @@
 //! What a power cut left of an earlier push: git's locks, which would refuse every later push until
-//! somebody removes them by hand, and what it had received by then.
+//! somebody removes them by hand, what it had received by then, and packs that git was writing.
 //!
-//! Nobody can still hold a lock that is older than the host's start.
+//! Nobody can still hold a lock, or write a pack, that is older than the host's start.
 
 use std::{
     fs, io,
@@ -19,8 +19,12 @@ const LOCKS: [&str; 5] = [
     "config.lock",
     "shallow.lock",
 ];
-/// What git calls the directory of a push that it has not taken over yet.
-const INCOMING: &str = "tmp_objdir-incoming-";
+/// Beginnings of what git has not finished, in which directory: pushes that it has not taken over
+/// yet; packs and their indices.
+const UNFINISHED: [(&str, &str); 2] = [
+    ("objects", "tmp_objdir-incoming-"),
+    ("objects/pack", "tmp_"),
+];
 /// File systems and the clock of the start count in steps.
 const STEP: Duration = Duration::from_secs(2);
 
@@ -47,15 +51,17 @@ fn found(repository: &Path, updates: &[RefUpdate]) -> Vec<PathBuf> {
         .map(|name| repository.join(name))
         .filter(|path| path.symlink_metadata().is_ok())
         .collect();
-    let objects = fs::read_dir(repository.join("objects"));
-    found.extend(
-        objects
-            .into_iter()
-            .flatten()
-            .filter_map(Result::ok)
-            .filter(|entry| entry.file_name().to_string_lossy().starts_with(INCOMING))
-            .map(|entry| entry.path()),
-    );
+    for (directory, beginning) in UNFINISHED {
+        let entries = fs::read_dir(repository.join(directory));
+        found.extend(
+            entries
+                .into_iter()
+                .flatten()
+                .filter_map(Result::ok)
+                .filter(|entry| entry.file_name().to_string_lossy().starts_with(beginning))
+                .map(|entry| entry.path()),
+        );
+    }
     found
 }
 
@@ -103,7 +109,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         fs::create_dir_all(path.join("refs/heads/a")).unwrap();
-        for name in ["tmp_objdir-incoming-old", "tmp_objdir-incoming-new", "17"] {
+        for name in [
+            "tmp_objdir-incoming-old",
+            "tmp_objdir-incoming-new",
+            "17",
+            "pack",
+        ] {
             fs::create_dir_all(path.join("objects").join(name)).unwrap();
         }
         let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
@@ -115,6 +126,9 @@ mod tests {
             ("HEAD", true),
             ("objects/tmp_objdir-incoming-old", true),
             ("objects/17", true),
+            ("objects/pack/tmp_pack_old", true),
+            ("objects/pack/tmp_idx_new", false),
+            ("objects/pack/pack-17.pack", true),
         ] {
             let name = path.join(name);
             let file = if name.is_dir() {
@@ -139,6 +153,7 @@ mod tests {
             "refs/heads/a/b.lock",
             "packed-refs.lock",
             "objects/tmp_objdir-incoming-old",
+            "objects/pack/tmp_pack_old",
         ] {
             assert!(!is_there(gone), "{gone}");
         }
@@ -148,6 +163,8 @@ mod tests {
             "HEAD",
             "objects/tmp_objdir-incoming-new",
             "objects/17",
+            "objects/pack/tmp_idx_new",
+            "objects/pack/pack-17.pack",
         ] {
             assert!(is_there(stays), "{stays}");
         }

@@ -112,7 +112,8 @@ impl<'world> Sample<'world> {
     }
 }
 
-/// The lines that an environment's processes wrote to a file of the mount: versions.
+/// The lines that an environment's processes wrote to a file of the mount: versions. A power cut
+/// leaves zeros where what they appended was not synced, which the next line then follows.
 pub(crate) fn written(world: &World, project: &str, environment: &str, file: &str) -> Vec<String> {
     let mounts = world.home().join("state/mounts").join(project);
     let mounts: PathBuf = mounts.join(environment);
@@ -121,6 +122,9 @@ pub(crate) fn written(world: &World, project: &str, environment: &str, file: &st
     };
     let files = entries.filter_map(Result::ok);
     let texts = files.filter_map(|mount| fs::read_to_string(mount.path().join(file)).ok());
-    let lines = texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
+    let lines = texts.flat_map(|text| {
+        let lines = text.lines().map(|line| line.trim_start_matches('\0'));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    });
     lines.collect()
 }

@@ -158,7 +158,7 @@ fn is_there(world: &World, shop: &Sample<'_>, operation: Operation, said: &str) 
 fn start_of_the_host(world: &World) {
     let mut find = world.command("find");
     find.arg(world.repository(SHOP))
-        .args(["(", "-name", "*.lock", "-o", "-name", "tmp_objdir*", ")"])
+        .args(["(", "-name", "*.lock", "-o", "-name", "tmp_*", ")"])
         .args(["-exec", "touch", "-d", "@0", "{}", "+"]);
     run(&mut find).ok();
 }

@@ -92,6 +92,22 @@ pub enum KeeperError {
     },
 }
 
+impl KeeperError {
+    /// Whether nobody is there. Any other error says nothing of the keeper, which may be at work.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Gone { source, .. } => is_gone(source),
+            Self::Other { .. } => true,
+            Self::Job(_)
+            | Self::Spawn { .. }
+            | Self::NotAProcess(_)
+            | Self::Output { .. }
+            | Self::NotReady { .. } => false,
+        }
+    }
+}
+
 /// A keeper that answered on its socket.
 #[derive(Debug, Clone)]
 pub struct Keeper {
@@ -152,8 +168,10 @@ impl Keepers {
                 path: process.output.clone(),
                 source,
             })?;
+        let mark = self.jobs.marks().map_err(spawn)?.mark(id);
         let mut child = Command::new(&self.program)
             .arg(self.jobs.path(id))
+            .arg(mark.as_str())
             .arg(&self.bubblewrap)
             .env_clear()
             .current_dir("/")
@@ -365,7 +383,8 @@ async fn call(instance: &JobId, socket: &Path) -> Result<(Line, u32), KeeperErro
             instance: instance.clone(),
             other,
         }),
-        _ => Err(gone(instance)(io::ErrorKind::InvalidData.into())),
+        Some(FromKeeper::State(_)) => Err(gone(instance)(io::ErrorKind::InvalidData.into())),
+        None => Err(gone(instance)(io::ErrorKind::UnexpectedEof.into())),
     }
 }
 

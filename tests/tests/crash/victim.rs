@@ -69,7 +69,7 @@ impl Victim {
                     .iter()
                     .filter(|process| match self {
                         Victim::Keeper => process.keeps().is_some(),
-                        _ => process.line[0].ends_with("bwrap"),
+                        _ => process.is_sandbox(),
                     })
                     .collect();
                 if !wanted.is_empty() {

@@ -10,11 +10,12 @@ use std::{
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::UnixStream,
     process::Command,
     time::timeout,
 };
 use wharf_wire::frame;
+
+use crate::connection::Connection;
 
 use super::{
     bubblewrap::Bubblewrap,
@@ -391,7 +392,7 @@ async fn call(instance: &JobId, socket: &Path) -> Result<(Line, u32), KeeperErro
 async fn greet(socket: &Path) -> io::Result<(Line, Option<FromKeeper>)> {
     let (_directory, path) = keeper::reach(socket)?;
     let mut line = Line {
-        stream: UnixStream::connect(path).await?,
+        stream: Connection::to(&path).await?,
         inbox: Vec::new(),
     };
     let first = line.next().await?;
@@ -401,7 +402,7 @@ async fn greet(socket: &Path) -> io::Result<(Line, Option<FromKeeper>)> {
 /// A connection to a keeper.
 #[derive(Debug)]
 struct Line {
-    stream: UnixStream,
+    stream: Connection,
     inbox: Vec<u8>,
 }
 

@@ -103,8 +103,13 @@ fn say_ready() -> io::Result<()> {
 /// Listens at a path that only this user may reach; in place of a keeper that is dead.
 fn listen(socket: &Path) -> Result<UnixListener, AnyError> {
     let (_directory, path) = reach(socket)?;
-    if UnixStream::connect(&path).is_ok() {
-        return Err(format!("another keeper answers at {}", socket.display()).into());
+    use io::ErrorKind::{ConnectionRefused, NotFound};
+    match UnixStream::connect(&path) {
+        Err(error) if matches!(error.kind(), ConnectionRefused | NotFound) => {}
+        Err(error) => return Err(error.into()),
+        Ok(_) => {
+            return Err(format!("another keeper answers at {}", socket.display()).into());
+        }
     }
     remove(socket)?;
     let before = rustix::process::umask(Mode::from_raw_mode(0o177));

@@ -2,12 +2,13 @@
 
 use std::{
     io,
-    os::unix::fs::OpenOptionsExt,
+    os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
 
+use rustix::process::Pid;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     process::Command,
@@ -21,6 +22,7 @@ use super::{
     bubblewrap::Bubblewrap,
     job::{JobError, JobId, Jobs, Kind},
     keeper::{self, FromKeeper, State, ToKeeper},
+    orphans,
 };
 
 /// How long a keeper may take for what it does at once.
@@ -298,6 +300,7 @@ impl Keeper {
     /// # Errors
     /// [`KeeperError::Gone`] when it does not end within the grace and some seconds.
     pub async fn stop(&self, grace: Duration) -> Result<(), KeeperError> {
+        let process = self.hold().map_err(gone(&self.instance))?;
         let mut line = match self.say(&ToKeeper::Stop { grace }).await {
             Ok(line) => line,
             Err(KeeperError::Gone { source, .. }) if is_gone(&source) => return Ok(()),
@@ -306,10 +309,22 @@ impl Keeper {
         let end = async {
             // It closes the line by its own end, after its last word and after tidying up.
             while let Ok(Some(FromKeeper::State(_))) = line.next().await {}
+            // Its last word is not quite its end.
+            if let Some(process) = process {
+                orphans::end(process).await?;
+            }
+            Ok(())
         };
         timeout(grace + PATIENCE, end)
             .await
-            .map_err(|_| gone(&self.instance)(io::ErrorKind::TimedOut.into()))
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(gone(&self.instance))
+    }
+
+    /// A descriptor of the keeper's process; none once it is gone.
+    fn hold(&self) -> io::Result<Option<OwnedFd>> {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        pid.map_or(Ok(None), orphans::hold)
     }
 
     async fn say(&self, message: &ToKeeper) -> Result<Line, KeeperError> {

@@ -181,8 +181,17 @@ fn all() -> io::Result<Vec<Pid>> {
     Ok(found)
 }
 
+/// Waits until a process has ended.
+pub(super) async fn end(process: OwnedFd) -> io::Result<()> {
+    let ended = tokio::task::spawn_blocking(move || all_end(&[process])).await;
+    match ended.map_err(io::Error::other)?? {
+        true => Ok(()),
+        false => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
 /// A descriptor of a process; none once it is gone.
-fn hold(pid: Pid) -> io::Result<Option<OwnedFd>> {
+pub(super) fn hold(pid: Pid) -> io::Result<Option<OwnedFd>> {
     match pidfd_open(pid, PidfdFlags::empty()) {
         Ok(process) => Ok(Some(process)),
         Err(Errno::SRCH) => Ok(None),

@@ -74,6 +74,7 @@ pub async fn accept(
                     drop(place);
                 });
             }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 // Out of descriptors, most likely: those that end make room.
                 tracing::error!(%error, "a caller was not accepted");

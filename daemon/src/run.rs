@@ -15,6 +15,8 @@ pub mod keepers;
 
 pub mod inside;
 
+pub mod orphans;
+
 mod descriptors;
 mod signals;
 

@@ -62,7 +62,7 @@ async fn privileges_cannot_be_had() {
              grep -c : /proc/net/dev; ulimit -c; tr '\\0' ' ' </proc/1/cmdline",
         )
         .await;
-    let (facts, init) = output.split_at(output.find("/usr").unwrap_or(output.len()));
+    let (facts, init) = output.split_at(output.find("wharf:").unwrap_or(output.len()));
     let expected = "CapEff: 0000000000000000 CapBnd: 0000000000000000 NoNewPrivs: 1 1\n0\n";
     assert_eq!(facts, expected);
     assert!(

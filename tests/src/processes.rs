@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -37,19 +38,35 @@ impl Process {
             .then(|| job.file_stem().unwrap_or_default())
             .map(|stem| stem.to_string_lossy().into_owned())
     }
+
+    /// Whether it is bubblewrap, under the name of its job.
+    pub fn is_sandbox(&self) -> bool {
+        self.line[0].starts_with("wharf:")
+    }
 }
 
 impl World {
-    /// Every process of this world: those that its directory is named in, in their arguments, their
-    /// environment or the mounts of their sandbox; and whatever these started.
+    /// What all its jobs' marks begin with; none where no daemon was yet.
+    pub fn mark(&self) -> Option<String> {
+        let jobs = fs::metadata(self.home().join("state/jobs")).ok()?;
+        Some(format!("wharf:{:x}-{:x}:", jobs.dev(), jobs.ino()))
+    }
+
+    /// Every process of this world: those that bear its mark, and those that its directory is named
+    /// in, in their arguments, their environment or the mounts of their sandbox; and whatever these
+    /// started.
     pub fn processes(&self) -> Vec<Process> {
         let mine = self.path("").to_string_lossy().into_owned();
         let mine = mine.trim_end_matches('/').to_owned();
+        let mark = self.mark();
         let own_mounts = fs::read_link("/proc/self/ns/mnt").unwrap_or_default();
         let all = all();
         let mut found: BTreeSet<i32> = all
             .iter()
-            .filter(|process| is_of(process, &mine, &own_mounts))
+            .filter(|process| {
+                let bears = |mark: &String| process.line.iter().any(|word| word.starts_with(mark));
+                mark.as_ref().is_some_and(bears) || is_of(process, &mine, &own_mounts)
+            })
             .map(|process| process.pid.as_raw_nonzero().get())
             .collect();
         loop {

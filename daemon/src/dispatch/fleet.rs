@@ -9,7 +9,7 @@ use crate::execute::World;
 use crate::execute::failure::chain;
 use crate::run::job::JobId;
 use crate::run::keeper::{Ended, State};
-use crate::run::keepers::Watch;
+use crate::run::keepers::{KeeperError, Watch};
 use crate::store::environment::EnvironmentKey;
 use crate::store::process::ProcessRecord;
 
@@ -21,12 +21,23 @@ pub struct Member {
 }
 
 impl Member {
-    /// Finds a recorded process; none when its keeper does not answer.
-    pub async fn find(world: &World, record: ProcessRecord) -> Option<Member> {
-        let id = JobId::parse(&record.instance).ok()?;
-        let keeper = world.keepers.connect(&id).await.ok()?;
-        let watch = keeper.watch().await.ok()?;
-        Some(Member { record, watch })
+    /// Finds a recorded process; none when its keeper is gone.
+    ///
+    /// # Errors
+    /// When that cannot be known.
+    pub async fn find(world: &World, record: ProcessRecord) -> Result<Option<Member>, KeeperError> {
+        let Ok(id) = JobId::parse(&record.instance) else {
+            return Ok(None);
+        };
+        let watch = match world.keepers.connect(&id).await {
+            Ok(keeper) => keeper.watch().await,
+            Err(error) => Err(error),
+        };
+        match watch {
+            Ok(watch) => Ok(Some(Member { record, watch })),
+            Err(error) if error.is_gone() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -44,6 +44,8 @@ pub(super) struct Found {
     pub(super) replaced: Vec<ProcessRecord>,
     /// Set when some are missing, or the table names another release.
     pub(super) due: Option<Due>,
+    /// Why it is to be looked at again: what a process does is not known, and it was left alone.
+    pub(super) unknown: Option<Failure>,
 }
 
 /// A live release some of whose processes are gone, or that the table does not name.
@@ -93,6 +95,9 @@ impl Mend {
         }
         let replaced = Replaced::left(world, found.replaced);
         desk.send(Event::Retire(replaced)).await;
+        if let Some(unknown) = found.unknown {
+            return Err(unknown);
+        }
         match found.due {
             Some(due) => due.restart(world, desk).await,
             None => Ok(()),
@@ -150,7 +155,17 @@ pub(super) async fn adopt(
         if world.retiring.contains(&record.instance) {
             continue;
         }
-        match Member::find(world, record.clone()).await {
+        let member = match Member::find(world, record.clone()).await {
+            Ok(member) => member,
+            Err(error) => {
+                // Nothing is done to it, and nothing is started in its place.
+                let what = format!("cannot find out how {} is", record.instance);
+                found.unknown = Some(Failure::host(&what, &error));
+                present.push(record);
+                continue;
+            }
+        };
+        match member {
             Some(member) if good(&record) => {
                 present.push(record);
                 found.members.push(member);
@@ -163,7 +178,11 @@ pub(super) async fn adopt(
             Some(_) if has_served(world, &record, live, begun.as_ref()).await? => {
                 found.replaced.push(record);
             }
-            _ => launch::stop_instance(world, &record.instance, None, launch::GRACE).await?,
+            _ => {
+                let grace = launch::GRACE;
+                let stopped = launch::stop_instance(world, &record.instance, None, grace).await;
+                found.unknown = stopped.err().or(found.unknown);
+            }
         }
     }
     let Some(number) = live.filter(|_| begun.is_none_or(|task| task.kind != Kind::Delete)) else {
@@ -255,7 +274,9 @@ impl Due {
         )?;
         let launched = deploy::restore(&act, &self.release, &self.present).await?;
         for process in launched.processes {
-            if let Some(member) = Member::find(world, process.record).await {
+            let member = Member::find(world, process.record).await;
+            let unknown = |error| Failure::host("cannot watch what was started", &error);
+            if let Some(member) = member.map_err(unknown)? {
                 desk.send(Event::Watch(member)).await;
             }
         }

@@ -282,9 +282,9 @@ async fn adopt_processes(world: &World, desk: &Desk, ticket: &Ticket) {
     };
     for record in processes {
         match Member::find(world, record).await {
-            Some(member) => desk.send(Event::Watch(member)).await,
+            Ok(Some(member)) => desk.send(Event::Watch(member)).await,
             // Its keeper died before anybody watched it.
-            None => desk.send(Event::Mend(Mend::first(key.clone()))).await,
+            Ok(None) | Err(_) => desk.send(Event::Mend(Mend::first(key.clone()))).await,
         }
     }
 }

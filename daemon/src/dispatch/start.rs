@@ -1,5 +1,6 @@
 //! What a new daemon finds and mends before and while it takes its first events.
 
+use std::io;
 use std::sync::Arc;
 
 use wharf_wire::outcome::{Kind, State};
@@ -30,6 +31,9 @@ pub struct Findings {
 /// # Errors
 /// When the store cannot be read or a route cannot be written.
 pub async fn find(world: &Arc<World>) -> Result<Findings, Failure> {
+    kill_orphans(world)
+        .await
+        .map_err(|error| Failure::host("cannot look for what the last daemon left", &error))?;
     housekeeping::sweep(world)
         .await
         .map_err(|error| Failure::host("cannot sweep", &error))?;
@@ -47,9 +51,24 @@ pub async fn find(world: &Arc<World>) -> Result<Findings, Failure> {
             .replaced
             .push(Replaced::left(world, found.replaced));
         findings.keys.push(key.clone());
-        findings.due.extend(found.due.map(|_| key));
+        if found.due.is_some() || found.unknown.is_some() {
+            findings.due.push(key);
+        }
     }
     Ok(findings)
+}
+
+/// Kills what should have died with the last daemon and did not, before it disturbs whoever begins
+/// again. What has a keeper, or had one, is left to whoever adopts it.
+async fn kill_orphans(world: &Arc<World>) -> io::Result<()> {
+    let (marks, kept) = (world.jobs.marks()?, world.keepers.instances()?);
+    let is_kept = move |job: &str| kept.iter().any(|instance| instance.as_str() == job);
+    let killed = tokio::task::spawn_blocking(move || marks.kill_if(|job| !is_kept(job)));
+    let killed = killed.await.map_err(io::Error::other)??;
+    if killed > 0 {
+        tracing::warn!("killed {killed} processes that the last daemon left");
+    }
+    Ok(())
 }
 
 /// Looks after what should serve and takes unfinished activities up again, before anybody may order

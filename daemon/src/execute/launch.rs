@@ -410,10 +410,29 @@ pub async fn stop(act: &Act, processes: &[Process]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Stops one process by its instance, wherever it came from, and removes what it left.
+/// Kills what goes on of a process although its keeper has ended, or does not answer.
+async fn kill_rest(world: &super::World, id: &JobId) -> Result<(), Failure> {
+    let what = || format!("cannot see to it that {id} has ended");
+    let marks = world.jobs.marks();
+    let mark = marks
+        .map_err(|error| Failure::host(&what(), &error))?
+        .mark(id);
+    let killed = tokio::task::spawn_blocking(move || mark.kill()).await;
+    match killed.map_err(std::io::Error::other).flatten() {
+        Ok(0) => Ok(()),
+        Ok(count) => {
+            tracing::warn!(instance = %id, "killed {count} processes that had no keeper any more");
+            Ok(())
+        }
+        Err(error) => Err(Failure::host(&what(), &error)),
+    }
+}
+
+/// Stops one process by its instance, wherever it came from, and removes what it left. Whatever its
+/// keeper says, or does not, nothing of it goes on afterwards.
 ///
 /// # Errors
-/// When it cannot be recorded.
+/// When it cannot be recorded, or something may go on: then its record stays, for another attempt.
 pub async fn stop_instance(
     world: &super::World,
     instance: &str,
@@ -423,23 +442,19 @@ pub async fn stop_instance(
     let Ok(id) = JobId::parse(instance) else {
         return Ok(());
     };
-    let found;
-    let keeper = match keeper {
-        Some(keeper) => Some(keeper),
-        None => {
-            found = world.keepers.connect(&id).await.ok();
-            found.as_ref()
-        }
+    let stopped = match keeper {
+        Some(keeper) => keeper.stop(grace).await,
+        None => match world.keepers.connect(&id).await {
+            Ok(keeper) => keeper.stop(grace).await,
+            Err(error) if error.is_gone() => Ok(()),
+            Err(error) => Err(error),
+        },
     };
-    if let Some(keeper) = keeper
-        && let Err(error) = keeper.stop(grace).await
-    {
-        tracing::warn!(
-            instance,
-            error = super::failure::chain(&error),
-            "keeper not stopped"
-        );
+    if let Err(error) = stopped {
+        let error = super::failure::chain(&error);
+        tracing::warn!(instance, error, "a keeper does not do as it is told");
     }
+    kill_rest(world, &id).await?;
     tokio::task::block_in_place(|| {
         let output = world.paths.output(instance);
         let files = [

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 use wharf_wire::frame;
 use wharf_wire::route::{FromRouter, ToRouter, Upstream};
+
+use crate::connection::Connection;
 
 /// The longest that the router may take for anything but a drain.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -99,7 +100,7 @@ impl Router {
 
     async fn ask(&self, question: &ToRouter, limit: Duration) -> Result<FromRouter, RouterError> {
         let exchange = async {
-            let mut stream = UnixStream::connect(&self.socket)
+            let mut stream = Connection::to(&self.socket)
                 .await
                 .map_err(RouterError::Unreachable)?;
             say(&mut stream, question).await?;
@@ -115,9 +116,9 @@ impl Router {
     ///
     /// # Errors
     /// [`RouterError`].
-    pub async fn watch(&self) -> Result<UnixStream, RouterError> {
+    pub async fn watch(&self) -> Result<Connection, RouterError> {
         let exchange = async {
-            let mut stream = UnixStream::connect(&self.socket)
+            let mut stream = Connection::to(&self.socket)
                 .await
                 .map_err(RouterError::Unreachable)?;
             say(&mut stream, &ToRouter::Status).await?;
@@ -129,13 +130,13 @@ impl Router {
     }
 }
 
-async fn say(stream: &mut UnixStream, question: &ToRouter) -> Result<(), RouterError> {
+async fn say(stream: &mut Connection, question: &ToRouter) -> Result<(), RouterError> {
     let bytes = frame::encode(question).map_err(RouterError::Protocol)?;
     let written = stream.write_all(&bytes).await;
     written.map_err(RouterError::Unreachable)
 }
 
-async fn read(stream: &mut UnixStream) -> Result<FromRouter, RouterError> {
+async fn read(stream: &mut Connection) -> Result<FromRouter, RouterError> {
     let mut prefix = [0; frame::PREFIX];
     stream
         .read_exact(&mut prefix)

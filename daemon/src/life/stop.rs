@@ -68,7 +68,7 @@ async fn stop_applications(paths: &Paths) -> Result<usize, End> {
     let program = sibling("wharf-keeper").map_err(|error| End::host("no keeper", &error))?;
     let bubblewrap =
         Bubblewrap::find().map_err(|error| End::host("no sandbox", &error).hint(error.hint()))?;
-    let keepers = Keepers::new(program, jobs, paths.keepers(), &bubblewrap);
+    let keepers = Keepers::new(program, jobs.clone(), paths.keepers(), &bubblewrap);
     let instances = match keepers.instances() {
         Ok(instances) => instances,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
@@ -85,6 +85,12 @@ async fn stop_applications(paths: &Paths) -> Result<usize, End> {
             Err(error) => eprintln!("warning: {instance} did not stop: {}", chain(&error)),
         }
     }
+    // What does not end as it is told, and what has no keeper any more.
+    tokio::task::spawn_blocking(move || jobs.marks()?.kill_if(|_| true))
+        .await
+        .map_err(std::io::Error::other)
+        .flatten()
+        .map_err(|error| End::host("cannot see to it that nothing is left", &error))?;
     Ok(stopped)
 }
 

@@ -46,11 +46,15 @@ fn cannot<E: Into<io::Error>>(verb: &'static str) -> impl FnOnce(E) -> InsideErr
     move |error| InsideError::System(verb, error.into())
 }
 
-/// Becomes bubblewrap with the job's command. Returns only when that fails.
+/// Becomes bubblewrap with the job's command, under the name `mark`. Returns only when that fails.
 ///
 /// # Errors
 /// [`InsideError`].
-pub fn become_sandbox(parent: u32, program: &Bubblewrap) -> Result<Infallible, InsideError> {
+pub fn become_sandbox(
+    parent: u32,
+    mark: &str,
+    program: &Bubblewrap,
+) -> Result<Infallible, InsideError> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(cannot("set the death signal"))?;
     let now = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
@@ -64,6 +68,7 @@ pub fn become_sandbox(parent: u32, program: &Bubblewrap) -> Result<Infallible, I
     limit(job.sandbox.limits)?;
 
     let mut command = render(&job, program)?;
+    command.arg0(mark);
     Err(InsideError::System("start bubblewrap", command.exec()))
 }
 

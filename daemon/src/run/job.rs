@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::sandbox::Sandbox;
+use super::{orphans::Marks, sandbox::Sandbox};
 use crate::disk::{self, DiskError};
 
 /// The name of a job, and of a process's instance: safe as a file's name.
@@ -183,6 +183,14 @@ impl Jobs {
     #[must_use]
     pub fn path(&self, id: &JobId) -> PathBuf {
         self.0.join(format!("{id}.json"))
+    }
+
+    /// The marks of the sandboxes of these jobs.
+    ///
+    /// # Errors
+    /// When the directory is not there.
+    pub fn marks(&self) -> io::Result<Marks> {
+        Marks::of(&self.0)
     }
 
     /// Writes a job durably, readable by the daemon's user only: it holds variables.

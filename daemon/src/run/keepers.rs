@@ -2,24 +2,27 @@
 
 use std::{
     io,
-    os::unix::fs::OpenOptionsExt,
+    os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
 
+use rustix::process::Pid;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::UnixStream,
     process::Command,
     time::timeout,
 };
 use wharf_wire::frame;
 
+use crate::connection::Connection;
+
 use super::{
     bubblewrap::Bubblewrap,
     job::{JobError, JobId, Jobs, Kind},
     keeper::{self, FromKeeper, State, ToKeeper},
+    orphans,
 };
 
 /// How long a keeper may take for what it does at once.
@@ -92,6 +95,22 @@ pub enum KeeperError {
     },
 }
 
+impl KeeperError {
+    /// Whether nobody is there. Any other error says nothing of the keeper, which may be at work.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Gone { source, .. } => is_gone(source),
+            Self::Other { .. } => true,
+            Self::Job(_)
+            | Self::Spawn { .. }
+            | Self::NotAProcess(_)
+            | Self::Output { .. }
+            | Self::NotReady { .. } => false,
+        }
+    }
+}
+
 /// A keeper that answered on its socket.
 #[derive(Debug, Clone)]
 pub struct Keeper {
@@ -152,8 +171,10 @@ impl Keepers {
                 path: process.output.clone(),
                 source,
             })?;
+        let mark = self.jobs.marks().map_err(spawn)?.mark(id);
         let mut child = Command::new(&self.program)
             .arg(self.jobs.path(id))
+            .arg(mark.as_str())
             .arg(&self.bubblewrap)
             .env_clear()
             .current_dir("/")
@@ -279,6 +300,7 @@ impl Keeper {
     /// # Errors
     /// [`KeeperError::Gone`] when it does not end within the grace and some seconds.
     pub async fn stop(&self, grace: Duration) -> Result<(), KeeperError> {
+        let process = self.hold().map_err(gone(&self.instance))?;
         let mut line = match self.say(&ToKeeper::Stop { grace }).await {
             Ok(line) => line,
             Err(KeeperError::Gone { source, .. }) if is_gone(&source) => return Ok(()),
@@ -287,10 +309,22 @@ impl Keeper {
         let end = async {
             // It closes the line by its own end, after its last word and after tidying up.
             while let Ok(Some(FromKeeper::State(_))) = line.next().await {}
+            // Its last word is not quite its end.
+            if let Some(process) = process {
+                orphans::end(process).await?;
+            }
+            Ok(())
         };
         timeout(grace + PATIENCE, end)
             .await
-            .map_err(|_| gone(&self.instance)(io::ErrorKind::TimedOut.into()))
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(gone(&self.instance))
+    }
+
+    /// A descriptor of the keeper's process; none once it is gone.
+    fn hold(&self) -> io::Result<Option<OwnedFd>> {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        pid.map_or(Ok(None), orphans::hold)
     }
 
     async fn say(&self, message: &ToKeeper) -> Result<Line, KeeperError> {
@@ -365,14 +399,15 @@ async fn call(instance: &JobId, socket: &Path) -> Result<(Line, u32), KeeperErro
             instance: instance.clone(),
             other,
         }),
-        _ => Err(gone(instance)(io::ErrorKind::InvalidData.into())),
+        Some(FromKeeper::State(_)) => Err(gone(instance)(io::ErrorKind::InvalidData.into())),
+        None => Err(gone(instance)(io::ErrorKind::UnexpectedEof.into())),
     }
 }
 
 async fn greet(socket: &Path) -> io::Result<(Line, Option<FromKeeper>)> {
     let (_directory, path) = keeper::reach(socket)?;
     let mut line = Line {
-        stream: UnixStream::connect(path).await?,
+        stream: Connection::to(&path).await?,
         inbox: Vec::new(),
     };
     let first = line.next().await?;
@@ -382,7 +417,7 @@ async fn greet(socket: &Path) -> io::Result<(Line, Option<FromKeeper>)> {
 /// A connection to a keeper.
 #[derive(Debug)]
 struct Line {
-    stream: UnixStream,
+    stream: Connection,
     inbox: Vec<u8>,
 }
 

@@ -19,6 +19,7 @@ use tokio::{
 use super::{
     bubblewrap::Bubblewrap,
     job::{JobError, JobId, Jobs, Kind},
+    orphans::Mark,
     running::Running,
 };
 
@@ -149,10 +150,12 @@ impl Runner {
             program: self.program.clone(),
             source,
         };
+        let mark = self.jobs.marks().map_err(spawn)?.mark(id);
         let (output, input) = io::pipe().map_err(spawn)?;
         let mut command = Command::new(&self.program);
         command
-            .args(["exec", &std::process::id().to_string(), &self.bubblewrap])
+            .args(["exec", &std::process::id().to_string()])
+            .args([mark.as_str(), &self.bubblewrap])
             .env_clear()
             .current_dir("/")
             .process_group(0)
@@ -172,6 +175,7 @@ impl Runner {
         let entry = TableEntry {
             table: Arc::clone(&self.table),
             id: id.clone(),
+            mark,
         };
         let child = self.spawn(command).await.map_err(spawn)?;
         Running::new(child, output.into(), stage, cancelled, entry).map_err(spawn)
@@ -219,6 +223,19 @@ impl Runner {
 pub(super) struct TableEntry {
     table: Table,
     id: JobId,
+    mark: Mark,
+}
+
+impl TableEntry {
+    /// Kills what is left of the job where bubblewrap was killed itself: its child may not have been
+    /// so far that it dies with it.
+    pub(super) async fn kill_orphans(&self) {
+        let mark = self.mark.clone();
+        let killed = tokio::task::spawn_blocking(move || mark.kill()).await;
+        if let Err(error) = killed.map_err(io::Error::other).flatten() {
+            tracing::error!(job = %self.id, %error, "something of a step may be left");
+        }
+    }
 }
 
 impl Drop for TableEntry {

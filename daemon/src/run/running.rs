@@ -63,7 +63,7 @@ impl Running {
             cancelled,
             last,
             end,
-            _entry: entry,
+            entry,
         };
         let supervisor = Some(tokio::spawn(supervisor.run()));
         Ok(Self {
@@ -140,12 +140,15 @@ struct Supervisor {
     cancelled: watch::Receiver<bool>,
     last: watch::Receiver<Instant>,
     end: watch::Sender<Option<Instant>>,
-    _entry: TableEntry,
+    entry: TableEntry,
 }
 
 impl Supervisor {
     async fn run(mut self) -> Exit {
         let exit = self.supervise().await;
+        if !matches!(exit, Exit::Code(_)) {
+            self.entry.kill_orphans().await;
+        }
         self.end.send_replace(Some(Instant::now()));
         exit
     }

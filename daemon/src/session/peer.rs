@@ -7,6 +7,8 @@ use tokio::net::UnixStream;
 use wharf_wire::outcome::Exit;
 use wharf_wire::{FromDaemon, Refusal, ToDaemon, frame};
 
+use crate::connection::Connection;
+
 /// A caller has this long to say its next message.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A caller has this long to take a message: it may be stopped, and nobody waits for it for good.
@@ -26,11 +28,12 @@ pub(super) enum Broken {
 /// A connection to a caller.
 #[derive(Debug)]
 pub(super) struct Peer {
-    stream: UnixStream,
+    stream: Connection,
 }
 
 impl Peer {
     pub(super) fn new(stream: UnixStream) -> Peer {
+        let stream = stream.into();
         Peer { stream }
     }
 
@@ -46,17 +49,7 @@ impl Peer {
 
     /// Returns when the caller, who has nothing more to say, has hung up.
     pub(super) async fn gone(&self) {
-        let mut byte = [0];
-        loop {
-            if self.stream.readable().await.is_err() {
-                return;
-            }
-            match self.stream.try_read(&mut byte) {
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                // What is said out of turn is the end of the conversation as well.
-                Ok(_) | Err(_) => return,
-            }
-        }
+        self.stream.gone().await;
     }
 
     /// Sends a message.
@@ -78,7 +71,7 @@ impl Peer {
     }
 }
 
-async fn read(stream: &mut UnixStream) -> Result<ToDaemon, frame::FrameError> {
+async fn read(stream: &mut Connection) -> Result<ToDaemon, frame::FrameError> {
     let mut prefix = [0; frame::PREFIX];
     stream.read_exact(&mut prefix).await?;
     let mut bytes = vec![0; frame::length(prefix)?];

@@ -6,11 +6,12 @@ use rand::RngExt as _;
 use rand::rngs::SmallRng;
 use wharf_daemon::plan::deployment::{Deployment, Event, Outcome, Phase, Recovery};
 use wharf_daemon::plan::queue::{Queue, Ticket};
-use wharf_daemon::plan::recovery::{CANCEL, RESTART, resume};
+use wharf_daemon::plan::recovery::{CANCEL, RESTART, decide, replay, resume};
 use wharf_daemon::plan::retention::{Kept, releases_to_prune};
 use wharf_daemon::plan::step::{Effect, Step};
 use wharf_wire::outcome::{Kind, State};
 
+use crate::CHECKED;
 use crate::durable::{Activity, Commit, Durable, Made, Release};
 
 /// What came of a history.
@@ -27,6 +28,12 @@ pub(crate) struct Count {
     pub superseded: u64,
     pub rolled_back: u64,
     pub deleted: u64,
+    /// Pushes whose check ended well, and that git then took.
+    pub accepted: u64,
+    /// Pushes that were refused by the result of their check.
+    pub rejected: u64,
+    /// Checks whose pusher was gone at their end.
+    pub unanswered: u64,
 }
 
 impl Count {
@@ -41,6 +48,9 @@ impl Count {
         self.superseded += other.superseded;
         self.rolled_back += other.rolled_back;
         self.deleted += other.deleted;
+        self.accepted += other.accepted;
+        self.rejected += other.rejected;
+        self.unanswered += other.unanswered;
     }
 }
 
@@ -49,10 +59,19 @@ pub(crate) struct Host {
     queue: Queue,
     running: BTreeMap<usize, Run>,
     stopped: BTreeSet<usize>,
+    /// Who waits for a check, by its activity.
+    pushers: BTreeMap<usize, Pusher>,
     parallel: usize,
     keep: usize,
     commits: Commit,
     pub count: Count,
+}
+
+/// Somebody whose push git holds until it is checked.
+struct Pusher {
+    /// Where the branch was; git does not move it from anywhere else.
+    old: Option<Commit>,
+    new: Commit,
 }
 
 /// An activity that is being done.
@@ -81,6 +100,7 @@ impl Host {
             queue: Queue::default(),
             running: BTreeMap::new(),
             stopped: BTreeSet::new(),
+            pushers: BTreeMap::new(),
             parallel,
             keep,
             commits: 0,
@@ -93,6 +113,41 @@ impl Host {
         self.move_ref(environment, random);
         if random.random_range(0..8) > 0 {
             self.take_up_ref(environment, random);
+        }
+    }
+
+    /// A push to a project that rejects: the ref moves if its check ends well, and only then.
+    pub(crate) fn propose(&mut self, random: &mut SmallRng) {
+        self.commits += 1;
+        let (old, new) = (self.durable.refs.get(&CHECKED).copied(), self.commits);
+        let check = self.durable.activities.len();
+        self.pushers.insert(check, Pusher { old, new });
+        self.order(CHECKED, Kind::Check, Some(new), None, random);
+    }
+
+    /// Somebody does not wait for a check any longer.
+    pub(crate) fn hang_up(&mut self, random: &mut SmallRng) {
+        let waiting: Vec<usize> = self.pushers.keys().copied().collect();
+        if waiting.is_empty() {
+            return;
+        }
+        let check = waiting[random.random_range(0..waiting.len())];
+        self.pushers.remove(&check);
+        self.stop(check);
+    }
+
+    /// git is told what came of a check.
+    fn answer(&mut self, check: usize, end: State) {
+        let Some(Pusher { old, new }) = self.pushers.remove(&check) else {
+            self.count.unanswered += 1;
+            return;
+        };
+        let tip = self.durable.refs.get(&CHECKED).copied();
+        if end == State::Succeeded && tip == old {
+            self.durable.refs.insert(CHECKED, new);
+            self.count.accepted += 1;
+        } else {
+            self.count.rejected += 1;
         }
     }
 
@@ -202,7 +257,10 @@ impl Host {
         if open.is_empty() {
             return;
         }
-        let index = open[random.random_range(0..open.len())];
+        self.stop(open[random.random_range(0..open.len())]);
+    }
+
+    fn stop(&mut self, index: usize) {
         if self.queue.withdraw(&index.to_string()).is_some() {
             let state = Deployment::new(self.durable.activities[index].kind);
             return self.conclude(index, &state, State::Cancelled);
@@ -222,6 +280,8 @@ impl Host {
         self.queue = Queue::default();
         self.running.clear();
         self.stopped.clear();
+        // Every hook was on the line: git is told that nobody answers.
+        self.pushers.clear();
         for (environment, record) in &mut self.durable.environments {
             // What the table says is what serves, also where the record did not get that far.
             if let Some(&live) = self.durable.table.get(environment)
@@ -232,10 +292,21 @@ impl Host {
             }
         }
         for index in 0..self.durable.activities.len() {
-            if !self.durable.activities[index].state.is_end() {
-                self.enqueue(index);
+            let activity = &self.durable.activities[index];
+            match activity.kind {
+                _ if activity.state.is_end() => {}
+                Kind::Check => self.abandon(index),
+                _ => self.enqueue(index),
             }
         }
+    }
+
+    /// A check that nobody waits for any more is not begun again.
+    fn abandon(&mut self, index: usize) {
+        let activity = &mut self.durable.activities[index];
+        let state = replay(activity.kind, &activity.rows()).unwrap();
+        assert_eq!(decide(&state, self.durable.found(index)), Recovery::Cancel);
+        self.conclude(index, &state, State::Cancelled);
     }
 
     /// Something that runs gets a little further, or something begins.
@@ -322,6 +393,12 @@ impl Host {
             Some(state) => {
                 self.conclude(index, &run.state, state);
                 self.queue.finish(&index.to_string());
+                // The bell of a push that was accepted, mostly.
+                if self.durable.activities[index].kind == Kind::Check
+                    && random.random_range(0..8) > 0
+                {
+                    self.take_up_ref(CHECKED, random);
+                }
             }
             None => {
                 self.running.insert(index, run);
@@ -418,6 +495,13 @@ impl Host {
         activity.state = end;
         let environment = activity.environment;
         let serves = self.durable.table.get(&environment).copied();
+        if activity.kind == Kind::Check {
+            assert!(activity.release.is_none() && activity.ran.is_empty());
+            for (_, result) in &mut activity.rows {
+                result.get_or_insert(Outcome::Interrupted.word());
+            }
+            return self.answer(index, end);
+        }
         match (end, activity.kind) {
             (State::Succeeded, Kind::Delete) => {
                 assert_eq!(serves, None, "deleted and still there");
@@ -494,12 +578,18 @@ impl Host {
         for _ in 0..100_000 {
             self.begin();
             let Some(&index) = self.running.keys().next() else {
-                break;
+                // The last check may have let a ref move whose bell nobody heard.
+                self.reconcile(random);
+                match self.queue.counts() {
+                    (0, 0) => break,
+                    _ => continue,
+                }
             };
             self.go_on(index, random);
             self.holds();
         }
         assert_eq!(self.queue.counts(), (0, 0), "something waits for ever");
+        assert!(self.pushers.is_empty(), "somebody waits for ever");
         for activity in &self.durable.activities {
             assert!(activity.state.is_end(), "{activity:?} never ended");
             assert!(activity.rows.iter().all(|(_, result)| result.is_some()));
@@ -515,6 +605,14 @@ impl Host {
         let known = self.durable.environments.get(&environment);
         assert_eq!(known.and_then(|known| known.tip), tip, "a tip was missed");
         let Some(tip) = tip else { return };
+        if environment == CHECKED {
+            let mut checks = self.durable.activities.iter();
+            let passed = checks.any(|check| {
+                let (kind, state) = (check.kind, check.state);
+                kind == Kind::Check && state == State::Succeeded && check.commit == Some(tip)
+            });
+            assert!(passed, "{tip} was taken and is not checked");
+        }
         let last = self
             .durable
             .activities

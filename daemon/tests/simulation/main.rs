@@ -1,5 +1,5 @@
-//! The pure parts of the daemon together, over many seeds: pushes, rollbacks, cancels, failing steps,
-//! lost bells and deaths at every moment, in any order. Nothing here is real but the decisions: the
+//! The pure parts of the daemon together, over many seeds: pushes, checked pushes, rollbacks, cancels,
+//! failing steps, lost bells and deaths at every moment, in any order. Nothing here is real but the decisions: the
 //! queue, the states of an activity, recovery and retention are the daemon's own.
 //!
 //! Budget: a minute for 10,000 seeds. `WHARF_SEEDS=1000000` runs more, `WHARF_SEED=17` one of them.
@@ -15,7 +15,9 @@ use rand::{RngExt as _, SeedableRng};
 
 use host::Host;
 
-const ENVIRONMENTS: Range<usize> = 0..4;
+const ENVIRONMENTS: Range<usize> = 0..5;
+/// The one whose project rejects a push that cannot be built.
+const CHECKED: usize = 4;
 /// What happens in one history, before everything comes to rest.
 const EVENTS: Range<usize> = 20..120;
 
@@ -26,6 +28,8 @@ fn history(seed: u64) -> host::Count {
     for _ in 0..random.random_range(EVENTS) {
         let environment = random.random_range(ENVIRONMENTS);
         match random.random_range(0..100) {
+            0..12 if environment == CHECKED => host.propose(&mut random),
+            12..14 if environment == CHECKED => host.hang_up(&mut random),
             0..12 => host.push(environment, &mut random),
             12..14 => host.move_ref(environment, &mut random),
             14..17 => host.delete(environment),
@@ -81,5 +85,6 @@ fn every_history_comes_to_a_good_end() {
     // A simulation in which nothing happens proves nothing.
     assert!(count.deaths > seeds && count.redone > 0 && count.finished > 0 && count.stayed > 0);
     assert!(count.succeeded > seeds && count.failed > 0 && count.superseded > 0);
+    assert!(count.accepted > 0 && count.rejected > 0 && count.unanswered > 0);
     assert!(count.cancelled > 0 && count.rolled_back > 0 && count.deleted > 0);
 }

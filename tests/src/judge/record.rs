@@ -160,6 +160,12 @@ fn releases(
     for activity in activities {
         let id = &activity.id;
         match activity.state {
+            // It makes no release, and what serves stays.
+            State::Succeeded if activity.kind == Kind::Check => {
+                if let Some(made) = activity.release {
+                    verdict.problem(format!("{name}: check {id} made r{made}"));
+                }
+            }
             State::Succeeded if activity.live_after.is_none() => {
                 verdict.problem(format!("{name}: {id} succeeded and nothing serves"));
             }

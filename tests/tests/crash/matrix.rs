@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::thread;
 
-use crate::operation::{Fault, Operation, Stage, world};
+use crate::operation::{Fault, Operation, Stage};
 use crate::table::Table;
 use crate::victim::Victim;
 
@@ -35,6 +35,17 @@ const PUSH: [&str; 18] = [
     "step post_deploy after 1: started",
     "record end: after",
     "retire: starting",
+];
+/// What the check of a push cannot leave out.
+const CHECK: [&str; 8] = [
+    "record activities: before",
+    "record activities: after",
+    "record beginning: before",
+    "step build checkout: started",
+    "step build build 1: started",
+    "step build freeze: started",
+    "record slug: before",
+    "record end: after",
 ];
 /// What a rollback cannot leave out.
 const ROLLBACK: [&str; 6] = [
@@ -66,6 +77,11 @@ fn a_push_whose_commands_may_run_twice_survives_every_death() {
 }
 
 #[test]
+fn a_checked_push_survives_every_death() {
+    matrix(Operation::CheckedPush, &CHECK);
+}
+
+#[test]
 fn a_rollback_survives_every_death() {
     matrix(Operation::Rollback, &ROLLBACK);
 }
@@ -78,7 +94,7 @@ fn the_deletion_of_a_branch_survives_every_death() {
 /// Kills everybody at every point that the operation passes.
 fn matrix(operation: Operation, expected: &[&str]) {
     let points = {
-        let world = world();
+        let world = operation.world();
         trace(&mut Stage::set(&world), operation, expected)
     };
     let rows = points.iter().enumerate().flat_map(|(row, point)| {
@@ -103,7 +119,7 @@ fn matrix(operation: Operation, expected: &[&str]) {
 
 /// Works in a world of its own as long as all is well there; false when nothing is left to do.
 fn work(operation: Operation, due: &Mutex<VecDeque<(usize, Fault)>>, table: &Mutex<Table>) -> bool {
-    let world = world();
+    let world = operation.world();
     let mut stage = Stage::set(&world);
     loop {
         let Some((row, fault)) = due.lock().unwrap().pop_front() else {
@@ -151,7 +167,14 @@ fn trace(stage: &mut Stage<'_>, operation: Operation, expected: &[&str]) -> Vec<
         );
     }
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
-    let points = passed.into_iter().map(|point| {
+    // What follows on a check is a push as any other.
+    let record = "record activities: before";
+    let mut of_check = 0;
+    let passed = passed.into_iter().take_while(|point| {
+        of_check += usize::from(operation == Operation::CheckedPush && point == record);
+        of_check < 2
+    });
+    let points = passed.map(|point| {
         let time = times.entry(point.clone()).or_default();
         *time += 1;
         Point { point, time: *time }

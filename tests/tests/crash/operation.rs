@@ -14,6 +14,8 @@ use crate::visitor::{Visits, wrong};
 
 /// The host file of these worlds: little is kept, so that each push removes something, too.
 const HOST: &str = "[router]\nlisten = \"127.0.0.1:0\"\n[keep]\nreleases = 2\n";
+/// What lets a project build each push before git takes it.
+const REJECT: &str = "[push]\non_failure = \"reject\"\n";
 /// So many pushes until each removes a release and a slug.
 const WARM: u32 = 9;
 
@@ -29,6 +31,8 @@ pub(crate) enum Operation {
     Push,
     /// A push whose deploy commands may run twice.
     RepeatablePush,
+    /// A push that is refused where its build fails.
+    CheckedPush,
     /// A push, and another one right behind it.
     TwoPushes,
     /// A push to another branch.
@@ -55,6 +59,7 @@ impl Operation {
         match self {
             Operation::Push => "push",
             Operation::RepeatablePush => "repeatable push",
+            Operation::CheckedPush => "checked push",
             Operation::TwoPushes => "pair of pushes",
             Operation::OtherPush => "push to another branch",
             Operation::Rollback => "rollback",
@@ -67,6 +72,15 @@ impl Operation {
             Operation::Delete | Operation::OtherPush => "feature",
             _ => "main",
         }
+    }
+
+    /// A world for [`Stage::set`].
+    pub(crate) fn world(self) -> World {
+        world(if self == Operation::CheckedPush {
+            REJECT
+        } else {
+            ""
+        })
     }
 
     /// Between the beginning of a deploy command and the switch a push may fail, and only then, and
@@ -89,15 +103,19 @@ impl Operation {
 
     /// A command of a person is accepted once it is recorded; a push once git moved the refs.
     pub(crate) fn may_be_refused(self, point: &Point, victim: Victim) -> bool {
-        self == Operation::Rollback
-            && victim != Victim::Router
-            && point.point == "record activities: before"
+        let has_died = victim != Victim::Router;
+        match self {
+            Operation::Rollback => has_died && point.point == "record activities: before",
+            // Its rows end where git takes it.
+            Operation::CheckedPush => has_died,
+            _ => false,
+        }
     }
 }
 
-/// A world for [`Stage::set`].
-pub(crate) fn world() -> World {
-    World::with_host_file(HOST)
+/// A world for [`Stage::set`], with more lines in the host's file.
+pub(crate) fn world(more: &str) -> World {
+    World::with_host_file(&format!("{HOST}{more}"))
 }
 
 /// A world with the application, pushed so often that each push removes something, too.
@@ -124,8 +142,9 @@ fn wait_until(moment: Instant) {
 struct Client(Child);
 
 impl Client {
-    fn end(mut self) {
-        self.0.wait().unwrap();
+    /// Waits for its end; whether it said that all is well.
+    fn end(mut self) -> bool {
+        self.0.wait().unwrap().success()
     }
 }
 
@@ -175,9 +194,10 @@ impl<'world> Stage<'world> {
     fn prepare(&mut self, operation: Operation) -> (Option<String>, Option<String>) {
         let before = self.serves.clone();
         match operation {
-            Operation::Push | Operation::TwoPushes | Operation::OtherPush => {
-                (Some(before), Some(self.sample.commit()))
-            }
+            Operation::Push
+            | Operation::CheckedPush
+            | Operation::TwoPushes
+            | Operation::OtherPush => (Some(before), Some(self.sample.commit())),
             Operation::RepeatablePush => (Some(before), Some(self.sample.commit_repeatable())),
             Operation::Rollback => {
                 let target = self.newest.clone();
@@ -199,9 +219,10 @@ impl<'world> Stage<'world> {
     fn begin(&self, operation: Operation) -> Client {
         let tree = &self.sample.tree;
         let words: &[&str] = match operation {
-            Operation::Push | Operation::RepeatablePush | Operation::TwoPushes => {
-                &["git", "push", "wharf", "main"]
-            }
+            Operation::Push
+            | Operation::RepeatablePush
+            | Operation::CheckedPush
+            | Operation::TwoPushes => &["git", "push", "wharf", "main"],
             Operation::OtherPush => &["git", "push", "wharf", "main:feature"],
             Operation::Rollback => &["wharf", "rollback"],
             Operation::Delete => &["git", "push", "wharf", ":feature"],
@@ -230,11 +251,14 @@ impl<'world> Stage<'world> {
             }
         };
         fault.victim.strike(self.world, |_| 0);
-        client.end();
+        let is_content = client.end();
         let verdict = self.world.judge(&["shop"]);
         let answers = visits.end();
 
         let mut problems = verdict.problems.clone();
+        if operation == Operation::CheckedPush && is_content != self.is_taken() {
+            problems.push(format!("the client says {is_content}, git another thing"));
+        }
         let result = self.result(operation, fault, &verdict, new.as_deref());
         let (word, reached) = match result {
             Ok(result) => result,
@@ -281,7 +305,9 @@ impl<'world> Stage<'world> {
         }
         wait_until(until);
         victim.strike(self.world, |count| chosen.usize(0..count));
-        clients.into_iter().for_each(Client::end);
+        for client in clients {
+            client.end();
+        }
         let mut verdict = self.world.judge(&["shop"]);
         // Nobody has to tell the daemon at once that a process has ended.
         let until = Instant::now() + MENDED;
@@ -344,6 +370,13 @@ impl<'world> Stage<'world> {
         Ok(client)
     }
 
+    /// Whether git took the newest version.
+    fn is_taken(&self) -> bool {
+        let head = self.sample.tree.git(&["rev-parse", "HEAD"]).ok().out;
+        let tips = self.world.tips("shop");
+        tips.get("main").is_some_and(|tip| tip == head.trim())
+    }
+
     /// A word for what came of it, and whether its aim was reached.
     fn result(
         &self,
@@ -361,6 +394,18 @@ impl<'world> Stage<'world> {
             Operation::Rollback => newest(Kind::Rollback)
                 .filter(|one| new.is_some_and(|new| one.commit.subject == new)),
             Operation::Delete => newest(Kind::Delete),
+            Operation::CheckedPush => {
+                let of = |kind: Kind| {
+                    let mut all = verdict.activities.iter();
+                    all.find(|one| one.kind == kind && new == Some(one.commit.subject.as_str()))
+                };
+                let (check, push) = (of(Kind::Check), of(Kind::Push));
+                let passed = check.is_some_and(|check| check.state == State::Succeeded);
+                if push.is_some() && !passed {
+                    return Err(format!("git took it after {check:?}"));
+                }
+                push
+            }
         };
         let Some(activity) = activity else {
             return if fault.may_be_refused {

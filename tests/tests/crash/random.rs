@@ -31,7 +31,7 @@ const OPERATIONS: [Operation; 6] = [
     Operation::Delete,
 ];
 /// Everybody who may be killed; the daemon most often.
-const VICTIMS: [Victim; 10] = [
+const VICTIMS: [Victim; 11] = [
     Victim::Daemon,
     Victim::Daemon,
     Victim::Daemon,
@@ -42,6 +42,7 @@ const VICTIMS: [Victim; 10] = [
     Victim::Router,
     Victim::Keeper,
     Victim::Sandbox,
+    Victim::Inside,
 ];
 
 #[test]
@@ -93,7 +94,7 @@ fn work(
     let mut counts = Vec::new();
     let mut left = runs;
     while left > 0 {
-        let world = world();
+        let world = world("");
         let mut stage = Stage::set(&world);
         let typical = typical(&mut stage);
         while left > 0 {

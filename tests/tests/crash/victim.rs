@@ -1,6 +1,6 @@
 //! Who is killed, and how the host comes back.
 
-use wharf_tests::{World, kill};
+use wharf_tests::{Process, World, kill};
 
 /// Whoever is killed without a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(crate) enum Victim {
     Keeper,
     /// A sandbox: of a build, of a command or of a process.
     Sandbox,
+    /// What runs in a sandbox: of a build, of a command or of a process.
+    Inside,
 }
 
 impl Victim {
@@ -28,6 +30,7 @@ impl Victim {
             Victim::Both => "both",
             Victim::Keeper => "keeper",
             Victim::Sandbox => "sandbox",
+            Victim::Inside => "process inside",
         }
     }
 
@@ -43,7 +46,7 @@ impl Victim {
 
     /// Whether the application itself is hit.
     pub(crate) fn is_application(self) -> bool {
-        matches!(self, Victim::Keeper | Victim::Sandbox)
+        matches!(self, Victim::Keeper | Victim::Sandbox | Victim::Inside)
     }
 
     /// Kills, and starts the daemon again where it was killed. A frozen one goes on. Where there are
@@ -63,13 +66,19 @@ impl Victim {
                 world.kill_router();
                 world.start();
             }
-            Victim::Keeper | Victim::Sandbox => {
+            Victim::Keeper | Victim::Sandbox | Victim::Inside => {
                 let processes = world.processes();
+                let is_inside = |process: &Process| {
+                    let parent = |one: &Process| one.pid.as_raw_nonzero().get() == process.parent;
+                    let mut sandboxes = processes.iter().filter(|one| one.is_sandbox());
+                    sandboxes.any(parent)
+                };
                 let wanted: Vec<_> = processes
                     .iter()
                     .filter(|process| match self {
                         Victim::Keeper => process.keeps().is_some(),
-                        _ => process.line[0].ends_with("bwrap"),
+                        Victim::Sandbox => process.is_sandbox(),
+                        _ => !process.is_sandbox() && is_inside(process),
                     })
                     .collect();
                 if !wanted.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -62,6 +63,30 @@ pub(crate) fn wait_for_line(world: &World, file: &str, text: &str) {
     tail.kill().unwrap();
     tail.wait().unwrap();
     assert!(found, "{}", world.logs());
+}
+
+#[test]
+fn what_a_dead_daemon_left_is_killed_by_the_next() {
+    let world = World::new();
+    deployed(&world, "shop");
+    let before = keepers(&world);
+    world.kill_daemon();
+    // Nobody's child, as a sandbox that was being set up when its daemon died.
+    let mark = world.mark().unwrap();
+    let left = |job: &str| {
+        let mut sleep = world.command("sleep");
+        sleep
+            .arg0(format!("{mark}{job}"))
+            .arg("1000")
+            .spawn()
+            .unwrap()
+    };
+    let mut left = ["main.a1.build-1", "main.r1.web.0badcafe"].map(left);
+    world.start();
+    for child in &mut left {
+        assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL.as_raw()));
+    }
+    assert_eq!(keepers(&world), before, "what has a keeper is adopted");
 }
 
 #[test]

@@ -15,13 +15,16 @@ use wharf_wire::outcome::State;
 
 use crate::host::{self, Operation, SHOP};
 
-/// What changes files. `write` is left out: the runtime wakes itself by one, which cannot fail.
+/// What changes files. `write` is left out: the runtime wakes itself by one, which cannot fail, and
+/// nothing says which is which.
 const FILES: &str = "openat,pwrite64,fsync,fdatasync,syncfs,ftruncate,\
     rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,linkat";
 /// What makes them larger.
 const ROOM: &str = "openat,pwrite64,fsync,fdatasync,fallocate,mkdir,mkdirat,rename,renameat,linkat";
 /// What a signal may interrupt.
 const INTERRUPTED: &str = "openat,pread64,pwrite64,ftruncate";
+/// What the daemon's conversations are made of: with hooks, people, keepers, the router, applications.
+const SOCKETS: &str = "socket,connect,accept4,sendto,recvfrom,sendmsg,recvmsg,readv,writev";
 /// So many places for each kind of failure.
 const PLACES: usize = 12;
 /// A push that is not over by then is not going to end: its daemon is ended.
@@ -34,7 +37,14 @@ fn system_calls_that_fail() {
     }
     let world = host::on_disk(Kind::Tmpfs, 200);
     let mut shop = host::warm(&world);
-    for (calls, error) in [(INTERRUPTED, "EINTR"), (FILES, "EIO"), (ROOM, "ENOSPC")] {
+    for (calls, error) in [
+        (INTERRUPTED, "EINTR"),
+        (SOCKETS, "EINTR"),
+        (FILES, "EIO"),
+        (SOCKETS, "EIO"),
+        (ROOM, "ENOSPC"),
+        (SOCKETS, "ENOSPC"),
+    ] {
         let most = most_of_a_thread(&world, &mut shop, calls);
         let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
         for place in 0..PLACES {

@@ -1,7 +1,7 @@
 //! One connection to the keeper. Never waited for: the keeper has one thread.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, Read},
     os::unix::net::UnixStream,
 };
 
@@ -80,7 +80,7 @@ impl Client {
     /// Says something that fits in the socket's buffer; who does not read loses the connection.
     fn say(&mut self, message: &FromKeeper) {
         let bytes = frame::encode(message).expect("a state is small");
-        let written = self.stream.write(&bytes);
+        let written = rustix::io::retry_on_intr(|| rustix::io::write(&self.stream, &bytes));
         self.gone |= !matches!(written, Ok(count) if count == bytes.len());
     }
 }

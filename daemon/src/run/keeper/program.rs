@@ -17,6 +17,7 @@ use crate::run::{
     bubblewrap::Bubblewrap,
     inside,
     job::{self, Kind},
+    orphans::Mark,
 };
 
 type AnyError = Box<dyn Error>;
@@ -27,11 +28,11 @@ pub fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
-        ["exec", parent, bubblewrap] => {
-            become_sandbox(parent, bubblewrap).map(|never| match never {})
+        ["exec", parent, mark, bubblewrap] => {
+            become_sandbox(parent, mark, bubblewrap).map(|never| match never {})
         }
-        [job, bubblewrap] => keep(Path::new(job), bubblewrap),
-        _ => Err("usage: wharf-keeper JOBFILE BUBBLEWRAP".into()),
+        [job, mark, bubblewrap] => keep(Path::new(job), mark, bubblewrap),
+        _ => Err("usage: wharf-keeper JOBFILE MARK BUBBLEWRAP".into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -47,14 +48,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn become_sandbox(parent: &str, bubblewrap: &str) -> Result<Infallible, AnyError> {
+fn become_sandbox(parent: &str, mark: &str, bubblewrap: &str) -> Result<Infallible, AnyError> {
     Ok(inside::become_sandbox(
         parent.parse()?,
+        mark,
         &serde_json::from_str(bubblewrap)?,
     )?)
 }
 
-fn keep(path: &Path, bubblewrap: &str) -> Result<(), AnyError> {
+fn keep(path: &Path, mark: &str, bubblewrap: &str) -> Result<(), AnyError> {
     rustix::process::setsid()?;
     rustix::process::chdir("/")?;
     let bubblewrap: Bubblewrap = serde_json::from_str(bubblewrap)?;
@@ -78,6 +80,7 @@ fn keep(path: &Path, bubblewrap: &str) -> Result<(), AnyError> {
     let (socket, record) = (process.socket.clone(), process.record.clone());
     let keeper = Keeper {
         job,
+        mark: Mark::from_argument(mark),
         process,
         bubblewrap,
         listener,
@@ -100,8 +103,13 @@ fn say_ready() -> io::Result<()> {
 /// Listens at a path that only this user may reach; in place of a keeper that is dead.
 fn listen(socket: &Path) -> Result<UnixListener, AnyError> {
     let (_directory, path) = reach(socket)?;
-    if UnixStream::connect(&path).is_ok() {
-        return Err(format!("another keeper answers at {}", socket.display()).into());
+    use io::ErrorKind::{ConnectionRefused, NotFound};
+    match UnixStream::connect(&path) {
+        Err(error) if matches!(error.kind(), ConnectionRefused | NotFound) => {}
+        Err(error) => return Err(error.into()),
+        Ok(_) => {
+            return Err(format!("another keeper answers at {}", socket.display()).into());
+        }
     }
     remove(socket)?;
     let before = rustix::process::umask(Mode::from_raw_mode(0o177));

@@ -19,6 +19,7 @@ use crate::{
     run::{
         bubblewrap::Bubblewrap,
         job::{Job, Process},
+        orphans::Mark,
     },
 };
 
@@ -32,6 +33,7 @@ const MOST_CLIENTS: usize = 32;
 /// A keeper at work.
 pub(super) struct Keeper {
     pub(super) job: Job,
+    pub(super) mark: Mark,
     pub(super) process: Process,
     pub(super) bubblewrap: Bubblewrap,
     pub(super) listener: UnixListener,
@@ -192,7 +194,13 @@ impl Work {
 
     fn start(&mut self) {
         self.next_start = None;
-        match Kept::start(&self.keeper.job, &self.keeper.bubblewrap) {
+        let Keeper {
+            job,
+            mark,
+            bubblewrap,
+            ..
+        } = &self.keeper;
+        match Kept::start(job, mark, bubblewrap) {
             Ok(kept) => {
                 self.set(State::Started {
                     pid: kept.id(),
@@ -217,10 +225,20 @@ impl Work {
         let lived = kept.since.elapsed();
         self.pump();
         self.kept = None;
+        if let Ended::Signal(_) = status {
+            self.kill_orphans();
+        }
         if self.kill_at.is_none() {
             self.ended(status, lived);
         }
         Ok(())
+    }
+
+    /// bubblewrap was killed, perhaps before its child would have died with it.
+    fn kill_orphans(&mut self) {
+        if let Err(error) = self.keeper.mark.kill() {
+            self.say(&format!("something of the process may be left: {error}"));
+        }
     }
 
     fn ended(&mut self, status: Ended, lived: Duration) {

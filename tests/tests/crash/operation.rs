@@ -89,9 +89,11 @@ impl Operation {
 
     /// A command of a person is accepted once it is recorded; a push once git moved the refs.
     pub(crate) fn may_be_refused(self, point: &Point, victim: Victim) -> bool {
-        self == Operation::Rollback
-            && victim != Victim::Router
-            && point.point == "record activities: before"
+        let last = match self {
+            Operation::Rollback => "record activities: before",
+            _ => "admission: judged",
+        };
+        victim != Victim::Router && point.point == last
     }
 }
 

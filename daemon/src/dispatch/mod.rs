@@ -11,7 +11,7 @@ pub mod reconcile;
 mod spool;
 mod start;
 
-pub use fleet::{Condition, Health};
+pub use fleet::{Condition, Conditions, Health};
 pub use start::{Findings, find, make_up, take_up};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -121,7 +121,7 @@ pub enum Event {
     /// How are an environment's processes?
     Health {
         /// Of all environments.
-        reply: oneshot::Sender<HashMap<EnvironmentKey, Condition>>,
+        reply: oneshot::Sender<Conditions>,
     },
     /// A process is to be watched.
     Watch(fleet::Member),

@@ -15,3 +15,4 @@ mod restarts;
 mod sight;
 mod turns;
 mod waiting;
+mod warm;

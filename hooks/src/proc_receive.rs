@@ -48,7 +48,7 @@ pub fn run(argument: Option<OsString>) -> u8 {
             refuse_all(&proposal, "Wharf's hook on this host is broken")
         }
     };
-    if !say.is_taken() {
+    if !is_read(&mut say, &answers) {
         answers = refuse_all(&proposal, "the pusher went away");
     }
     if proposal.is_atomic {
@@ -61,6 +61,18 @@ pub fn run(argument: Option<OsString>) -> u8 {
             1
         }
     }
+}
+
+/// Whether the pusher has read what was said. git takes a line before it finds that nobody is there
+/// to pass it on to, and takes no further one: where refs would move, only a second one is a proof.
+fn is_read(say: &mut Say, answers: &[Answer]) -> bool {
+    let is_taken = say.is_taken();
+    if is_taken && say.has_spoken() && answers.contains(&Answer::FallThrough) {
+        // What follows is about the deployment.
+        say.line("");
+        return say.is_taken();
+    }
+    is_taken
 }
 
 /// What becomes of each ref, with what the pusher reads of it.

@@ -56,6 +56,11 @@ impl<W: AsFd> Say<W> {
         }
     }
 
+    /// Whether anything was written.
+    pub(crate) fn has_spoken(&self) -> bool {
+        self.written > 0
+    }
+
     /// Whether nobody reads any more.
     pub(crate) fn is_gone(&self) -> bool {
         self.gone

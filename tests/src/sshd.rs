@@ -13,13 +13,13 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
 };
 
-use crate::{Tree, World, programs, run, said};
+use crate::{LIMIT, Tree, World, programs, run, said};
 
 /// An sshd on a port of its own, which gives `wharf-shell` to everybody whose key it knows.
 #[derive(Debug)]
@@ -127,6 +127,29 @@ impl<'world> Sshd<'world> {
         tree.set_ssh(&laptop.ssh);
     }
 
+    /// Cuts the newest connection, without a word to either side.
+    #[track_caller]
+    pub fn cut(&self) {
+        let connections = self.connections();
+        said::kill(connections.last().expect("somebody is connected"));
+        drop(connections);
+        self.wait_until_left();
+    }
+
+    /// Waits until the newest connection has ended.
+    #[track_caller]
+    pub fn wait_until_left(&self) {
+        let newest = self.connections().pop();
+        let mut newest = newest.expect("somebody was connected");
+        let left = said::wait(&newest, LIMIT);
+        assert!(left, "still connected\n{}", self.log());
+        newest.wait().expect("a child can be waited for");
+    }
+
+    fn connections(&self) -> MutexGuard<'_, Vec<Child>> {
+        self.connections.lock().expect("nobody panics with it")
+    }
+
     /// What sshd wrote.
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.join("log")).unwrap_or_default()
@@ -151,7 +174,7 @@ impl Drop for Sshd<'_> {
         {
             eprintln!("sshd's listener ended badly");
         }
-        let children = std::mem::take(&mut *self.connections.lock().expect("nobody panics"));
+        let children = std::mem::take(&mut *self.connections());
         for mut child in children {
             // Whoever is still connected now is not waited for.
             if matches!(child.try_wait(), Ok(None)) {

@@ -1,11 +1,14 @@
 //! A push that somebody watches while the test does something else.
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-use crate::Tree;
+use rustix::process::{Pid, Signal, kill_process_group};
 
-/// A push that goes on.
+use crate::{Said, Tree};
+
+/// A push that goes on, in a process group of its own, as a shell's jobs are.
 #[derive(Debug)]
 pub struct Watched {
     git: Child,
@@ -33,7 +36,7 @@ impl Watched {
     }
 
     fn begin(mut program: Command) -> Watched {
-        program.stderr(Stdio::piped());
+        program.stderr(Stdio::piped()).process_group(0);
         let mut git = program.spawn().expect("it can be run");
         let transcript = BufReader::new(git.stderr.take().expect("piped"));
         Watched {
@@ -71,6 +74,11 @@ impl Watched {
         ended.expect("a child can be waited for").is_some()
     }
 
+    /// What a terminal's keys send to its job.
+    pub fn signal(&self, signal: Signal) {
+        kill_process_group(Pid::from_child(&self.git), signal).expect("our own child can be told");
+    }
+
     /// The client ends without a word; what it started on the host lives on.
     pub fn vanish(mut self) {
         self.git.kill().expect("our own child can be killed");
@@ -78,10 +86,20 @@ impl Watched {
     }
 
     /// All that was said, once it is over.
-    pub fn end(mut self) -> String {
+    pub fn end(self) -> String {
+        self.said().err
+    }
+
+    /// The same, with how it ended.
+    pub fn said(mut self) -> Said {
         let rest = self.transcript.read_to_string(&mut self.read);
         rest.expect("a transcript is text");
-        self.git.wait().expect("a child can be waited for");
-        self.read
+        let status = self.git.wait().expect("a child can be waited for");
+        Said {
+            line: "what was watched".into(),
+            code: status.code().unwrap_or(-1),
+            out: String::new(),
+            err: self.read,
+        }
     }
 }

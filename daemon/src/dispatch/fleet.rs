@@ -61,7 +61,10 @@ pub enum Health {
     },
 }
 
-/// How an environment's processes are, the worst first.
+/// How each release's processes are: beside those of what serves there may be warm ones.
+pub type Conditions = HashMap<(EnvironmentKey, u32), Condition>;
+
+/// How a release's processes are, the worst first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Condition {
     /// What is wrong, a phrase each.
@@ -145,11 +148,12 @@ impl Fleet {
         None
     }
 
-    /// How each environment's processes are.
-    pub(super) fn conditions(&self) -> HashMap<EnvironmentKey, Condition> {
-        let mut conditions: HashMap<EnvironmentKey, Condition> = HashMap::new();
+    /// How each release's processes are.
+    pub(super) fn conditions(&self) -> Conditions {
+        let mut conditions = Conditions::new();
         for (record, health) in self.0.values() {
-            let condition = conditions.entry(record.key.clone()).or_default();
+            let release = (record.key.clone(), record.release);
+            let condition = conditions.entry(release).or_default();
             condition.processes += 1;
             match health {
                 Health::Up { restarts } => condition.restarts += restarts,

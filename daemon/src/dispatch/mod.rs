@@ -11,7 +11,7 @@ pub mod reconcile;
 mod spool;
 mod start;
 
-pub use fleet::{Condition, Health};
+pub use fleet::{Condition, Conditions, Health};
 pub use start::{Findings, find, make_up, take_up};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -121,7 +121,7 @@ pub enum Event {
     /// How are an environment's processes?
     Health {
         /// Of all environments.
-        reply: oneshot::Sender<HashMap<EnvironmentKey, Condition>>,
+        reply: oneshot::Sender<Conditions>,
     },
     /// A process is to be watched.
     Watch(fleet::Member),
@@ -180,6 +180,8 @@ pub struct Dispatch {
     desk: Desk,
     events: mpsc::Receiver<Event>,
     queue: Queue,
+    /// Ends when the logs of the last order's activities are open.
+    opening: Option<oneshot::Receiver<()>>,
     running: HashMap<String, CancellationToken>,
     /// Cancels of what the last daemon had begun and this one has not taken up yet.
     stopped: HashMap<String, CancellationToken>,
@@ -203,6 +205,7 @@ impl Dispatch {
             desk: desk.clone(),
             events,
             queue: Queue::default(),
+            opening: None,
             running: HashMap::new(),
             stopped: HashMap::new(),
             fleet: Fleet::default(),

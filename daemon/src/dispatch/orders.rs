@@ -34,8 +34,16 @@ impl Dispatch {
         // Handed to the store here, so that two orders are recorded in the order they came.
         let recording = self.world.recorder.open(activities, &self.world.paths);
         let (desk, world) = (self.desk.clone(), Arc::clone(&self.world));
+        let (opened_all, after) = oneshot::channel::<()>();
+        let before = self.opening.replace(after);
         self.tasks.spawn(async move {
-            match recording.await {
+            let recording = recording.await;
+            if let Some(before) = before {
+                // What is known already may be the last order's: whoever follows its log before it
+                // is open finds nothing alive. The sender says nothing, it only goes.
+                drop(before.await);
+            }
+            match recording {
                 Ok(recorded) => {
                     let (mut ids, mut tickets) = (Vec::new(), Vec::new());
                     let drafts = blanks.into_iter().zip(opened);
@@ -60,6 +68,7 @@ impl Dispatch {
                             Opened::Nothing => {}
                         }
                     }
+                    drop(opened_all);
                     desk.send(Event::Recorded {
                         ids,
                         tickets,

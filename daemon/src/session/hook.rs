@@ -17,6 +17,7 @@ use super::{Session, faulty, host, is_plain, store, unexpected};
 use crate::dispatch::Event;
 use crate::execute::failure::chain;
 use crate::execute::{durable, refs};
+use crate::fail;
 use crate::order::{self, Order};
 use crate::plan::admission::{self, Branch, Facts, Found};
 use crate::plan::queue::Full;
@@ -54,6 +55,7 @@ impl Session {
         }
         let files = self.files(commits).await?;
         let mut verdict = self.judge(&push, project.as_ref(), &files).await?;
+        fail::point(format_args!("admission: judged"));
         if verdict.accepted
             && let Some(project) = &project
             && Options::read(&push.options).run == Run::Dry

@@ -64,8 +64,6 @@ impl Session {
             let branches = admission::served(&push.updates);
             let project = project.name;
             self.desk.send(Event::Admitted { project, branches }).await;
-            // What follows is about the deployment.
-            self.peer.lines(vec![String::new()]).await?;
         }
         self.judge_all(&refused).await
     }

@@ -63,7 +63,7 @@ fn what_is_judged_well_moves_and_then_rings_on_every_git() {
         });
         let output = world.push(&["-o", "x", "main"]);
         assert!(output.status.success(), "{}", stderr(&output));
-        assert_eq!(remote(&output), ["  build", "main now serves r1."]);
+        assert_eq!(remote(&output), ["  build", "", "main now serves r1."]);
         let (proposed, rung) = daemon.join().unwrap();
         assert_eq!(proposed, rung);
         assert_eq!(proposed.options, ["x"]);
@@ -359,5 +359,43 @@ fn a_client_that_is_killed_in_the_middle_moves_nothing_on_every_git() {
         assert_eq!(world.tip("refs/heads/main"), None);
         // The repository is as usable as before.
         assert!(world.ok("bare.git", &["for-each-ref"]).is_empty());
+    }
+}
+
+#[test]
+fn a_client_that_left_before_the_judgement_moves_nothing_on_every_git() {
+    for git in gits() {
+        let world = World::with(git);
+        let stub = Stub {
+            write: Duration::from_millis(300),
+            ..world.stub()
+        };
+        installed(&world, &stub);
+        let (tell, told) = mpsc::channel();
+        let (go, gone) = mpsc::channel();
+        let daemon = fake::daemon(&world.path("sock"), move |door| {
+            let mut caller = door.greet();
+            caller.push();
+            tell.send(()).unwrap();
+            gone.recv().unwrap();
+            // All that is said fits into one reading of git's, which only then finds nobody there.
+            caller.line("  build");
+            caller.judge(0, None);
+            caller.end();
+        });
+        let mut push = world.git("work");
+        push.args(["push", "origin", "main"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut client = push.spawn().unwrap();
+        let mut stderr = client.stderr.take().unwrap();
+        told.recv_timeout(Duration::from_secs(30)).unwrap();
+        client.kill().unwrap();
+        client.wait().unwrap();
+        go.send(()).unwrap();
+        daemon.join().unwrap();
+        // The host's git holds the other end until it is done.
+        std::io::copy(&mut stderr, &mut std::io::sink()).unwrap();
+        assert_eq!(world.tip("refs/heads/main"), None);
     }
 }

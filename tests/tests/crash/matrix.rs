@@ -16,7 +16,8 @@ const SHARDS: usize = 2;
 const ENOUGH: usize = 8;
 
 /// What a push cannot leave out.
-const PUSH: [&str; 18] = [
+const PUSH: [&str; 19] = [
+    "admission: judged",
     "record activities: before",
     "record activities: after",
     "record beginning: before",
@@ -57,7 +58,8 @@ const ROLLBACK: [&str; 6] = [
     "retire: starting",
 ];
 /// What the deletion of a branch cannot leave out.
-const DELETE: [&str; 6] = [
+const DELETE: [&str; 7] = [
+    "admission: judged",
     "record activities: before",
     "step deploy unroute: started",
     "step deploy stop: started",

@@ -108,7 +108,7 @@ impl Operation {
             Operation::Rollback => has_died && point.point == "record activities: before",
             // Its rows end where git takes it.
             Operation::CheckedPush => has_died,
-            _ => false,
+            _ => has_died && point.point == "admission: judged",
         }
     }
 }

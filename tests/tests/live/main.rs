@@ -16,3 +16,4 @@ mod restarts;
 mod sight;
 mod turns;
 mod waiting;
+mod warm;

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use wharf_tests::{Watched, World};
+use wharf_wire::view::Release;
 
 use crate::app::{CONFIG, deployed};
 use crate::restarts::{wait_for_line, wait_for_log};
@@ -156,22 +157,57 @@ fn old_releases_go_and_what_serves_stays() {
 }
 
 #[test]
-fn rollback_passes_over_what_never_served() {
+fn after_failures_rollback_offers_only_what_succeeded() {
     let world = World::new();
     let shop = deployed(&world, "shop");
     shop.write("version", "two\n");
     shop.commit("Second");
     shop.push(&["main"]).ok();
-    for _ in 0..2 {
-        shop.write("app.py", "raise SystemExit(1)\n");
-        shop.commit("Broken");
+    for number in 1..=2 {
+        let broken = format!("build = \"exit {number}\"\n{}", CONFIG.1);
+        shop.write("wharf.toml", &broken);
+        shop.commit("Does not build");
         shop.push(&["main"]).ok().has("main still serves r2");
     }
+    shop.write("wharf.toml", CONFIG.1);
+    for number in 1..=2 {
+        shop.write("app.py", &format!("raise SystemExit({number})\n"));
+        shop.commit("Does not start");
+        shop.push(&["main"]).ok().has("main still serves r2");
+    }
+    let table = shop.wharf(&["releases"]).ok().out;
+    let rows = table.lines().skip(1);
+    let rows: Vec<(&str, &str, bool)> = rows
+        .map(|row| {
+            let mut words = row.split_whitespace();
+            let (release, state) = (words.next().unwrap(), words.next().unwrap());
+            (release, state, words.next() == Some("yes"))
+        })
+        .collect();
+    let expected = [
+        ("r4", "failed", false),
+        ("r3", "failed", false),
+        ("r2", "serves", false),
+        ("r1", "ready", true),
+    ];
+    assert_eq!(rows, expected, "{table}");
+    let offered = |release: &Release| release.offered.then_some(release.number);
+    let json = shop.wharf(&["releases", "--json"]).ok().out;
+    let releases: Vec<Release> = serde_json::from_str(&json).unwrap();
+    let releases: Vec<u32> = releases.iter().filter_map(offered).collect();
+    assert_eq!(releases, [1], "{json}");
+
+    let refused = shop.wharf(&["rollback", "r3"]).exits(6).has("hint: ");
+    refused.lacks("now serves");
     shop.wharf(&["rollback"])
         .ok()
         .has("main now serves r1 (was r2).");
     assert_eq!(shop.get("/").ok(), "one\n");
-    shop.wharf(&["rollback", "r3"]).exits(6);
+    // What was rolled back from had succeeded.
+    shop.wharf(&["rollback", "r2"])
+        .ok()
+        .has("main now serves r2 (was r1).");
+    shop.wharf(&["rollback", "r4"]).exits(6);
 }
 
 #[test]

@@ -44,14 +44,31 @@ pub(crate) fn on_one_git(files: &[(&str, &str)], story: impl Fn(&World, &Tree<'_
     with_git(&gits()[0], "", files, story);
 }
 
+/// The same for a story that has to do with the connection, too.
+pub(crate) fn on_one_git_with(
+    files: &[(&str, &str)],
+    story: impl Fn(&World, &Sshd<'_>, &Tree<'_>),
+) {
+    with_sshd(&gits()[0], "", files, story);
+}
+
 fn with_git(git: &Path, host: &str, files: &[(&str, &str)], story: impl Fn(&World, &Tree<'_>)) {
+    with_sshd(git, host, files, |world, _, shop| story(world, shop));
+}
+
+fn with_sshd(
+    git: &Path,
+    host: &str,
+    files: &[(&str, &str)],
+    story: impl Fn(&World, &Sshd<'_>, &Tree<'_>),
+) {
     let world = World::with_git_and(git, host);
     let sshd = Sshd::start(&world);
     let mut shop = world.site("shop", files);
     shop.init();
     let ada = sshd.admit("ada");
     sshd.give(&ada, &mut shop, "shop");
-    story(&world, &shop);
+    story(&world, &sshd, &shop);
 }
 
 /// What differs from run to run, for snapshots.

@@ -9,6 +9,8 @@ mod laptop;
 mod absent;
 mod asking;
 mod dry_run;
+mod leaver;
+mod leaving;
 mod noise;
 mod pushes;
 mod refused;

@@ -10,7 +10,7 @@ use wharf_tests::{Tree, Watched, World, lines_obey_the_rules, obeys_the_rules, r
 use crate::laptop::{BUILT, on_every_git_where, on_one_git_where, reads_as};
 use crate::watching::{Midway, SCRIPT};
 
-const REJECT: &str = "[push]\non_failure = \"reject\"\n";
+pub(crate) const REJECT: &str = "[push]\non_failure = \"reject\"\n";
 /// A build that works.
 const GOOD: (&str, &str) = ("build.sh", "mkdir out; cp page out/index.html\n");
 const PAGE: (&str, &str) = ("page", "one\n");

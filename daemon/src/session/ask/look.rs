@@ -1,7 +1,5 @@
 //! What is there: status, projects, environments, activities, releases.
 
-use std::collections::HashMap;
-
 use wharf_config::project::Kind as Type;
 use wharf_wire::ask::Scope;
 use wharf_wire::outcome::Exit;
@@ -10,10 +8,10 @@ use wharf_wire::view::{self, Item, Reason};
 use super::super::Session;
 use super::super::peer::Broken;
 use super::{count, store};
-use crate::dispatch::{Condition, Event};
+use crate::dispatch::{Condition, Conditions, Event};
 use crate::execute::route;
 use crate::settings;
-use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
+use crate::store::environment::EnvironmentRecord;
 use crate::store::release::ReleaseState;
 
 /// Activities in one answer, at most.
@@ -111,7 +109,7 @@ impl Session {
     pub(super) async fn environment_view(
         &mut self,
         record: EnvironmentRecord,
-        conditions: &HashMap<EnvironmentKey, Condition>,
+        conditions: &Conditions,
     ) -> Result<view::Environment, Broken> {
         let recorder = &self.world.recorder;
         let key = &record.key;
@@ -123,7 +121,11 @@ impl Session {
             Some(live) => recorder.release(key, live).await.map_err(store)?,
             None => None,
         };
-        let health = match (&release, conditions.get(key)) {
+        // What else runs, warm or on its way out, is no trouble of what serves.
+        let condition = record
+            .live
+            .and_then(|live| conditions.get(&(key.clone(), live)));
+        let health = match (&release, condition) {
             (None, _) => "none".to_owned(),
             (Some(release), _)
                 if release.application.web.is_none() && release.application.workers.is_empty() =>

@@ -7,7 +7,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncSeekExt, BufReader};
 use tokio::sync::watch;
@@ -18,6 +20,10 @@ use super::paths::Paths;
 
 /// Bytes of one log that wait for room on the disk, at most.
 const MAX_OWED: usize = 1 << 20;
+/// Closed logs that wait for room, at most.
+const MAX_LATE: usize = 64;
+/// How long they wait for another attempt.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// All activity logs.
 #[derive(Debug, Clone)]
@@ -124,9 +130,18 @@ fn write_all(
     grown: &Mutex<HashMap<String, watch::Sender<u64>>>,
 ) {
     let mut files: HashMap<String, Writer> = HashMap::new();
-    while let Ok(order) = orders.recv() {
+    // Closed, and a full disk did not take their ends yet: without a file to append to, all of it.
+    let mut late: Vec<Writer> = Vec::new();
+    loop {
+        let order = match late.is_empty() {
+            true => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            false => orders.recv_timeout(AGAIN),
+        };
+        late.retain_mut(|writer| writer.write(b"").is_err());
         match order {
-            Order::Append { activity, entry } => {
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+            Ok(Order::Append { activity, entry }) => {
                 if let Err(error) = append(paths, &mut files, &activity, &entry) {
                     tracing::error!(WHARF_ACTIVITY = activity, %error, "log not written");
                 }
@@ -135,11 +150,14 @@ fn write_all(
                     length.send_modify(|length| *length += 1);
                 }
             }
-            Order::Close { activity } => {
+            Ok(Order::Close { activity }) => {
                 if let Some(mut file) = files.remove(&activity)
                     && let Err(error) = file.write(b"")
                 {
-                    tracing::error!(WHARF_ACTIVITY = activity, %error, "log not whole");
+                    tracing::error!(WHARF_ACTIVITY = activity, %error, "log not whole yet");
+                    if late.len() < MAX_LATE {
+                        late.push(file);
+                    }
                 }
                 grown
                     .lock()
@@ -334,6 +352,42 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_log_that_ended_while_there_was_no_room_is_written_when_there_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let logs = logs(directory.path());
+        let place = logs.paths.logs();
+        std::fs::remove_dir(&place).unwrap();
+        let log = logs.open("4f2a");
+        let mut follower = logs.follow("4f2a").await.unwrap();
+        log.event(Event::Ended(Box::new(ended())));
+        assert!(
+            follower.next().await.unwrap().is_none(),
+            "closed, unwritten"
+        );
+        std::fs::create_dir(&place).unwrap();
+        // Whatever comes next finds it written.
+        let other = logs.open("4f2b");
+        let mut after = logs.follow("4f2b").await.unwrap();
+        other.note("next");
+        after.next().await.unwrap().unwrap();
+        let mut again = logs.follow("4f2a").await.unwrap();
+        let entry = again.next().await.unwrap().unwrap();
+        assert!(matches!(entry.event, Event::Ended(_)));
+    }
+
+    fn ended() -> wharf_wire::event::Ended {
+        wharf_wire::event::Ended {
+            state: wharf_wire::outcome::State::Succeeded,
+            verdict: "done".into(),
+            details: vec![],
+            hints: vec![],
+            url: None,
+            serves: "it serves".into(),
+            milliseconds: 1,
+        }
+    }
+
+    #[tokio::test]
     async fn a_follower_sees_what_was_there_and_what_comes_and_the_end() {
         let directory = tempfile::tempdir().unwrap();
         let logs = logs(directory.path());
@@ -358,16 +412,7 @@ mod tests {
                 text: "second".into()
             }
         );
-        let ended = wharf_wire::event::Ended {
-            state: wharf_wire::outcome::State::Succeeded,
-            verdict: "done".into(),
-            details: vec![],
-            hints: vec![],
-            url: None,
-            serves: "it serves".into(),
-            milliseconds: 1,
-        };
-        log.event(Event::Ended(Box::new(ended)));
+        log.event(Event::Ended(Box::new(ended())));
         assert!(matches!(
             follower.next().await.unwrap().unwrap().event,
             Event::Ended(_)

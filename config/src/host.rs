@@ -42,8 +42,6 @@ pub struct Host {
     pub keep: Keep,
     /// Where the router listens.
     pub listen: SocketAddr,
-    /// What keeps processes apart.
-    pub isolation: Isolation,
     /// Every key with its value and where it came from.
     pub settings: Vec<Setting>,
 }
@@ -69,15 +67,6 @@ pub enum Unreachable {
     Refuse,
     /// It is accepted and deployed later.
     Accept,
-}
-
-/// What keeps processes apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Isolation {
-    /// A sandbox by bubblewrap.
-    Bubblewrap,
-    /// Nothing: the operator trusts all that is pushed.
-    None,
 }
 
 /// One key, as `wharfd check` prints it.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Host, Isolation, ON_FAILURE, OnFailure, Setting, Unreachable, keep, limits};
+use super::{Host, ON_FAILURE, OnFailure, Setting, Unreachable, keep, limits};
 use crate::{
     name::{Domain, VariableName},
     place::Place,
@@ -44,7 +44,6 @@ pub(super) fn defaults(place: &Place) -> Host {
         keep_warm: 0,
         keep,
         listen: ([127, 0, 0, 1], 7080).into(),
-        isolation: Isolation::Bubblewrap,
         settings: Vec::new(),
     };
     let default = |key, value: &str| Setting {
@@ -141,16 +140,8 @@ fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
     m.key(table.get("projects"), "projects", absolute, |h, v| {
         h.projects = v
     });
-    let isolations = [
-        ("bubblewrap", Isolation::Bubblewrap),
-        ("none", Isolation::None),
-    ];
-    m.key(
-        table.get("isolation"),
-        "isolation",
-        |i| i.one_of(&isolations),
-        |h, v| h.isolation = v,
-    );
+    let read = |i: &Item<'_>| only(i, "bubblewrap", &["none"]);
+    m.key(table.get("isolation"), "isolation", read, |_, ()| {});
     let below = |key| table.get(key).and_then(|item| item.table(""));
     if let Some(push) = below("push") {
         let read = |i: &Item<'_>| i.one_of(&ON_FAILURE);

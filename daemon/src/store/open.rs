@@ -51,6 +51,15 @@ pub enum OpenError {
 /// # Errors
 /// [`OpenError`]; the database is then as it was.
 pub fn open(paths: &Paths) -> Result<Database, OpenError> {
+    let (connection, ballast) = (connection(paths)?, Ballast::new(paths.ballast()));
+    Ok(Database::start(connection, paths.database(), ballast))
+}
+
+/// The same, for whoever does without its thread.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn connection(paths: &Paths) -> Result<Connection, OpenError> {
     let path = paths.database();
     let connection = sound(paths, Look::Through)?;
     let mut connection = match connection {
@@ -69,11 +78,7 @@ pub fn open(paths: &Paths) -> Result<Database, OpenError> {
         failing(&path, connection.query_row(checkpoint, [], |_| Ok(())))?;
         tracing::info!(from = found, to = VERSION, "the database's schema is made");
     }
-    Ok(Database::start(
-        connection,
-        path,
-        Ballast::new(paths.ballast()),
-    ))
+    Ok(connection)
 }
 
 /// How closely to look.

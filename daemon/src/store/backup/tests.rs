@@ -11,7 +11,7 @@ fn place() -> (tempfile::TempDir, Paths) {
     let directory = tempfile::tempdir().unwrap();
     let paths = Paths::new(&Place::below(directory.path()));
     paths.make().unwrap();
-    drop(open::open(&paths).unwrap());
+    drop(open::connection(&paths).unwrap());
     (directory, paths)
 }
 

@@ -91,7 +91,7 @@ fn every_earlier_version_is_read_whole() {
             let counted = |table: String| (table.clone(), count(&connection, &table));
             tables.into_iter().map(counted).collect()
         };
-        drop(open::open(&paths).unwrap());
+        drop(open::connection(&paths).unwrap());
         let mut connection = Connection::open(paths.database()).unwrap();
         assert_eq!(super::version(&connection).unwrap(), VERSION);
         assert_eq!(

@@ -15,7 +15,7 @@ fn place() -> (tempfile::TempDir, Paths) {
 
 /// A database with a thousand secrets, closed.
 fn used(paths: &Paths) {
-    drop(open(paths).unwrap());
+    drop(connection(paths).unwrap());
     let connection = connect(&paths.database(), OpenFlags::empty()).unwrap();
     connection
         .execute_batch(
@@ -28,7 +28,7 @@ fn used(paths: &Paths) {
 
 fn fault(paths: &Paths) -> Fault {
     let before = fs::read(paths.database()).ok();
-    let found = match open(paths) {
+    let found = match connection(paths) {
         Err(OpenError::Fault(fault)) => fault,
         other => panic!("{other:?}"),
     };
@@ -40,12 +40,12 @@ fn fault(paths: &Paths) -> Fault {
 #[test]
 fn a_new_place_gets_a_database_that_is_whole_without_its_second_file() {
     let (_directory, paths) = place();
-    drop(open(&paths).unwrap());
+    drop(connection(&paths).unwrap());
     for file in paths.beside_database() {
         fs::remove_file(file).ok();
     }
     assert!(sound(&paths, Look::Whole).unwrap().is_some());
-    drop(open(&paths).unwrap());
+    drop(connection(&paths).unwrap());
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn damage_is_found_wherever_it_is() {
     fs::write(paths.database(), &good[..good.len() - 3 * page]).unwrap();
     assert_eq!(fault(&paths).code(), "store-damaged", "cut short");
     fs::write(paths.database(), &good).unwrap();
-    drop(open(&paths).unwrap());
+    drop(connection(&paths).unwrap());
 }
 
 /// SQLite ends at the first frame that is not whole, as after a power cut: what was committed
@@ -113,7 +113,7 @@ fn a_second_file_that_was_cut_short_loses_its_end_only() {
         fs::remove_file(&shm).ok();
         fs::write(paths.database(), &database).unwrap();
         fs::write(&wal, &log[..usize::try_from(cut).unwrap()]).unwrap();
-        drop(open(&paths).unwrap());
+        drop(connection(&paths).unwrap());
         let reader = connect(&paths.database(), OpenFlags::empty()).unwrap();
         let found: usize = reader
             .query_row("SELECT count(*) FROM secret", [], |row| row.get(0))
@@ -140,7 +140,7 @@ fn other_files_are_not_taken_for_ours() {
 #[test]
 fn a_newer_database_names_the_wharf_that_wrote_it() {
     let (_directory, paths) = place();
-    drop(open(&paths).unwrap());
+    drop(connection(&paths).unwrap());
     let newer = connect(&paths.database(), OpenFlags::empty()).unwrap();
     newer
         .execute("INSERT INTO history VALUES (?1, '9.8.7', 1)", [VERSION + 1])

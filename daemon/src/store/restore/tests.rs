@@ -13,7 +13,7 @@ fn place() -> (tempfile::TempDir, Paths) {
     let directory = tempfile::tempdir().unwrap();
     let paths = Paths::new(&Place::below(directory.path()));
     paths.make().unwrap();
-    drop(open::open(&paths).unwrap());
+    drop(open::connection(&paths).unwrap());
     (directory, paths)
 }
 
@@ -47,7 +47,7 @@ fn the_newest_backup_comes_back_and_what_was_there_is_kept() {
     assert_eq!(names(&paths.database()), ["old"]);
     let aside = done.aside.unwrap().join("wharf.db");
     assert_eq!(names(&aside), ["new", "newest", "old"]);
-    drop(open::open(&paths).unwrap());
+    drop(open::connection(&paths).unwrap());
     assert_eq!(names(&backup), ["old"]);
 }
 
@@ -63,7 +63,7 @@ fn an_empty_record_is_a_database() {
     assert!(open::open(&paths).is_err());
     let done = restore(&paths, &Source::Nothing).unwrap();
     assert_eq!((done.from, done.aside), (None, None));
-    drop(open::open(&paths).unwrap());
+    drop(open::connection(&paths).unwrap());
     assert_eq!(names(&paths.database()), [""; 0]);
 }
 

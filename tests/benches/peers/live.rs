@@ -10,7 +10,7 @@ use crate::{
 
 const ROUNDS: usize = 15;
 
-const SERVER: &str = "\
+pub(crate) const SERVER: &str = "\
 import http.server, os
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -75,7 +75,7 @@ pub(crate) fn measure(world: &World) -> Table {
 }
 
 /// A project whose first version is live.
-fn project(world: &World, name: &str, files: &[(&str, &str)]) -> PathBuf {
+pub(crate) fn project(world: &World, name: &str, files: &[(&str, &str)]) -> PathBuf {
     let tree = world.work_tree(name, files);
     world.run(&tree, "wharf init");
     world.run(&tree, "git push --quiet wharf main");

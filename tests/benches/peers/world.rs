@@ -17,6 +17,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> World {
+        World::where_host("")
+    }
+
+    /// The same with lines of the host's file.
+    pub(crate) fn where_host(more: &str) -> World {
         let bin = env::var_os("WHARF_BIN")
             .expect("`make bench` sets WHARF_BIN")
             .into();
@@ -26,7 +31,8 @@ impl World {
             .unwrap();
         fs::create_dir_all(directory.path().join("wharf/config")).unwrap();
         let host = directory.path().join("wharf/config/wharfd.toml");
-        fs::write(host, "[router]\nlisten = \"127.0.0.1:0\"\n").unwrap();
+        let text = format!("[router]\nlisten = \"127.0.0.1:0\"\n{more}");
+        fs::write(host, text).unwrap();
         World { directory, bin }
     }
 

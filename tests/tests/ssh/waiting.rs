@@ -8,6 +8,7 @@ use std::{
 use wharf_tests::{Tree, obeys_the_rules};
 
 use crate::laptop::{BUILT, on_one_git};
+use crate::rejected::{GATED, open_gate};
 
 /// A push that goes on, and what was read of it.
 struct Pushing {
@@ -60,11 +61,12 @@ impl Pushing {
 
 #[test]
 fn who_waits_knows_why_and_who_is_overtaken_too() {
-    let script = "mkdir out; echo x >out/index.html; echo begun; sleep 4\n";
-    on_one_git(&[BUILT, ("build.sh", script)], |_, shop| {
-        let first = Pushing::of(shop).until("| begun");
+    let files = [BUILT, ("build.sh", GATED), ("page", "one\n")];
+    on_one_git(&files, |world, shop| {
+        let first = Pushing::of(shop).until("| at the gate");
         let second = Pushing::of(shop).until("waiting: ");
         let third = Pushing::of(shop).until("waiting: ");
+        open_gate(world);
         let second = second.rest();
         obeys_the_rules(&second);
         assert!(

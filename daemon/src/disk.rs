@@ -29,6 +29,20 @@ pub fn at(verb: &'static str, path: &Path) -> impl Fn(io::Error) -> DiskError {
     }
 }
 
+/// The entries of a directory. The standard library opens files again that a signal interrupted, but
+/// no directories.
+///
+/// # Errors
+/// As [`fs::read_dir`].
+pub fn entries(directory: &Path) -> io::Result<fs::ReadDir> {
+    loop {
+        match fs::read_dir(directory) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
 /// What the name of a file begins with until it is whole and moved to its own.
 pub const UNWRITTEN: &str = ".new-";
 
@@ -151,7 +165,7 @@ fn open_directories(top: &Path) -> io::Result<()> {
     while let Some(directory) = waiting.pop() {
         // O_NOFOLLOW by lstat: a link is not a directory. Nobody writes here any more.
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;
-        for entry in fs::read_dir(&directory)? {
+        for entry in entries(&directory)? {
             let entry = entry?;
             if entry.file_type()?.is_dir() {
                 waiting.push(entry.path());
@@ -219,7 +233,7 @@ pub fn measure(path: &Path) -> u64 {
     let mut bytes = 0;
     let mut waiting = vec![path.to_owned()];
     while let Some(directory) = waiting.pop() {
-        let Ok(entries) = fs::read_dir(&directory) else {
+        let Ok(entries) = entries(&directory) else {
             continue;
         };
         for entry in entries.filter_map(Result::ok) {

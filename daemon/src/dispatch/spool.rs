@@ -36,7 +36,7 @@ impl Spooled {
 
 /// Everything that lies in the spool now. Blocks.
 pub(super) fn read(world: &World, settings: &Settings) -> Vec<Spooled> {
-    let Ok(entries) = std::fs::read_dir(world.paths.spool()) else {
+    let Ok(entries) = crate::disk::entries(&world.paths.spool()) else {
         return Vec::new();
     };
     let mut found = Vec::new();

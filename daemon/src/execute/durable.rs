@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fs::{self, File, Metadata};
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -160,7 +160,7 @@ fn entries(
     wanted: impl Fn(&str) -> bool,
 ) -> io::Result<HashMap<OsString, Stamp>> {
     let mut found = HashMap::new();
-    for entry in fs::read_dir(directory)? {
+    for entry in crate::disk::entries(directory)? {
         let entry = entry?;
         let name = entry.file_name();
         if !name.to_str().is_some_and(&wanted) {

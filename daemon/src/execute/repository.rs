@@ -62,11 +62,28 @@ pub enum EntryKind {
 /// # Errors
 /// [`RepositoryError::Open`].
 pub fn open(path: &Path) -> Result<gix::Repository, RepositoryError> {
-    gix::open_opts(path, gix::open::Options::isolated().open_path_as_is(true)).map_err(|error| {
-        RepositoryError::Open {
-            path: path.display().to_string(),
-            source: error.into(),
+    loop {
+        let options = gix::open::Options::isolated().open_path_as_is(true);
+        match gix::open_opts(path, options) {
+            Ok(repository) => return Ok(repository),
+            // Its directories are not opened again by themselves.
+            Err(error) if is_interrupted(&error) => {}
+            Err(error) => {
+                return Err(RepositoryError::Open {
+                    path: path.display().to_string(),
+                    source: error.into(),
+                });
+            }
         }
+    }
+}
+
+/// Whether a signal is why.
+fn is_interrupted(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|error| {
+        let error = error.downcast_ref::<std::io::Error>();
+        error.is_some_and(|error| error.kind() == std::io::ErrorKind::Interrupted)
     })
 }
 

@@ -232,7 +232,7 @@ impl Keepers {
     /// When the directory cannot be read.
     pub fn instances(&self) -> io::Result<Vec<JobId>> {
         let mut found = Vec::new();
-        for entry in std::fs::read_dir(&self.sockets)? {
+        for entry in crate::disk::entries(&self.sockets)? {
             let name = entry?.file_name();
             let id = name.to_str().and_then(|name| name.strip_suffix(".sock"));
             found.extend(id.and_then(|id| JobId::parse(id).ok()));

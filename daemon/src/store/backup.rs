@@ -119,7 +119,7 @@ fn upgraded_from(path: &Path) -> Option<usize> {
 }
 
 fn list_in(directory: &Path) -> Vec<(SystemTime, PathBuf)> {
-    let Ok(entries) = std::fs::read_dir(directory) else {
+    let Ok(entries) = crate::disk::entries(directory) else {
         return Vec::new();
     };
     let mut found: Vec<_> = entries
@@ -163,7 +163,7 @@ fn prune(directory: &Path) -> Result<(), DiskError> {
 
 /// Removes what a killed backup left.
 fn clear(directory: &Path) -> Result<(), DiskError> {
-    let entries = std::fs::read_dir(directory).map_err(at("read", directory))?;
+    let entries = crate::disk::entries(directory).map_err(at("read", directory))?;
     for entry in entries.filter_map(Result::ok) {
         if starts(&entry.path(), UNFINISHED) {
             disk::remove_file(&entry.path())?;

@@ -202,7 +202,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 /// A database may be made only where there is nothing yet that it would be the record of.
 fn nothing_recorded(paths: &Paths, what: &'static str) -> Result<(), OpenError> {
     for trace in paths.recorded() {
-        let mut entries = match std::fs::read_dir(&trace) {
+        let mut entries = match crate::disk::entries(&trace) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(source) => {

@@ -193,7 +193,7 @@ fn watch_refs(
             Err(error) if is_gone(&error) => continue,
             Err(error) => return Err(failed(&directory)(error)),
         }
-        let Ok(entries) = std::fs::read_dir(&directory) else {
+        let Ok(entries) = crate::disk::entries(&directory) else {
             continue;
         };
         let below = entries

@@ -165,7 +165,9 @@ fn fail(world: &World, shop: &mut Sample<'_>, calls: &str, error: &str, n: usize
         assert_eq!(state, State::Failed, "{}", context());
     }
     if state != State::Succeeded {
-        assert!(activity.reason.is_some(), "{}", context());
+        let reason = activity.reason.as_ref();
+        let reason = reason.unwrap_or_else(|| panic!("{}", context()));
+        println!("  {}\n  {}", reason.message, injected.join("\n  "));
         shop.tree.wharf(&["redeploy"]).ok();
     }
     let serves = world.get(&format!("main--{SHOP}.localhost"), "/").ok();

@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 
 /// A bare repository, as far as syncing looks at it.

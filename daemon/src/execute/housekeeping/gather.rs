@@ -174,7 +174,7 @@ fn data(paths: &Paths) -> io::Result<Vec<Data>> {
 
 /// Names in a directory of ours, without those that are going. The directory need not be there.
 pub(in crate::execute) fn names(directory: &Path) -> io::Result<Vec<String>> {
-    let entries = match std::fs::read_dir(directory) {
+    let entries = match crate::disk::entries(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),

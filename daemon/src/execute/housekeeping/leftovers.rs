@@ -26,11 +26,11 @@ const STALE: Duration = Duration::from_secs(3600);
 /// When a directory cannot be read; a leftover that cannot be removed is only warned about.
 pub async fn sweep(world: &World) -> io::Result<()> {
     let paths = &world.paths;
-    for entry in std::fs::read_dir(paths.builds())? {
+    for entry in crate::disk::entries(&paths.builds())? {
         remove(&entry?.path());
     }
     let mut slugs = Vec::new();
-    for entry in std::fs::read_dir(paths.slugs())? {
+    for entry in crate::disk::entries(&paths.slugs())? {
         slugs.push(entry?.path());
     }
     for path in slugs {
@@ -65,7 +65,7 @@ pub async fn sweep(world: &World) -> io::Result<()> {
 
 /// Directories that were on their way out.
 fn sweep_going(directory: &Path) -> io::Result<()> {
-    let entries = match std::fs::read_dir(directory) {
+    let entries = match crate::disk::entries(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
     };
@@ -84,7 +84,7 @@ fn sweep_unwritten(
     is_one: impl Fn(&str) -> bool,
     age: Duration,
 ) -> io::Result<()> {
-    for entry in std::fs::read_dir(directory)? {
+    for entry in crate::disk::entries(directory)? {
         let entry = entry?;
         if !is_one(&entry.file_name().to_string_lossy()) {
             continue;

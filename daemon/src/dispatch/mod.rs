@@ -4,6 +4,7 @@
 //! a peer. Every task's end comes back as an event.
 
 pub mod baseline;
+mod compare;
 mod fleet;
 mod mend;
 mod orders;

@@ -5,7 +5,7 @@
 //! after each accepted pre-receive, and when something changes on the disk. Whoever comes first, the
 //! bell or this, is the only one: the store takes a move up once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use wharf_config::project::Project;
 use wharf_wire::hook::RefUpdate;
 use wharf_wire::view::Actor;
 
+use super::compare::{self, Compared, Record};
 use super::{Desk, Event, baseline, spool};
 use crate::disk::DiskError;
 use crate::execute::World;
@@ -22,7 +23,7 @@ use crate::execute::failure::chain;
 use crate::execute::refs::{self, HEADS};
 use crate::execute::repository::RepositoryError;
 use crate::order::{self, Rebuild};
-use crate::plan::tips::{self, Facts, Known, Leftover, Moved, Scope, Tip};
+use crate::plan::tips::{Known, Leftover, Moved, Scope};
 use crate::settings::Settings;
 use crate::store::StoreError;
 use crate::store::activity::{NewActivity, RECONCILE};
@@ -176,35 +177,20 @@ async fn unrecorded(
     let repository = project.repository.clone();
     let records = world.recorder.environments(Some(name.clone())).await?;
     let baseline = baseline_of(world, &settings, &project, scope).await?;
-    let scope = scope.clone();
+    let (scope, records) = (scope.clone(), records.into_iter().map(known).collect());
     let compared = tokio::task::spawn_blocking(move || {
-        let tips = tips(&project, &records)?;
-        let known: Vec<Known> = records.into_iter().map(known).collect();
-        let lost = known
-            .iter()
-            .find(|k| k.production && !tips.contains_key(&k.branch));
-        if let (Some(lost), Leftover::Again) = (lost, leftover) {
-            tracing::warn!(
-                WHARF_PROJECT = %project.name,
-                "production's branch {} is not in the repository: no branch is taken for deleted",
-                lost.branch
-            );
-        }
-        let moved = tips::moved(&Facts {
-            tips: &tips,
-            known: &known,
-            baseline: &baseline,
-            scope: &scope,
-            leftover,
-        });
-        let gone = baseline.into_keys().filter(|b| !tips.contains_key(b));
+        let record = Record {
+            known: records,
+            baseline,
+        };
+        let Compared { moved, gone } = compare::compare(&project, record, &scope, leftover)?;
         let updates = moved.into_iter().map(update).collect();
         let actor = Actor {
             name: "unknown".into(),
             source: RECONCILE.into(),
         };
         let order = order::of_updates(&settings, &project, updates, &actor, Rebuild::No);
-        Ok::<_, RepositoryError>((order.activities, gone.collect::<Vec<_>>()))
+        Ok::<_, RepositoryError>((order.activities, gone))
     });
     let (activities, gone) = compared.await??;
     if !gone.is_empty() {
@@ -241,29 +227,6 @@ fn known(record: EnvironmentRecord) -> Known {
         branch: record.branch,
         tip: record.tip,
     }
-}
-
-/// The branches that can have an environment. One that is recorded and not among them is looked for
-/// by its name as well, since git may be packing refs this moment.
-fn tips(
-    project: &Project,
-    records: &[EnvironmentRecord],
-) -> Result<BTreeMap<BranchName, Tip>, RepositoryError> {
-    let as_tip = |tip: refs::Tip| tip.commit.map_or(Tip::Unknown, Tip::At);
-    let mut tips: BTreeMap<BranchName, Tip> = refs::tips(&project.repository)?
-        .into_iter()
-        .filter_map(|tip| Some((served(&tip)?, as_tip(tip))))
-        .collect();
-    for record in records {
-        if tips.contains_key(&record.branch) {
-            continue;
-        }
-        let name = format!("{HEADS}{}", record.branch);
-        if let Some(tip) = refs::find_tip(&project.repository, &name)? {
-            tips.insert(record.branch.clone(), as_tip(tip));
-        }
-    }
-    Ok(tips)
 }
 
 /// The branch of a tip, where it can have an environment.

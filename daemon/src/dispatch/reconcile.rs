@@ -44,6 +44,8 @@ pub enum Made {
     Up,
     /// The host has a trouble that may pass, such as a full disk.
     NotYet,
+    /// Nobody knows, and the next daemon looks after it: this one ends, or its record is damaged.
+    GivenUp,
 }
 
 /// Looks after a push whose bell should have rung by now.
@@ -57,8 +59,9 @@ pub(super) async fn after_admission(
     let mut pause = GRACE;
     loop {
         tokio::time::sleep(pause).await;
-        if make_up(world, desk, &project, &scope, Leftover::Left).await == Made::Up {
-            return;
+        match make_up(world, desk, &project, &scope, Leftover::Left).await {
+            Made::Up | Made::GivenUp => return,
+            Made::NotYet => {}
         }
         pause = (pause * 2).min(LONGEST);
     }
@@ -72,7 +75,7 @@ pub async fn after_change(world: &Arc<World>, desk: &Desk, project: &ProjectName
         reply,
     };
     let Some(asked) = desk.ask(question).await else {
-        return Made::Up;
+        return Made::GivenUp;
     };
     make_up(world, desk, project, &Scope::AllBut(asked), Leftover::Left).await
 }
@@ -81,15 +84,17 @@ pub async fn after_change(world: &Arc<World>, desk: &Desk, project: &ProjectName
 pub(super) async fn at_start(world: &Arc<World>, desk: &Desk) {
     let spooled = read_spool(world).await;
     let everything = Scope::AllBut(BTreeSet::new());
-    let mut late = BTreeSet::new();
+    let mut recorded = BTreeSet::new();
     for project in world.settings().projects.keys() {
-        if make_up(world, desk, project, &everything, Leftover::Again).await == Made::NotYet {
-            late.insert(project.clone());
-            world.watching.again(project.clone());
+        match make_up(world, desk, project, &everything, Leftover::Again).await {
+            Made::Up => drop(recorded.insert(project.clone())),
+            Made::NotYet => world.watching.again(project.clone()),
+            Made::GivenUp => {}
         }
     }
     // What is not recorded stays, in case that this daemon ends before it is.
-    for push in spooled.iter().filter(|push| !late.contains(&push.project)) {
+    let recorded = |push: &&spool::Spooled| recorded.contains(&push.project);
+    for push in spooled.iter().filter(recorded) {
         tokio::task::block_in_place(|| push.remove());
     }
 }
@@ -101,7 +106,7 @@ pub async fn after_spooling(world: &Arc<World>, desk: &Desk) -> Made {
         let scope = Scope::Only(push.branches.iter().cloned().collect());
         match make_up(world, desk, &push.project, &scope, Leftover::Left).await {
             Made::Up => tokio::task::block_in_place(|| push.remove()),
-            Made::NotYet => made = Made::NotYet,
+            left => made = left,
         }
     }
     made
@@ -122,7 +127,7 @@ async fn make_up(
 ) -> Made {
     if world.recorder.fault().is_some() {
         // Said once where it was found. The next daemon looks after everything.
-        return Made::Up;
+        return Made::GivenUp;
     }
     let activities = match unrecorded(world, name, scope, leftover).await {
         Ok(activities) => activities,
@@ -139,13 +144,17 @@ async fn make_up(
             tracing::error!(WHARF_PROJECT = %name, error = refusal.message, "not made up for");
             return Made::NotYet;
         }
-        Some(Ok(ids)) if !ids.is_empty() => tracing::warn!(
-            WHARF_PROJECT = %name,
-            "{} branches moved without a bell; made up for",
-            ids.len()
-        ),
-        // Somebody else was quicker, or the daemon ends.
-        Some(Ok(_)) | None => {}
+        None => return Made::GivenUp,
+        // Else somebody else was quicker.
+        Some(Ok(ids)) => {
+            if !ids.is_empty() {
+                tracing::warn!(
+                    WHARF_PROJECT = %name,
+                    "{} branches moved without a bell; made up for",
+                    ids.len()
+                );
+            }
+        }
     }
     Made::Up
 }
@@ -212,10 +221,11 @@ async fn baseline_of(
     if let Some(baseline) = world.recorder.baseline(&project.name).await? {
         return Ok(baseline);
     }
-    let pushed = match scope {
-        Scope::Only(branches) => branches.clone(),
-        Scope::AllBut(_) => BTreeSet::new(),
-    };
+    // Those whose bell may ring this moment are somebody's push as well.
+    let (Scope::Only(pushed) | Scope::AllBut(pushed)) = scope;
+    let mut pushed = pushed.clone();
+    let spooled = tokio::task::block_in_place(|| spool::read(world, settings));
+    pushed.extend(spool::pushed(&spooled, &project.name));
     baseline::take(world, settings, project, &pushed).await?;
     let baseline = world.recorder.baseline(&project.name).await?;
     Ok(baseline.unwrap_or_default())

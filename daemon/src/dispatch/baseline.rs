@@ -29,11 +29,7 @@ pub async fn know(world: &World, settings: &Settings) -> Result<(), StoreError> 
         // Pushed while no daemon knew the project: that is somebody's push all the same.
         let spooled = spooled
             .get_or_insert_with(|| tokio::task::block_in_place(|| spool::read(world, settings)));
-        let pushed = spooled
-            .iter()
-            .filter(|push| push.project == project.name)
-            .flat_map(|push| push.branches.iter().cloned())
-            .collect();
+        let pushed = spool::pushed(spooled, &project.name).collect();
         take(world, settings, project, &pushed).await?;
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! a peer. Every task's end comes back as an event.
 
 pub mod baseline;
+mod compare;
 mod fleet;
 mod mend;
 mod orders;
@@ -319,12 +320,15 @@ impl Dispatch {
     }
 
     fn room(&self, project: &str, environments: &[String], kind: Kind) -> Result<(), Full> {
-        environments.iter().try_for_each(|environment| match kind {
-            Kind::Push | Kind::Check => self.queue.room_for_push(project, environment),
+        match kind {
+            Kind::Push | Kind::Check => self.queue.room_for_pushes(project, environments),
             // It takes the place of everything else there.
             Kind::Delete => Ok(()),
-            Kind::Redeploy | Kind::Rollback => self.queue.room(project, environment),
-        })
+            Kind::Redeploy | Kind::Rollback => {
+                let mut environments = environments.iter();
+                environments.try_for_each(|environment| self.queue.room(project, environment))
+            }
+        }
     }
 
     /// Starts again what should serve and does not. Activities of the environment wait meanwhile;

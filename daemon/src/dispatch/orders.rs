@@ -286,8 +286,13 @@ async fn adopt_processes(world: &World, desk: &Desk, ticket: &Ticket) {
     let Ok(key) = crate::store::environment::key(&ticket.project, &ticket.environment) else {
         return;
     };
-    let Ok(processes) = world.recorder.processes_of(&key).await else {
-        return;
+    let processes = match world.recorder.processes_of(&key).await {
+        Ok(processes) => processes,
+        Err(error) => {
+            // What may serve is not left without a watch: it is looked at again until it is known.
+            tracing::error!(environment = %key, error = chain(&error), "its processes are not known");
+            return desk.send(Event::Mend(Mend::first(key))).await;
+        }
     };
     for record in processes {
         match Member::find(world, record).await {

@@ -5,7 +5,7 @@
 //! after each accepted pre-receive, and when something changes on the disk. Whoever comes first, the
 //! bell or this, is the only one: the store takes a move up once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use wharf_config::project::Project;
 use wharf_wire::hook::RefUpdate;
 use wharf_wire::view::Actor;
 
+use super::compare::{self, Compared, Record};
 use super::{Desk, Event, baseline, spool};
 use crate::disk::DiskError;
 use crate::execute::World;
@@ -22,7 +23,7 @@ use crate::execute::failure::chain;
 use crate::execute::refs::{self, HEADS};
 use crate::execute::repository::RepositoryError;
 use crate::order::{self, Rebuild};
-use crate::plan::tips::{self, Facts, Known, Leftover, Moved, Scope, Tip};
+use crate::plan::tips::{Known, Leftover, Moved, Scope};
 use crate::settings::Settings;
 use crate::store::StoreError;
 use crate::store::activity::{NewActivity, RECONCILE};
@@ -43,6 +44,8 @@ pub enum Made {
     Up,
     /// The host has a trouble that may pass, such as a full disk.
     NotYet,
+    /// Nobody knows, and the next daemon looks after it: this one ends, or its record is damaged.
+    GivenUp,
 }
 
 /// Looks after a push whose bell should have rung by now.
@@ -56,8 +59,9 @@ pub(super) async fn after_admission(
     let mut pause = GRACE;
     loop {
         tokio::time::sleep(pause).await;
-        if make_up(world, desk, &project, &scope, Leftover::Left).await == Made::Up {
-            return;
+        match make_up(world, desk, &project, &scope, Leftover::Left).await {
+            Made::Up | Made::GivenUp => return,
+            Made::NotYet => {}
         }
         pause = (pause * 2).min(LONGEST);
     }
@@ -71,7 +75,7 @@ pub async fn after_change(world: &Arc<World>, desk: &Desk, project: &ProjectName
         reply,
     };
     let Some(asked) = desk.ask(question).await else {
-        return Made::Up;
+        return Made::GivenUp;
     };
     make_up(world, desk, project, &Scope::AllBut(asked), Leftover::Left).await
 }
@@ -80,15 +84,17 @@ pub async fn after_change(world: &Arc<World>, desk: &Desk, project: &ProjectName
 pub(super) async fn at_start(world: &Arc<World>, desk: &Desk) {
     let spooled = read_spool(world).await;
     let everything = Scope::AllBut(BTreeSet::new());
-    let mut late = BTreeSet::new();
+    let mut recorded = BTreeSet::new();
     for project in world.settings().projects.keys() {
-        if make_up(world, desk, project, &everything, Leftover::Again).await == Made::NotYet {
-            late.insert(project.clone());
-            world.watching.again(project.clone());
+        match make_up(world, desk, project, &everything, Leftover::Again).await {
+            Made::Up => drop(recorded.insert(project.clone())),
+            Made::NotYet => world.watching.again(project.clone()),
+            Made::GivenUp => {}
         }
     }
     // What is not recorded stays, in case that this daemon ends before it is.
-    for push in spooled.iter().filter(|push| !late.contains(&push.project)) {
+    let recorded = |push: &&spool::Spooled| recorded.contains(&push.project);
+    for push in spooled.iter().filter(recorded) {
         tokio::task::block_in_place(|| push.remove());
     }
 }
@@ -100,7 +106,7 @@ pub async fn after_spooling(world: &Arc<World>, desk: &Desk) -> Made {
         let scope = Scope::Only(push.branches.iter().cloned().collect());
         match make_up(world, desk, &push.project, &scope, Leftover::Left).await {
             Made::Up => tokio::task::block_in_place(|| push.remove()),
-            Made::NotYet => made = Made::NotYet,
+            left => made = left,
         }
     }
     made
@@ -121,7 +127,7 @@ async fn make_up(
 ) -> Made {
     if world.recorder.fault().is_some() {
         // Said once where it was found. The next daemon looks after everything.
-        return Made::Up;
+        return Made::GivenUp;
     }
     let activities = match unrecorded(world, name, scope, leftover).await {
         Ok(activities) => activities,
@@ -138,13 +144,17 @@ async fn make_up(
             tracing::error!(WHARF_PROJECT = %name, error = refusal.message, "not made up for");
             return Made::NotYet;
         }
-        Some(Ok(ids)) if !ids.is_empty() => tracing::warn!(
-            WHARF_PROJECT = %name,
-            "{} branches moved without a bell; made up for",
-            ids.len()
-        ),
-        // Somebody else was quicker, or the daemon ends.
-        Some(Ok(_)) | None => {}
+        None => return Made::GivenUp,
+        // Else somebody else was quicker.
+        Some(Ok(ids)) => {
+            if !ids.is_empty() {
+                tracing::warn!(
+                    WHARF_PROJECT = %name,
+                    "{} branches moved without a bell; made up for",
+                    ids.len()
+                );
+            }
+        }
     }
     Made::Up
 }
@@ -176,35 +186,20 @@ async fn unrecorded(
     let repository = project.repository.clone();
     let records = world.recorder.environments(Some(name.clone())).await?;
     let baseline = baseline_of(world, &settings, &project, scope).await?;
-    let scope = scope.clone();
+    let (scope, records) = (scope.clone(), records.into_iter().map(known).collect());
     let compared = tokio::task::spawn_blocking(move || {
-        let tips = tips(&project, &records)?;
-        let known: Vec<Known> = records.into_iter().map(known).collect();
-        let lost = known
-            .iter()
-            .find(|k| k.production && !tips.contains_key(&k.branch));
-        if let (Some(lost), Leftover::Again) = (lost, leftover) {
-            tracing::warn!(
-                WHARF_PROJECT = %project.name,
-                "production's branch {} is not in the repository: no branch is taken for deleted",
-                lost.branch
-            );
-        }
-        let moved = tips::moved(&Facts {
-            tips: &tips,
-            known: &known,
-            baseline: &baseline,
-            scope: &scope,
-            leftover,
-        });
-        let gone = baseline.into_keys().filter(|b| !tips.contains_key(b));
+        let record = Record {
+            known: records,
+            baseline,
+        };
+        let Compared { moved, gone } = compare::compare(&project, record, &scope, leftover)?;
         let updates = moved.into_iter().map(update).collect();
         let actor = Actor {
             name: "unknown".into(),
             source: RECONCILE.into(),
         };
         let order = order::of_updates(&settings, &project, updates, &actor, Rebuild::No);
-        Ok::<_, RepositoryError>((order.activities, gone.collect::<Vec<_>>()))
+        Ok::<_, RepositoryError>((order.activities, gone))
     });
     let (activities, gone) = compared.await??;
     if !gone.is_empty() {
@@ -226,10 +221,11 @@ async fn baseline_of(
     if let Some(baseline) = world.recorder.baseline(&project.name).await? {
         return Ok(baseline);
     }
-    let pushed = match scope {
-        Scope::Only(branches) => branches.clone(),
-        Scope::AllBut(_) => BTreeSet::new(),
-    };
+    // Those whose bell may ring this moment are somebody's push as well.
+    let (Scope::Only(pushed) | Scope::AllBut(pushed)) = scope;
+    let mut pushed = pushed.clone();
+    let spooled = tokio::task::block_in_place(|| spool::read(world, settings));
+    pushed.extend(spool::pushed(&spooled, &project.name));
     baseline::take(world, settings, project, &pushed).await?;
     let baseline = world.recorder.baseline(&project.name).await?;
     Ok(baseline.unwrap_or_default())
@@ -241,29 +237,6 @@ fn known(record: EnvironmentRecord) -> Known {
         branch: record.branch,
         tip: record.tip,
     }
-}
-
-/// The branches that can have an environment. One that is recorded and not among them is looked for
-/// by its name as well, since git may be packing refs this moment.
-fn tips(
-    project: &Project,
-    records: &[EnvironmentRecord],
-) -> Result<BTreeMap<BranchName, Tip>, RepositoryError> {
-    let as_tip = |tip: refs::Tip| tip.commit.map_or(Tip::Unknown, Tip::At);
-    let mut tips: BTreeMap<BranchName, Tip> = refs::tips(&project.repository)?
-        .into_iter()
-        .filter_map(|tip| Some((served(&tip)?, as_tip(tip))))
-        .collect();
-    for record in records {
-        if tips.contains_key(&record.branch) {
-            continue;
-        }
-        let name = format!("{HEADS}{}", record.branch);
-        if let Some(tip) = refs::find_tip(&project.repository, &name)? {
-            tips.insert(record.branch.clone(), as_tip(tip));
-        }
-    }
-    Ok(tips)
 }
 
 /// The branch of a tip, where it can have an environment.

@@ -34,6 +34,15 @@ impl Spooled {
     }
 }
 
+/// The branches of a project that were pushed.
+pub(super) fn pushed(
+    spooled: &[Spooled],
+    project: &ProjectName,
+) -> impl Iterator<Item = BranchName> {
+    let of_project = spooled.iter().filter(move |push| push.project == *project);
+    of_project.flat_map(|push| push.branches.iter().cloned())
+}
+
 /// Everything that lies in the spool now. Blocks.
 pub(super) fn read(world: &World, settings: &Settings) -> Vec<Spooled> {
     let Ok(entries) = crate::disk::entries(&world.paths.spool()) else {

@@ -1,8 +1,10 @@
 //! Where branches point to: read by gix, and by git itself where refs are kept in a reftable.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use gix::prelude::ReferenceExt as _;
 use wharf_config::name::BranchName;
 
 use super::repository::{RepositoryError, open, reading};
@@ -46,23 +48,57 @@ pub fn tips(repository: &Path) -> Result<Vec<Tip>, RepositoryError> {
     Ok(tips)
 }
 
-/// One branch by its full name; none where it is not there. While git packs refs, a branch moves
-/// from one place to the other and may be missed by [`tips`], but not by this.
+/// One branch by its full name; none where it is not there.
 ///
 /// # Errors
 /// When the ref cannot be read.
 pub fn find_tip(repository: &Path, name: &str) -> Result<Option<Tip>, RepositoryError> {
+    Ok(find_tips(repository, [name])?.pop())
+}
+
+/// Those of the branches, by their full names, that are there. While git packs refs, a branch moves
+/// from one place to the other: [`tips`] may miss it, or see an older packed tip, but not this.
+///
+/// # Errors
+/// When a ref cannot be read.
+pub fn find_tips<'n>(
+    repository: &Path,
+    names: impl IntoIterator<Item = &'n str>,
+) -> Result<Vec<Tip>, RepositoryError> {
     let opened = open(repository)?;
+    let names = names.into_iter();
     if !in_files(&opened) {
-        // A prefix as well; the one of exactly this name is meant.
-        let found = listed(repository, name)?;
-        return Ok(found.into_iter().find(|tip| tip.name == name.as_bytes()));
+        // git reads all of them at one moment.
+        let mut found = listed(repository, HEADS)?;
+        let names: BTreeSet<&[u8]> = names.map(str::as_bytes).collect();
+        found.retain(|tip| names.contains(tip.name.as_slice()));
+        return Ok(found);
     }
-    let found = opened
-        .try_find_reference(name)
-        .map_err(|error| reading::<gix::Error>("ref", name)(error))?
-        .map(tip);
+    let mut found = Vec::new();
+    for name in names {
+        found.extend(find_in_files(&opened, name)?.map(tip));
+    }
     Ok(found)
+}
+
+/// A ref by its full name. The loose one first, and only then what is packed, as git has it: packed
+/// refs that were read before do not hold what git has packed since.
+fn find_in_files<'r>(
+    opened: &'r gix::Repository,
+    name: &str,
+) -> Result<Option<gix::Reference<'r>>, RepositoryError> {
+    let loose = opened
+        .refs
+        .try_find_loose(name)
+        .map_err(|error| reading::<gix::Error>("ref", name)(error))?;
+    let found = match loose {
+        Some(loose) => Some(gix::refs::Reference::from(loose).attach(opened)),
+        None => opened
+            .try_find_reference(name)
+            .map_err(|error| reading::<gix::Error>("ref", name)(error))?,
+    };
+    // Asked for `a`, gix finds `heads/a` as well.
+    Ok(found.filter(|found| found.name().as_bstr() == name))
 }
 
 /// The branch that HEAD names, whether it exists or not; none when it is detached or unreadable.

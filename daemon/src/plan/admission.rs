@@ -137,7 +137,7 @@ pub fn judge(facts: &Facts<'_>) -> Verdict {
     if let Some(full) = &facts.queue_full {
         reasons.extend(report::reason(
             &full.to_string(),
-            Some("wait until some have ended (wharf activities), then push again"),
+            Some("push fewer branches at a time, or wait until some have ended (wharf activities)"),
         ));
     }
     let mut seen: BTreeMap<&str, Vec<String>> = BTreeMap::new();

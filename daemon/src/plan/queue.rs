@@ -199,18 +199,34 @@ impl Queue {
     /// # Errors
     /// Which bound is reached, with the figures.
     pub fn room_for_push(&self, project: &str, environment: &str) -> Result<(), Full> {
-        let push = Ticket {
-            activity: String::new(),
-            project: project.to_owned(),
-            environment: environment.to_owned(),
-            production: false,
-            kind: Kind::Push,
-            begun: false,
-        };
+        let push = push(project, environment);
         if self.waiting.iter().any(|old| push.supersedes(&old.ticket)) {
             return Ok(());
         }
         self.room(project, environment)
+    }
+
+    /// The same for all environments of one push, each of which takes room from the others.
+    ///
+    /// # Errors
+    /// Which bound is reached, with the figures.
+    pub fn room_for_pushes(&self, project: &str, environments: &[String]) -> Result<(), Full> {
+        let mut then = Queue {
+            waiting: self.waiting.clone(),
+            ..Queue::default()
+        };
+        for (own, environment) in environments.iter().enumerate() {
+            let room = then.room_for_push(project, environment);
+            room.map_err(|full| match own {
+                0 => full,
+                own => Full {
+                    place: format!("{}, counting {own} of this push", full.place),
+                    ..full
+                },
+            })?;
+            then.add(push(project, environment));
+        }
+        Ok(())
     }
 
     /// Moves the next activity from waiting to running, if one may start.
@@ -308,14 +324,6 @@ impl Queue {
         (self.waiting.len(), self.running.len())
     }
 
-    /// Whether an activity of this environment waits or runs.
-    pub fn concerns(&self, project: &str, environment: &str) -> bool {
-        let waiting = self.waiting.iter().map(|waiting| &waiting.ticket);
-        waiting
-            .chain(&self.running)
-            .any(|ticket| ticket.place() == (project, environment))
-    }
-
     /// Lets no activity of an environment begin; false while one runs there, or it is held already.
     pub fn hold(&mut self, project: &str, environment: &str) -> bool {
         let place = (project, environment);
@@ -338,6 +346,18 @@ impl Queue {
             && self
                 .held
                 .contains(&(ticket.project.clone(), ticket.environment.clone()))
+    }
+}
+
+/// A push that nobody has made yet.
+fn push(project: &str, environment: &str) -> Ticket {
+    Ticket {
+        activity: String::new(),
+        project: project.to_owned(),
+        environment: environment.to_owned(),
+        production: false,
+        kind: Kind::Push,
+        begun: false,
     }
 }
 

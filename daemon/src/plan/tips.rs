@@ -82,11 +82,12 @@ pub struct Moved {
 /// Production is never taken for deleted; and where its branch is gone nothing is: git refuses to
 /// delete it, so this is not the repository that the record knows.
 pub fn moved(facts: &Facts<'_>) -> Vec<Moved> {
-    let recorded = |branch: &BranchName| facts.known.iter().find(|known| known.branch == *branch);
+    let named = facts.known.iter().map(|known| (&known.branch, known));
+    let recorded: BTreeMap<&BranchName, &Known> = named.collect();
     let mut moved = Vec::new();
     for (branch, tip) in facts.tips {
         let Tip::At(tip) = tip else { continue };
-        let known = recorded(branch);
+        let known = recorded.get(branch);
         let old = match known {
             Some(known) => known.tip.as_ref(),
             None => facts.baseline.get(branch),

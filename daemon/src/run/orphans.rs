@@ -156,11 +156,15 @@ fn arguments(pid: Pid) -> io::Result<String> {
     read(pid, "cmdline")
 }
 
-/// A file in a process's directory; empty once it is gone.
+/// A file in a process's directory; empty once it is gone, and where it is not ours to see.
 fn read(pid: Pid, file: &str) -> io::Result<String> {
-    match fs::read(format!("/proc/{}/{file}", pid.as_raw_nonzero())) {
+    shown(fs::read(format!("/proc/{}/{file}", pid.as_raw_nonzero())))
+}
+
+fn shown(read: io::Result<Vec<u8>>) -> io::Result<String> {
+    match read {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-        Err(error) if is_gone(&error) => Ok(String::new()),
+        Err(error) if is_gone(&error) || is_hidden(&error) => Ok(String::new()),
         Err(error) => Err(error),
     }
 }
@@ -168,6 +172,11 @@ fn read(pid: Pid, file: &str) -> io::Result<String> {
 fn is_gone(error: &io::Error) -> bool {
     let no_such_process = Some(Errno::SRCH.raw_os_error());
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == no_such_process
+}
+
+/// Where `/proc` is mounted with `hidepid`, other users' processes are there and cannot be read.
+fn is_hidden(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
 }
 
 /// All processes of the host.
@@ -213,4 +222,19 @@ fn all_end(processes: &[OwnedFd]) -> io::Result<bool> {
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_gone_or_hidden_bears_no_mark_and_a_broken_look_is_said() {
+        let failed = |error: Errno| shown(Err(error.into()));
+        for error in [Errno::NOENT, Errno::SRCH, Errno::PERM, Errno::ACCESS] {
+            assert_eq!(failed(error).unwrap(), "", "{error}");
+        }
+        assert_eq!(shown(Ok(b"wharfd\n".to_vec())).unwrap(), "wharfd\n");
+        assert!(failed(Errno::IO).is_err());
+    }
 }

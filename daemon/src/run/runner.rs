@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Stdio,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
@@ -23,18 +23,7 @@ use super::{
     running::Running,
 };
 
-/// What a runner can be asked. A helper with more rights answers the same three.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
-    /// Start the job in the file of this id.
-    Start(JobId),
-    /// End it, with everything that it started.
-    Kill(JobId),
-    /// Is nothing of it left, so that its result may be taken?
-    Import(JobId),
-}
-
-/// Why a request was not done.
+/// Why a step was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The job cannot be read.
@@ -196,25 +185,6 @@ impl Runner {
         table
             .get(id)
             .is_some_and(|cancel| cancel.send_replace(true) || cancel.receiver_count() > 0)
-    }
-
-    /// Checks that nothing of a job is left, so that its result may be taken.
-    ///
-    /// # Errors
-    /// [`RunError::Running`].
-    pub fn import(&self, id: &JobId) -> Result<(), RunError> {
-        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        if table.contains_key(id) {
-            Err(RunError::Running(id.clone()))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// The program `wharf-keeper`.
-    #[must_use]
-    pub fn program(&self) -> &Path {
-        &self.program
     }
 }
 

@@ -102,24 +102,6 @@ pub fn find(
         .transpose()
 }
 
-/// The environment of a branch.
-///
-/// # Errors
-/// The database's.
-pub fn of_branch(
-    connection: &Connection,
-    project: &ProjectName,
-    branch: &BranchName,
-) -> Result<Option<EnvironmentRecord>, StoreError> {
-    connection
-        .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM environment WHERE project = ?1 AND branch = ?2"
-        ))?
-        .query_row((project.as_str(), branch.as_str()), |row| Ok(record(row)))
-        .optional()?
-        .transpose()
-}
-
 /// All environments, of one project or of all.
 ///
 /// # Errors

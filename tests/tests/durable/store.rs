@@ -258,4 +258,22 @@ fn damage_that_appears_while_the_daemon_runs_is_said_and_pushes_are_refused() {
     let said = logs.matches("\"WHARF_ERROR\":\"store-damaged\"").count();
     assert_eq!(said, 1, "{logs}");
     assert!(!logs.contains("trying again"), "{logs}");
+
+    // What a hook left stays for the daemon that can record it.
+    let spool = world.home().join("state/spool");
+    let repository = fs::canonicalize(world.repository("shop")).unwrap();
+    let zero = "0".repeat(40);
+    let head = shop.git(&["rev-parse", "HEAD"]).ok().out;
+    let push = serde_json::json!({
+        "repository": repository, "options": [], "claims": [],
+        "updates": [{ "name": "refs/heads/main", "lossy": false, "old": zero, "new": head.trim() }],
+    });
+    fs::write(spool.join("new"), push.to_string()).unwrap();
+    fs::rename(spool.join("new"), spool.join("1.json")).unwrap();
+    // Of two looks the first is over once the second has begun.
+    for name in ["2.json", "3.json"] {
+        fs::write(spool.join(name), "nonsense").unwrap();
+        wait_for_log(&world, name);
+    }
+    assert!(spool.join("1.json").exists(), "{}", world.logs());
 }

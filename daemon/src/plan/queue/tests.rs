@@ -148,6 +148,26 @@ fn the_queue_is_bounded_and_says_where() {
 }
 
 #[test]
+fn one_push_of_many_branches_takes_no_more_room_than_there_is() {
+    let mut queue = Queue::default();
+    queue.add(ticket("a", "e0", Kind::Push));
+    queue.add(ticket("b", "e1", Kind::Push));
+    let pushed = |count: usize| -> Vec<String> { (0..count).map(|n| format!("e{n}")).collect() };
+    // Two of them take the place of what waits.
+    assert_eq!(
+        queue.room_for_pushes("shop", &pushed(MOST_IN_PROJECT)),
+        Ok(())
+    );
+    let more = pushed(MOST_IN_PROJECT + 1);
+    let full = queue.room_for_pushes("shop", &more).unwrap_err();
+    assert_eq!(
+        full.to_string(),
+        "the queue is full: 200 activities wait in shop, counting 200 of this push (at most 200)"
+    );
+    assert_eq!(queue.counts(), (2, 0), "nothing waits for having asked");
+}
+
+#[test]
 fn who_waits_is_told_for_what() {
     let mut queue = Queue::default();
     queue.add(ticket("a", "one", Kind::Push));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
 use wharf_daemon::plan::deployment::{Deployment, Event, Outcome, Phase, Recovery};
-use wharf_daemon::plan::queue::{Queue, Ticket};
+use wharf_daemon::plan::queue::{Queue, Superseded, Ticket};
 use wharf_daemon::plan::recovery::{CANCEL, RESTART, decide, replay, resume};
 use wharf_daemon::plan::retention::{Kept, releases_to_prune};
 use wharf_daemon::plan::step::{Effect, Step};
@@ -236,13 +236,14 @@ impl Host {
         let activity = &self.durable.activities[index];
         let ticket = Ticket {
             activity: index.to_string(),
+            number: index as u64,
             project: format!("p{}", activity.environment % 2),
             environment: activity.environment.to_string(),
             production: activity.environment == 0,
             kind: activity.kind,
             begun: activity.state == State::Running,
         };
-        for old in self.queue.add(ticket) {
+        for Superseded { old, .. } in self.queue.add(ticket) {
             let old: usize = old.activity.parse().unwrap();
             let state = Deployment::new(self.durable.activities[old].kind);
             self.conclude(old, &state, State::Superseded);

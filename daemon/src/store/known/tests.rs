@@ -27,7 +27,7 @@ impl Store {
 
     fn id(&mut self, activity: NewActivity) -> String {
         match self.open(activity) {
-            Opened::New(id) => id,
+            Opened::New(id, _) => id,
             other => panic!("{other:?}"),
         }
     }
@@ -138,7 +138,7 @@ fn bells_after_both_pushes_were_found_are_late() {
     assert!(is_overtaken(&first, &both), "{first:?}");
     let second = store.open(bell("b", "c"));
     assert_eq!(store.tip().as_deref(), Some("c"));
-    assert!(!matches!(second, Opened::New(_)), "{second:?}");
+    assert!(!matches!(second, Opened::New(..)), "{second:?}");
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn an_id_that_is_taken_is_not_given() {
     let mut store = Store::new();
     let is_short = |id: &str| id.len() <= 4;
     let opened = activity::open(&mut store.0, &[bell("", "a")], is_short).unwrap();
-    let [Opened::New(id)] = &opened[..] else {
+    let [Opened::New(id, _)] = &opened[..] else {
         panic!("{opened:?}");
     };
     assert_eq!(id.len(), 5, "{id}");

@@ -180,3 +180,29 @@ fn an_id_that_is_taken_is_not_given() {
     };
     assert_eq!(id.len(), 5, "{id}");
 }
+
+#[test]
+fn a_push_before_the_end_of_a_deletion_keeps_its_record() {
+    let mut store = Store::new();
+    let main = key("shop", "main").unwrap();
+    store.id(bell("", "a"));
+    let first = environment::next_release(&store.0, &main, 0).unwrap();
+    environment::set_live(&store.0, &main, Some(first)).unwrap();
+    let old = environment::secret(&store.0, &main, "KEY", "old").unwrap();
+    let deletion = store.id(report("uid", Kind::Delete, "a", ""));
+    let push = store.id(bell("", "b"));
+
+    environment::forget(&mut store.0, &main).unwrap();
+    store.end(&deletion, State::Succeeded);
+    let record = environment::find(&store.0, &main).unwrap().unwrap();
+    assert_eq!((record.tip.as_deref(), record.live), (Some("b"), None));
+    let next = environment::next_release(&store.0, &main, 0).unwrap();
+    assert!(next > first, "a number is never given twice");
+    let new = environment::secret(&store.0, &main, "KEY", "new").unwrap();
+    assert_ne!(new, old, "another environment of that name");
+    store.end(&push, State::Succeeded);
+
+    store.id(report("uid", Kind::Delete, "b", ""));
+    environment::forget(&mut store.0, &main).unwrap();
+    assert_eq!(environment::find(&store.0, &main).unwrap(), None);
+}

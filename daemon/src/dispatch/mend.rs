@@ -256,6 +256,7 @@ impl Due {
         );
         let task = Task {
             id: self.release.activity.clone(),
+            number: 0,
             key: self.environment.key,
             branch: self.environment.branch,
             kind: Kind::Redeploy,

@@ -181,8 +181,8 @@ pub struct Dispatch {
     desk: Desk,
     events: mpsc::Receiver<Event>,
     queue: Queue,
-    /// Ends when the logs of the last order's activities are open.
-    opening: Option<oneshot::Receiver<()>>,
+    /// Ends when the last order's activities have their logs and the queue was told of them.
+    recording: Option<oneshot::Receiver<()>>,
     running: HashMap<String, CancellationToken>,
     /// Cancels of what the last daemon had begun and this one has not taken up yet.
     stopped: HashMap<String, CancellationToken>,
@@ -206,7 +206,7 @@ impl Dispatch {
             desk: desk.clone(),
             events,
             queue: Queue::default(),
-            opening: None,
+            recording: None,
             running: HashMap::new(),
             stopped: HashMap::new(),
             fleet: Fleet::default(),

@@ -16,7 +16,7 @@ use crate::execute::activity::{Conclusion, never_began};
 use crate::execute::failure::chain;
 use crate::execute::replaced::Retired;
 use crate::execute::{World, housekeeping, maintenance, perform};
-use crate::plan::queue::Ticket;
+use crate::plan::queue::{Superseded, Ticket};
 use crate::store::StoreError;
 use crate::store::activity::{Ending, NewActivity};
 use crate::store::insist::insist;
@@ -34,13 +34,14 @@ impl Dispatch {
         // Handed to the store here, so that two orders are recorded in the order they came.
         let recording = self.world.recorder.open(activities, &self.world.paths);
         let (desk, world) = (self.desk.clone(), Arc::clone(&self.world));
-        let (opened_all, after) = oneshot::channel::<()>();
-        let before = self.opening.replace(after);
+        let (told, after) = oneshot::channel::<()>();
+        let before = self.recording.replace(after);
         self.tasks.spawn(async move {
             let recording = recording.await;
             if let Some(before) = before {
-                // What is known already may be the last order's: whoever follows its log before it
-                // is open finds nothing alive. The sender says nothing, it only goes.
+                // The queue hears of orders as they were recorded, and what is known already may be
+                // the last order's: whoever follows its log before it is open finds nothing alive.
+                // The sender says nothing, it only goes.
                 drop(before.await);
             }
             match recording {
@@ -49,9 +50,10 @@ impl Dispatch {
                     let drafts = blanks.into_iter().zip(opened);
                     for (recorded, (mut ticket, event)) in recorded.into_iter().zip(drafts) {
                         match recorded {
-                            Opened::New(id) => {
+                            Opened::New(id, number) => {
                                 world.logs.open(&id).event(event(id.clone()));
                                 ticket.activity.clone_from(&id);
+                                ticket.number = number;
                                 tickets.push(ticket);
                                 ids.push(id);
                             }
@@ -68,13 +70,13 @@ impl Dispatch {
                             Opened::Nothing => {}
                         }
                     }
-                    drop(opened_all);
                     desk.send(Event::Recorded {
                         ids,
                         tickets,
                         reply: Some(reply),
                     })
                     .await;
+                    drop(told);
                 }
                 Err(error) => {
                     let (code, message) = match &error {
@@ -103,7 +105,6 @@ impl Dispatch {
         reply: Option<oneshot::Sender<Result<Vec<String>, Refusal>>>,
     ) {
         for ticket in tickets {
-            let by = ticket.activity.clone();
             tracing::info!(
                 WHARF_PROJECT = ticket.project,
                 WHARF_ENVIRONMENT = ticket.environment,
@@ -111,7 +112,7 @@ impl Dispatch {
                 WHARF_ACTIVITY_KIND = ticket.kind.word(),
                 "queued"
             );
-            for old in self.queue.add(ticket) {
+            for Superseded { old, by } in self.queue.add(ticket) {
                 self.supersede(&old, &by);
             }
         }
@@ -189,10 +190,11 @@ impl Dispatch {
     }
 }
 
-/// A ticket without its activity's id, which the store gives.
+/// A ticket without its activity's id and number, which the store gives.
 fn blank_ticket(activity: &NewActivity) -> Ticket {
     Ticket {
         activity: String::new(),
+        number: 0,
         project: activity.key.project.to_string(),
         environment: activity.key.id.to_string(),
         production: activity.production,

@@ -120,6 +120,7 @@ async fn ticket(world: &World, task: Task) -> Result<Ticket, StoreError> {
     let record = world.recorder.environment(&task.key).await?;
     Ok(Ticket {
         activity: task.id,
+        number: task.number,
         project: task.key.project.to_string(),
         environment: task.key.id.to_string(),
         production: record.is_some_and(|record| record.kind == "production"),

@@ -12,6 +12,8 @@ use wharf_wire::outcome::Kind;
 pub struct Ticket {
     /// The activity's id.
     pub activity: String,
+    /// Its place in the record: of two activities the newer has the greater one.
+    pub number: u64,
     /// Its project's name.
     pub project: String,
     /// Its environment's id.
@@ -37,6 +39,7 @@ impl Ticket {
     /// the branch is no longer; a deletion makes everything so.
     fn supersedes(&self, other: &Ticket) -> bool {
         self.shares_environment(other)
+            && self.number > other.number
             && !other.begun
             && match self.kind {
                 Kind::Push => matches!(other.kind, Kind::Push | Kind::Check),
@@ -76,6 +79,15 @@ struct Waiting {
     ticket: Ticket,
     /// How often production had begun when it came.
     since: u64,
+}
+
+/// An activity that is not to begin any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Superseded {
+    /// Which.
+    pub old: Ticket,
+    /// The id of the newer one that makes it pointless.
+    pub by: String,
 }
 
 /// Where a waiting activity stands.
@@ -144,17 +156,32 @@ pub struct Full {
 }
 
 impl Queue {
-    /// Takes an activity in; returns the waiting ones that it supersedes. What git has accepted is
-    /// never refused: whoever can be refused asks [`Queue::room`] before.
-    pub fn add(&mut self, ticket: Ticket) -> Vec<Ticket> {
-        let (superseded, waiting): (Vec<_>, Vec<_>) = self
+    /// Takes an activity in; returns what is superseded: waiting ones, or itself where a newer one
+    /// came before it. What git has accepted is never refused: whoever can be refused asks
+    /// [`Queue::room`] before.
+    pub fn add(&mut self, ticket: Ticket) -> Vec<Superseded> {
+        if let Some(newer) = self.all().find(|other| other.supersedes(&ticket)) {
+            let by = newer.activity.clone();
+            return vec![Superseded { old: ticket, by }];
+        }
+        let (superseded, mut waiting): (Vec<_>, Vec<_>) = self
             .waiting
             .drain(..)
             .partition(|other| ticket.supersedes(&other.ticket));
+        let (by, since) = (ticket.activity.clone(), self.production_starts);
+        let place = waiting.partition_point(|other| other.ticket.number < ticket.number);
+        waiting.insert(place, Waiting { ticket, since });
         self.waiting = waiting;
-        let since = self.production_starts;
-        self.waiting.push(Waiting { ticket, since });
-        superseded.into_iter().map(|old| old.ticket).collect()
+        let superseded = superseded.into_iter().map(|old| Superseded {
+            old: old.ticket,
+            by: by.clone(),
+        });
+        superseded.collect()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Ticket> {
+        let waiting = self.waiting.iter().map(|waiting| &waiting.ticket);
+        waiting.chain(&self.running)
     }
 
     /// Whether an activity more may wait in an environment.
@@ -255,11 +282,7 @@ impl Queue {
 
     /// Only who waits or runs has a turn to remember.
     fn forget_idle_projects(&mut self) {
-        let waiting = self.waiting.iter().map(|waiting| &waiting.ticket);
-        let busy: BTreeSet<&str> = waiting
-            .chain(&self.running)
-            .map(|ticket| ticket.project.as_str())
-            .collect();
+        let busy: BTreeSet<&str> = self.all().map(|ticket| ticket.project.as_str()).collect();
         let idle = |project: &String| !busy.contains(project.as_str());
         let idle: Vec<String> = self.served.keys().filter(|p| idle(p)).cloned().collect();
         for project in idle {
@@ -353,6 +376,7 @@ impl Queue {
 fn push(project: &str, environment: &str) -> Ticket {
     Ticket {
         activity: String::new(),
+        number: u64::MAX,
         project: project.to_owned(),
         environment: environment.to_owned(),
         production: false,

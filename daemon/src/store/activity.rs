@@ -43,6 +43,8 @@ pub struct NewActivity {
 pub struct Task {
     /// The activity's id.
     pub id: String,
+    /// Its place in the record.
+    pub number: u64,
     /// Where.
     pub key: EnvironmentKey,
     /// The environment's branch.
@@ -106,11 +108,12 @@ pub fn open(
                 if activity.kind == Kind::Delete {
                     forget_tip(&transaction, &activity.key)?;
                 }
-                Opened::New(insert(&transaction, activity, &is_taken)?)
+                let (id, number) = insert(&transaction, activity, &is_taken)?;
+                Opened::New(id, number)
             }
             Report::Known(id) => Opened::Known(id),
             Report::Overtaken(by) => {
-                let id = insert(&transaction, activity, &is_taken)?;
+                let (id, _) = insert(&transaction, activity, &is_taken)?;
                 end(&transaction, &id, &Ending::overtaken(&by))?;
                 Opened::Overtaken(id, by)
             }
@@ -125,9 +128,9 @@ fn insert(
     connection: &Connection,
     activity: &NewActivity,
     is_taken: impl Fn(&str) -> bool,
-) -> Result<String, StoreError> {
+) -> Result<(String, u64), StoreError> {
     let id = fresh_id(connection, is_taken)?;
-    connection
+    let number = connection
         .prepare_cached(
             "INSERT INTO activity (id, project, environment, branch, kind, state, actor_name,
                  actor_source, commit_old, commit_new, subject, forced, rebuild, release,
@@ -135,25 +138,28 @@ fn insert(
              VALUES (:id, :project, :environment, :branch, :kind, 'waiting', :actor_name,
                  :actor_source, :commit_old, :commit_new, :subject, :forced, :rebuild, :release,
                  (SELECT live FROM environment WHERE project = :project AND id = :environment),
-                 :now)",
+                 :now) RETURNING number",
         )?
-        .execute(named_params! {
-            ":id": id,
-            ":project": activity.key.project.as_str(),
-            ":environment": activity.key.id.as_str(),
-            ":branch": activity.branch.as_str(),
-            ":kind": activity.kind.word(),
-            ":actor_name": activity.actor.name,
-            ":actor_source": activity.actor.source,
-            ":commit_old": activity.commit.old,
-            ":commit_new": activity.commit.new,
-            ":subject": activity.commit.subject,
-            ":forced": activity.commit.forced,
-            ":rebuild": activity.rebuild,
-            ":release": activity.target,
-            ":now": now(),
-        })?;
-    Ok(id)
+        .query_row(
+            named_params! {
+                ":id": id,
+                ":project": activity.key.project.as_str(),
+                ":environment": activity.key.id.as_str(),
+                ":branch": activity.branch.as_str(),
+                ":kind": activity.kind.word(),
+                ":actor_name": activity.actor.name,
+                ":actor_source": activity.actor.source,
+                ":commit_old": activity.commit.old,
+                ":commit_new": activity.commit.new,
+                ":subject": activity.commit.subject,
+                ":forced": activity.commit.forced,
+                ":rebuild": activity.rebuild,
+                ":release": activity.target,
+                ":now": now(),
+            },
+            |row| row.get(0),
+        )?;
+    Ok((id, number))
 }
 
 /// Four hex digits that no activity has yet; more once they grow scarce.
@@ -198,7 +204,7 @@ pub fn unfinished(connection: &Connection) -> Result<Vec<Task>, StoreError> {
 }
 
 const TASK: &str = "id, project, environment, branch, kind, state, commit_old, commit_new, subject, \
-                    forced, rebuild, release";
+                    forced, rebuild, release, number";
 
 fn read_task(row: &Row<'_>) -> Result<Task, StoreError> {
     let branch: String = row.get(3)?;
@@ -219,6 +225,7 @@ fn read_task(row: &Row<'_>) -> Result<Task, StoreError> {
         },
         rebuild: row.get(10)?,
         release: row.get(11)?,
+        number: row.get(12)?,
     })
 }
 

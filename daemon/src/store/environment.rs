@@ -203,7 +203,8 @@ pub fn set_live(
     Ok(())
 }
 
-/// Forgets a deleted environment with its releases and secrets; its activities stay.
+/// Forgets a deleted environment with its releases and secrets; its activities stay. Where the
+/// branch was pushed again meanwhile the environment itself stays too, and nothing serves there.
 ///
 /// # Errors
 /// The database's.
@@ -217,9 +218,10 @@ pub fn forget(connection: &mut Connection, key: &EnvironmentKey) -> Result<(), S
         )?;
     }
     transaction.execute(
-        "DELETE FROM environment WHERE project = ?1 AND id = ?2",
+        "DELETE FROM environment WHERE project = ?1 AND id = ?2 AND tip IS NULL",
         names,
     )?;
+    set_live(&transaction, key, None)?;
     transaction.commit()?;
     Ok(())
 }

@@ -12,8 +12,8 @@ const CONCURRENT: u64 = 10 * 60 * 1000;
 /// What became of an activity that was to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opened {
-    /// It is recorded under this id.
-    New(String),
+    /// It is recorded under this id and number.
+    New(String, u64),
     /// The same move was taken up before its bell rang, under this id.
     Known(String),
     /// It is recorded under the first id, and ended: the second was a later push to the same branch

@@ -93,6 +93,18 @@ impl Durable {
         self.environments.entry(environment).or_default()
     }
 
+    /// What a deletion leaves: nothing, or what a push that waits behind it has recorded.
+    pub(crate) fn forget(&mut self, environment: usize) {
+        self.environments
+            .retain(|id, record| *id != environment || record.tip.is_some());
+        if let Some(record) = self.environments.get_mut(&environment) {
+            record.live = None;
+            for release in &mut record.releases {
+                release.made = Made::Gone;
+            }
+        }
+    }
+
     pub(crate) fn found(&self, activity: usize) -> Found {
         let activity = &self.activities[activity];
         let table = self.table.get(&activity.environment).copied();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
 use wharf_daemon::plan::deployment::{Deployment, Event, Outcome, Phase, Recovery};
-use wharf_daemon::plan::queue::{Queue, Ticket};
+use wharf_daemon::plan::queue::{Queue, Superseded, Ticket};
 use wharf_daemon::plan::recovery::{CANCEL, RESTART, decide, replay, resume};
 use wharf_daemon::plan::retention::{Kept, releases_to_prune};
 use wharf_daemon::plan::step::{Effect, Step};
@@ -28,6 +28,8 @@ pub(crate) struct Count {
     pub superseded: u64,
     pub rolled_back: u64,
     pub deleted: u64,
+    /// Deletions after whose order the branch was pushed again.
+    pub renewed: u64,
     /// Pushes whose check ended well, and that git then took.
     pub accepted: u64,
     /// Pushes that were refused by the result of their check.
@@ -48,6 +50,7 @@ impl Count {
         self.superseded += other.superseded;
         self.rolled_back += other.rolled_back;
         self.deleted += other.deleted;
+        self.renewed += other.renewed;
         self.accepted += other.accepted;
         self.rejected += other.rejected;
         self.unanswered += other.unanswered;
@@ -164,8 +167,11 @@ impl Host {
     }
 
     /// The branch is deleted; the bell rings, or the next comparison sees it.
-    pub(crate) fn delete(&mut self, environment: usize) {
+    pub(crate) fn delete(&mut self, environment: usize, random: &mut SmallRng) {
         self.durable.refs.remove(&environment);
+        if random.random_range(0..8) > 0 {
+            self.take_up_ref(environment, random);
+        }
     }
 
     pub(crate) fn roll_back(&mut self, environment: usize, random: &mut SmallRng) {
@@ -236,13 +242,14 @@ impl Host {
         let activity = &self.durable.activities[index];
         let ticket = Ticket {
             activity: index.to_string(),
+            number: index as u64,
             project: format!("p{}", activity.environment % 2),
             environment: activity.environment.to_string(),
             production: activity.environment == 0,
             kind: activity.kind,
             begun: activity.state == State::Running,
         };
-        for old in self.queue.add(ticket) {
+        for Superseded { old, .. } in self.queue.add(ticket) {
             let old: usize = old.activity.parse().unwrap();
             let state = Deployment::new(self.durable.activities[old].kind);
             self.conclude(old, &state, State::Superseded);
@@ -368,8 +375,8 @@ impl Host {
         left.reverse();
         let activity = &self.durable.activities[index];
         let target = activity.release.filter(|_| activity.kind == Kind::Rollback);
-        let record = self.durable.environments.get_mut(&environment);
-        let gone = target.is_some_and(|n| record.unwrap().release(n).made != Made::Ready);
+        let record = self.durable.environments.get(&environment);
+        let gone = target.is_some_and(|n| record.is_none_or(|record| !record.ready().contains(&n)));
         let run = Run {
             refused: gone && state.phase() == Phase::Working,
             state,
@@ -477,13 +484,7 @@ impl Host {
             Step::Unroute => {
                 self.durable.table.remove(&environment);
             }
-            Step::PutAside => {
-                let record = record.expect("a push made it");
-                record.live = None;
-                for release in &mut record.releases {
-                    release.made = Made::Gone;
-                }
-            }
+            Step::PutAside => self.durable.forget(environment),
             _ => {}
         }
     }
@@ -506,6 +507,8 @@ impl Host {
             (State::Succeeded, Kind::Delete) => {
                 assert_eq!(serves, None, "deleted and still there");
                 self.count.deleted += 1;
+                let renewed = self.durable.environments.contains_key(&environment);
+                self.count.renewed += u64::from(renewed);
             }
             (State::Succeeded, kind) => {
                 assert_eq!(serves, activity.release, "live and not served");

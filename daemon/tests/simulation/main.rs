@@ -32,7 +32,7 @@ fn history(seed: u64) -> host::Count {
             12..14 if environment == CHECKED => host.hang_up(&mut random),
             0..12 => host.push(environment, &mut random),
             12..14 => host.move_ref(environment, &mut random),
-            14..17 => host.delete(environment),
+            14..17 => host.delete(environment, &mut random),
             17..21 => host.roll_back(environment, &mut random),
             21..23 => host.redeploy(environment, &mut random),
             23..26 => host.cancel(&mut random),
@@ -86,5 +86,5 @@ fn every_history_comes_to_a_good_end() {
     assert!(count.deaths > seeds && count.redone > 0 && count.finished > 0 && count.stayed > 0);
     assert!(count.succeeded > seeds && count.failed > 0 && count.superseded > 0);
     assert!(count.accepted > 0 && count.rejected > 0 && count.unanswered > 0);
-    assert!(count.cancelled > 0 && count.rolled_back > 0 && count.deleted > 0);
+    assert!(count.cancelled > 0 && count.rolled_back > 0 && count.deleted > 0 && count.renewed > 0);
 }

@@ -3,7 +3,7 @@
 use wharf_tests::{Watched, World};
 
 use crate::app::{CONFIG, deployed};
-use crate::turns::open;
+use crate::turns::{gated, open};
 
 #[test]
 fn a_burst_of_five_pushes_costs_two_builds() {
@@ -51,6 +51,29 @@ fn a_burst_of_five_pushes_costs_two_builds() {
         .home()
         .join("state/caches/shop/protected/shared/count");
     assert_eq!(std::fs::read_to_string(count).unwrap(), "built\nbuilt\n");
+}
+
+#[test]
+fn a_push_behind_the_deletion_of_its_branch_goes_live() {
+    let world = World::new();
+    let shop = deployed(&world, "shop");
+    shop.push(&["main:side"]).ok().has("side now serves r1.");
+    shop.write("wharf.toml", &gated("gate"));
+    shop.commit("Slow");
+    let mut slow = Watched::push(&shop, &["main:side"]);
+    slow.until("| waits for gate");
+    shop.push(&["-o", "nowait", ":side"]).ok().has("queued");
+    let mut again = Watched::push(&shop, &["main~1:refs/heads/side"]);
+    again.until("still at work in this environment; 1 goes before this");
+
+    open(&world, "open", "gate");
+    assert!(slow.end().contains("side now serves r2 (was r1)."));
+    let said = again.end();
+    assert!(said.contains("side now serves r3."), "{said}");
+    let releases = shop.wharf(&["releases", "-e", "side"]).ok().out;
+    assert!(!releases.contains("r2"), "of what was deleted: {releases}");
+    shop.push(&[":side"]).ok();
+    shop.wharf(&["releases", "-e", "side"]).exits(5);
 }
 
 #[test]

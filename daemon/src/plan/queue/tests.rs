@@ -1,7 +1,12 @@
 //! Who goes first, and that nobody is forgotten.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::*;
 use proptest::prelude::*;
+
+/// Each ticket is newer than those that were made before it.
+static NEWEST: AtomicU64 = AtomicU64::new(0);
 
 fn ticket(activity: &str, environment: &str, kind: Kind) -> Ticket {
     of_project("shop", activity, environment, kind)
@@ -10,6 +15,7 @@ fn ticket(activity: &str, environment: &str, kind: Kind) -> Ticket {
 fn of_project(project: &str, activity: &str, environment: &str, kind: Kind) -> Ticket {
     Ticket {
         activity: activity.into(),
+        number: NEWEST.fetch_add(1, Ordering::Relaxed),
         project: project.into(),
         environment: environment.into(),
         production: environment == "production",
@@ -26,10 +32,44 @@ fn a_newer_push_takes_the_place_of_waiting_ones_but_not_of_the_running_one() {
     assert!(queue.add(ticket("b", "staging", Kind::Push)).is_empty());
     let superseded = queue.add(ticket("c", "staging", Kind::Push));
     assert_eq!(superseded.len(), 1);
-    assert_eq!(superseded[0].activity, "b");
+    assert_eq!(superseded[0].old.activity, "b");
+    assert_eq!(superseded[0].by, "c");
     assert!(queue.start_next(2).is_none(), "one activity an environment");
     queue.finish("a");
     assert_eq!(queue.start_next(2).unwrap().activity, "c");
+}
+
+#[test]
+fn the_newest_push_stays_whoever_is_heard_of_first() {
+    for newest in [Kind::Push, Kind::Delete] {
+        let mut queue = Queue::default();
+        let older = ticket("older", "one", Kind::Push);
+        assert!(queue.add(ticket("newest", "one", newest)).is_empty());
+        let superseded = queue.add(older.clone());
+        let by = "newest".to_owned();
+        assert_eq!(superseded, [Superseded { old: older, by }]);
+        assert_eq!(one_by_one(&mut queue), ["newest"]);
+    }
+}
+
+#[test]
+fn what_came_late_does_not_follow_the_newer_one_that_runs() {
+    let mut queue = Queue::default();
+    let older = ticket("older", "one", Kind::Push);
+    queue.add(ticket("newest", "one", Kind::Push));
+    assert_eq!(queue.start_next(1).unwrap().activity, "newest");
+    assert_eq!(queue.add(older)[0].old.activity, "older");
+    queue.finish("newest");
+    assert!(queue.start_next(1).is_none());
+}
+
+#[test]
+fn an_environment_goes_by_the_order_of_the_record() {
+    let mut queue = Queue::default();
+    let older = ticket("older", "one", Kind::Push);
+    queue.add(ticket("newer", "one", Kind::Rollback));
+    assert!(queue.add(older).is_empty());
+    assert_eq!(one_by_one(&mut queue), ["older", "newer"]);
 }
 
 #[test]
@@ -38,9 +78,9 @@ fn a_check_takes_the_place_of_older_checks_and_of_no_push() {
     queue.add(ticket("a", "one", Kind::Push));
     assert!(queue.add(ticket("b", "one", Kind::Check)).is_empty());
     let gone = queue.add(ticket("c", "one", Kind::Check));
-    assert_eq!(gone[0].activity, "b");
+    assert_eq!(gone[0].old.activity, "b");
     let gone = queue.add(ticket("d", "one", Kind::Push));
-    let gone: Vec<_> = gone.iter().map(|one| one.activity.as_str()).collect();
+    let gone: Vec<_> = gone.iter().map(|one| one.old.activity.as_str()).collect();
     assert_eq!(gone, ["a", "c"]);
 }
 

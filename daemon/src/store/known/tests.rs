@@ -27,7 +27,7 @@ impl Store {
 
     fn id(&mut self, activity: NewActivity) -> String {
         match self.open(activity) {
-            Opened::New(id) => id,
+            Opened::New(id, _) => id,
             other => panic!("{other:?}"),
         }
     }
@@ -138,7 +138,7 @@ fn bells_after_both_pushes_were_found_are_late() {
     assert!(is_overtaken(&first, &both), "{first:?}");
     let second = store.open(bell("b", "c"));
     assert_eq!(store.tip().as_deref(), Some("c"));
-    assert!(!matches!(second, Opened::New(_)), "{second:?}");
+    assert!(!matches!(second, Opened::New(..)), "{second:?}");
 }
 
 #[test]
@@ -175,8 +175,34 @@ fn an_id_that_is_taken_is_not_given() {
     let mut store = Store::new();
     let is_short = |id: &str| id.len() <= 4;
     let opened = activity::open(&mut store.0, &[bell("", "a")], is_short).unwrap();
-    let [Opened::New(id)] = &opened[..] else {
+    let [Opened::New(id, _)] = &opened[..] else {
         panic!("{opened:?}");
     };
     assert_eq!(id.len(), 5, "{id}");
+}
+
+#[test]
+fn a_push_before_the_end_of_a_deletion_keeps_its_record() {
+    let mut store = Store::new();
+    let main = key("shop", "main").unwrap();
+    store.id(bell("", "a"));
+    let first = environment::next_release(&store.0, &main, 0).unwrap();
+    environment::set_live(&store.0, &main, Some(first)).unwrap();
+    let old = environment::secret(&store.0, &main, "KEY", "old").unwrap();
+    let deletion = store.id(report("uid", Kind::Delete, "a", ""));
+    let push = store.id(bell("", "b"));
+
+    environment::forget(&mut store.0, &main).unwrap();
+    store.end(&deletion, State::Succeeded);
+    let record = environment::find(&store.0, &main).unwrap().unwrap();
+    assert_eq!((record.tip.as_deref(), record.live), (Some("b"), None));
+    let next = environment::next_release(&store.0, &main, 0).unwrap();
+    assert!(next > first, "a number is never given twice");
+    let new = environment::secret(&store.0, &main, "KEY", "new").unwrap();
+    assert_ne!(new, old, "another environment of that name");
+    store.end(&push, State::Succeeded);
+
+    store.id(report("uid", Kind::Delete, "b", ""));
+    environment::forget(&mut store.0, &main).unwrap();
+    assert_eq!(environment::find(&store.0, &main).unwrap(), None);
 }

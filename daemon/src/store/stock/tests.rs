@@ -70,7 +70,7 @@ impl Shop {
         };
         let opened = self.recorder.open(vec![activity], &self.paths);
         let opened = opened.await.unwrap().remove(0);
-        let Opened::New(id) = opened else {
+        let Opened::New(id, _) = opened else {
             panic!("{opened:?}");
         };
         self.recorder.start(&id).await.unwrap();

@@ -93,6 +93,12 @@ impl Mend {
         for member in found.members {
             desk.send(Event::Watch(member)).await;
         }
+        if !found.replaced.is_empty() {
+            // A router that has not heard of the last switch may still send requests to them.
+            let (project, id) = (self.key.project.as_str(), self.key.id.as_str());
+            let followed = world.router.load(project, id).await;
+            followed.map_err(|error| Failure::host("the router does not follow", &error))?;
+        }
         let replaced = Replaced::left(world, found.replaced);
         desk.send(Event::Retire(replaced)).await;
         if let Some(unknown) = found.unknown {

@@ -275,11 +275,7 @@ async fn tidy(world: &World, ticket: &Ticket) {
 
 async fn begin(world: &World, id: &str) -> Result<crate::store::activity::Task, String> {
     insist(id, "its beginning", || world.recorder.start(id)).await;
-    let task = world
-        .recorder
-        .task(id)
-        .await
-        .map_err(|error| chain(&error))?;
+    let task = insist(id, "what it is", || world.recorder.task(id)).await;
     task.ok_or_else(|| format!("activity {id} is not recorded"))
 }
 

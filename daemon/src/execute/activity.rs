@@ -67,10 +67,10 @@ pub async fn perform(world: Arc<World>, task: Task, cancel: CancellationToken) -
     let began = Instant::now();
     let name = task.key.id.to_string();
     let log = world.logs.open(&task.id);
-    let previous = match world.recorder.environment(&task.key).await {
-        Ok(record) => record.and_then(|record| record.live),
-        Err(error) => return conclude_failure(&name, None, error.into(), began, false),
-    };
+    // Where it stands is not decided without the record.
+    let record = || world.recorder.environment(&task.key);
+    let previous = insist(&task.id, "its environment", record).await;
+    let previous = previous.and_then(|record| record.live);
     let (deployment, task) = match resume(&world, task, &log).await {
         Ok(resumed) => resumed,
         Err(failure) => return conclude_failure(&name, previous, failure, began, false),
@@ -82,6 +82,7 @@ pub async fn perform(world: Arc<World>, task: Task, cancel: CancellationToken) -
     };
     let mut conclusion = match act.perform().await {
         Ok(live) => conclude_success(&act, live, began),
+        Err(failure) if act.is_half_deleted() => half_deleted(&name, failure, began),
         Err(failure) => conclude_failure(&name, previous, failure, began, act.is_touched()),
     };
     act.end(conclusion.ending.state);
@@ -163,7 +164,7 @@ impl Act {
         match (self.phase(), self.task.kind) {
             (Phase::Broken, _) if self.is_stopped() => Err(Failure::cancelled()),
             (Phase::Broken, _) => Err(interrupted(self)),
-            (Phase::Committed, _) => deploy::finish(self).await,
+            (Phase::Committed, _) => Ok(deploy::finish(self).await),
             (_, Kind::Push | Kind::Redeploy) => make_and_deploy(self).await,
             (_, Kind::Rollback) => deploy::roll_back(self).await,
             (_, Kind::Delete) => retire::delete(self).await,
@@ -278,6 +279,12 @@ impl Act {
         self.look(false, Deployment::is_touched)
     }
 
+    /// Whether a deletion has come so far that nothing serves any more.
+    fn is_half_deleted(&self) -> bool {
+        let key = self.key();
+        self.task.kind == Kind::Delete && !self.world.paths.route(&key.project, &key.id).exists()
+    }
+
     /// Lets these processes end after the activity has.
     pub fn replaces(&self, replaced: Replaced) {
         *self.replaced() = replaced;
@@ -378,6 +385,13 @@ fn conclude_failure(
         },
         replaced: Replaced::default(),
     }
+}
+
+/// The conclusion of a deletion that failed on its way, when nothing served any more.
+fn half_deleted(environment: &str, failure: Failure, began: Instant) -> Conclusion {
+    let mut conclusion = conclude_failure(environment, None, failure, began, false);
+    conclusion.ended.serves = end::half_deleted(environment);
+    conclusion
 }
 
 /// The conclusion of an activity that never began.

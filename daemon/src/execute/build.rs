@@ -97,9 +97,10 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
     say_border(act, &ingredients).await?;
     let made = make(act, &application, &ingredients, &slug, &commit).await;
     let work = act.world.paths.build(&act.task.id);
-    tokio::task::block_in_place(|| disk::remove_tree(&work))
-        .map_err(|error| Failure::host("cannot remove the work directory", &error))?;
+    let removed = tokio::task::block_in_place(|| disk::remove_tree(&work));
+    // Why it was not made is what its pusher should read.
     made?;
+    removed.map_err(|error| Failure::host("cannot remove the work directory", &error))?;
     act.world
         .recorder
         .set_slug(&act.task.id, slug.as_str(), false)

@@ -49,26 +49,25 @@ pub async fn deploy(act: &Act, built: Built) -> Result<u32, Failure> {
     Ok(number)
 }
 
-/// Does what comes after the commit point of a deployment that the last daemon did not end.
-///
-/// # Errors
-/// That what serves cannot be recorded.
-pub async fn finish(act: &Act) -> Result<Option<u32>, Failure> {
-    let (key, recorder) = (act.key(), &act.world.recorder);
+/// Does what comes after the commit point of a deployment that the last daemon did not end; returns
+/// what serves.
+pub async fn finish(act: &Act) -> Option<u32> {
+    let (key, recorder, id) = (act.key(), &act.world.recorder, act.task.id.as_str());
     let number = act.task.release.expect("routed only with a release");
-    recorder
-        .set_release(key, number, ReleaseState::Ready)
-        .await?;
-    recorder.set_live(key, Some(number)).await?;
-    let mut processes = retire::processes(act).await?;
+    // It serves: nothing may say otherwise for want of the store.
+    let ready = || recorder.set_release(key, number, ReleaseState::Ready);
+    insist(id, "its release", ready).await;
+    let live = || recorder.set_live(key, Some(number));
+    insist(id, "what is live", live).await;
+    let mut processes = insist(id, "its processes", || recorder.processes_of(key)).await;
     processes.retain(|process| process.release == number);
     launch::confirm(&act.world, &processes).await;
-    let release = recorder.release(key, number).await?;
+    let release = insist(id, "its release", || recorder.release(key, number)).await;
     if let Some(release) = release.filter(|_| act.task.kind != Kind::Rollback) {
         after(act, &release).await;
         housekeeping::after(act).await;
     }
-    Ok(Some(number))
+    Some(number)
 }
 
 /// Makes an earlier release serve again; returns its number.
@@ -116,7 +115,7 @@ async fn serve(act: &Act, release: &ReleaseRecord, commands: CommandUse) -> Resu
     let progress = route::Progress::default();
     let switch = route::switch(act, target, &progress);
     if let Err(failure) = act.step(Step::Route, switch).await {
-        launch::stop(act, &launched.processes).await?;
+        launch::stop(act, &launched.processes).await;
         return Err(failure);
     }
     // Past the commit point: nothing below may fail the activity.
@@ -266,8 +265,13 @@ async fn keep_what_they_wrote(act: &Act, commands: usize) -> Result<(), Failure>
         return Ok(());
     }
     let state = act.world.paths.state();
-    tokio::task::spawn_blocking(move || disk::sync_filesystem(&state))
-        .await
+    let syncing = tokio::task::spawn_blocking(move || disk::sync_filesystem(&state));
+    // It also waits for what others write, and cannot be told to stop.
+    let synced = tokio::select! {
+        synced = syncing => synced,
+        () = act.cancel.cancelled() => return Err(Failure::cancelled()),
+    };
+    synced
         .expect("syncing does not panic")
         .map_err(|error| Failure::host("what the commands wrote may not last", &error))
 }

@@ -70,6 +70,11 @@ pub fn serves(environment: &str, live: Option<u32>, changed: &str) -> String {
     }
 }
 
+/// The last line of a deletion that failed once nothing served any more.
+pub fn half_deleted(environment: &str) -> String {
+    format!("{environment} serves nothing any more; its deletion goes on when Wharf starts next.")
+}
+
 /// The end that an activity's log should have: a daemon that died right after it was recorded could
 /// not write it any more. None while it goes on.
 pub fn recorded(activity: &Activity, url: Option<String>) -> Option<Ended> {
@@ -84,7 +89,11 @@ pub fn recorded(activity: &Activity, url: Option<String>) -> Option<Ended> {
                 false => UNTOUCHED,
             };
             let hints = reason.hint.iter().cloned().collect();
-            (reason.message.clone(), serves(name, live, changed), hints)
+            let last = match (activity.kind, live) {
+                (Kind::Delete, None) => half_deleted(name),
+                _ => serves(name, live, changed),
+            };
+            (reason.message.clone(), last, hints)
         }
         _ => {
             let (verdict, serves) = success(activity.kind, name, activity.previous, live);

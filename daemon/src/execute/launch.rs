@@ -74,7 +74,7 @@ pub async fn launch(
     match done {
         Ok(()) => Ok(launched),
         Err(failure) => {
-            stop(act, &launched.processes).await?;
+            stop(act, &launched.processes).await;
             Err(failure)
         }
     }
@@ -388,11 +388,9 @@ pub async fn confirm(world: &super::World, processes: &[ProcessRecord]) {
     }
 }
 
-/// Stops processes that never served, side by side, and forgets them.
-///
-/// # Errors
-/// When it cannot be recorded.
-pub async fn stop(act: &Act, processes: &[Process]) -> Result<(), Failure> {
+/// Stops processes that never served, side by side, and forgets them. The record of one that cannot
+/// be stopped stays, for the next activity.
+pub async fn stop(act: &Act, processes: &[Process]) {
     let stopping = processes.iter().map(|process| async {
         let (instance, keeper) = (&process.record.instance, Some(&process.keeper));
         let stop = stop_instance(&act.world, instance, keeper, SHORT_GRACE);
@@ -406,8 +404,15 @@ pub async fn stop(act: &Act, processes: &[Process]) -> Result<(), Failure> {
             }
         }
     });
-    futures_util::future::try_join_all(stopping).await?;
-    Ok(())
+    for stopped in futures_util::future::join_all(stopping).await {
+        if let Err(failure) = stopped {
+            tracing::error!(
+                WHARF_ACTIVITY = act.task.id,
+                error = failure.reason.message,
+                "a process that never served may go on"
+            );
+        }
+    }
 }
 
 /// Kills what goes on of a process although its keeper has ended, or does not answer.

@@ -16,15 +16,16 @@ use crate::store::release::ReleaseState;
 /// Replays what is recorded, decides what becomes of it and records that.
 ///
 /// # Errors
-/// When the record cannot be read, or holds what cannot have happened.
+/// When the record holds what cannot have happened, or what is half made cannot be removed.
 pub async fn resume(world: &World, task: Task, log: &Log) -> Result<(Deployment, Task), Failure> {
-    let activity = world.recorder.activity(&task.id).await?;
+    let record = || world.recorder.activity(&task.id);
+    let activity = insist(&task.id, "what was done", record).await;
     let steps = activity.map(|activity| activity.steps).unwrap_or_default();
     let rows: Vec<_> = steps
         .iter()
         .map(|step| (step.name.as_str(), step.result.as_deref()))
         .collect();
-    let found = find(world, &task).await?;
+    let found = find(world, &task).await;
     let (mut deployment, decided) =
         recovery::resume(task.kind, &rows, found).map_err(|error| senseless(&error))?;
     if let Some(recovery) = decided {
@@ -51,23 +52,27 @@ pub async fn resume(world: &World, task: Task, log: &Log) -> Result<(Deployment,
 }
 
 /// What only the disk and the release can tell.
-async fn find(world: &World, task: &Task) -> Result<Found, Failure> {
+async fn find(world: &World, task: &Task) -> Found {
     let release = match task.release {
-        Some(number) => world.recorder.release(&task.key, number).await?,
+        Some(number) => {
+            let record = || world.recorder.release(&task.key, number);
+            insist(&task.id, "its release", record).await
+        }
         None => None,
     };
     let table = route::read(&world.paths, &task.key).map(|route| route.release);
-    Ok(Found {
+    Found {
         routed: task.kind != Kind::Delete && task.release.is_some() && table == task.release,
         repeatable: release.is_some_and(|release| release.application.deploy.repeatable),
-    })
+    }
 }
 
 /// A release that was being made is no release.
 async fn discard(world: &World, task: &Task) -> Result<(), Failure> {
     if let Some(half) = task.release.filter(|_| task.kind != Kind::Rollback) {
         let failed = ReleaseState::Failed;
-        world.recorder.set_release(&task.key, half, failed).await?;
+        let record = || world.recorder.set_release(&task.key, half, failed);
+        insist(&task.id, "that its release failed", record).await;
         let (project, environment) = (&task.key.project, &task.key.id);
         let directory = world.paths.release(project, environment, half);
         tokio::task::block_in_place(|| disk::remove_tree(&directory))

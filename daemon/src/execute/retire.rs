@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use wharf_wire::event::Event;
+
 use super::activity::Act;
 use super::failure::Failure;
 use super::housekeeping;
@@ -10,6 +12,7 @@ use super::{launch, replaced};
 use crate::disk;
 use crate::plan::step::Step;
 use crate::report;
+use crate::store::insist::insist;
 use crate::store::process::ProcessRecord;
 
 /// The recorded processes of the environment.
@@ -23,7 +26,7 @@ pub async fn processes(act: &Act) -> Result<Vec<ProcessRecord>, Failure> {
 /// Takes a deleted branch's environment down. Its data is put aside, not destroyed.
 ///
 /// # Errors
-/// What its user should read; it may then be half gone, and a second deletion goes on.
+/// What its user should read; it may then be half gone, and the next daemon goes on.
 pub async fn delete(act: &Act) -> Result<Option<u32>, Failure> {
     let began = Instant::now();
     let (project, id) = (&act.project.name, &act.key().id);
@@ -31,9 +34,14 @@ pub async fn delete(act: &Act) -> Result<Option<u32>, Failure> {
     act.step(Step::Unroute, async {
         tokio::task::block_in_place(|| disk::remove_file(&paths.route(project, id)))
             .map_err(|error| Failure::host("cannot remove the route", &error))?;
-        super::route::confirm(act)
-            .await
-            .map_err(|error| Failure::host("the router does not follow", &error))
+        // A router that is away reads what is there when it starts.
+        if super::route::confirm(act).await.is_err() {
+            let text = "the router does not answer: what is deleted may be seen until it does";
+            act.log.event(Event::Warning { text: text.into() });
+        }
+        let gone = || act.world.recorder.set_live(act.key(), None);
+        insist(&act.task.id, "that nothing serves", gone).await;
+        Ok(())
     })
     .await?;
     act.step(Step::Stop, async {
@@ -62,7 +70,8 @@ pub async fn delete(act: &Act) -> Result<Option<u32>, Failure> {
         })
     })
     .await?;
-    act.world.recorder.forget_environment(act.key()).await?;
+    let forget = || act.world.recorder.forget_environment(act.key());
+    insist(&act.task.id, "that it is gone", forget).await;
     housekeeping::after(act).await;
     Ok(None)
 }

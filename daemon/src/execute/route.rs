@@ -1,6 +1,6 @@
 //! The switch: one rename is the commit point, then the router confirms.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -90,7 +90,7 @@ pub async fn write(act: &Act, target: Target) -> Result<(), Failure> {
         upstream: target.upstream,
         unavailable: None,
     };
-    store(&act.world, act.key(), &route)
+    store(&act.world, act.key(), &route).await
 }
 
 /// Makes the router follow what was written. One that is away reads it when it starts, one that is
@@ -133,7 +133,7 @@ pub async fn suspend(world: &World, key: &EnvironmentKey, route: Route) -> Resul
         unavailable: Some(Unavailable::Starting),
         ..route
     };
-    store(world, key, &route)?;
+    store(world, key, &route).await?;
     // Where the router runs already it must hear of it; where not, it will read it.
     if let Err(error) = world
         .router
@@ -145,11 +145,35 @@ pub async fn suspend(world: &World, key: &EnvironmentKey, route: Route) -> Resul
     Ok(())
 }
 
-fn store(world: &World, key: &EnvironmentKey, route: &Route) -> Result<(), Failure> {
+async fn store(world: &World, key: &EnvironmentKey, route: &Route) -> Result<(), Failure> {
     let path = world.paths.route(&key.project, &key.id);
     let bytes = serde_json::to_vec(route).expect("a route is plain data with UTF-8 paths");
-    tokio::task::block_in_place(|| disk::atomic_write(&path, &bytes, 0o644))
-        .map_err(|error| Failure::host("cannot write the route", &error))
+    let written = tokio::task::block_in_place(|| disk::atomic_write(&path, &bytes, 0o644));
+    let Err(error) = written else { return Ok(()) };
+    let there = read(&world.paths, key).map(|there| there.generation);
+    if there != Some(route.generation) {
+        return Err(Failure::host("cannot write the route", &error));
+    }
+    // It is in its place, so the router may follow it: only its directory is not synced yet.
+    settle(&path, error).await;
+    Ok(())
+}
+
+/// Syncs the directory of a route that is in its place, until that is done.
+async fn settle(path: &Path, mut error: disk::DiskError) {
+    let directory = path.parent().expect("below the state directory");
+    loop {
+        tracing::error!(
+            error = chain(&error),
+            "the route may not last; trying again in {} ms",
+            PAUSE.as_millis()
+        );
+        tokio::time::sleep(PAUSE).await;
+        match tokio::task::block_in_place(|| disk::sync_directory(directory)) {
+            Ok(()) => return,
+            Err(again) => error = again,
+        }
+    }
 }
 
 /// What the table says of an environment; none where it has no route.

@@ -29,7 +29,7 @@ where
             WHARF_ACTIVITY = activity,
             what,
             error = chain(&error),
-            "not recorded; trying again in {} ms",
+            "the store did not take or tell it; trying again in {} ms",
             pause.as_millis()
         );
         tokio::time::sleep(pause).await;

@@ -68,7 +68,7 @@ fn an_end_is_recorded_before_anything_else_begins() {
     let lock = Lock::take(&world);
     let cache = world.home().join("state/caches/shop/protected/shared/go");
     std::fs::write(cache, "").unwrap();
-    wait_for_log(&world, "not recorded; trying again");
+    wait_for_log(&world, "the store did not take or tell it; trying again");
     assert_eq!(newest_state(&world), "running\n");
     lock.release();
     let said = push.end();

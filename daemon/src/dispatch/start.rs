@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use wharf_config::project::Kind as Type;
 use wharf_wire::outcome::{Kind, State};
 
 use super::fleet::Member;
@@ -43,7 +44,10 @@ pub async fn find(world: &Arc<World>) -> Result<Findings, Failure> {
         keys: Vec::new(),
         due: Vec::new(),
     };
-    for environment in world.recorder.environments(None).await? {
+    let mut environments = world.recorder.environments(None).await?;
+    // Few are started again at a time, in this order.
+    environments.sort_by_key(|environment| environment.kind != Type::Production.as_str());
+    for environment in environments {
         let key = environment.key.clone();
         let found = mend::adopt(world, environment).await?;
         findings.members.extend(found.members);

@@ -1,5 +1,6 @@
 //! Following activities for somebody who watches. The work never waits for the watcher.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -151,7 +152,7 @@ impl Session {
         let mut state = None;
         loop {
             let entry = if follow {
-                follower.next().await
+                self.next_of(&mut follower).await?
             } else {
                 follower.read_line().await
             };
@@ -171,6 +172,25 @@ impl Session {
             self.entry(entry, events).await?;
         }
         self.end(if follow { exit(state) } else { Exit::Ok }).await
+    }
+
+    /// The next event of a log that goes on. Ends the conversation where the caller left, and where
+    /// no event may ever come.
+    pub(super) async fn next_of(
+        &self,
+        log: &mut Follower,
+    ) -> Result<io::Result<Option<Entry>>, Broken> {
+        loop {
+            tokio::select! {
+                next = log.next() => return Ok(next),
+                () = self.peer.gone() => return Err(Broken::Gone),
+                () = tokio::time::sleep(QUIET) => {
+                    if let Some(fault) = self.world.recorder.fault() {
+                        return Err(faulty(fault));
+                    }
+                }
+            }
+        }
     }
 
     async fn entry(&mut self, entry: Entry, events: bool) -> Result<(), Broken> {

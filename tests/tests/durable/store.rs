@@ -224,6 +224,9 @@ fn damage_that_appears_while_the_daemon_runs_is_said_and_pushes_are_refused() {
     next(&shop, "gated\n");
     let mut push = Watched::push(&shop, &["main"]);
     push.until("| at work");
+    let wait = Watched::wharf(&shop, &["activity", "wait", &push.id()]);
+    let mut log = Watched::wharf(&shop, &["log", "-f", "--json"]);
+    log.until("{");
     // The daemon holds pages in memory until somebody else writes.
     let script = "import sqlite3, sys\n\
         other = sqlite3.connect(sys.argv[1], timeout=30)\n\
@@ -244,6 +247,12 @@ fn damage_that_appears_while_the_daemon_runs_is_said_and_pushes_are_refused() {
         said.contains("warning: Wharf's record on this host is damaged"),
         "{said}"
     );
+    for told in [wait.end(), log.end()] {
+        assert!(
+            told.contains("Wharf's record on this host is damaged"),
+            "{told}"
+        );
+    }
     next(&shop, "two\n");
     shop.push(&["main"])
         .exits(1)

@@ -200,7 +200,8 @@ impl Session {
             .follow(&id)
             .await
             .map_err(|error| host(error.to_string()))?;
-        while let Some(entry) = log.next().await.map_err(|error| host(error.to_string()))? {
+        let broken = |error: std::io::Error| host(error.to_string());
+        while let Some(entry) = self.next_of(&mut log).await?.map_err(broken)? {
             if let LogEvent::Ended(_) = &entry.event {
                 self.peer.lines(report::lines(&entry.event, "")).await?;
             }

@@ -66,11 +66,7 @@ impl Session {
         };
         let mut last = None;
         loop {
-            let entry = tokio::select! {
-                entry = log.next() => entry,
-                () = self.peer.gone() => return Err(Broken::Gone),
-            };
-            match entry {
+            match self.next_of(&mut log).await? {
                 Ok(Some(entry)) => {
                     if let LogEvent::Ended(ended) = entry.event {
                         last = Some(*ended);

@@ -250,6 +250,17 @@ pub fn start(connection: &Connection, id: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Records what it deploys, where that is known only when it begins.
+///
+/// # Errors
+/// The database's.
+pub fn set_commit(connection: &Connection, id: &str, commit: &Commit) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE activity SET commit_new = ?2, subject = ?3 WHERE id = ?1")?
+        .execute((id, &commit.new, &commit.subject))?;
+    Ok(())
+}
+
 /// Records the slug that it uses.
 ///
 /// # Errors

@@ -21,8 +21,8 @@ use crate::store::environment::EnvironmentKey;
 #[derive(Debug)]
 pub struct Findings {
     members: Vec<Member>,
-    replaced: Vec<Replaced>,
-    keys: Vec<EnvironmentKey>,
+    /// Every environment, with what may end there once the router has heard of its last switch.
+    environments: Vec<(EnvironmentKey, Replaced)>,
     due: Vec<EnvironmentKey>,
 }
 
@@ -40,8 +40,7 @@ pub async fn find(world: &Arc<World>) -> Result<Findings, Failure> {
         .map_err(|error| Failure::host("cannot sweep", &error))?;
     let mut findings = Findings {
         members: Vec::new(),
-        replaced: Vec::new(),
-        keys: Vec::new(),
+        environments: Vec::new(),
         due: Vec::new(),
     };
     let mut environments = world.recorder.environments(None).await?;
@@ -51,10 +50,8 @@ pub async fn find(world: &Arc<World>) -> Result<Findings, Failure> {
         let key = environment.key.clone();
         let found = mend::adopt(world, environment).await?;
         findings.members.extend(found.members);
-        findings
-            .replaced
-            .push(Replaced::left(world, found.replaced));
-        findings.keys.push(key.clone());
+        let replaced = Replaced::left(world, found.replaced);
+        findings.environments.push((key.clone(), replaced));
         if found.due.is_some() || found.unknown.is_some() {
             findings.due.push(key);
         }
@@ -89,14 +86,16 @@ pub async fn take_up(
         desk.send(Event::Watch(member)).await;
     }
     // A router that lived on may not have heard of the last switches.
-    for key in findings.keys {
+    for (key, replaced) in findings.environments {
         let (project, environment) = (key.project.as_str(), key.id.as_str());
-        if let Err(error) = world.router.load(project, environment).await {
-            tracing::error!(error = chain(&error), "the router does not follow {key}");
+        match world.router.load(project, environment).await {
+            Ok(_) => desk.send(Event::Retire(replaced)).await,
+            // What it may still send requests to lives until it follows.
+            Err(error) => {
+                tracing::error!(error = chain(&error), "the router does not follow {key}");
+                desk.send(Event::Mend(Mend::first(key))).await;
+            }
         }
-    }
-    for replaced in findings.replaced {
-        desk.send(Event::Retire(replaced)).await;
     }
     // Before anything else may begin in these environments.
     for key in findings.due {

@@ -16,7 +16,7 @@ use super::failure::{Failure, chain};
 use super::replaced::Replaced;
 use super::resume::resume;
 use super::world::World;
-use super::{build, check, deploy, end, retire};
+use super::{build, check, deploy, end, retire, tip};
 use crate::fail;
 use crate::plan::deployment::{Deployment, Event, Illegal, Outcome, Phase};
 use crate::plan::step::Step;
@@ -76,7 +76,7 @@ pub async fn perform(world: Arc<World>, task: Task, cancel: CancellationToken) -
         Err(failure) => return conclude_failure(&name, previous, failure, began, false),
     };
     let touched = deployment.is_touched();
-    let act = match Act::new(world, task, previous, Some(deployment), log, cancel) {
+    let mut act = match Act::new(world, task, previous, Some(deployment), log, cancel) {
         Ok(act) => act,
         Err(failure) => return conclude_failure(&name, previous, failure, began, touched),
     };
@@ -160,12 +160,16 @@ impl Act {
         settings::url(&self.hosts()[0], self.world.router.port())
     }
 
-    async fn perform(&self) -> Result<Option<u32>, Failure> {
+    async fn perform(&mut self) -> Result<Option<u32>, Failure> {
         match (self.phase(), self.task.kind) {
             (Phase::Broken, _) if self.is_stopped() => Err(Failure::cancelled()),
             (Phase::Broken, _) => Err(interrupted(self)),
             (Phase::Committed, _) => Ok(deploy::finish(self).await),
-            (_, Kind::Push | Kind::Redeploy) => make_and_deploy(self).await,
+            (_, Kind::Push) => make_and_deploy(self).await,
+            (_, Kind::Redeploy) => {
+                tip::follow(self).await?;
+                make_and_deploy(self).await
+            }
             (_, Kind::Rollback) => deploy::roll_back(self).await,
             (_, Kind::Delete) => retire::delete(self).await,
             (_, Kind::Check) => check::check(self).await,

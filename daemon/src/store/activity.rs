@@ -8,7 +8,7 @@ use wharf_wire::view::{Activity, Actor, Commit, Reason, Step};
 
 use super::environment::{EnvironmentKey, EnvironmentRecord, forget_tip, key, touch};
 use super::known::{self, Opened, Report};
-use super::{StoreError, now};
+use super::{StoreError, environment, now};
 use crate::plan::deployment::Outcome;
 use crate::plan::recovery::{CANCEL, RESTART};
 
@@ -114,7 +114,10 @@ pub fn open(
             Report::Known(id) => Opened::Known(id),
             Report::Overtaken(by) => {
                 let (id, _) = insert(&transaction, activity, &is_taken)?;
-                end(&transaction, &id, &Ending::overtaken(&by))?;
+                let mut ending = Ending::overtaken(&by);
+                ending.live_after = environment::find(&transaction, &activity.key)?
+                    .and_then(|environment| environment.live);
+                end(&transaction, &id, &ending)?;
                 Opened::Overtaken(id, by)
             }
             Report::Nothing => Opened::Nothing,
@@ -247,6 +250,17 @@ pub fn start(connection: &Connection, id: &str) -> Result<(), StoreError> {
             "UPDATE activity SET state = 'running', started = coalesce(started, ?2) WHERE id = ?1",
         )?
         .execute((id, now()))?;
+    Ok(())
+}
+
+/// Records what it deploys, where that is known only when it begins.
+///
+/// # Errors
+/// The database's.
+pub fn set_commit(connection: &Connection, id: &str, commit: &Commit) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE activity SET commit_new = ?2, subject = ?3 WHERE id = ?1")?
+        .execute((id, &commit.new, &commit.subject))?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 use wharf_wire::event::Stage;
-use wharf_wire::view::Activity;
+use wharf_wire::view::{Activity, Commit};
 
 use super::activity::{self, Ending, NewActivity, Task};
 use super::environment::{self, EnvironmentKey, EnvironmentRecord};
@@ -142,6 +142,14 @@ impl Recorder {
                 activity::step_ended(connection, &id, number, result, exit_code)
             })
             .await
+    }
+
+    pub async fn set_commit(&self, id: &str, commit: Commit) -> Result<()> {
+        let id = id.to_owned();
+        self.write("commit of activity", move |connection| {
+            activity::set_commit(connection, &id, &commit)
+        })
+        .await
     }
 
     pub async fn restart(&self, id: &str, decision: &'static str) -> Result<()> {

@@ -77,6 +77,35 @@ fn a_push_behind_the_deletion_of_its_branch_goes_live() {
 }
 
 #[test]
+fn a_redeploy_deploys_the_tip_of_when_it_begins() {
+    let world = World::new();
+    let shop = deployed(&world, "shop");
+    shop.write("wharf.toml", &gated("gate"));
+    shop.commit("Slow");
+    let mut slow = Watched::push(&shop, &["main"]);
+    slow.until("| waits for gate");
+    let mut redeploy = Watched::wharf(&shop, &["redeploy"]);
+    redeploy.until("waiting: ");
+    shop.write("wharf.toml", CONFIG.1);
+    shop.commit("Newest");
+    let mut newest = Watched::push(&shop, &["main"]);
+    newest.until("waiting: ");
+
+    open(&world, "protected", "gate");
+    assert!(slow.end().contains("main now serves r2 (was r1)."));
+    let said = redeploy.end();
+    assert!(said.contains("main now serves r3 (was r2)."), "{said}");
+    let said = newest.end();
+    assert!(said.contains("main now serves r4 (was r3)."), "{said}");
+    let listed = shop.wharf(&["activities", "--json"]).ok().out;
+    let listed: Vec<serde_json::Value> = serde_json::from_str(&listed).unwrap();
+    for (activity, kind) in listed.iter().zip(["push", "redeploy"]) {
+        assert_eq!(activity["kind"], kind);
+        assert_eq!(activity["commit"]["subject"], "Newest");
+    }
+}
+
+#[test]
 fn what_does_not_fit_into_the_queue_is_refused_before_it_is_accepted() {
     let world = World::new();
     let shop = deployed(&world, "shop");

@@ -12,7 +12,7 @@ use super::super::scope::missing;
 use super::super::{Session, host};
 use super::store;
 use crate::dispatch::Event;
-use crate::execute::{refs, repository};
+use crate::execute::tip;
 use crate::report;
 use crate::store::activity::NewActivity;
 use crate::store::environment::EnvironmentRecord;
@@ -91,20 +91,10 @@ impl Session {
         let project = settings.projects.get(&record.key.project).cloned();
         let project = project.ok_or_else(|| missing("unknown-project", "its project is gone"))?;
         self.need_room(&project.repository).await?;
-        let branch = format!("refs/heads/{}", record.branch);
-        let commit = tokio::task::spawn_blocking(move || {
-            let tip = refs::find_tip(&project.repository, &branch).ok()??;
-            let commit = tip.commit?;
-            let subject = repository::subject(&project.repository, &commit).ok()?;
-            Some(Commit {
-                old: None,
-                new: Some(commit),
-                subject,
-                forced: false,
-            })
-        })
-        .await
-        .map_err(|error| host(error.to_string()))?;
+        let branch = record.branch.clone();
+        let commit = tokio::task::spawn_blocking(move || tip::read(&project.repository, &branch))
+            .await
+            .map_err(|error| host(error.to_string()))?;
         let commit = commit.ok_or_else(|| {
             missing(
                 "no-commit",
@@ -147,11 +137,9 @@ impl Session {
             branch: record.branch.clone(),
             kind,
             actor: self.actor.clone(),
-            commit: commit.clone(),
-            environment: (kind == Kind::Redeploy).then_some(EnvironmentRecord {
-                tip: commit.new,
-                ..record
-            }),
+            commit,
+            // Neither moves a branch: what a bell recorded meanwhile stays.
+            environment: None,
             rebuild: slug == SlugUse::Rebuild,
             target,
         };

@@ -116,6 +116,7 @@ fn whoever_comes_second_records_nothing() {
 fn bells_in_the_wrong_order_leave_the_last_push() {
     let mut store = Store::new();
     store.id(bell("", "a"));
+    environment::set_live(&store.0, &key("shop", "main").unwrap(), Some(7)).unwrap();
     let later = store.id(bell("b", "c"));
     let earlier = store.open(bell("a", "b"));
     assert!(is_overtaken(&earlier, &later), "{earlier:?}");
@@ -125,6 +126,7 @@ fn bells_in_the_wrong_order_leave_the_last_push() {
     };
     let record = activity::find(&store.0, &id).unwrap().unwrap();
     assert_eq!(record.state, State::Superseded);
+    assert_eq!(record.live_after, Some(7), "what serves is not lost");
     assert!(record.reason.unwrap().message.contains(&later));
     assert_eq!(activity::unfinished(&store.0).unwrap().len(), 2);
 }

@@ -12,7 +12,7 @@ use crate::{
     daemon::{Absent, Daemon, Trouble},
     input::Input,
     push,
-    say::Say,
+    say::{LOOK, Say},
     spool,
     stub::{self, Stub},
 };
@@ -104,17 +104,25 @@ fn keep(say: &mut Say, stub: &Stub, push: &Push, verb: &str) {
         }
         Err(error) => {
             say.later(&format!("error: Wharf {verb} on this host"));
-            say.later("error: the push is in git, but it is not recorded for Wharf");
+            say.later("warning: the push is in git, and not recorded for Wharf");
             say.later(&format!("  {error}"));
-            say.line("hint: once Wharf is back, deploy it with: wharf redeploy");
+            say.line("hint: Wharf deploys it once it is back; see: wharf activities");
         }
     }
 }
 
-/// Prints the daemon's lines until it or the pusher has had enough.
+/// Prints the daemon's lines until it or the pusher has had enough. git keeps the pipe of a pusher
+/// who is gone, so it is looked whether anybody reads.
 fn follow(say: &mut Say, stub: &Stub, mut daemon: Daemon, activities: &[String]) {
-    while !say.is_gone() {
-        daemon.until(Instant::now() + stub.silence);
+    let mut heard = Instant::now();
+    while !say.is_left() {
+        match daemon.is_heard(LOOK) {
+            Ok(false) if heard.elapsed() < stub.silence => continue,
+            Ok(false) => return lost(say, "the daemon is silent", activities),
+            // What it is tells the reading.
+            Ok(true) | Err(_) => heard = Instant::now(),
+        }
+        daemon.until(heard + stub.silence);
         match daemon.receive() {
             Ok(FromDaemon::Line(line)) => say.later(&line),
             Ok(FromDaemon::End { .. }) => return say.flush(),
@@ -135,7 +143,7 @@ fn follow(say: &mut Say, stub: &Stub, mut daemon: Daemon, activities: &[String])
 fn lost(say: &mut Say, why: &str, activities: &[String]) {
     say.later(&format!("warning: {why}; the deploy is recorded"));
     for activity in activities {
-        say.later(&format!("hint: see: wharf log {activity}"));
+        say.later(&format!("hint: see: wharf log {activity} -f"));
     }
     say.flush();
 }

@@ -4,11 +4,7 @@
 //! always answers: with the daemon's judgement; while the daemon is away with what the stub says; and
 //! with a refusal when the pusher has gone, for then nobody would hear how it ended.
 
-use std::{
-    ffi::OsString,
-    io,
-    time::{Duration, Instant},
-};
+use std::{ffi::OsString, io, time::Instant};
 
 use wharf_wire::{
     FromDaemon, ToDaemon,
@@ -18,12 +14,9 @@ use wharf_wire::{
 use crate::{
     daemon::{Absent, Daemon, Trouble},
     proposal::{Answer, Proposal},
-    say::Say,
+    say::{LOOK, Say},
     stub::{self, Stub, Unreachable},
 };
-
-/// How often it is looked whether the pusher is still there.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// The life of the process; returns its exit status. `argument` is the stub's path.
 pub fn run(argument: Option<OsString>) -> u8 {

@@ -19,6 +19,8 @@ use crate::timed;
 
 /// `PIPE_BUF`: what a writable pipe takes at once.
 const AT_ONCE: usize = 4096;
+/// How often it is looked whether the pusher is still there.
+pub(crate) const LOOK: Duration = Duration::from_millis(500);
 /// Between two looks at what nobody has taken yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// Before the stub is read.

@@ -129,6 +129,17 @@ fn plan(repository: &Repository, options: &Options) -> Result<Plan, InstallError
     let mut reset = Vec::new();
     for (key, value) in SETTINGS {
         if !belongs(key, options.on_failure) {
+            if key == PROPOSED {
+                let was_noted = record.settings.remove(key).is_some();
+                if was_noted || removed.iter().any(|(hook, _)| *hook == PROPOSALS) {
+                    let (left, problem) = repository.unproposed()?;
+                    problems.extend(problem);
+                    if left != repository.values(key)? {
+                        reset.push((key, left));
+                    }
+                }
+                continue;
+            }
             // What somebody changed since is theirs.
             if let Some(before) = record.settings.remove(key)
                 && repository.value(key)?.as_deref() == Some(value)

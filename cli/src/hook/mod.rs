@@ -34,6 +34,8 @@ pub const HOOKS: [(&str, &str); 3] = [
 const PROPOSALS: &str = "proc-receive";
 /// See [`PROPOSALS`].
 const PROPOSED: &str = "receive.procReceiveRefs";
+/// The refs that Wharf has git propose.
+const OURS: &str = "refs/heads";
 
 /// The repository's settings that a push to Wharf needs.
 ///
@@ -47,7 +49,7 @@ pub const SETTINGS: [(&str, &str); 6] = [
     ("receive.fsckObjects", "true"),
     ("receive.unpackLimit", "1"),
     ("core.fsync", "all"),
-    (PROPOSED, "refs/heads"),
+    (PROPOSED, OURS),
 ];
 
 /// Whether a hook or a setting belongs to this way of taking pushes.

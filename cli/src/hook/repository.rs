@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output},
 };
 
-use super::{InstallError, PROPOSED, Problem, SETTINGS, file::sync};
+use super::{InstallError, OURS, PROPOSED, Problem, SETTINGS, file::sync};
 
 /// All values of a setting, in order; `None` is a key without `=`, which means yes.
 pub(super) type Values = Vec<Option<String>>;
@@ -103,6 +103,28 @@ impl Repository {
         };
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         Ok(output.status.success().then_some(text))
+    }
+
+    /// Which refs git proposes once our proc-receive is gone: without ours. A setting without the hook
+    /// makes git refuse every push to these refs, so the second tells of what others put there.
+    ///
+    /// # Errors
+    /// git's.
+    pub(super) fn unproposed(&self) -> Result<(Values, Option<Problem>), InstallError> {
+        let mut left = self.values(PROPOSED)?;
+        left.retain(|value| value.as_deref() != Some(OURS));
+        let refs: Vec<_> = left.iter().flatten().map(String::as_str).collect();
+        let problem = (!left.is_empty()).then(|| Problem {
+            message: format!(
+                "{PROPOSED} is {} and no hook proc-receive is there: git refuses pushes to that",
+                refs.join(", ")
+            ),
+            hint: format!(
+                "put the hook there, or: git --git-dir {} config --unset-all {PROPOSED}",
+                self.path.display()
+            ),
+        });
+        Ok((left, problem))
     }
 
     /// Gives a setting exactly these values.

@@ -406,6 +406,31 @@ fn another_proc_receive_is_not_touched() {
 }
 
 #[test]
+fn no_setting_of_ours_outlives_our_proc_receive() {
+    let setting = "receive.procReceiveRefs";
+    for is_noted in [true, false] {
+        for by_uninstalling in [true, false] {
+            let mut world = World::new();
+            world.options.on_failure = OnFailure::Reject;
+            world.install();
+            world.git("bare.git", &["config", "--add", setting, "refs/for"]);
+            if !is_noted {
+                fs::remove_file(world.bare().join("wharf-hooks.json")).unwrap();
+            }
+            world.options.on_failure = OnFailure::Keep;
+            let report = match by_uninstalling {
+                true => uninstall(&world.bare()).unwrap(),
+                false => install(&world.bare(), &world.options).unwrap(),
+            };
+            assert!(!world.hook("proc-receive").exists());
+            assert_eq!(world.get(setting), "refs/for\n");
+            let said = &report.problems.last().unwrap().message;
+            assert!(said.contains("git refuses pushes to that"), "{said}");
+        }
+    }
+}
+
+#[test]
 fn a_dry_run_says_the_same_and_changes_nothing() {
     let mut world = World::new();
     executable(&world.hook("pre-receive"), "#!/bin/sh\n");

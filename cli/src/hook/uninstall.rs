@@ -3,7 +3,7 @@
 use std::{fs, io, path::Path};
 
 use super::{
-    Change, HOOKS, InstallError, Problem, Report, SETTINGS,
+    Change, HOOKS, InstallError, PROPOSALS, PROPOSED, Problem, Report, SETTINGS,
     file::{self, Found},
     record::Record,
     report::kept_name,
@@ -24,6 +24,10 @@ pub fn uninstall(repository: &Path) -> Result<Report, InstallError> {
     };
     // A setting that wants a hook goes before the hook.
     for (key, value) in SETTINGS {
+        if key == PROPOSED {
+            give_back_proposals(&repository, record.as_ref(), &mut report)?;
+            continue;
+        }
         if let Some(before) = record.as_ref().and_then(|record| record.settings.get(key)) {
             let now = repository.value(key)?;
             // Unset means that an earlier run got that far, or a person was faster.
@@ -50,6 +54,26 @@ pub fn uninstall(repository: &Path) -> Result<Report, InstallError> {
     // Last: until here another run knows what to do.
     Record::remove(&repository.path)?;
     Ok(report)
+}
+
+/// Also where the note is lost: as long as the hook is ours, so is the setting.
+fn give_back_proposals(
+    repository: &Repository,
+    record: Option<&Record>,
+    report: &mut Report,
+) -> Result<(), InstallError> {
+    let hook = file::look(&repository.hooks().join(PROPOSALS))?;
+    let was_noted = record.is_some_and(|record| record.settings.contains_key(PROPOSED));
+    if !was_noted && !matches!(hook, Found::Ours { .. }) {
+        return Ok(());
+    }
+    let (left, problem) = repository.unproposed()?;
+    report.problems.extend(problem);
+    if left != repository.values(PROPOSED)? {
+        repository.set(PROPOSED, &left)?;
+        report.changes.push(Change::Reset { key: PROPOSED });
+    }
+    Ok(())
 }
 
 fn restore_hook(

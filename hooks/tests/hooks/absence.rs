@@ -102,12 +102,12 @@ fn a_push_that_cannot_be_spooled_is_not_called_recorded() {
             said[..2],
             [
                 "error: Wharf is not running on this host",
-                "error: the push is in git, but it is not recorded for Wharf"
+                "warning: the push is in git, and not recorded for Wharf"
             ]
         );
         assert_eq!(
             said[3],
-            "hint: once Wharf is back, deploy it with: wharf redeploy"
+            "hint: Wharf deploys it once it is back; see: wharf activities"
         );
     }
 }

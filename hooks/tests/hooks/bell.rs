@@ -63,8 +63,8 @@ fn a_daemon_that_dies_while_followed_is_named_with_the_log() {
         [
             "  build",
             "warning: the daemon went away; the deploy is recorded",
-            "hint: see: wharf log 4f2a",
-            "hint: see: wharf log 4f2b",
+            "hint: see: wharf log 4f2a -f",
+            "hint: see: wharf log 4f2b -f",
         ]
     );
     daemon.join().unwrap();
@@ -89,7 +89,7 @@ fn a_daemon_that_falls_silent_is_left() {
     assert!(output.status.success());
     let said = [
         "warning: the daemon is silent; the deploy is recorded",
-        "hint: see: wharf log 4f2a",
+        "hint: see: wharf log 4f2a -f",
     ];
     assert_eq!(remote(&output), said);
     assert_eq!(daemon.join().unwrap(), None);
@@ -172,6 +172,37 @@ fn a_pusher_that_is_gone_is_left() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     flood(&world, writer);
+}
+
+#[test]
+fn a_pusher_whose_git_reads_nothing_any_more_is_left_also_where_little_is_said() {
+    let world = World::new();
+    let stub = Stub {
+        write: Duration::from_millis(200),
+        silence: Duration::from_secs(60),
+        ..world.stub()
+    };
+    world.install("post-receive", POST, &stub);
+    let daemon = fake::daemon(&world.path("sock"), |door| {
+        let mut caller = door.greet();
+        caller.push();
+        caller.queued(&["4f2a"]);
+        caller.line("one line");
+        // Until the hook hangs up.
+        let soon = Some(Duration::from_secs(30));
+        caller.stream.set_read_timeout(soon).unwrap();
+        assert!(frame::read::<wharf_wire::ToDaemon>(&mut caller.stream).is_ok());
+    });
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut hook = world.direct("post-receive");
+    let mut child = hook.stdin(Stdio::piped()).stderr(writer).spawn().unwrap();
+    let line = format!("{} {} refs/heads/main\n", "0".repeat(40), "a".repeat(40));
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(line.as_bytes()).unwrap();
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+    daemon.join().unwrap();
+    drop(reader);
 }
 
 #[test]

@@ -63,11 +63,6 @@ impl<W: AsFd> Say<W> {
         self.written > 0
     }
 
-    /// Whether nobody reads any more.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.gone
-    }
-
     /// Whether what was written lies there for as long as the patience: git stops reading when its
     /// client is gone, but keeps the pipe open.
     pub(crate) fn is_left(&mut self) -> bool {
@@ -170,7 +165,7 @@ mod tests {
         let mut say = Say::new(writer);
         say.patience = Duration::from_millis(20);
         let mut lines = 0;
-        while !say.is_gone() {
+        while !say.gone {
             say.line(&"x".repeat(999));
             lines += 1;
             assert!(lines < 10_000, "a pipe takes no ten megabytes");
@@ -199,11 +194,11 @@ mod tests {
         say.patience = Duration::from_millis(20);
         assert!(say.is_taken(), "nothing was said yet");
         say.line("unread");
-        assert!(!say.is_taken() && say.is_gone());
+        assert!(!say.is_taken() && say.gone);
 
         let mut say = Say { gone: false, ..say };
         reader.read_exact(&mut [0; 7]).unwrap();
-        assert!(say.is_taken() && !say.is_gone());
+        assert!(say.is_taken() && !say.gone);
     }
 
     #[test]
@@ -212,6 +207,6 @@ mod tests {
         drop(reader);
         let mut say = Say::new(writer);
         say.line("nobody");
-        assert!(say.is_gone());
+        assert!(say.gone);
     }
 }

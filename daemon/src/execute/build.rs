@@ -247,7 +247,7 @@ async fn say_why(act: &Act, new: &Ingredients, slug: &SlugKey) -> Result<(), Fai
     };
     let mut why = why(&old, new, files);
     if act.task.rebuild {
-        why.push("--rebuild was asked for".into());
+        why.push("a rebuild was asked for".into());
     }
     if !why.is_empty() {
         let text = format!("new slug {}: {}", slug.short(), why.join(", "));

@@ -107,7 +107,7 @@ impl Session {
             (Some(slug), Rebuild::No) => Slug::Reused(slug.short()),
             (None, Rebuild::No) => Slug::New(base.short(), &why),
             (_, Rebuild::Yes) => {
-                why.push("--rebuild was asked for".into());
+                why.push("a rebuild was asked for".into());
                 Slug::New("of its own", &why)
             }
         };

@@ -203,7 +203,7 @@ impl Session {
 
     /// The end of an activity whose log has none: the daemon died, or the host lost power, before
     /// it was written. None while the activity goes on.
-    async fn recorded_end(&self, id: &str) -> Option<Entry> {
+    pub(super) async fn recorded_end(&self, id: &str) -> Option<Entry> {
         let recorder = &self.world.recorder;
         let activity = recorder.activity(id).await.ok()??;
         let key = environment::key(&activity.project, &activity.environment).ok()?;

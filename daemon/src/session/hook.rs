@@ -289,6 +289,9 @@ impl Session {
             }
             match self.peer.receive().await? {
                 ToDaemon::Sent => return Ok(push),
+                ToDaemon::More(updates) if updates.is_empty() => {
+                    return Err(unexpected("updates in More"));
+                }
                 ToDaemon::More(updates) => push.updates.extend(updates),
                 _ => return Err(unexpected("More or Sent")),
             }

@@ -11,7 +11,6 @@ use super::super::follow::exit;
 use super::super::peer::Broken;
 use super::super::{Session, host};
 use super::store;
-use crate::execute::end;
 use crate::report;
 
 /// Between two looks at an activity whose log broke off, because its daemon died.
@@ -37,17 +36,14 @@ impl Session {
         match form {
             WaitForm::Record => self.item(Item::Activity(activity.clone())).await?,
             WaitForm::Line => {
-                let line = match self.follow_to_end(&activity.id).await? {
-                    Some(ended) => {
-                        let lines = report::lines(&LogEvent::Ended(Box::new(ended)), "");
-                        lines.into_iter().next_back().unwrap_or_default()
-                    }
+                let ended = match self.follow_to_end(&activity.id).await? {
+                    Some(ended) => Some(LogEvent::Ended(Box::new(ended))),
                     // Its log is gone; the record is not.
-                    None => {
-                        end::serves(&activity.environment, activity.live_after, "it has ended.")
-                    }
+                    None => self.recorded_end(&activity.id).await.map(|end| end.event),
                 };
-                self.peer.lines(vec![line]).await?;
+                let ended = ended.ok_or_else(|| host("its end cannot be read".into()))?;
+                let lines = report::lines(&ended, "");
+                self.peer.lines(lines.into_iter().next_back().into_iter().collect()).await?;
             }
         }
         self.end(exit(Some(activity.state))).await

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use wharf_config::name::BranchName;
 use wharf_config::project::{Kind as Type, Project};
-use wharf_wire::hook::RefUpdate;
+use wharf_wire::hook::{self, Push, RefUpdate};
 use wharf_wire::outcome::Kind;
 use wharf_wire::view::{Actor, Commit};
 
@@ -30,6 +30,36 @@ pub enum Rebuild {
     Yes,
     /// As usual.
     No,
+}
+
+/// The push option for it.
+const REBUILD: &str = "rebuild";
+
+impl Rebuild {
+    /// What the push's options say.
+    pub fn of(options: &[String]) -> Rebuild {
+        match options.iter().any(|option| option == REBUILD) {
+            true => Rebuild::Yes,
+            false => Rebuild::No,
+        }
+    }
+}
+
+/// Who pushed, as `wharf-shell` or the git host says.
+pub fn claimed(push: &Push) -> Option<Actor> {
+    let mut claims = push.claims.iter();
+    let claim = claims
+        .find(|claim| hook::CLAIMS.contains(&claim.source.as_str()) && is_plain(&claim.name))?;
+    Some(Actor {
+        name: claim.name.clone(),
+        source: claim.source.clone(),
+    })
+}
+
+/// Whether a name that somebody claims may be recorded and shown.
+pub fn is_plain(name: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._@+-".contains(&b);
+    (1..=64).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
 /// Reads what the activities need of the repository. Blocks.

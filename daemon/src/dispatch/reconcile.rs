@@ -24,6 +24,7 @@ use crate::execute::refs::{self, HEADS};
 use crate::execute::repository::RepositoryError;
 use crate::order::{self, Rebuild};
 use crate::plan::tips::{Known, Leftover, Moved, Scope};
+use crate::report;
 use crate::settings::Settings;
 use crate::store::StoreError;
 use crate::store::activity::{NewActivity, RECONCILE};
@@ -59,7 +60,7 @@ pub(super) async fn after_admission(
     let mut pause = GRACE;
     loop {
         tokio::time::sleep(pause).await;
-        match make_up(world, desk, &project, &scope, Leftover::Left).await {
+        match make_up(world, desk, &project, &scope, Leftover::Left, &[]).await {
             Made::Up | Made::GivenUp => return,
             Made::NotYet => {}
         }
@@ -77,7 +78,15 @@ pub async fn after_change(world: &Arc<World>, desk: &Desk, project: &ProjectName
     let Some(asked) = desk.ask(question).await else {
         return Made::GivenUp;
     };
-    make_up(world, desk, project, &Scope::AllBut(asked), Leftover::Left).await
+    make_up(
+        world,
+        desk,
+        project,
+        &Scope::AllBut(asked),
+        Leftover::Left,
+        &[],
+    )
+    .await
 }
 
 /// Looks after everything that may have happened while no daemon was there.
@@ -86,7 +95,7 @@ pub(super) async fn at_start(world: &Arc<World>, desk: &Desk) {
     let everything = Scope::AllBut(BTreeSet::new());
     let mut recorded = BTreeSet::new();
     for project in world.settings().projects.keys() {
-        match make_up(world, desk, project, &everything, Leftover::Again).await {
+        match make_up(world, desk, project, &everything, Leftover::Again, &spooled).await {
             Made::Up => drop(recorded.insert(project.clone())),
             Made::NotYet => world.watching.again(project.clone()),
             Made::GivenUp => {}
@@ -102,9 +111,10 @@ pub(super) async fn at_start(world: &Arc<World>, desk: &Desk) {
 /// Takes up what hooks have left in the spool.
 pub async fn after_spooling(world: &Arc<World>, desk: &Desk) -> Made {
     let mut made = Made::Up;
-    for push in read_spool(world).await {
+    let spooled = read_spool(world).await;
+    for push in &spooled {
         let scope = Scope::Only(push.branches.iter().cloned().collect());
-        match make_up(world, desk, &push.project, &scope, Leftover::Left).await {
+        match make_up(world, desk, &push.project, &scope, Leftover::Left, &spooled).await {
             Made::Up => tokio::task::block_in_place(|| push.remove()),
             left => made = left,
         }
@@ -117,19 +127,20 @@ async fn read_spool(world: &Arc<World>) -> Vec<spool::Spooled> {
     tokio::task::block_in_place(|| spool::read(world, &settings))
 }
 
-/// Compares, and orders what is missing in the record.
+/// Compares, and orders what is missing in the record, with what the spool tells of it.
 async fn make_up(
     world: &Arc<World>,
     desk: &Desk,
     name: &ProjectName,
     scope: &Scope,
     leftover: Leftover,
+    spooled: &[spool::Spooled],
 ) -> Made {
     if world.recorder.fault().is_some() {
         // Said once where it was found. The next daemon looks after everything.
         return Made::GivenUp;
     }
-    let activities = match unrecorded(world, name, scope, leftover).await {
+    let mut activities = match unrecorded(world, name, scope, leftover).await {
         Ok(activities) => activities,
         Err(error) => {
             tracing::error!(WHARF_PROJECT = %name, error = chain(&error), "cannot reconcile");
@@ -138,6 +149,9 @@ async fn make_up(
     };
     if activities.is_empty() {
         return Made::Up;
+    }
+    for activity in &mut activities {
+        spooled.iter().for_each(|push| push.tell(activity));
     }
     match desk.ask(|reply| Event::Order { activities, reply }).await {
         Some(Err(refusal)) => {
@@ -148,10 +162,10 @@ async fn make_up(
         // Else somebody else was quicker.
         Some(Ok(ids)) => {
             if !ids.is_empty() {
+                let moves = report::count(ids.len() as u64, "move");
                 tracing::warn!(
                     WHARF_PROJECT = %name,
-                    "{} branches moved without a bell; made up for",
-                    ids.len()
+                    "made up for {moves} whose bell did not ring"
                 );
             }
         }

@@ -7,13 +7,16 @@ use wharf_wire::hook::Push;
 
 use crate::execute::World;
 use crate::execute::failure::chain;
+use crate::execute::refs::HEADS;
+use crate::order::{self, Rebuild};
 use crate::plan::admission;
 use crate::settings::Settings;
+use crate::store::activity::NewActivity;
 
 /// The most that is read of a spool file: more than any push can say.
 const MAX_SPOOLED: u64 = 16 << 20;
 
-/// A push that a hook left. Only which branches to look at counts: the refs are the truth.
+/// A push that a hook left. It says where to look and who it was: the refs are the truth.
 #[derive(Debug)]
 pub(super) struct Spooled {
     file: PathBuf,
@@ -21,9 +24,27 @@ pub(super) struct Spooled {
     pub(super) project: ProjectName,
     /// What it moved.
     pub(super) branches: Vec<BranchName>,
+    push: Push,
 }
 
 impl Spooled {
+    /// Takes an activity for this push's, where it is: with who pushed and what they asked for.
+    pub(super) fn tell(&self, activity: &mut NewActivity) {
+        let new = activity.commit.new.as_deref();
+        let name = format!("{HEADS}{}", activity.branch);
+        let mut updates = self.push.updates.iter();
+        let is_its = updates.any(|update| {
+            update.name == name && new.map_or(update.deletes(), |new| update.new == new)
+        });
+        if self.project != activity.key.project || !is_its {
+            return;
+        }
+        if let Some(actor) = order::claimed(&self.push) {
+            activity.actor = actor;
+        }
+        activity.rebuild = Rebuild::of(&self.push.options) == Rebuild::Yes;
+    }
+
     /// Removes what is recorded now.
     pub(super) fn remove(&self) {
         let file = self.file.display();
@@ -64,6 +85,7 @@ pub(super) fn read(world: &World, settings: &Settings) -> Vec<Spooled> {
                 file,
                 project: project.name.clone(),
                 branches: admission::served(&push.updates),
+                push,
             }),
             None => tracing::error!(file = %file.display(), "a spooled push of no project"),
         }

@@ -13,7 +13,7 @@ use wharf_wire::{FromDaemon, Refusal, ToDaemon};
 
 use super::options::{Options, Run, Wait};
 use super::peer::Broken;
-use super::{Session, faulty, host, is_plain, store, unexpected};
+use super::{Session, faulty, host, store, unexpected};
 use crate::dispatch::Event;
 use crate::execute::failure::chain;
 use crate::execute::{durable, refs};
@@ -300,14 +300,7 @@ impl Session {
 
     /// Who pushed: what `wharf-shell` or the git host says, else the peer's own name.
     pub(super) fn pusher(&self, push: &Push) -> Actor {
-        push.claims
-            .iter()
-            .find(|claim| hook::CLAIMS.contains(&claim.source.as_str()) && is_plain(&claim.name))
-            .map(|claim| Actor {
-                name: claim.name.clone(),
-                source: claim.source.clone(),
-            })
-            .unwrap_or_else(|| self.actor.clone())
+        order::claimed(push).unwrap_or_else(|| self.actor.clone())
     }
 }
 

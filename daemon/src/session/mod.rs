@@ -79,7 +79,11 @@ impl Session {
                 exit: Exit::Failed,
             }));
         }
-        if let Some(name) = hello.client.strip_prefix(AS).filter(|name| is_plain(name)) {
+        if let Some(name) = hello
+            .client
+            .strip_prefix(AS)
+            .filter(|name| crate::order::is_plain(name))
+        {
             // Behind a shared git account: `wharf-shell` says whose key it was, as to the hooks.
             self.actor = Actor {
                 name: name.to_owned(),
@@ -109,15 +113,6 @@ impl Session {
 
 /// How `wharf` says on whose behalf it asks.
 const AS: &str = "wharf as ";
-
-/// Whether a name that somebody claims may be recorded and shown.
-fn is_plain(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 64
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"._@+-".contains(&b))
-}
 
 fn unexpected(wanted: &str) -> Broken {
     Broken::Refused(Refusal {

@@ -39,14 +39,15 @@ impl Options {
     pub(super) fn read(options: &[String]) -> Options {
         let mut read = Options {
             wait: Wait::Yes,
-            rebuild: Rebuild::No,
+            rebuild: Rebuild::of(options),
             run: Run::Real,
             warnings: Vec::new(),
         };
         for option in options {
             match option.as_str() {
                 "nowait" => read.wait = Wait::No,
-                "rebuild" => read.rebuild = Rebuild::Yes,
+                // Read above.
+                "rebuild" => {}
                 "dry-run" => read.run = Run::Dry,
                 other => {
                     let shown: String = other.chars().take(40).collect();

@@ -151,7 +151,7 @@ fn refs_that_moved_without_a_bell_are_deployed_once_also_when_it_rings_late() {
     git(&["fetch", "--quiet", shop.path().to_str().unwrap(), "main"]);
     ring(&world, "pre-receive", old, new);
     git(&["update-ref", "refs/heads/main", new, old]);
-    wait_for_log(&world, "moved without a bell; made up for");
+    wait_for_log(&world, "made up for 1 move whose bell did not ring");
     wait_for_log(&world, "main now serves r2 (was r1).");
     ring(&world, "post-receive", old, new);
     let all = activities(&shop);

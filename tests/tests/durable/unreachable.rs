@@ -3,7 +3,7 @@
 use std::fs;
 
 use rustix::process::{Signal, kill_process};
-use wharf_tests::{Tree, World};
+use wharf_tests::{Tree, World, run};
 
 use crate::app::{deployed, host};
 use crate::watching::{activities, wait_for_log};
@@ -90,9 +90,18 @@ fn where_pushes_are_accepted_each_is_deployed_once_when_the_daemon_is_back() {
 
     world.kill_daemon();
     next(&shop, "four\n");
-    accepted(&["main"]);
+    let mut push = shop.command("git");
+    push.env("WHARF_USER", "ada")
+        .args(["push", "wharf", "-o", "rebuild", "main"]);
+    run(&mut push).ok().has("the push is recorded");
     world.start();
     wait_for_log(&world, "main now serves r4 (was r3).");
+    // What the spool told of it.
+    let newest = &activities(&shop)[0];
+    assert_eq!(newest["actor"]["name"], "ada", "{newest}");
+    let id = newest["id"].as_str().unwrap();
+    let log = shop.wharf(&["log", id]).ok();
+    log.has("a rebuild was asked for");
     assert_eq!(shop.get("/").ok(), "four\n");
     world.kill_daemon();
     world.start();

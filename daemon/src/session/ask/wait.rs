@@ -43,7 +43,9 @@ impl Session {
                 };
                 let ended = ended.ok_or_else(|| host("its end cannot be read".into()))?;
                 let lines = report::lines(&ended, "");
-                self.peer.lines(lines.into_iter().next_back().into_iter().collect()).await?;
+                self.peer
+                    .lines(lines.into_iter().next_back().into_iter().collect())
+                    .await?;
             }
         }
         self.end(exit(Some(activity.state))).await

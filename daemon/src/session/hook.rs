@@ -218,6 +218,7 @@ impl Session {
         let activities = self.without_rebuilt(activities).await?;
         let mut lines = options.warnings;
         lines.extend(notes.iter().flat_map(|note| report::remark(note)));
+        let places: Vec<String> = activities.iter().map(|a| a.key.id.to_string()).collect();
         let mut ids = Vec::new();
         if !activities.is_empty() {
             // Nothing is promised that a power cut could take back.
@@ -241,12 +242,8 @@ impl Session {
             return self.end(Exit::Ok).await;
         }
         if options.wait == Wait::No {
+            lines.extend(queued(&ids, &places));
             self.peer.lines(lines).await?;
-            for id in &ids {
-                self.peer
-                    .lines(vec![format!("queued; follow it with: wharf log {id} -f")])
-                    .await?;
-            }
             return self.end(Exit::Ok).await;
         }
         self.follow(&ids, lines).await
@@ -302,6 +299,18 @@ impl Session {
     pub(super) fn pusher(&self, push: &Push) -> Actor {
         order::claimed(push).unwrap_or_else(|| self.actor.clone())
     }
+}
+
+/// How whoever does not wait goes on; which is which, where there are several.
+fn queued(ids: &[String], places: &[String]) -> Vec<String> {
+    let follow = |id: &String| format!("queued; follow it with: wharf log {id} -f");
+    if ids.len() == places.len() && ids.len() > 1 {
+        let each = ids.iter().zip(places);
+        return each
+            .map(|(id, place)| format!("[{place}] {}", follow(id)))
+            .collect();
+    }
+    ids.iter().map(follow).collect()
 }
 
 fn take(files: &mut BTreeMap<String, Files>, part: FilePart) -> Result<(), Broken> {

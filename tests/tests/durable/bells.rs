@@ -217,6 +217,9 @@ fn who_does_not_wait_is_told_how_to_follow() {
     let (_, hint) = text.split_once("follow it with: ").expect(&text);
     let hint = hint.lines().next().unwrap();
     shop.sh(hint).ok().has("main now serves r2 (was r1).");
+    let said = shop.push(&["-o", "nowait", "main:one", "main:two"]).ok();
+    said.has("[one] queued; follow it with: wharf log ")
+        .has("[two] queued");
     let said = shop.push(&["-o", "hurry", "main:other"]).ok();
     said.has("unknown push option `hurry`; known: dry-run, nowait, rebuild");
 }

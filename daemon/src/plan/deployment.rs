@@ -207,6 +207,10 @@ impl Deployment {
         if let Some(last) = self.last.as_ref().filter(|last| !step.may_follow(last)) {
             return Err(Illegal::Order(step.clone(), last.clone()));
         }
+        // One that had begun before a death is not begun again.
+        if matches!(step, Step::After(number) if *number <= self.late) {
+            return Err(Illegal::Order(step.clone(), Step::After(self.late)));
+        }
         Ok(Deployment {
             open: Some(step.clone()),
             last: Some(step.clone()),

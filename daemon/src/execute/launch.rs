@@ -1,6 +1,8 @@
 //! The processes of a release: started beside the old ones, good once they are healthy.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::time::{Duration, Instant};
 
 use wharf_config::application::Application;
@@ -52,6 +54,8 @@ pub struct Process {
     pub record: ProcessRecord,
     /// Who looks after it.
     pub keeper: Keeper,
+    /// Its port's reservation, while it starts.
+    _reserved: Option<UnixListener>,
 }
 
 /// Starts every process of a release and waits until the web process is healthy. When this fails,
@@ -136,7 +140,11 @@ async fn warm(act: &Act, release: &ReleaseRecord, old: &[ProcessRecord]) -> Opti
     }
     act.did("start", "its web process was kept warm", Instant::now());
     let record = record.clone();
-    Some(Process { record, keeper })
+    Some(Process {
+        record,
+        keeper,
+        _reserved: None,
+    })
 }
 
 async fn start(
@@ -152,7 +160,7 @@ async fn start(
         Step::Worker(name.to_owned())
     };
     act.step(step, async {
-        let port = free_port()?;
+        let (port, reserved) = free_port()?;
         let random: u32 = rand::random();
         let instance = format!("{}.r{release}.{name}.{random:08x}", act.key().id);
         let id = JobId::parse(&instance)
@@ -168,7 +176,11 @@ async fn start(
         // stopped and removed.
         act.world.recorder.add_process(record.clone()).await?;
         match spawn(act, &id, port, command, sandbox.clone()).await {
-            Ok(keeper) => Ok(Process { record, keeper }),
+            Ok(keeper) => Ok(Process {
+                record,
+                keeper,
+                _reserved: Some(reserved),
+            }),
             Err(failure) => {
                 stop_instance(&act.world, &instance, None, SHORT_GRACE).await?;
                 Err(failure)
@@ -230,12 +242,18 @@ fn job(
     })
 }
 
-/// A port of [`PORTS`] that nobody listens on at this moment.
-fn free_port() -> Result<u16, Failure> {
+/// A port of [`PORTS`] that nobody listens on at this moment, and its reservation: until its process
+/// listens, another that is started at the same moment, by whichever daemon, gets another port. An
+/// abstract name is the whole machine's, goes with its holder, and leaves the port to the process.
+fn free_port() -> Result<(u16, UnixListener), Failure> {
     for _ in 0..200 {
         let port = rand::random_range(PORTS);
+        let name = SocketAddr::from_abstract_name(format!("wharf-port-{port}"));
+        let Ok(reserved) = name.and_then(|name| UnixListener::bind_addr(&name)) else {
+            continue;
+        };
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return Ok(port);
+            return Ok((port, reserved));
         }
     }
     Err(Failure::new("no-port", "no free port for the process")

@@ -26,6 +26,9 @@ pub struct Host {
     pub on_failure: OnFailure,
     /// What a push gets while the daemon is down.
     pub unreachable: Unreachable,
+    /// Users of this host whose word on who pushes or asks is believed: those of its git hosts.
+    /// None: the daemon's own, and each repository's owner.
+    pub accounts: Option<Vec<String>>,
     /// How many builds run at a time.
     pub parallel: u32,
     /// Variables that builds get from the daemon's own environment.

@@ -8,9 +8,21 @@ use crate::{
     problem::Problems,
 };
 
+mod access;
+mod pattern;
+mod plan;
+mod policy;
 pub(crate) mod read;
+mod role;
+mod schedule;
 mod write;
 
+pub use access::{Access, Previews};
+pub use pattern::BranchPattern;
+pub use plan::{MaxActive, PLANS};
+pub use policy::{Accept, Approve, Branchable, OnNewBranch, Policy, Wake};
+pub use role::{Role, Roles, Who};
+pub use schedule::{Schedule, Window};
 pub use write::{NewProject, WriteError, write_new};
 
 /// A project file, made valid.
@@ -25,8 +37,16 @@ pub struct Project {
     /// The environments that the operator declared, production first; empty means that the
     /// repository's default branch is production.
     pub environments: Vec<Declared>,
-    /// What every other branch becomes.
-    pub others: Pattern,
+    /// What other branches become, the most particular pattern first; `*` is the last.
+    pub patterns: Vec<Pattern>,
+    /// The branch that follows production, as a copy to look at.
+    pub mirror: Option<BranchName>,
+    /// How many environments may live at a time.
+    pub max_active: MaxActive,
+    /// Who may do what; none: whoever gets so far may do everything.
+    pub roles: Option<Roles>,
+    /// Who may look at pages that are not public, beside the host's own list.
+    pub previews: Previews,
     /// What a failed build means for its push; none: what the host says.
     pub on_failure: Option<OnFailure>,
 }
@@ -44,15 +64,21 @@ pub struct Declared {
     pub parent: Option<BranchName>,
     /// Its own host names; empty means the one by rule.
     pub hosts: Vec<Domain>,
+    /// What it allows.
+    pub policy: Policy,
 }
 
-/// What a branch becomes that nobody declared.
+/// What branches become that nobody declared by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
-    /// Its type, never production.
+    /// Which branches.
+    pub branches: BranchPattern,
+    /// Their type, never production.
     pub kind: Kind,
-    /// The branch of its parent; none means production.
+    /// The branch of their parent; none means production.
     pub parent: Option<BranchName>,
+    /// What they allow.
+    pub policy: Policy,
 }
 
 /// An environment's type.
@@ -67,6 +93,14 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every type, the root's first.
+    pub const ALL: [Self; 3] = [Self::Production, Self::Staging, Self::Development];
+
+    /// Reads its word, as the record holds it.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
     /// As it is written.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -90,6 +124,8 @@ pub struct Environment {
     pub parent: Option<EnvironmentId>,
     /// Its own host names; empty means the one by rule.
     pub hosts: Vec<Domain>,
+    /// What it allows.
+    pub policy: Policy,
 }
 
 impl Project {
@@ -100,10 +136,11 @@ impl Project {
             repository,
             domain: None,
             environments: Vec::new(),
-            others: Pattern {
-                kind: Kind::Development,
-                parent: None,
-            },
+            patterns: vec![Pattern::others()],
+            mirror: None,
+            max_active: MaxActive::default(),
+            roles: None,
+            previews: Previews::new(),
             on_failure: None,
         }
     }
@@ -126,20 +163,22 @@ impl Project {
     /// What a branch becomes; `default` as in [`Project::production`].
     pub fn environment(&self, branch: &BranchName, default: Option<&BranchName>) -> Environment {
         let production = self.production(default);
-        let (kind, parent, hosts) = match self.environments.iter().find(|e| e.branch == *branch) {
+        let declared = self.environments.iter().find(|e| e.branch == *branch);
+        let (kind, parent, hosts, policy) = match declared {
             Some(declared) => (
                 declared.kind,
                 declared.parent.as_ref(),
                 declared.hosts.clone(),
+                declared.policy.clone(),
             ),
-            None if production == Some(branch) => (Kind::Production, None, Vec::new()),
+            None if production == Some(branch) => {
+                (Kind::Production, None, Vec::new(), Policy::default())
+            }
             None => {
-                let parent = self
-                    .others
-                    .parent
-                    .as_ref()
-                    .filter(|parent| *parent != branch);
-                (self.others.kind, parent.or(production), Vec::new())
+                let pattern = self.pattern(branch);
+                let parent = pattern.parent.as_ref().filter(|parent| *parent != branch);
+                let parent = parent.or(production);
+                (pattern.kind, parent, Vec::new(), pattern.policy.clone())
             }
         };
         Environment {
@@ -148,6 +187,31 @@ impl Project {
             kind,
             parent: parent.map(EnvironmentId::from_branch),
             hosts,
+            policy,
+        }
+    }
+
+    /// What a branch becomes that nobody declared by name.
+    fn pattern(&self, branch: &BranchName) -> &Pattern {
+        let fits = |pattern: &&Pattern| pattern.branches.fits(branch);
+        let found = self.patterns.iter().find(fits);
+        found.expect("the last pattern fits every branch")
+    }
+
+    /// Whether a branch follows production and is nobody's to push to.
+    pub fn is_mirror(&self, branch: &BranchName) -> bool {
+        self.mirror.as_ref() == Some(branch)
+    }
+}
+
+impl Pattern {
+    /// What every branch becomes where nobody wrote anything.
+    fn others() -> Self {
+        Self {
+            branches: BranchPattern::all(),
+            kind: Kind::Development,
+            parent: None,
+            policy: Policy::default(),
         }
     }
 }

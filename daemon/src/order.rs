@@ -170,6 +170,8 @@ fn activity(
         tip: commit.new.clone(),
         live: None,
         generation: 0,
+        title: String::new(),
+        chosen_parent: None,
     };
     NewActivity {
         key,

@@ -27,6 +27,7 @@ const PASS: [&str; 12] = [
     "CURL_CA_BUNDLE",
 ];
 const MAX_PASS: usize = 64;
+const MAX_ACCOUNTS: usize = 64;
 
 pub(super) fn defaults(place: &Place) -> Host {
     let name = |name: &&str| VariableName::parse(name).expect("a good variable name");
@@ -36,6 +37,7 @@ pub(super) fn defaults(place: &Place) -> Host {
         projects: place.projects_dir(),
         on_failure: OnFailure::Keep,
         unreachable: Unreachable::Refuse,
+        accounts: None,
         parallel: 2,
         pass: PASS.iter().map(name).collect(),
         build: limits::of_build(),
@@ -57,6 +59,10 @@ pub(super) fn defaults(place: &Place) -> Host {
         default("projects", &text(&host.projects)),
         default("push.on_failure", "\"keep\""),
         default("push.unreachable", "\"refuse\""),
+        default(
+            "identity.accounts",
+            "none: the daemon's, the repository's owner",
+        ),
         default("build.parallel", "2"),
         default("build.pass", &text(&PASS)),
         default("keep.releases", "5"),
@@ -158,6 +164,13 @@ fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
         });
         push.finish();
     }
+    if let Some(identity) = below("identity") {
+        let accounts = identity.get("accounts");
+        m.key(accounts, "identity.accounts", user_names, |h, v| {
+            h.accounts = Some(v)
+        });
+        identity.finish();
+    }
     if let Some(build) = below("build") {
         let read = |i: &Item<'_>| i.number(1..=64);
         m.key(build.get("parallel"), "build.parallel", read, |h, v| {
@@ -219,6 +232,19 @@ fn only(item: &Item<'_>, word: &'static str, later: &[&str]) -> Option<()> {
         return None;
     }
     item.one_of(&[(word, ())])
+}
+
+/// Users of this host, by their names.
+fn user_names(item: &Item<'_>) -> Option<Vec<String>> {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    let name = |text: &str| match (1..=32).contains(&text.len()) && text.bytes().all(is_plain) {
+        true => Ok(text.to_owned()),
+        false => Err("must be the name of a user of this host"),
+    };
+    let list = item.list(MAX_ACCOUNTS, "[\"git\"]")?;
+    list.iter()
+        .map(|item| item.parsed("\"git\"", name))
+        .collect()
 }
 
 fn pass(item: &Item<'_>) -> Option<Vec<VariableName>> {

@@ -1,44 +1,31 @@
 //! Reads project files.
 
+mod environments;
+mod people;
+mod policy;
+
 use std::{
-    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
 
-use super::{Declared, Directory, Kind, Pattern, Project};
+use jiff::tz::TimeZone;
+
+use super::{Directory, Kind, MaxActive, PLANS, Project};
 use crate::{
     host::ON_FAILURE,
-    name::{BranchName, Domain, ProjectName},
+    name::{Domain, ProjectName},
     plain::quoted,
     problem::{Problem, Problems},
     reader::{Item, Reader, Table},
 };
+use environments::Tree;
 
-const MAX_ENVIRONMENTS: usize = 200;
-const MAX_HOSTS: usize = 50;
 const KINDS: [(&str, Kind); 3] = [
     ("production", Kind::Production),
     ("staging", Kind::Staging),
     ("development", Kind::Development),
 ];
-/// Keys of an environment that later versions act on.
-const LATER: &[&str] = &[
-    "accept",
-    "mirror_to",
-    "snapshots",
-    "access",
-    "data",
-    "pause_after",
-    "on_new_branch",
-    "branchable",
-    "approve",
-    "deploy_window",
-    "deploy_at",
-    "network",
-    "env",
-];
-
 pub(super) fn one(file: &Path) -> Result<Project, Problems> {
     let shown = file.display().to_string();
     let stem = file
@@ -64,10 +51,23 @@ fn project(table: Table<'_>, name: ProjectName) -> Option<Project> {
     let domain = table
         .get("domain")
         .and_then(|item| item.parsed("\"shop.example.com\"", Domain::parse));
-    let (environments, others) = table
-        .get("environments")
-        .map(|item| environments(&item))
-        .unwrap_or_default();
+    let zone = table.get("timezone").and_then(|item| zone(&item));
+    let on_new_branch = table
+        .get("on_new_branch")
+        .and_then(|item| item.one_of(&policy::ON_NEW_BRANCH));
+    let inherited = policy::Inherited {
+        zone,
+        on_new_branch: on_new_branch.unwrap_or_default(),
+    };
+    let tree = match table.get("environments") {
+        Some(item) => environments::read(&item, &inherited),
+        None => Tree::undeclared(&inherited),
+    };
+    let max_active = max_active(&table);
+    let roles = people::roles(&table);
+    let previews = table
+        .get("previews")
+        .and_then(|item| people::previews(&item));
     let push = table.get("push").and_then(|item| item.table(""));
     let on_failure = push.as_ref().and_then(|push| {
         let item = push.get("on_failure")?;
@@ -76,22 +76,51 @@ fn project(table: Table<'_>, name: ProjectName) -> Option<Project> {
     if let Some(push) = push {
         push.finish();
     }
-    table.later(&[
-        "plan",
-        "roles",
-        "data",
-        "max_active",
-        "on_new_branch",
-        "env",
-    ]);
+    table.later(&["data", "env"]);
     table.finish();
     Some(Project {
         name,
         repository: repository?,
         domain,
-        environments,
-        others,
+        environments: tree.declared,
+        patterns: tree.patterns,
+        mirror: tree.mirror,
+        max_active,
+        roles,
+        previews: previews.unwrap_or_default(),
         on_failure,
+    })
+}
+
+/// A named plan, with what overrides it.
+fn max_active(table: &Table<'_>) -> MaxActive {
+    let words = PLANS.map(|plan| (plan, plan));
+    let plan = table.get("plan").and_then(|item| item.one_of(&words));
+    let mut max = plan.and_then(MaxActive::of_plan).unwrap_or_default();
+    let Some(item) = table.get("max_active") else {
+        return max;
+    };
+    let number = |item: Item<'_>| item.number(1..=10_000);
+    if !item.is_table() {
+        max.total = number(item).or(max.total);
+        return max;
+    }
+    let Some(table) = item.table("") else {
+        return max;
+    };
+    max.total = table.get("total").and_then(number).or(max.total);
+    for (word, kind) in KINDS {
+        if let Some(most) = table.get(word).and_then(number) {
+            max.by_kind.insert(kind, most);
+        }
+    }
+    table.finish();
+    max
+}
+
+fn zone(item: &Item<'_>) -> Option<TimeZone> {
+    item.parsed("\"Europe/Berlin\"", |text| {
+        TimeZone::get(text).map_err(|_| "is no time zone that this host knows")
     })
 }
 
@@ -109,172 +138,6 @@ pub(crate) fn absolute(item: &Item<'_>) -> Option<PathBuf> {
         "write it from / on",
     );
     None
-}
-
-impl Default for Pattern {
-    fn default() -> Self {
-        Self {
-            kind: Kind::Development,
-            parent: None,
-        }
-    }
-}
-
-/// An environment before the parents' names are looked up.
-struct Raw<'a> {
-    at: Item<'a>,
-    branch: BranchName,
-    kind: Kind,
-    parent: Option<Item<'a>>,
-    hosts: Vec<Domain>,
-}
-
-fn environments(item: &Item<'_>) -> (Vec<Declared>, Pattern) {
-    let entries = item.table("").map(Table::entries).unwrap_or_default();
-    if entries.len() > MAX_ENVIRONMENTS {
-        item.bad_key(
-            "bad-value",
-            format!("more than {MAX_ENVIRONMENTS}"),
-            "leave some out",
-        );
-        return Default::default();
-    }
-    let mut raw = Vec::new();
-    let mut pattern = None;
-    for entry in entries {
-        match entry.key() {
-            "*" => pattern = others(&entry),
-            _ => raw.extend(declared(entry)),
-        }
-    }
-    let mut branches = BTreeMap::new();
-    for one in &raw {
-        if let Some(other) = branches.insert(&one.branch, one.at.key()) {
-            let why = format!("has the branch of {} too", quoted(other));
-            one.at
-                .bad_key("bad-value", why, "one branch is one environment");
-        }
-    }
-    let productions = || raw.iter().filter(|one| one.kind == Kind::Production);
-    match productions().nth(1) {
-        Some(second) => {
-            let hint = "a project has one; make the other staging or development";
-            second
-                .at
-                .bad_key("bad-value", "is a second production", hint);
-        }
-        None if productions().next().is_none() && !raw.is_empty() => item.bad_key(
-            "missing-key",
-            "none of them is production",
-            "write type = \"production\" in one of them",
-        ),
-        None => {}
-    }
-    let branch_of = |parent: &Item<'_>| {
-        let key = parent.text("\"production\"")?;
-        let found = raw
-            .iter()
-            .find(|one| one.at.key() == key)
-            .map(|one| one.branch.clone());
-        if found.is_none() {
-            parent.bad(
-                format!("there is no environment {}", quoted(key)),
-                "declare it here",
-            );
-        }
-        found
-    };
-    let root = productions().next().map(|one| one.branch.clone());
-    let mut list = Vec::new();
-    for one in &raw {
-        let parent = match (&one.parent, one.kind) {
-            (Some(parent), Kind::Production) => {
-                parent.bad_key("bad-value", "production is the root", "remove it");
-                None
-            }
-            (Some(parent), _) => branch_of(parent),
-            (None, Kind::Production) => None,
-            (None, _) => root.clone(),
-        };
-        list.push(Declared {
-            key: one.at.key().to_owned(),
-            branch: one.branch.clone(),
-            kind: one.kind,
-            parent,
-            hosts: one.hosts.clone(),
-        });
-    }
-    for one in &raw {
-        if in_a_circle(&one.branch, &list) {
-            let hint = "every chain of parents must end at production";
-            one.at
-                .bad_key("bad-value", "its parents go in a circle", hint);
-        }
-    }
-    let others = pattern
-        .map(|(kind, parent)| Pattern {
-            kind,
-            parent: parent.as_ref().and_then(branch_of),
-        })
-        .unwrap_or_default();
-    list.sort_by_key(|one| one.kind);
-    (list, others)
-}
-
-fn in_a_circle(branch: &BranchName, list: &[Declared]) -> bool {
-    let mut at = branch;
-    for _ in 0..=list.len() {
-        match list
-            .iter()
-            .find(|one| one.branch == *at)
-            .and_then(|one| one.parent.as_ref())
-        {
-            Some(parent) => at = parent,
-            None => return false,
-        }
-    }
-    true
-}
-
-fn declared(at: Item<'_>) -> Option<Raw<'_>> {
-    let table = at.table("{ branch = \"main\" }")?;
-    let branch = match table.get("branch") {
-        Some(item) => item.parsed("\"main\"", BranchName::parse),
-        None => at.key_as("[environments.main]", BranchName::parse),
-    };
-    let kind = match table.get("type") {
-        Some(item) => item.one_of(&KINDS),
-        None if at.key() == "production" => Some(Kind::Production),
-        None => Some(Kind::Development),
-    };
-    let parent = table.get("parent");
-    let hosts = table
-        .get("hosts")
-        .and_then(|item| item.list(MAX_HOSTS, "[\"example.com\"]"));
-    let host = |item: &Item<'_>| item.parsed("\"example.com\"", Domain::parse);
-    let hosts = hosts.unwrap_or_default().iter().filter_map(host).collect();
-    table.later(LATER);
-    table.finish();
-    let (branch, kind) = (branch?, kind?);
-    Some(Raw {
-        at,
-        branch,
-        kind,
-        parent,
-        hosts,
-    })
-}
-
-fn others<'a>(at: &Item<'a>) -> Option<(Kind, Option<Item<'a>>)> {
-    let table = at.table("{ type = \"development\" }")?;
-    let kind = match table.get("type") {
-        Some(item) => item.one_of(&KINDS[1..]),
-        None => Some(Kind::Development),
-    };
-    let parent = table.get("parent");
-    table.later(LATER);
-    table.finish();
-    Some((kind?, parent))
 }
 
 pub(super) fn all(dir: &Path) -> Result<Directory, Problems> {

@@ -69,3 +69,128 @@ fn a_bad_one_disables_only_itself() {
     assert_eq!(feature.parent.unwrap().as_str(), "staging");
     assert_eq!(read.projects[0].production(None), Some(&branch("main")));
 }
+
+fn read_text(text: &str) -> Result<Project, Problems> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("shop.toml");
+    fs::write(&path, text).unwrap();
+    read_one(&path)
+}
+
+#[test]
+fn policy_is_read() {
+    let project = read_text(
+        r#"
+        repository = "/srv/git/shop.git"
+        plan = "pro-8"
+        max_active = { development = 3, total = 6 }
+        timezone = "Europe/Berlin"
+        on_new_branch = "inactive"
+        [environments.production]
+        branch = "production"
+        accept = "merge"
+        mirror_to = "master"
+        approve = true
+        deploy_window = "Mon-Fri 09:00-16:00"
+        deploy_at = "02:00"
+        [environments.staging]
+        type = "staging"
+        branchable = false
+        access = ["allow:192.0.2.0/24", "allow:2001:db8::1"]
+        [environments."*"]
+        parent = "staging"
+        pause_after = "14days"
+        wake = "request"
+        [environments."feature/*"]
+        on_new_branch = "activate"
+        access = "public"
+        [roles]
+        "@ops" = "admin"
+        "*" = { development = "contributor" }
+        "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU" = { production = "viewer" }
+        [groups]
+        ops = ["ann", "ben"]
+        [previews]
+        guest = "$2y$05$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234"
+        "#,
+    )
+    .unwrap();
+    assert_eq!(project.max_active.total, Some(6));
+    assert_eq!(project.max_active.by_kind[&Kind::Development], 3);
+    assert!(project.is_mirror(&branch("master")));
+    let production = project.environment(&branch("production"), None).policy;
+    assert_eq!(production.accept, Accept::Merge);
+    assert_eq!(production.approve, Approve::Yes);
+    assert_eq!(production.schedule.window.unwrap().days.len(), 5);
+    assert!(production.schedule.at.is_some() && production.schedule.zone.is_some());
+    let staging = project.environment(&branch("staging"), None).policy;
+    assert_eq!(staging.branchable, Branchable::No);
+    assert!(matches!(staging.access, Some(Access::Allow(list)) if list.len() == 2));
+    let feature = project.environment(&branch("feature/cart"), None);
+    assert_eq!(feature.parent.unwrap().as_str(), "production");
+    assert_eq!(feature.policy.on_new_branch, OnNewBranch::Activate);
+    assert_eq!(feature.policy.access, Some(Access::Public));
+    let other = project.environment(&branch("fix"), None);
+    assert_eq!(other.parent.unwrap().as_str(), "staging");
+    assert_eq!(other.policy.on_new_branch, OnNewBranch::Inactive);
+    assert_eq!(other.policy.wake, Wake::Request);
+    let days = other.policy.pause_after.unwrap().as_secs() / 86_400;
+    assert_eq!(days, 14);
+    let roles = project.roles.unwrap();
+    assert_eq!(roles.of("ben", &[], Kind::Production), Some(Role::Admin));
+    assert_eq!(
+        roles.of("cleo", &[], Kind::Development),
+        Some(Role::Contributor)
+    );
+    assert_eq!(roles.of("cleo", &[], Kind::Production), None);
+}
+
+#[test]
+fn every_slip_of_a_policy_is_named() {
+    let problems = read_text(
+        r#"
+        repository = "/srv/git/shop.git"
+        plan = "pro8"
+        max_active = "many"
+        timezone = "Europe/Nowhere"
+        [environments.production]
+        accept = "pull"
+        pause_after = "1h"
+        mirror_to = "staging"
+        deploy_window = "weekdays"
+        deploy_at = "noon"
+        [environments.staging]
+        mirror_to = "x"
+        access = "allow:everybody"
+        [environments."a["]
+        [roles]
+        "@" = "admin"
+        ann = "boss"
+        [groups]
+        ops = ["a b"]
+        [previews]
+        guest = "secret"
+        "#,
+    )
+    .unwrap_err();
+    let said = problems.render(72);
+    for slip in [
+        "plan",
+        "max_active",
+        "timezone",
+        "accept",
+        "never paused",
+        "is the branch of `staging`",
+        "days and hours",
+        "time of the day",
+        "only production has a mirror",
+        "allow:NETWORK",
+        "pattern of branches",
+        "must be a name",
+        "roles.ann",
+        "groups.ops",
+        "bcrypt",
+    ] {
+        assert!(said.contains(slip), "{slip}: {said}");
+    }
+}

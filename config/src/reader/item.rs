@@ -242,6 +242,11 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// Whether it is a table, where something else could stand as well.
+    pub(crate) fn is_table(&self) -> bool {
+        matches!(self.value(), DeValue::Table(_))
+    }
+
     /// A table below; `example` shows the text that could stand instead, where one could.
     pub(crate) fn table(&self, example: &str) -> Option<Table<'a>> {
         match self.value() {

@@ -5,6 +5,7 @@ pub mod deployment;
 pub mod queue;
 pub mod recovery;
 pub mod retention;
+pub mod rights;
 pub mod room;
 pub mod step;
 pub mod tips;

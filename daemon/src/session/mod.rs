@@ -7,6 +7,7 @@ mod hook;
 mod options;
 mod peer;
 mod propose;
+mod rights;
 mod room;
 mod scope;
 

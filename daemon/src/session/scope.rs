@@ -74,6 +74,15 @@ impl Session {
             })
     }
 
+    /// An environment by its key; none where it is gone.
+    pub(super) async fn recorded_environment(
+        &self,
+        key: &EnvironmentKey,
+    ) -> Result<Option<EnvironmentRecord>, Broken> {
+        let record = self.world.recorder.environment(key).await;
+        record.map_err(|error| host(chain(&error)))
+    }
+
     fn sole_project(&self, scope: &Scope) -> Result<Project, Broken> {
         if let Some(project) = self.project(scope)? {
             return Ok(project);

@@ -41,10 +41,13 @@ pub struct EnvironmentRecord {
     pub live: Option<u32>,
     /// The route's generation.
     pub generation: u64,
+    /// What people say of it.
+    pub title: String,
+    /// The id of the parent that somebody chose instead of the project's rule.
+    pub chosen_parent: Option<String>,
 }
 
-const COLUMNS: &str =
-    "project, id, branch, type, parent, trust_domain, status, tip, live, generation";
+const COLUMNS: &str = "project, id, branch, type, parent, trust_domain, status, tip, live, generation, title, chosen_parent";
 
 fn record(row: &Row<'_>) -> Result<EnvironmentRecord, StoreError> {
     let project: String = row.get(0)?;
@@ -63,6 +66,8 @@ fn record(row: &Row<'_>) -> Result<EnvironmentRecord, StoreError> {
         tip: row.get(7)?,
         live: row.get(8)?,
         generation: row.get(9)?,
+        title: row.get(10)?,
+        chosen_parent: row.get(11)?,
     })
 }
 

@@ -6,7 +6,11 @@ use super::now;
 use crate::fail;
 
 /// How version N is made from version N-1. A step that was shipped never changes.
-pub(super) const STEPS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+];
 
 /// The version that this program reads and writes; kept in SQLite's `user_version`.
 pub const VERSION: usize = STEPS.len();

@@ -13,6 +13,7 @@ use super::super::{Session, host};
 use super::store;
 use crate::dispatch::Event;
 use crate::execute::tip;
+use crate::plan::rights::Act;
 use crate::report;
 use crate::store::activity::NewActivity;
 use crate::store::environment::EnvironmentRecord;
@@ -25,6 +26,7 @@ impl Session {
         release: Option<u32>,
     ) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
+        self.may_in(Act::RollBack, &record)?;
         let releases = self
             .world
             .recorder
@@ -87,6 +89,7 @@ impl Session {
 
     pub(super) async fn redeploy(&mut self, scope: &Scope, slug: SlugUse) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
+        self.may_in(Act::Redeploy, &record)?;
         let settings = self.world.settings();
         let project = settings.projects.get(&record.key.project).cloned();
         let project = project.ok_or_else(|| missing("unknown-project", "its project is gone"))?;
@@ -162,6 +165,11 @@ impl Session {
 
     pub(super) async fn cancel(&mut self, activity: String) -> Result<(), Broken> {
         let id = self.meant(Some(activity), &Scope::default()).await?;
+        if let Some(task) = self.world.recorder.task(&id).await.map_err(store)?
+            && let Some(record) = self.recorded_environment(&task.key).await?
+        {
+            self.may_in(Act::Cancel, &record)?;
+        }
         let by = self.actor.name.clone();
         let wanted = id.clone();
         let found = self

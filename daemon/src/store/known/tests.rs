@@ -62,6 +62,8 @@ fn report(source: &str, kind: Kind, old: &str, new: &str) -> NewActivity {
         tip: some(new),
         live: None,
         generation: 0,
+        title: String::new(),
+        chosen_parent: None,
     });
     NewActivity {
         environment,

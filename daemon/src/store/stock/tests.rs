@@ -50,6 +50,8 @@ impl Shop {
             tip: None,
             live: None,
             generation: 0,
+            title: String::new(),
+            chosen_parent: None,
         };
         let activity = NewActivity {
             key: self.key.clone(),

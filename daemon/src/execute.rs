@@ -17,6 +17,7 @@ pub mod housekeeping;
 pub mod launch;
 pub mod maintenance;
 pub mod numbers;
+mod port;
 pub mod refs;
 pub mod replaced;
 pub mod repository;

@@ -1,8 +1,6 @@
 //! The processes of a release: started beside the old ones, good once they are healthy.
 
-use std::net::{Ipv4Addr, TcpListener};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use wharf_config::application::Application;
@@ -11,6 +9,7 @@ use wharf_wire::route::Upstream;
 use super::activity::Act;
 use super::failure::Failure;
 use super::health::{self, Candidates};
+use super::port::{self, Reservation};
 use super::replaced;
 use crate::plan::step::Step;
 use crate::report;
@@ -27,8 +26,6 @@ use crate::store::release::ReleaseRecord;
 pub const WEB: &str = "web";
 /// Where the directory of the Unix socket is in the sandbox.
 const SOCKETS: &str = "/run/app";
-/// Ports that processes are given: below the range that outgoing connections take.
-const PORTS: std::ops::Range<u16> = 20_000..30_000;
 /// How long a process may take to end after TERM.
 pub const GRACE: Duration = Duration::from_secs(10);
 /// How long a process that never served may take to end.
@@ -55,7 +52,7 @@ pub struct Process {
     /// Who looks after it.
     pub keeper: Keeper,
     /// Its port's reservation, while it starts.
-    _reserved: Option<UnixListener>,
+    _reserved: Option<Reservation>,
 }
 
 /// Starts every process of a release and waits until the web process is healthy. When this fails,
@@ -160,7 +157,7 @@ async fn start(
         Step::Worker(name.to_owned())
     };
     act.step(step, async {
-        let (port, reserved) = free_port()?;
+        let (port, reserved) = port::free()?;
         let random: u32 = rand::random();
         let instance = format!("{}.r{release}.{name}.{random:08x}", act.key().id);
         let id = JobId::parse(&instance)
@@ -240,24 +237,6 @@ fn job(
             first_start_fails_is_final: true,
         }),
     })
-}
-
-/// A port of [`PORTS`] that nobody listens on at this moment, and its reservation: until its process
-/// listens, another that is started at the same moment, by whichever daemon, gets another port. An
-/// abstract name is the whole machine's, goes with its holder, and leaves the port to the process.
-fn free_port() -> Result<(u16, UnixListener), Failure> {
-    for _ in 0..200 {
-        let port = rand::random_range(PORTS);
-        let name = SocketAddr::from_abstract_name(format!("wharf-port-{port}"));
-        let Ok(reserved) = name.and_then(|name| UnixListener::bind_addr(&name)) else {
-            continue;
-        };
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return Ok((port, reserved));
-        }
-    }
-    Err(Failure::new("no-port", "no free port for the process")
-        .hint("this is the host's trouble, not your code's: tell its operator"))
 }
 
 /// Waits until the web process is healthy, or has ended, or the time is over.

@@ -143,7 +143,9 @@ fn old_releases_go_and_what_serves_stays() {
     // Old releases stay until their processes have ended, and a slug goes only with the last of
     // them: two of main, one of other, five to spare.
     wait_for_log(&world, ", 1 slug, ");
-    wait_for_log(&world, "the processes of r8 have ended");
+    for number in 1..=8 {
+        wait_for_log(&world, &format!("the processes of r{number} have ended"));
+    }
     shop.wharf(&["cleanup"]).ok();
     let slugs = std::fs::read_dir(world.home().join("state/slugs"))
         .unwrap()

@@ -85,7 +85,7 @@ pub fn on_failure(place: &Place, repository: &Path) -> Result<OnFailure, Failure
     let host = host(place)?;
     let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let wanted = canonical(repository);
-    let projects = project::read_all(&host.projects)
+    let projects = project::read_all(&host.projects, Some(&place.kept_projects_dir()))
         .map(|directory| directory.projects)
         .unwrap_or_default();
     let own = projects
@@ -101,7 +101,7 @@ pub fn on_failure(place: &Place, repository: &Path) -> Result<OnFailure, Failure
 /// The host's files are wrong.
 pub fn refresh(place: &Place) -> Result<(), Failure> {
     let host = host(place)?;
-    let directory = match project::read_all(&host.projects) {
+    let directory = match project::read_all(&host.projects, Some(&place.kept_projects_dir())) {
         Ok(directory) => directory,
         // The daemon has said so.
         Err(_) => return Ok(()),

@@ -142,6 +142,11 @@ impl Place {
         self.config.join("projects.d")
     }
 
+    /// The project files as they were when they were good the last time.
+    pub fn kept_projects_dir(&self) -> PathBuf {
+        self.state.join("projects")
+    }
+
     /// Where routes are, one file an environment.
     pub fn routes_dir(&self) -> PathBuf {
         self.state.join("routes")

@@ -1,6 +1,9 @@
 //! Projects: which repositories are served, and how their branches become environments.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     host::{Host, OnFailure},
@@ -216,13 +219,26 @@ impl Pattern {
     }
 }
 
-/// What a directory of project files says; a bad file disables only its own project.
+/// What a directory of project files says; a bad file disables nothing but its own change.
 #[derive(Debug, Default)]
 pub struct Directory {
-    /// The good ones, in name order.
+    /// The projects, in name order.
     pub projects: Vec<Project>,
-    /// The bad ones: what is wrong with each file.
-    pub broken: Vec<(PathBuf, Problems)>,
+    /// The texts of the good files.
+    pub texts: BTreeMap<ProjectName, String>,
+    /// The bad files.
+    pub broken: Vec<Broken>,
+}
+
+/// A project file that does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Which.
+    pub file: PathBuf,
+    /// What is wrong with it.
+    pub problems: Problems,
+    /// Whether an earlier text of it counts instead.
+    pub kept: bool,
 }
 
 /// Reads one project file; its name without `.toml` is the project's.
@@ -230,9 +246,10 @@ pub fn read_one(file: &Path) -> Result<Project, Problems> {
     read::one(file)
 }
 
-/// Reads all `*.toml` of a directory; one that is not there has none.
-pub fn read_all(dir: &Path) -> Result<Directory, Problems> {
-    read::all(dir)
+/// Reads all `*.toml` of a directory; one that is not there has none. `kept` is a directory of the
+/// texts that were good the last time, by the same names: where a file is bad, that counts.
+pub fn read_all(dir: &Path, kept: Option<&Path>) -> Result<Directory, Problems> {
+    read::all(dir, kept)
 }
 
 #[cfg(test)]

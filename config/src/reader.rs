@@ -62,6 +62,11 @@ impl Reader {
         Ok(Self::new(name.clone(), text))
     }
 
+    /// The text that is read.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Hands the whole document to `read` where it is TOML; then the value, or every problem.
     pub(crate) fn read<T>(self, read: impl FnOnce(Table<'_>) -> T) -> Result<T, Problems> {
         let (value, problems) = self.try_read(read);

@@ -159,6 +159,7 @@ async fn serve(place: Place, kind: PlaceKind) -> Result<(), End> {
     dispatch::baseline::know(&world, &world.settings())
         .await
         .map_err(|error| End::host("cannot record the projects", &error))?;
+    dispatch::rules::follow_all(&world).await;
     let watching = watch::start(Arc::clone(&world), desk.clone(), stopping.clone());
     let accepting = tokio::spawn(listen::accept(
         listener,

@@ -2,36 +2,60 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use wharf_config::host::{Host, OnFailure};
 use wharf_config::name::{BranchName, ProjectName};
 use wharf_config::place::Place;
 use wharf_config::problem::Problems;
-use wharf_config::project::{self, Environment, Kind, Project};
+use wharf_config::project::{self, Broken, Directory, Environment, Kind, Project};
+
+use crate::disk::{self, DiskError};
+use crate::execute::failure::chain;
+use crate::report;
 
 /// Host and projects, valid.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The host's configuration.
     pub host: Host,
     /// The projects, by name.
     pub projects: BTreeMap<ProjectName, Project>,
-    /// Project files that are no good, with what is wrong: they disable only themselves.
-    pub broken: Vec<(PathBuf, Problems)>,
+    /// Project files that are no good: they disable nothing but their own change.
+    pub broken: Vec<Broken>,
     by_repository: BTreeMap<PathBuf, ProjectName>,
 }
 
 impl Settings {
-    /// Reads everything.
+    /// Reads everything, as it stands there.
     ///
     /// # Errors
     /// All problems of the host's files.
     pub fn load(place: &Place) -> Result<Settings, Problems> {
         let host = Host::load(place)?;
-        let directory = project::read_all(&host.projects)?;
+        let directory = project::read_all(&host.projects, None)?;
+        Ok(Settings::of(host, directory.projects, directory.broken))
+    }
+
+    /// Reads everything that is to count: where a project's file is bad, its last good text, also
+    /// over a restart. Blocks.
+    ///
+    /// # Errors
+    /// All problems of the host's files.
+    pub fn take(place: &Place) -> Result<Settings, Problems> {
+        let (host, kept) = (Host::load(place)?, place.kept_projects_dir());
+        let directory = project::read_all(&host.projects, Some(&kept))?;
+        if let Err(error) = keep(&kept, &directory) {
+            // It counts all the same; only a bad change after a restart would find an older text.
+            tracing::warn!(error = chain(&error), "good project files are not kept");
+        }
+        Ok(Settings::of(host, directory.projects, directory.broken))
+    }
+
+    fn of(host: Host, all: Vec<Project>, broken: Vec<Broken>) -> Settings {
         let mut by_repository = BTreeMap::new();
         let mut projects = BTreeMap::new();
-        for project in directory.projects {
+        for project in all {
             let path = project
                 .repository
                 .canonicalize()
@@ -39,12 +63,24 @@ impl Settings {
             by_repository.insert(path, project.name.clone());
             projects.insert(project.name.clone(), project);
         }
-        Ok(Settings {
+        Settings {
             host,
             projects,
-            broken: directory.broken,
+            broken,
             by_repository,
-        })
+        }
+    }
+
+    /// Says in the journal which project files are refused, and all that is wrong with them.
+    pub fn say_broken(&self) {
+        for broken in &self.broken {
+            tracing::error!(
+                WHARF_ERROR = "project-broken",
+                "{}:\n{}",
+                report::refused(broken),
+                broken.problems.render(report::WIDTH)
+            );
+        }
     }
 
     /// The project of a bare repository, by its canonical path.
@@ -88,6 +124,41 @@ impl Settings {
             Kind::Staging | Kind::Development => vec![format!("{id}.{domain}")],
         }
     }
+}
+
+/// The branches that the repositories' HEADs named when their environments followed them.
+#[derive(Debug, Default)]
+pub struct Heads(Mutex<BTreeMap<ProjectName, Option<BranchName>>>);
+
+impl Heads {
+    /// Keeps what a HEAD names now; says whether that is new.
+    pub fn put(&self, project: &ProjectName, head: Option<BranchName>) -> bool {
+        let mut heads = self.0.lock().expect("no holder panics");
+        heads.insert(project.clone(), head.clone()) != Some(head)
+    }
+}
+
+/// Keeps the texts of good files, and none of projects that are gone.
+fn keep(kept: &Path, directory: &Directory) -> Result<(), DiskError> {
+    disk::make_directory(kept)?;
+    for (name, text) in &directory.texts {
+        let file = kept.join(format!("{name}.toml"));
+        if std::fs::read(&file).ok().as_deref() != Some(text.as_bytes()) {
+            disk::atomic_write(&file, text.as_bytes(), 0o600)?;
+        }
+    }
+    for entry in disk::entries(kept)
+        .map_err(disk::at("list", kept))?
+        .filter_map(Result::ok)
+    {
+        let path = entry.path();
+        let name = path.file_stem().and_then(|stem| stem.to_str());
+        let known = |project: &Project| Some(project.name.as_str()) == name;
+        if !directory.projects.iter().any(known) {
+            disk::remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// The trust domain of what the operator protects.

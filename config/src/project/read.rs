@@ -1,5 +1,6 @@
 //! Reads project files.
 
+mod directory;
 mod environments;
 mod people;
 mod policy;
@@ -11,14 +12,14 @@ use std::{
 
 use jiff::tz::TimeZone;
 
-use super::{Directory, Kind, MaxActive, PLANS, Project};
+use super::{Kind, MaxActive, PLANS, Project};
 use crate::{
     host::ON_FAILURE,
     name::{Domain, ProjectName},
-    plain::quoted,
     problem::{Problem, Problems},
     reader::{Item, Reader, Table},
 };
+pub(super) use directory::all;
 use environments::Tree;
 
 const KINDS: [(&str, Kind); 3] = [
@@ -27,17 +28,27 @@ const KINDS: [(&str, Kind); 3] = [
     ("development", Kind::Development),
 ];
 pub(super) fn one(file: &Path) -> Result<Project, Problems> {
+    let name = name_of(file)?;
+    read(Reader::open(file)?, name)
+}
+
+fn read(reader: Reader, name: ProjectName) -> Result<Project, Problems> {
+    let project = reader.read(|table| project(table, name))?;
+    Ok(project.expect("without a problem there is a project"))
+}
+
+/// The file's name without `.toml` is the project's.
+fn name_of(file: &Path) -> Result<ProjectName, Problems> {
     let shown = file.display().to_string();
     let stem = file
         .file_stem()
         .and_then(|stem| stem.to_str())
         .unwrap_or_default();
-    let name = ProjectName::parse(stem).map_err(|error| {
+    ProjectName::parse(stem).map_err(|error| {
         Problem::new(shown, "bad-name", error.to_string())
             .hint("the file's name without .toml is the project's; rename it")
-    })?;
-    let project = Reader::open(file)?.read(|table| project(table, name))?;
-    Ok(project.expect("without a problem there is a project"))
+            .into()
+    })
 }
 
 /// None only with a problem.
@@ -138,48 +149,6 @@ pub(crate) fn absolute(item: &Item<'_>) -> Option<PathBuf> {
         "write it from / on",
     );
     None
-}
-
-pub(super) fn all(dir: &Path) -> Result<Directory, Problems> {
-    let mut found = Directory::default();
-    for file in toml_files(dir)? {
-        match one(&file) {
-            Ok(project) => match clash(&project, &found.projects) {
-                None => found.projects.push(project),
-                Some(why) => {
-                    let problem = Problem::new(file.display().to_string(), "bad-value", why)
-                        .hint("change one of the two files");
-                    found.broken.push((file, problem.into()));
-                }
-            },
-            Err(problems) => found.broken.push((file, problems)),
-        }
-    }
-    Ok(found)
-}
-
-/// What two projects cannot share.
-fn clash(project: &Project, others: &[Project]) -> Option<String> {
-    let hosts = |p: &Project| -> Vec<Domain> {
-        p.environments
-            .iter()
-            .flat_map(|e| e.hosts.clone())
-            .chain(p.domain.clone())
-            .collect()
-    };
-    let mine = hosts(project);
-    others.iter().find_map(|other| {
-        if other.repository == project.repository {
-            return Some(format!(
-                "project {} has the same repository",
-                quoted(other.name.as_str())
-            ));
-        }
-        let theirs = hosts(other);
-        let shared = mine.iter().find(|host| theirs.contains(host))?;
-        let (other, shared) = (quoted(other.name.as_str()), quoted(shared.as_str()));
-        Some(format!("project {other} has the host {shared} too"))
-    })
 }
 
 /// The `*.toml` of a directory, in name order, without hidden ones.

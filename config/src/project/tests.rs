@@ -60,7 +60,7 @@ fn a_bad_one_disables_only_itself() {
         "d.toml",
         "repository = \"/d.git\"\n[environments]\np = { type = \"production\" }\na = { parent = \"b\" }\nb = { parent = \"a\" }",
     );
-    let read = read_all(dir.path()).unwrap();
+    let read = read_all(dir.path(), None).unwrap();
     assert_eq!(read.projects.len(), 1);
     let host = Host::defaults(&Place::below(dir.path()));
     assert_eq!(read.projects[0].on_failure(&host), OnFailure::Reject);
@@ -193,4 +193,32 @@ fn every_slip_of_a_policy_is_named() {
     ] {
         assert!(said.contains(slip), "{slip}: {said}");
     }
+}
+
+#[test]
+fn a_bad_change_leaves_what_was_good() {
+    let (dir, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let good = |name: &str, host: &str| {
+        format!(
+            "repository = \"/srv/git/{name}.git\"\n[environments.production]\nhosts = [\"{host}\"]\n"
+        )
+    };
+    let write = |dir: &std::path::Path, name: &str, text: &str| {
+        fs::write(dir.join(format!("{name}.toml")), text).unwrap();
+    };
+    for (name, host) in [("a", "a.test"), ("b", "b.test"), ("c", "c.test")] {
+        write(kept.path(), name, &good(name, host));
+        write(dir.path(), name, &good(name, host));
+    }
+    // One takes the host of another that stands after it; one is no TOML; one is new and bad.
+    write(dir.path(), "a", &good("a", "b.test"));
+    write(dir.path(), "c", "repository = ");
+    write(dir.path(), "d", "repository = ");
+    let read = read_all(dir.path(), Some(kept.path())).unwrap();
+    let names: Vec<_> = read.projects.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    assert_eq!(read.projects[0].environments[0].hosts[0].as_str(), "a.test");
+    assert_eq!(read.texts.len(), 1);
+    let broken = read.broken.iter().map(|broken| broken.kept);
+    assert_eq!(broken.collect::<Vec<_>>(), [true, true, false]);
 }

@@ -9,6 +9,7 @@ mod fleet;
 mod mend;
 mod orders;
 pub mod reconcile;
+pub mod rules;
 mod spool;
 mod start;
 
@@ -29,7 +30,6 @@ use wharf_wire::outcome::Kind;
 
 use crate::execute::World;
 use crate::execute::activity::Conclusion;
-use crate::execute::failure::chain;
 use crate::execute::housekeeping::{self, Report, Wanted};
 use crate::execute::replaced::Replaced;
 use crate::plan::queue::{Full, Place, Queue, Ticket};
@@ -192,6 +192,7 @@ pub struct Dispatch {
     /// What is to be looked after once the environment's activity has ended.
     later: Vec<Mend>,
     mending: Arc<Semaphore>,
+    reloading: Arc<tokio::sync::Mutex<()>>,
     tasks: JoinSet<()>,
 }
 
@@ -213,6 +214,7 @@ impl Dispatch {
             asked: Vec::new(),
             later: Vec::new(),
             mending: Arc::new(Semaphore::new(mend::AT_ONCE)),
+            reloading: Arc::default(),
             tasks: JoinSet::new(),
         };
         (dispatch, desk)
@@ -363,22 +365,11 @@ impl Dispatch {
 
     fn reload(&mut self, reply: oneshot::Sender<Result<usize, Problems>>) {
         let (world, settings) = (Arc::clone(&self.world), self.settings.clone());
+        let turn = Arc::clone(&self.reloading);
         self.tasks.spawn(async move {
-            let place = world.place.clone();
-            let loaded = tokio::task::spawn_blocking(move || Settings::load(&place)).await;
-            let Ok(loaded) = loaded else { return };
-            if let Ok(new) = &loaded
-                && let Err(error) = baseline::know(&world, new).await
-            {
-                // Compared later; until then nobody can have pushed but through a hook.
-                tracing::error!(error = chain(&error), "new projects are not recorded");
-            }
-            let told = loaded.map(|new| {
-                let projects = new.projects.len();
-                settings.send_replace(Arc::new(new));
-                projects
-            });
-            answer(reply, told);
+            // One after the other, so that an older reading never takes a newer one's place.
+            let _turn = turn.lock().await;
+            answer(reply, rules::reload(&world, &settings).await);
         });
     }
 

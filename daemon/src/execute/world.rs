@@ -15,7 +15,7 @@ use super::runtime::Runtimes;
 use crate::run::job::Jobs;
 use crate::run::keepers::Keepers;
 use crate::run::runner::Runner;
-use crate::settings::Settings;
+use crate::settings::{Heads, Settings};
 use crate::store::Recorder;
 use crate::store::log::Logs;
 use crate::store::paths::Paths;
@@ -52,6 +52,8 @@ pub struct World {
     pub building: Turns,
     /// What is to be looked at on the disk.
     pub watching: Watching,
+    /// The default branches that environments follow.
+    pub heads: Heads,
     /// Repositories that are being tidied, by their project.
     pub collecting: Turns,
     /// Build caches, and which of them are in use.

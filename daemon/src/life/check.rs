@@ -35,6 +35,6 @@ pub(super) fn check(place: &Place) -> Result<(), End> {
     let problems = settings
         .broken
         .iter()
-        .map(|(_, problems)| problems.render(WIDTH));
+        .map(|broken| broken.problems.render(WIDTH));
     Err(End::Configuration(problems.collect::<Vec<_>>().join("\n")))
 }

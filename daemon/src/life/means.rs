@@ -32,15 +32,9 @@ impl Means {
     /// # Errors
     /// What is missing or wrong, with the next step.
     pub(super) async fn gather(place: Place, paths: Paths) -> Result<Means, End> {
-        let settings = Settings::load(&place)
+        let settings = Settings::take(&place)
             .map_err(|problems| End::Configuration(problems.render(WIDTH)))?;
-        for (file, problems) in &settings.broken {
-            tracing::error!(
-                "{} is left out: {}",
-                file.display(),
-                problems.first().message
-            );
-        }
+        settings.say_broken();
         let database = store::open(&paths)?;
         let bubblewrap = Bubblewrap::find()
             .map_err(|error| End::host("no sandbox", &error).hint(error.hint()))?;
@@ -68,6 +62,7 @@ impl Means {
             retiring: Default::default(),
             building: Default::default(),
             watching: Default::default(),
+            heads: Default::default(),
             collecting: Default::default(),
             caches: Default::default(),
             keeping: Default::default(),

@@ -10,6 +10,7 @@ mod forecast;
 pub use duration::duration;
 pub use forecast::{Forecast, Slug};
 
+use wharf_config::project::Broken;
 use wharf_wire::event::{Ended, Event};
 use wharf_wire::outcome::State;
 
@@ -94,6 +95,15 @@ pub fn warning(text: &str) -> Vec<String> {
 /// A line of our own that needs no attention.
 pub fn remark(text: &str) -> Vec<String> {
     wrapped(WIDTH, "wharf: ", "  ", text)
+}
+
+/// What becomes of a project whose file is no good.
+pub fn refused(broken: &Broken) -> String {
+    let file = broken.file.display();
+    match broken.kept {
+        true => format!("{file} is refused, what it said before counts"),
+        false => format!("{file} is refused, its project is left out"),
+    }
 }
 
 fn opened(

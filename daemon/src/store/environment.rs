@@ -150,6 +150,42 @@ pub fn touch(connection: &Connection, wanted: &EnvironmentRecord) -> Result<(), 
     baseline::drop_branch(connection, &wanted.key.project, &wanted.branch)
 }
 
+/// What a project's rules make of an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Which one.
+    pub key: EnvironmentKey,
+    /// As in [`EnvironmentRecord::kind`].
+    pub kind: String,
+    /// As in [`EnvironmentRecord::parent`].
+    pub parent: Option<String>,
+    /// As in [`EnvironmentRecord::trust_domain`].
+    pub trust_domain: String,
+}
+
+/// Records what rules make of environments, all of it or nothing.
+///
+/// # Errors
+/// The database's.
+pub fn set_rules(connection: &mut Connection, rules: &[Rule]) -> Result<(), StoreError> {
+    let transaction = connection.transaction()?;
+    for rule in rules {
+        transaction
+            .prepare_cached(
+                "UPDATE environment SET type = ?3, parent = ?4, trust_domain = ?5
+                 WHERE project = ?1 AND id = ?2",
+            )?
+            .execute((
+                rule.key.project.as_str(),
+                rule.key.id.as_str(),
+                &rule.kind,
+                &rule.parent,
+                &rule.trust_domain,
+            ))?;
+    }
+    Ok(transaction.commit()?)
+}
+
 /// Records that the branch is gone: the environment goes with it.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use wharf_wire::event::Stage;
 use wharf_wire::view::{Activity, Commit};
 
 use super::activity::{self, Ending, NewActivity, Task};
-use super::environment::{self, EnvironmentKey, EnvironmentRecord};
+use super::environment::{self, EnvironmentKey, EnvironmentRecord, Rule};
 use super::known::Opened;
 use super::paths::Paths;
 use super::process::{self, ProcessRecord};
@@ -182,6 +182,13 @@ impl Recorder {
         self.0
             .call(move |connection| environment::list(connection, project.as_ref()))
             .await
+    }
+
+    pub async fn set_rules(&self, rules: Vec<Rule>) -> Result<()> {
+        self.write("rules", move |connection| {
+            environment::set_rules(connection, &rules)
+        })
+        .await
     }
 
     pub async fn next_generation(&self, key: &EnvironmentKey) -> Result<u64> {

@@ -21,6 +21,8 @@ const TOP: [&[u8]; 3] = [b"packed-refs", b"HEAD", b"refs"];
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
     Spool,
+    /// A directory of the host's or the projects' files.
+    Settings,
     /// The top of a repository.
     Top(ProjectName),
     /// A directory of refs.
@@ -81,6 +83,7 @@ impl Eyes {
             }
         }
         self.look_around(world, &Subject::Spool);
+        self.look_around(world, &Subject::Settings);
         let mut new = Vec::new();
         for (project, repository) in self.projects.clone() {
             self.look_around(world, &Subject::Refs(project.clone()));
@@ -97,6 +100,7 @@ impl Eyes {
             return;
         };
         let found = match subject {
+            Subject::Settings => watch_settings(inotify, world),
             Subject::Spool => {
                 let spool = world.paths.spool();
                 let watched = inotify.watch(&spool, Place::Spool);
@@ -134,6 +138,9 @@ impl Eyes {
     /// What something that was seen is about: mostly one subject, or none.
     fn about(&self, seen: Seen<Place>) -> Vec<Subject> {
         match seen {
+            // What editors write beside has other names.
+            Seen::Name(Place::Settings, name) if is_settings(&name) => vec![Subject::Settings],
+            Seen::Gone(Place::Settings) => vec![Subject::Settings],
             // A file that is not whole yet has another name.
             Seen::Name(Place::Spool, name) if name.ends_with(b".json") => vec![Subject::Spool],
             Seen::Name(Place::Top(project), name) if TOP.contains(&name.as_slice()) => {
@@ -148,7 +155,7 @@ impl Eyes {
             Seen::Gone(Place::Top(project) | Place::Refs(project)) => vec![Subject::Refs(project)],
             Seen::Overflow => {
                 let refs = self.projects.keys().cloned().map(Subject::Refs);
-                refs.chain([Subject::Spool]).collect()
+                refs.chain([Subject::Spool, Subject::Settings]).collect()
             }
         }
     }
@@ -179,6 +186,7 @@ fn watch_refs(
     while let Some(directory) = waiting.pop() {
         if count == most {
             return Err(Trouble {
+                code: Trouble::WATCH,
                 message: format!(
                     "{}: more than {most} directories of branches; not all are watched",
                     repository.display()
@@ -205,6 +213,35 @@ fn watch_refs(
     Ok(())
 }
 
+/// Watches where the host's and the projects' files are. Directories that are not there may come: the
+/// one above tells.
+fn watch_settings(inotify: &mut Inotify<Place>, world: &World) -> Result<(), Trouble> {
+    let (place, settings) = (&world.place, world.settings());
+    let mut directories = vec![
+        place.config.clone(),
+        place.drop_ins_dir(),
+        settings.host.projects.clone(),
+    ];
+    let vendor = place.vendor_file();
+    directories.extend(vendor.as_deref().and_then(Path::parent).map(Path::to_owned));
+    for directory in directories {
+        match inotify.watch(&directory, Place::Settings) {
+            Err(error) if !is_gone(&error) => {
+                let trouble = trouble(&directory.display().to_string(), &error);
+                let hint = "after a change run: wharf reload".into();
+                return Err(Trouble { hint, ..trouble });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether a name in one of those directories is one that is read, or a directory of such.
+fn is_settings(name: &[u8]) -> bool {
+    !name.starts_with(b".") && (name.ends_with(b".toml") || name.ends_with(b".d"))
+}
+
 fn is_gone(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -219,12 +256,14 @@ fn trouble(what: &str, error: &io::Error) -> Trouble {
         Some(Errno::MFILE) => "max_user_instances",
         _ => {
             return Trouble {
+                code: Trouble::WATCH,
                 message: format!("{what}: cannot be watched: {error}"),
                 hint: "moves without a hook are taken up at the next start or push".into(),
             };
         }
     };
     Trouble {
+        code: Trouble::WATCH,
         message: format!("{what}: cannot be watched: the system allows no more"),
         hint: format!("raise fs.inotify.{limit}, see sysctl(8), then: wharf reload"),
     }

@@ -15,9 +15,10 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wharf_config::name::ProjectName;
+use wharf_config::problem::Problems;
 
-use crate::dispatch::Desk;
 use crate::dispatch::reconcile::{self, Made};
+use crate::dispatch::{Desk, Event, rules};
 use crate::execute::World;
 use eyes::Eyes;
 
@@ -35,6 +36,8 @@ pub enum Subject {
     Spool,
     /// The refs of a project's repository.
     Refs(ProjectName),
+    /// The host's and the projects' files.
+    Settings,
 }
 
 /// What is to be looked at, and what cannot be watched; shared with whoever asks.
@@ -43,6 +46,7 @@ pub struct Watching {
     due: Mutex<BTreeMap<Subject, Due>>,
     sooner: Notify,
     troubles: Mutex<BTreeMap<Subject, Trouble>>,
+    refused: Mutex<Option<Trouble>>,
 }
 
 /// When to look, and how long to wait if that fails.
@@ -52,38 +56,65 @@ struct Due {
     pause: Duration,
 }
 
-/// Why something cannot be watched.
+/// Why something cannot be watched, or does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
+    /// What kind of trouble: [`Trouble::WATCH`] or [`Trouble::CONFIGURATION`].
+    pub code: &'static str,
     /// What is so.
     pub message: String,
     /// What mends it.
     pub hint: String,
 }
 
+impl Trouble {
+    /// Something cannot be watched.
+    pub const WATCH: &'static str = "watch";
+    /// The host's files are no good, and an earlier configuration counts.
+    pub const CONFIGURATION: &'static str = "configuration";
+}
+
 impl Watching {
+    /// Keeps for `wharf doctor` why the host's files were refused; none once they are good. Says
+    /// whether they were refused before.
+    pub fn refused(&self, problems: Option<&Problems>) -> bool {
+        let refused = problems.map(|problems| Trouble {
+            code: Trouble::CONFIGURATION,
+            message: format!(
+                "the configuration on the disk does not count: {}",
+                problems.first().message
+            ),
+            hint: "see all of it with wharfd check; mended files are read by themselves".into(),
+        });
+        let mut last = self.refused.lock().expect("no holder panics");
+        std::mem::replace(&mut *last, refused).is_some()
+    }
+
     /// Asks for a look at a repository that could not be compared.
     pub fn again(&self, project: ProjectName) {
         self.put(Subject::Refs(project), FIRST, FIRST * 2);
         self.sooner.notify_one();
     }
 
-    /// What cannot be watched, and why: one of each kind, with how many more there are.
+    /// What does not count or cannot be watched, and why: one of each kind, with how many more there
+    /// are.
     pub fn troubles(&self) -> Vec<Trouble> {
         let troubles = self.troubles.lock().expect("no holder panics");
-        let mut kinds: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
+        let mut kinds: BTreeMap<&str, (&Trouble, usize)> = BTreeMap::new();
         for trouble in troubles.values() {
-            let kind = kinds.entry(&trouble.hint).or_insert((&trouble.message, 0));
+            let kind = kinds.entry(&trouble.hint).or_insert((trouble, 0));
             kind.1 += 1;
         }
-        let told = |(hint, (message, count)): (&str, (&str, usize))| Trouble {
+        let told = |(trouble, count): (&Trouble, usize)| Trouble {
             message: match count {
-                1 => message.to_owned(),
-                more => format!("{message}; and {} more", more - 1),
+                1 => trouble.message.clone(),
+                more => format!("{}; and {} more", trouble.message, more - 1),
             },
-            hint: hint.to_owned(),
+            ..trouble.clone()
         };
-        kinds.into_iter().map(told).collect()
+        let refused = self.refused.lock().expect("no holder panics").clone();
+        let watched = kinds.into_values().map(told);
+        refused.into_iter().chain(watched).collect()
     }
 
     /// Keeps or clears what is wrong with a subject; says it when it is new.
@@ -94,7 +125,7 @@ impl Watching {
             Some(trouble) => {
                 if troubles.get(subject) != Some(&trouble) {
                     tracing::warn!(
-                        WHARF_ERROR = "watch",
+                        WHARF_ERROR = trouble.code,
                         "{}; {}",
                         trouble.message,
                         trouble.hint
@@ -180,6 +211,14 @@ async fn watch(world: Arc<World>, desk: Desk, stop: CancellationToken, mut eyes:
 async fn look(world: &Arc<World>, desk: &Desk, subject: &Subject) -> Made {
     match subject {
         Subject::Spool => reconcile::after_spooling(world, desk).await,
-        Subject::Refs(project) => reconcile::after_change(world, desk, project).await,
+        Subject::Refs(project) => {
+            rules::after_change(world, project).await;
+            reconcile::after_change(world, desk, project).await
+        }
+        Subject::Settings => match desk.ask(|reply| Event::Reload { reply }).await {
+            // Refused or not, it is known what counts.
+            Some(_) => Made::Up,
+            None => Made::GivenUp,
+        },
     }
 }

@@ -10,6 +10,7 @@ mod inputs;
 mod limits;
 mod load;
 mod mending;
+mod policy;
 mod python;
 mod queue;
 mod restarts;

@@ -11,6 +11,7 @@ use crate::execute::refs;
 use crate::report;
 use crate::store::findings::{findings as store_findings, of_fault};
 use crate::store::open::Look;
+use crate::watch::Trouble;
 
 impl Session {
     pub(super) async fn reload(&mut self) -> Result<(), Broken> {
@@ -22,9 +23,10 @@ impl Session {
                     report::count(projects as u64, "project")
                 )];
                 let settings = self.world.settings();
-                for (file, problems) in &settings.broken {
-                    lines.push(format!("warning: {} is left out:", file.display()));
-                    lines.extend(problems.render(report::WIDTH).lines().map(str::to_owned));
+                for broken in &settings.broken {
+                    lines.push(format!("warning: {}:", report::refused(broken)));
+                    let problems = broken.problems.render(report::WIDTH);
+                    lines.extend(problems.lines().map(str::to_owned));
                 }
                 let exit = if settings.broken.is_empty() {
                     Exit::Ok
@@ -78,20 +80,20 @@ impl Session {
             }
         });
         for trouble in self.world.watching.troubles() {
+            let severity = match trouble.code {
+                Trouble::CONFIGURATION => view::Severity::Error,
+                _ => view::Severity::Warning,
+            };
             let (message, hint) = (trouble.message, trouble.hint);
-            findings.push(finding(
-                view::Severity::Warning,
-                "watch",
-                message,
-                Some(&hint),
-            ));
+            findings.push(finding(severity, trouble.code, message, Some(&hint)));
         }
-        for (file, problems) in &settings.broken {
+        for broken in &settings.broken {
+            let why = &broken.problems.first().message;
             findings.push(finding(
                 view::Severity::Error,
                 "project-broken",
-                format!("{}: {}", file.display(), problems.first().message),
-                Some("mend the file, then: wharf reload"),
+                format!("{}: {why}", report::refused(broken)),
+                Some("mend the file: it is read again by itself"),
             ));
         }
         for project in settings.projects.values() {

@@ -1,0 +1,143 @@
+//! What the operator says of environments, followed as soon as it is said.
+//!
+//! The files of the host and the projects are read again when they change, and the branch that a
+//! repository's HEAD names is production where nobody declared one. What either means for the
+//! environments that are there is recorded here; what they serve stays until their next deployment.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use wharf_config::name::{BranchName, ProjectName};
+use wharf_config::problem::Problems;
+use wharf_config::project::Project;
+
+use super::baseline;
+use crate::execute::World;
+use crate::execute::failure::chain;
+use crate::execute::refs;
+use crate::report::WIDTH;
+use crate::settings::{Settings, trust_domain};
+use crate::store::StoreError;
+use crate::store::environment::{EnvironmentRecord, Rule};
+
+/// Reads the configuration again. A host's file that is no good leaves everything as it was; a
+/// project's file leaves that project as it was. Answers how many projects there are.
+///
+/// # Errors
+/// All problems of the host's files.
+pub async fn reload(
+    world: &Arc<World>,
+    settings: &watch::Sender<Arc<Settings>>,
+) -> Result<usize, Problems> {
+    let place = world.place.clone();
+    let taken = tokio::task::spawn_blocking(move || Settings::take(&place)).await;
+    let taken = taken.expect("reading the configuration does not panic");
+    if world.watching.refused(taken.as_ref().err()) && taken.is_ok() {
+        tracing::info!("the host's configuration is good again");
+    }
+    let new = match taken {
+        Ok(new) => new,
+        Err(problems) => {
+            tracing::error!(
+                WHARF_ERROR = "configuration",
+                "the configuration is refused, the old one counts:\n{}",
+                problems.render(WIDTH)
+            );
+            return Err(problems);
+        }
+    };
+    let projects = new.projects.len();
+    if *world.settings() == new {
+        return Ok(projects);
+    }
+    if let Err(error) = baseline::know(world, &new).await {
+        // Compared later; until then nobody can have pushed but through a hook.
+        tracing::error!(error = chain(&error), "new projects are not recorded");
+    }
+    new.say_broken();
+    settings.send_replace(Arc::new(new));
+    tracing::info!("the configuration was read again");
+    follow_all(world).await;
+    Ok(projects)
+}
+
+/// Has every environment follow what is said of it now.
+pub async fn follow_all(world: &Arc<World>) {
+    for project in world.settings().projects.values() {
+        follow(world, project).await;
+    }
+}
+
+/// Looks whether a repository's HEAD names another branch than before.
+pub async fn after_change(world: &Arc<World>, name: &ProjectName) {
+    let settings = world.settings();
+    if let Some(project) = settings.projects.get(name)
+        && world.heads.put(name, head(project).await)
+    {
+        follow(world, project).await;
+    }
+}
+
+async fn head(project: &Project) -> Option<BranchName> {
+    let repository = project.repository.clone();
+    let read = tokio::task::spawn_blocking(move || refs::head(&repository)).await;
+    read.expect("reading HEAD does not panic")
+}
+
+async fn follow(world: &Arc<World>, project: &Project) {
+    let head = head(project).await;
+    world.heads.put(&project.name, head.clone());
+    if let Err(error) = try_follow(world, project, head.as_ref()).await {
+        tracing::error!(
+            WHARF_PROJECT = %project.name,
+            error = chain(&error),
+            "its environments do not follow its rules yet"
+        );
+    }
+}
+
+async fn try_follow(
+    world: &Arc<World>,
+    project: &Project,
+    head: Option<&BranchName>,
+) -> Result<(), StoreError> {
+    let records = world.recorder.environments(Some(project.name.clone()));
+    let changed: Vec<Rule> = records
+        .await?
+        .iter()
+        .filter_map(|record| rule(project, head, record))
+        .collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    for rule in &changed {
+        tracing::info!(
+            WHARF_PROJECT = %rule.key.project,
+            WHARF_ENVIRONMENT = %rule.key.id,
+            "{} is a {} environment now",
+            rule.key.id,
+            rule.kind
+        );
+    }
+    world.recorder.set_rules(changed).await
+}
+
+/// What is to be recorded of an environment; none where it is so already.
+fn rule(project: &Project, head: Option<&BranchName>, record: &EnvironmentRecord) -> Option<Rule> {
+    let environment = project.environment(&record.branch, head);
+    let by_rule = environment.parent.map(|parent| parent.to_string());
+    let parent = match &record.chosen_parent {
+        Some(chosen) if by_rule.is_some() => Some(chosen.clone()),
+        _ => by_rule,
+    };
+    let rule = Rule {
+        key: record.key.clone(),
+        kind: environment.kind.as_str().to_owned(),
+        parent,
+        trust_domain: trust_domain(environment.kind).to_owned(),
+    };
+    let is_so = record.kind == rule.kind
+        && record.parent == rule.parent
+        && record.trust_domain == rule.trust_domain;
+    (!is_so).then_some(rule)
+}

@@ -212,6 +212,9 @@ pub enum Hook {
     Status(Repository),
     /// Take the hooks out; those that were there before come back
     Uninstall(Repository),
+    /// Bring the hooks of every project up to date: the daemon's own call
+    #[command(hide = true)]
+    Refresh,
 }
 
 /// Which repository a hook command means.
@@ -392,7 +395,7 @@ impl Command {
             | Command::Cleanup { .. } => true,
             Command::Init { .. }
             | Command::Project(Project::Add { .. })
-            | Command::Hook(Hook::Install(_) | Hook::Uninstall(_))
+            | Command::Hook(Hook::Install(_) | Hook::Uninstall(_) | Hook::Refresh)
             | Command::Key(Key::Add { .. } | Key::Remove { .. })
             | Command::Rollback { .. }
             | Command::Redeploy { .. }

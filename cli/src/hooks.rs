@@ -38,6 +38,10 @@ pub fn run(command: &args::Hook, json: bool) -> Result<Exit, Failure> {
             );
             Ok(Exit::Ok)
         }
+        args::Hook::Refresh => {
+            refresh(&daemon::place()?)?;
+            Ok(Exit::Ok)
+        }
         args::Hook::Status(repository) => {
             let on_failure = on_failure(&daemon::place()?, &repository.path)?;
             let status = hook::status(&repository.path, on_failure)?;

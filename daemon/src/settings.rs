@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use wharf_config::host::{Host, OnFailure};
+use wharf_config::host::{Host, OnFailure, Unreachable};
 use wharf_config::name::{BranchName, ProjectName};
 use wharf_config::place::Place;
 use wharf_config::problem::Problems;
@@ -93,6 +93,13 @@ impl Settings {
     /// What a failed build means for a push to a project.
     pub fn on_failure(&self, project: &Project) -> OnFailure {
         project.on_failure(&self.host)
+    }
+
+    /// What stands in the hooks of each project.
+    pub fn hook_words(&self) -> (Unreachable, Vec<(&Path, OnFailure)>) {
+        let projects = self.projects.values();
+        let words = projects.map(|one| (one.repository.as_path(), self.on_failure(one)));
+        (self.host.unreachable, words.collect())
     }
 
     /// What a branch of a project is.

@@ -4,6 +4,7 @@
 //! repository's HEAD names is production where nobody declared one. What either means for the
 //! environments that are there is recorded here; what they serve stays until their next deployment.
 
+use std::process::Stdio;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -12,9 +13,9 @@ use wharf_config::problem::Problems;
 use wharf_config::project::Project;
 
 use super::baseline;
-use crate::execute::World;
 use crate::execute::failure::chain;
-use crate::execute::refs;
+use crate::execute::world::sibling;
+use crate::execute::{World, refs};
 use crate::report::WIDTH;
 use crate::settings::{Settings, trust_domain};
 use crate::store::StoreError;
@@ -55,10 +56,35 @@ pub async fn reload(
         tracing::error!(error = chain(&error), "new projects are not recorded");
     }
     new.say_broken();
-    settings.send_replace(Arc::new(new));
+    let (old, new) = (world.settings(), Arc::new(new));
+    settings.send_replace(Arc::clone(&new));
     tracing::info!("the configuration was read again");
+    if old.hook_words() != new.hook_words() {
+        refresh_hooks().await;
+    }
     follow_all(world).await;
     Ok(projects)
+}
+
+/// Has the hooks say what the operator says now: what a push gets while no daemon is there stands in
+/// them.
+async fn refresh_hooks() {
+    let refreshed = match sibling("wharf") {
+        Ok(wharf) => {
+            let mut command = tokio::process::Command::new(wharf);
+            command.args(["hook", "refresh"]).stdin(Stdio::null());
+            command.kill_on_drop(true).output().await
+        }
+        Err(error) => Err(error),
+    };
+    match refreshed {
+        Ok(output) => {
+            for line in String::from_utf8_lossy(&output.stderr).lines() {
+                tracing::info!("hooks: {line}");
+            }
+        }
+        Err(error) => tracing::error!(%error, "the hooks are not up to date: wharf hook status"),
+    }
 }
 
 /// Has every environment follow what is said of it now.

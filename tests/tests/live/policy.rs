@@ -64,6 +64,14 @@ fn a_bad_file_of_the_host_leaves_the_old_configuration() {
     std::fs::write(&file, "[build]\nparallel = 3\n").unwrap();
     wait_for_log(&world, "the host's configuration is good again");
     world.wharf(&["doctor"]).lacks("does not count");
+
+    // What a push gets while no daemon is there stands in the hooks.
+    std::fs::write(&file, "[push]\nunreachable = \"accept\"\n").unwrap();
+    wait_for_log(&world, "hooks: ");
+    world.kill_daemon();
+    shop.write("version", "two\n");
+    shop.commit("Second");
+    shop.push(&["main"]).ok().has("deployed when Wharf is back");
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub mod check;
 pub mod checkout;
 pub mod command;
 pub mod deploy;
+pub mod distance;
 pub mod durable;
 pub mod end;
 pub mod failure;

@@ -83,23 +83,33 @@ pub struct Environment {
     pub id: String,
     /// Its branch.
     pub branch: String,
+    /// What people say of it, perhaps nothing.
+    pub title: String,
     /// `production`, `staging`, `development`.
     pub kind: String,
     /// The parent's id; none for production.
     pub parent: Option<String>,
+    /// Commits that the parent's branch has not, at most 9,999; none where that is not counted yet.
+    pub ahead: Option<u32>,
+    /// Commits that only the parent's branch has, at most 9,999; none where that is not counted yet.
+    pub behind: Option<u32>,
     /// `active`, `inactive`.
     pub status: String,
     /// The number of the release that serves.
     pub release: Option<u32>,
     /// The commit that serves, in hex.
     pub commit: Option<String>,
-    /// Whether that is the branch's tip.
+    /// The branch's tip, in hex.
+    pub tip: Option<String>,
+    /// Whether that is what serves.
     pub at_tip: bool,
+    /// Why it is not, where that is known.
+    pub why: Option<String>,
     /// `healthy`, `starting`, `restarting: …`, `static`, `none`.
     pub health: String,
     /// Where it answers.
     pub url: Option<String>,
-    /// The newest activity.
+    /// The newest activity, without its steps.
     pub activity: Option<Activity>,
 }
 

@@ -7,7 +7,7 @@ use super::{render, short, table, when};
 use crate::failure::plain;
 
 /// The address' column, from 0.
-const URL: usize = 3;
+const URL: usize = 4;
 
 /// Draws one tree a project. `width` is the terminal's, if there is one.
 pub fn draw(environments: &[Environment], now: u64, width: Option<u16>) -> String {
@@ -18,7 +18,14 @@ pub fn draw(environments: &[Environment], now: u64, width: Option<u16>) -> Strin
         }
     }
     let mut table = table(
-        &["ENVIRONMENT", "SERVES", "STATE", "URL", "LAST ACTIVITY"],
+        &[
+            "ENVIRONMENT",
+            "SERVES",
+            "TO PARENT",
+            "STATE",
+            "URL",
+            "LAST ACTIVITY",
+        ],
         width,
     );
     let several = projects.len() > 1;
@@ -38,6 +45,7 @@ pub fn draw(environments: &[Environment], now: u64, width: Option<u16>) -> Strin
                     name(environment)
                 ),
                 serves(environment),
+                to_parent(environment),
                 state(environment),
                 environment.url.as_deref().map(plain).unwrap_or_default(),
                 environment
@@ -99,10 +107,14 @@ fn children<'a>(
 }
 
 fn name(environment: &Environment) -> String {
-    if environment.id == environment.branch {
-        return plain(&environment.id);
+    let mut name = environment.id.clone();
+    if environment.id != environment.branch {
+        name.push_str(&format!(" ({})", environment.branch));
     }
-    plain(&format!("{} ({})", environment.id, environment.branch))
+    if !environment.title.is_empty() {
+        name.push_str(&format!(": {}", environment.title));
+    }
+    plain(&name)
 }
 
 fn serves(environment: &Environment) -> String {
@@ -120,6 +132,18 @@ fn serves(environment: &Environment) -> String {
     }
 }
 
+/// How many commits it has that its parent has not, and the other way round.
+fn to_parent(environment: &Environment) -> String {
+    match (environment.ahead, environment.behind) {
+        (Some(0), Some(0)) => "=".to_owned(),
+        (Some(ahead), Some(0)) => format!("+{ahead}"),
+        (Some(0), Some(behind)) => format!("-{behind}"),
+        (Some(ahead), Some(behind)) => format!("+{ahead} -{behind}"),
+        _ if environment.parent.is_some() => "?".to_owned(),
+        _ => String::new(),
+    }
+}
+
 /// The status, and how its processes do where that is known.
 fn state(environment: &Environment) -> String {
     match environment.health.as_str() {
@@ -134,9 +158,10 @@ fn newest(activity: &Activity, now: u64) -> String {
         .or(activity.started)
         .unwrap_or(activity.created);
     plain(&format!(
-        "{} {} {}, {}",
+        "{} {} by {} {}, {}",
         activity.kind.word(),
         activity.id,
+        activity.actor.name,
         activity.state.word(),
         when::ago(now, when)
     ))
@@ -152,12 +177,17 @@ mod tests {
             project: "shop".into(),
             id: id.into(),
             branch: id.into(),
+            title: String::new(),
             kind: "development".into(),
             parent: parent.map(Into::into),
+            ahead: parent.map(|_| 2),
+            behind: parent.map(|_| 0),
             status: "active".into(),
             release: Some(7),
             commit: Some("9c1e5f00aa".into()),
+            tip: Some("9c1e5f00aa".into()),
             at_tip: true,
+            why: None,
             health: "healthy".into(),
             url: Some(format!("http://{id}--shop.localhost:7080")),
             activity: Some(activity("4f2a")),
@@ -169,14 +199,19 @@ mod tests {
         let mut login = environment("feature-login-1a2b3c", Some("staging"));
         login.branch = "feature/login".into();
         login.at_tip = false;
+        login.title = "Sign in".into();
+        (login.ahead, login.behind) = (Some(3), Some(1));
+        let mut cart = environment("cart", Some("staging"));
+        (cart.ahead, cart.behind) = (None, None);
         let mut old = environment("old", Some("main"));
+        (old.ahead, old.behind) = (Some(0), Some(0));
         (old.status, old.release, old.url, old.activity) = ("inactive".into(), None, None, None);
         old.health = "none".into();
         let all = [
             environment("main", None),
             environment("staging", Some("main")),
             login,
-            environment("cart", Some("staging")),
+            cart,
             old,
         ];
         insta::assert_snapshot!(draw(&all, 1_700_000_100_000, None));

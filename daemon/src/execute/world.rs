@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use wharf_config::place::Place;
 
+use super::distance::Distances;
 use super::durable::Durable;
 use super::housekeeping::Caches;
 use super::replaced::Retiring;
@@ -52,6 +53,8 @@ pub struct World {
     pub building: Turns,
     /// What is to be looked at on the disk.
     pub watching: Watching,
+    /// How far branches are from their parents.
+    pub distances: Arc<Distances>,
     /// The default branches that environments follow.
     pub heads: Heads,
     /// Repositories that are being tidied, by their project.

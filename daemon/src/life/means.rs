@@ -62,6 +62,7 @@ impl Means {
             retiring: Default::default(),
             building: Default::default(),
             watching: Default::default(),
+            distances: Default::default(),
             heads: Default::default(),
             collecting: Default::default(),
             caches: Default::default(),

@@ -9,3 +9,4 @@ pub mod rights;
 pub mod room;
 pub mod step;
 pub mod tips;
+pub mod tree;

@@ -5,6 +5,7 @@ mod host;
 mod keep;
 mod logs;
 mod look;
+mod overview;
 mod wait;
 
 use wharf_wire::FromDaemon;

@@ -399,47 +399,49 @@ pub fn steps(connection: &Connection, id: &str) -> Result<Vec<Step>, StoreError>
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-const VIEW: &str = "id, project, environment, branch, kind, state, actor_name, actor_source, \
+/// What people read of an activity.
+pub(super) const VIEW: &str = "id, project, environment, branch, kind, state, actor_name, actor_source, \
                     commit_old, commit_new, subject, forced, slug, slug_reused, release, previous, \
                     live_after, reason_code, reason_message, reason_hint, created, started, ended";
 
-fn view(row: &Row<'_>) -> rusqlite::Result<Activity> {
-    let code: Option<String> = row.get(17)?;
-    let message: Option<String> = row.get(18)?;
+/// Reads [`VIEW`], whose first column is this one.
+pub(super) fn view(row: &Row<'_>, first: usize) -> rusqlite::Result<Activity> {
+    let code: Option<String> = row.get(first + 17)?;
+    let message: Option<String> = row.get(first + 18)?;
     Ok(Activity {
-        id: row.get(0)?,
-        project: row.get(1)?,
-        environment: row.get(2)?,
-        branch: row.get(3)?,
-        kind: word(row, 4)?,
-        state: word(row, 5)?,
+        id: row.get(first)?,
+        project: row.get(first + 1)?,
+        environment: row.get(first + 2)?,
+        branch: row.get(first + 3)?,
+        kind: word(row, first + 4)?,
+        state: word(row, first + 5)?,
         actor: Actor {
-            name: row.get(6)?,
-            source: row.get(7)?,
+            name: row.get(first + 6)?,
+            source: row.get(first + 7)?,
         },
         commit: Commit {
-            old: row.get(8)?,
-            new: row.get(9)?,
-            subject: row.get(10)?,
-            forced: row.get(11)?,
+            old: row.get(first + 8)?,
+            new: row.get(first + 9)?,
+            subject: row.get(first + 10)?,
+            forced: row.get(first + 11)?,
         },
-        slug: row.get(12)?,
-        slug_reused: row.get(13)?,
-        release: row.get(14)?,
-        previous: row.get(15)?,
-        live_after: row.get(16)?,
+        slug: row.get(first + 12)?,
+        slug_reused: row.get(first + 13)?,
+        release: row.get(first + 14)?,
+        previous: row.get(first + 15)?,
+        live_after: row.get(first + 16)?,
         steps: Vec::new(),
         reason: match (code, message) {
             (Some(code), Some(message)) => Some(Reason {
                 code,
                 message,
-                hint: row.get(19)?,
+                hint: row.get(first + 19)?,
             }),
             _ => None,
         },
-        created: row.get(20)?,
-        started: row.get(21)?,
-        ended: row.get(22)?,
+        created: row.get(first + 20)?,
+        started: row.get(first + 21)?,
+        ended: row.get(first + 22)?,
     })
 }
 
@@ -450,7 +452,7 @@ fn view(row: &Row<'_>) -> rusqlite::Result<Activity> {
 pub fn find(connection: &Connection, id: &str) -> Result<Option<Activity>, StoreError> {
     let found = connection
         .prepare_cached(&format!("SELECT {VIEW} FROM activity WHERE id = ?1"))?
-        .query_row([id], view)
+        .query_row([id], |row| view(row, 0))
         .optional()?;
     found
         .map(|activity| with_steps(connection, activity))
@@ -473,7 +475,7 @@ pub fn list(
          ORDER BY number DESC LIMIT ?3"
     ))?;
     let found: Vec<Activity> = statement
-        .query_map((project, environment, limit), view)?
+        .query_map((project, environment, limit), |row| view(row, 0))?
         .collect::<Result<_, _>>()?;
     found
         .into_iter()

@@ -47,9 +47,11 @@ pub struct EnvironmentRecord {
     pub chosen_parent: Option<String>,
 }
 
-const COLUMNS: &str = "project, id, branch, type, parent, trust_domain, status, tip, live, generation, title, chosen_parent";
+/// An environment's record, column by column.
+pub(super) const COLUMNS: &str = "project, id, branch, type, parent, trust_domain, status, tip, live, generation, title, chosen_parent";
 
-fn record(row: &Row<'_>) -> Result<EnvironmentRecord, StoreError> {
+/// Reads [`COLUMNS`], which come first.
+pub(super) fn record(row: &Row<'_>) -> Result<EnvironmentRecord, StoreError> {
     let project: String = row.get(0)?;
     let id: String = row.get(1)?;
     let branch: String = row.get(2)?;

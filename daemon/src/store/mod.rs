@@ -13,6 +13,7 @@ pub mod known;
 pub mod log;
 pub mod migrate;
 pub mod open;
+pub mod overview;
 pub mod paths;
 pub mod process;
 pub mod recorder;

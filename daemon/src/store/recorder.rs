@@ -1,12 +1,14 @@
 //! What the executor may record: acts by name, so that it never sees a database.
 
 use rusqlite::Connection;
+use wharf_config::name::ProjectName;
 use wharf_wire::event::Stage;
 use wharf_wire::view::{Activity, Commit};
 
 use super::activity::{self, Ending, NewActivity, Task};
 use super::environment::{self, EnvironmentKey, EnvironmentRecord, Rule};
 use super::known::Opened;
+use super::overview::{self, Overview};
 use super::paths::Paths;
 use super::process::{self, ProcessRecord};
 use super::release::{self, ReleaseRecord, ReleaseState};
@@ -177,10 +179,16 @@ impl Recorder {
 
     pub async fn environments(
         &self,
-        project: Option<wharf_config::name::ProjectName>,
+        project: Option<ProjectName>,
     ) -> Result<Vec<EnvironmentRecord>> {
         self.0
             .call(move |connection| environment::list(connection, project.as_ref()))
+            .await
+    }
+
+    pub async fn overview(&self, project: Option<ProjectName>) -> Result<Vec<Overview>> {
+        self.0
+            .call(move |connection| overview::list(connection, project.as_ref()))
             .await
     }
 

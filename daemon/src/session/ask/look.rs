@@ -8,7 +8,7 @@ use wharf_wire::view::{self, Item, Reason};
 use super::super::Session;
 use super::super::peer::Broken;
 use super::{count, store};
-use crate::dispatch::{Condition, Conditions, Event};
+use crate::dispatch::Event;
 use crate::execute::route;
 use crate::settings;
 use crate::store::environment::EnvironmentRecord;
@@ -80,89 +80,16 @@ impl Session {
         self.end(Exit::Ok).await
     }
 
-    pub(super) async fn environments(&mut self, scope: &Scope) -> Result<(), Broken> {
-        let project = self.project(scope)?.map(|project| project.name);
-        let records = self
-            .world
-            .recorder
-            .environments(project)
-            .await
-            .map_err(store)?;
-        let conditions = self
-            .desk
-            .ask(|reply| Event::Health { reply })
-            .await
-            .unwrap_or_default();
-        for record in parents_first(records) {
-            if let Some(wanted) = &scope.environment
-                && record.key.id.as_str() != wanted
-                && record.branch.as_str() != wanted
-            {
-                continue;
-            }
-            let view = self.environment_view(record, &conditions).await?;
-            self.item(Item::Environment(view)).await?;
-        }
-        self.end(Exit::Ok).await
-    }
-
-    pub(super) async fn environment_view(
-        &mut self,
-        record: EnvironmentRecord,
-        conditions: &Conditions,
-    ) -> Result<view::Environment, Broken> {
-        let recorder = &self.world.recorder;
-        let key = &record.key;
-        let newest = recorder
-            .activities(Some(key.project.to_string()), Some(key.id.to_string()), 1)
-            .await
-            .map_err(store)?;
-        let release = match record.live {
-            Some(live) => recorder.release(key, live).await.map_err(store)?,
-            None => None,
-        };
-        // What else runs, warm or on its way out, is no trouble of what serves.
-        let condition = record
-            .live
-            .and_then(|live| conditions.get(&(key.clone(), live)));
-        let health = match (&release, condition) {
-            (None, _) => "none".to_owned(),
-            (Some(release), _)
-                if release.application.web.is_none() && release.application.workers.is_empty() =>
-            {
-                "static".to_owned()
-            }
-            (Some(_), None) => "starting".to_owned(),
-            (Some(_), Some(condition)) if !condition.trouble.is_empty() => {
-                condition.trouble.join("; ")
-            }
-            (Some(_), Some(Condition { restarts: 0, .. })) => "healthy".to_owned(),
-            (Some(_), Some(condition)) => {
-                format!("healthy, restarted {} times", condition.restarts)
-            }
-        };
-        let url = record.live.and_then(|_| self.url_of(&record));
-        Ok(view::Environment {
-            project: key.project.to_string(),
-            id: key.id.to_string(),
-            branch: record.branch.to_string(),
-            kind: record.kind.clone(),
-            parent: record.parent.clone(),
-            status: record.status.clone(),
-            release: record.live,
-            commit: release.as_ref().map(|release| release.commit.clone()),
-            at_tip: release.as_ref().map(|release| &release.commit) == record.tip.as_ref(),
-            health,
-            url,
-            activity: newest.into_iter().next(),
-        })
-    }
-
     /// Where an environment answers.
     pub(in crate::session) fn url_of(&self, record: &EnvironmentRecord) -> Option<String> {
         if let Some(route) = route::read(&self.world.paths, &record.key) {
             return Some(route.url);
         }
+        self.address_of(record)
+    }
+
+    /// The same by its project's rules, without asking the disk.
+    pub(in crate::session) fn address_of(&self, record: &EnvironmentRecord) -> Option<String> {
         let settings = self.world.settings();
         let project = settings.projects.get(&record.key.project)?;
         let default = (record.kind == Type::Production.as_str()).then_some(&record.branch);
@@ -223,31 +150,4 @@ impl Session {
         }
         self.end(Exit::Ok).await
     }
-}
-
-/// Parents before children, each project's production first.
-fn parents_first(records: Vec<EnvironmentRecord>) -> Vec<EnvironmentRecord> {
-    let mut rest = records;
-    let mut ordered: Vec<EnvironmentRecord> = Vec::with_capacity(rest.len());
-    while !rest.is_empty() {
-        let known = |record: &EnvironmentRecord, among: &[EnvironmentRecord]| {
-            among.iter().any(|other| {
-                other.key.project == record.key.project
-                    && Some(other.key.id.as_str()) == record.parent.as_deref()
-            })
-        };
-        let (ready, waiting): (Vec<_>, Vec<_>) = rest
-            .iter()
-            .cloned()
-            .partition(|record| !known(record, &rest));
-        if ready.is_empty() {
-            // A circle, which policy forbids: shown all the same.
-            ordered.extend(waiting);
-            break;
-        }
-        ordered.extend(ready);
-        rest = waiting;
-    }
-    ordered.sort_by(|a, b| a.key.project.cmp(&b.key.project));
-    ordered
 }

@@ -1,0 +1,80 @@
+//! Against git's own count.
+
+use std::process::{Command, Stdio};
+
+use super::*;
+
+fn git(repository: &Path, words: &[&str], date: u64) -> String {
+    let date = format!("{date} +0000");
+    let output = Command::new("git")
+        .args(words)
+        .current_dir(repository)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .envs([("GIT_CONFIG_NOSYSTEM", "1"), ("HOME", "/nonexistent")])
+        .envs([("GIT_AUTHOR_NAME", "a"), ("GIT_AUTHOR_EMAIL", "a@b")])
+        .envs([("GIT_COMMITTER_NAME", "a"), ("GIT_COMMITTER_EMAIL", "a@b")])
+        .envs([("GIT_AUTHOR_DATE", &date), ("GIT_COMMITTER_DATE", &date)])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{words:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A history with merges.
+fn history(repository: &Path, commits: usize) -> Vec<String> {
+    git(repository, &["init", "--quiet", "--bare", "."], 0);
+    let tree = git(repository, &["mktree"], 0);
+    let mut made: Vec<String> = Vec::new();
+    for number in 0..commits {
+        let mut words = vec!["commit-tree".to_owned(), "-m".into(), number.to_string()];
+        // Fixed, but as if by chance.
+        for parent in [number * 7 % 5 + 1, number * 11 % 9 + 2] {
+            let Some(parent) = number.checked_sub(parent) else {
+                continue;
+            };
+            words.extend(["-p".into(), made[parent].clone()]);
+        }
+        words.push(tree.clone());
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let date = 1_700_000_000 + number as u64;
+        made.push(git(repository, &words, date));
+    }
+    made
+}
+
+#[test]
+fn distances_are_what_git_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let made = history(path, 24);
+    let pairs: Vec<Pair> = made
+        .iter()
+        .flat_map(|one| {
+            made.iter()
+                .step_by(5)
+                .map(|other| (one.clone(), other.clone()))
+        })
+        .collect();
+    let distances = Distances::default();
+    assert!(distances.known(&pairs).iter().all(Option::is_none));
+    distances.count(path, &pairs, Some(Instant::now())).unwrap();
+    assert!(
+        distances.known(&pairs).iter().all(Option::is_none),
+        "no time was left"
+    );
+    distances.count(path, &pairs, None).unwrap();
+    for ((one, other), found) in pairs.iter().zip(distances.known(&pairs)) {
+        let range = format!("{one}...{other}");
+        let counted = git(path, &["rev-list", "--count", "--left-right", &range], 0);
+        let found = found.unwrap();
+        assert_eq!(
+            counted,
+            format!("{}\t{}", found.ahead, found.behind),
+            "{range}"
+        );
+    }
+    let missing = ("0".repeat(39) + "1", made[0].clone());
+    distances.count(path, &[missing], None).unwrap_err();
+}

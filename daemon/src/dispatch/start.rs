@@ -1,5 +1,6 @@
 //! What a new daemon finds and mends before and while it takes its first events.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -11,11 +12,12 @@ use super::mend::{self, Mend};
 use super::{Desk, Event, reconcile};
 use crate::execute::failure::{Failure, chain};
 use crate::execute::replaced::Replaced;
-use crate::execute::{World, housekeeping};
+use crate::execute::{World, housekeeping, route};
 use crate::plan::queue::Ticket;
 use crate::store::StoreError;
 use crate::store::activity::Task;
 use crate::store::environment::EnvironmentKey;
+use crate::store::overview::Overview;
 
 /// What a new daemon found: processes that live, environments whose release must be started again.
 #[derive(Debug)]
@@ -43,12 +45,17 @@ pub async fn find(world: &Arc<World>) -> Result<Findings, Failure> {
         environments: Vec::new(),
         due: Vec::new(),
     };
-    let mut environments = world.recorder.environments(None).await?;
+    let mut environments = world.recorder.overview(None).await?;
     // Few are started again at a time, in this order.
-    environments.sort_by_key(|environment| environment.kind != Type::Production.as_str());
-    for environment in environments {
-        let key = environment.key.clone();
-        let found = mend::adopt(world, environment).await?;
+    environments.sort_by_key(|one| one.record.kind != Type::Production.as_str());
+    let busy = busy(world).await?;
+    for one in environments {
+        let key = one.record.key.clone();
+        if !busy.contains(&key) && is_quiet(world, &one) {
+            findings.environments.push((key, Replaced::default()));
+            continue;
+        }
+        let found = mend::adopt(world, one.record).await?;
         findings.members.extend(found.members);
         let replaced = Replaced::left(world, found.replaced);
         findings.environments.push((key.clone(), replaced));
@@ -57,6 +64,31 @@ pub async fn find(world: &Arc<World>) -> Result<Findings, Failure> {
         }
     }
     Ok(findings)
+}
+
+/// The environments that have processes, or an activity that the last daemon did not end.
+async fn busy(world: &World) -> Result<BTreeSet<EnvironmentKey>, StoreError> {
+    let processes = world.recorder.processes().await?;
+    let unfinished = world.recorder.unfinished().await?;
+    let activities = unfinished.into_iter().map(|task| task.key);
+    Ok(processes
+        .into_iter()
+        .map(|process| process.key)
+        .chain(activities)
+        .collect())
+}
+
+/// Whether nothing is to be found out about an environment without processes: it serves files, and
+/// the table names its release; or it serves nothing, and is not in the table.
+fn is_quiet(world: &World, one: &Overview) -> bool {
+    let route = route::read(&world.paths, &one.record.key);
+    match (&one.live, route) {
+        (None, None) => one.record.live.is_none(),
+        (Some(live), Some(route)) => {
+            live.is_static && Some(route.release) == one.record.live && route.unavailable.is_none()
+        }
+        _ => false,
+    }
 }
 
 /// Kills what should have died with the last daemon and did not, before it disturbs whoever begins

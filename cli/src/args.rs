@@ -125,6 +125,11 @@ pub enum Command {
         #[arg(short = 'n', long)]
         dry_run: bool,
     },
+    /// Print the JSON Schema of what a command prints with --json
+    Schema {
+        /// Of which command
+        answer: Answer,
+    },
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -137,6 +142,29 @@ pub enum Command {
         #[arg(value_hint = ValueHint::DirPath)]
         directory: PathBuf,
     },
+}
+
+/// Commands whose JSON has a published schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Answer {
+    /// `wharf status`
+    Status,
+    /// `wharf project list`
+    Projects,
+    /// `wharf environments`
+    Environments,
+    /// `wharf activities`
+    Activities,
+    /// `wharf activity show` and `wharf activity wait`
+    Activity,
+    /// `wharf releases`
+    Releases,
+    /// `wharf log`; with --follow each line is one of its entries
+    Log,
+    /// `wharf doctor`
+    Doctor,
+    /// `wharf cleanup`
+    Cleanup,
 }
 
 /// `wharf activity`.
@@ -319,7 +347,14 @@ const SECTIONS: [(&str, &[&str]); 4] = [
     ("Act", &["rollback", "redeploy", "cancel"]),
     (
         "Host",
-        &["start", "reload", "doctor", "cleanup", "completions"],
+        &[
+            "start",
+            "reload",
+            "doctor",
+            "cleanup",
+            "schema",
+            "completions",
+        ],
     ),
 ];
 
@@ -402,6 +437,7 @@ impl Command {
             | Command::Cancel { .. }
             | Command::Start { .. }
             | Command::Reload
+            | Command::Schema { .. }
             | Command::Completions { .. }
             | Command::Man { .. } => false,
         }
@@ -459,6 +495,7 @@ impl Command {
             | Command::Reload
             | Command::Doctor
             | Command::Cleanup { .. }
+            | Command::Schema { .. }
             | Command::Completions { .. }
             | Command::Man { .. } => None,
         }

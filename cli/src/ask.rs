@@ -164,6 +164,7 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
         | Command::Key(_)
         | Command::Start { .. }
         | Command::Doctor
+        | Command::Schema { .. }
         | Command::Completions { .. }
         | Command::Man { .. } => unreachable!("commands::run keeps what the daemon has no part in"),
     }

@@ -8,7 +8,7 @@ use crate::{
     args::{self, Command, Project, Wharf},
     ask, check, daemon, doctor,
     failure::{self, Failure},
-    hooks, init, key, project, show, start,
+    hooks, init, key, project, schema, show, start,
 };
 
 /// Does what the command line says; returns the exit status.
@@ -30,6 +30,7 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         Command::Start { detached: true } => Err(start::become_daemon()),
         Command::Start { detached: false } => begin(),
         Command::Doctor => doctor::run(&here, &wharf.global),
+        Command::Schema { answer } => schema::print(*answer),
         Command::Completions { shell } => completions(*shell),
         Command::Man { directory } => manual(directory.clone()),
         Command::Status

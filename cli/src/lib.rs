@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod follow;
 pub mod git;
 pub mod remote;
+pub mod schema;
 pub mod scope;
 pub mod show;
 

@@ -52,12 +52,30 @@ fn every_read_gives_json() {
     let world = World::new();
     let shop = deployed(&world, "shop");
     shop.push(&["main:feature"]).ok();
+    // What a schema promises, for those that have one.
+    let fits = |words: &[&str], printed: &Value| {
+        let answer = match words {
+            ["project", "list"] => "projects",
+            ["activity", "show", _] => "activity",
+            [first, ..] => first,
+            [] => return,
+        };
+        let schema = shop.wharf(&["schema", answer]);
+        if schema.code == 0 {
+            let schema: Value = serde_json::from_str(&schema.out).unwrap();
+            let wrong = jsonschema::validate(&schema, printed).err();
+            assert!(wrong.is_none(), "{answer}: {wrong:?}");
+        }
+    };
     let json = |words: &[&str]| -> Value {
         let mut all = words.to_vec();
         all.push("--json");
         let said = shop.wharf(&all).ok();
         assert_eq!(said.err, "", "{said}");
-        serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}\n{said}"))
+        let printed = serde_json::from_str(&said.out);
+        let printed = printed.unwrap_or_else(|error| panic!("{error}\n{said}"));
+        fits(words, &printed);
+        printed
     };
     assert_eq!(json(&["status"])["environments"], 2);
     let environments = json(&["environments"]);
@@ -72,6 +90,12 @@ fn every_read_gives_json() {
         json(&["activities", "-n", "1"]).as_array().map(Vec::len),
         Some(1)
     );
+    let id = activities[0]["id"].as_str().unwrap();
+    assert_eq!(json(&["activity", "show", id])["id"], id);
+    json(&["cleanup", "--dry-run"]);
+    for answer in ["status", "environments", "log", "doctor", "cleanup"] {
+        shop.wharf(&["schema", answer]).ok().has("$schema");
+    }
     let releases = json(&["releases"]);
     assert_eq!(releases[0]["number"], 1);
     assert_eq!(releases[0]["live"], true);

@@ -1,0 +1,29 @@
+//! `wharf schema`: what the commands print with `--json`, for whoever reads it with a program.
+
+use schemars::{Schema, schema_for};
+use wharf_wire::{event::Entry, outcome::Exit, view};
+
+use crate::{args::Answer, failure::Failure, show};
+
+/// Prints the JSON Schema of a command's JSON.
+///
+/// # Errors
+/// Standard output's.
+pub fn print(answer: Answer) -> Result<Exit, Failure> {
+    show::json(&of(answer))?;
+    Ok(Exit::Ok)
+}
+
+fn of(answer: Answer) -> Schema {
+    match answer {
+        Answer::Status => schema_for!(view::Status),
+        Answer::Projects => schema_for!(Vec<view::Project>),
+        Answer::Environments => schema_for!(Vec<view::Environment>),
+        Answer::Activities => schema_for!(Vec<view::Activity>),
+        Answer::Activity => schema_for!(view::Activity),
+        Answer::Releases => schema_for!(Vec<view::Release>),
+        Answer::Log => schema_for!(Vec<Entry>),
+        Answer::Doctor => schema_for!(Vec<view::Finding>),
+        Answer::Cleanup => schema_for!(Vec<view::Removal>),
+    }
+}

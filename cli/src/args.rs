@@ -87,7 +87,11 @@ pub enum Command {
     /// Show the log of an activity, or the application's output
     Log(Log),
     /// Print the environment's address
-    Url,
+    Url {
+        /// Instead a link that opens it for so long, such as 1h, to whoever has the link
+        #[arg(long, value_name = "TIME", value_parser = crate::grant::time)]
+        grant: Option<Duration>,
+    },
     /// Show the environment's releases, newest first
     Releases,
 
@@ -420,7 +424,7 @@ impl Command {
             | Command::Activities { .. }
             | Command::Activity(_)
             | Command::Log(_)
-            | Command::Url
+            | Command::Url { .. }
             | Command::Releases
             | Command::Project(Project::List)
             | Command::Hook(Hook::Status(_))
@@ -476,7 +480,10 @@ impl Command {
                 }
                 Some(all)
             }
-            Command::Url => words(&["url"]),
+            Command::Url { grant: None } => words(&["url"]),
+            Command::Url { grant: Some(time) } => {
+                words(&["url", &format!("--grant={}s", time.as_secs())])
+            }
             Command::Releases => words(&["releases"]),
             Command::Project(Project::List) => words(&["project", "list"]),
             Command::Rollback { release: None } => words(&["rollback"]),

@@ -15,7 +15,7 @@ use crate::{
     daemon,
     failure::{self, Failure},
     follow::{self, Lines},
-    hooks, remote,
+    grant, hooks, remote,
     scope::{self, Wants, Whereto},
     show::{self, activities, environments, releases, removals, status, when},
     wait,
@@ -38,7 +38,7 @@ fn wants(command: &Command) -> Wants {
     match command {
         Command::Environments | Command::Activities { .. } => Wants::Project,
         Command::Log(args::Log { id: None, .. })
-        | Command::Url
+        | Command::Url { .. }
         | Command::Releases
         | Command::Rollback { .. }
         | Command::Redeploy { .. } => Wants::Environment,
@@ -126,7 +126,8 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
             })?;
             Ok(exit)
         }
-        Command::Url => url(place, scope, json),
+        Command::Url { grant: None } => url(place, scope, json),
+        Command::Url { grant: Some(time) } => grant::grant(place, scope, *time, json),
         Command::Log(log) => self::log(place, scope, json, log),
         Command::Rollback { release } => follow::lines(
             place,

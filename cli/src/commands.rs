@@ -38,7 +38,7 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Activities { .. }
         | Command::Activity(_)
         | Command::Log(_)
-        | Command::Url
+        | Command::Url { .. }
         | Command::Releases
         | Command::Project(Project::List)
         | Command::Rollback { .. }

@@ -8,6 +8,7 @@ pub mod ask;
 pub mod daemon;
 pub mod follow;
 pub mod git;
+pub mod grant;
 pub mod remote;
 pub mod schema;
 pub mod scope;

@@ -2,10 +2,13 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use ipnet::IpNet;
+
 use crate::{
     name::{Domain, VariableName},
     place::Place,
     problem::Problems,
+    project::Previews,
 };
 
 mod keep;
@@ -45,6 +48,10 @@ pub struct Host {
     pub keep: Keep,
     /// Where the router listens.
     pub listen: SocketAddr,
+    /// Proxies in front of the router, which say where a request comes from.
+    pub proxies: Vec<IpNet>,
+    /// Who may look at pages that are not public, in every project.
+    pub previews: Previews,
     /// Every key with its value and where it came from.
     pub settings: Vec<Setting>,
 }

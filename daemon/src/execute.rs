@@ -13,6 +13,8 @@ pub mod durable;
 pub mod end;
 pub mod failure;
 pub mod freeze;
+mod front;
+pub mod grant;
 pub mod health;
 pub mod housekeeping;
 pub mod launch;

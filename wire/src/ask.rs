@@ -78,6 +78,13 @@ pub enum Ask {
         /// Whether an existing slug may be used.
         slug: SlugUse,
     },
+    /// A link that opens the environment's pages for a time: one `Item::Grant`.
+    Grant {
+        /// Which environment.
+        scope: Scope,
+        /// For how long, from a minute to 30 days.
+        seconds: u64,
+    },
     /// Stops an activity and all of its processes.
     Cancel {
         /// Its id.

@@ -25,6 +25,8 @@ pub enum Item {
     Activity(Activity),
     /// See [`Release`].
     Release(Release),
+    /// See [`Grant`].
+    Grant(Grant),
     /// See [`Finding`].
     Finding(Finding),
     /// See [`Removal`].
@@ -240,6 +242,20 @@ pub struct Release {
     pub activity: String,
     /// Milliseconds since 1970-01-01 UTC.
     pub created: u64,
+}
+
+/// A link that opens an environment's pages for a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// Its project's name.
+    pub project: String,
+    /// The environment's id.
+    pub environment: String,
+    /// The link.
+    pub url: String,
+    /// Until when: milliseconds since 1970-01-01 UTC.
+    pub expires: u64,
 }
 
 /// Something that retention removes.

@@ -2,12 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
+
 use super::{Host, ON_FAILURE, OnFailure, Setting, Unreachable, keep, limits};
 use crate::{
     name::{Domain, VariableName},
     place::Place,
     problem::Problems,
-    project::read::{absolute, toml_files},
+    project::{
+        Previews,
+        read::{absolute, network, previews, toml_files},
+    },
     reader::{Item, Reader, Table},
 };
 
@@ -28,6 +33,7 @@ const PASS: [&str; 12] = [
 ];
 const MAX_PASS: usize = 64;
 const MAX_ACCOUNTS: usize = 64;
+const MAX_PROXIES: usize = 50;
 
 pub(super) fn defaults(place: &Place) -> Host {
     let name = |name: &&str| VariableName::parse(name).expect("a good variable name");
@@ -46,6 +52,8 @@ pub(super) fn defaults(place: &Place) -> Host {
         keep_warm: 0,
         keep,
         listen: ([127, 0, 0, 1], 7080).into(),
+        proxies: Vec::new(),
+        previews: Previews::new(),
         settings: Vec::new(),
     };
     let default = |key, value: &str| Setting {
@@ -69,6 +77,8 @@ pub(super) fn defaults(place: &Place) -> Host {
         default("keep.warm", "0"),
         default("router.listen", "\"127.0.0.1:7080\""),
         default("router.kind", "\"builtin\""),
+        default("router.proxies", "[]"),
+        default("previews", "none"),
         default("isolation", "\"bubblewrap\""),
     ];
     let mut below = |key: &str, more: &[(&'static str, &str)]| {
@@ -132,6 +142,20 @@ impl Merge<'_> {
             .find(|setting| setting.key == key);
         let setting = setting.expect("every key has a default");
         setting.value = crate::plain::plain(&spot.text[spot.span]);
+        setting.from = Some(self.file.to_owned());
+    }
+}
+
+impl Merge<'_> {
+    /// Adds names with their passwords. Which, and not their hashes, is shown.
+    fn preview(&mut self, found: Previews) {
+        self.host.previews.extend(found);
+        let names: Vec<&str> = self.host.previews.keys().map(String::as_str).collect();
+        let shown = names.join(", ");
+        let mut settings = self.host.settings.iter_mut();
+        let setting = settings.find(|setting| setting.key == "previews");
+        let setting = setting.expect("every key has a default");
+        setting.value = shown;
         setting.from = Some(self.file.to_owned());
     }
 }
@@ -217,7 +241,13 @@ fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
         });
         let kind = |i: &Item<'_>| only(i, "builtin", &["nginx", "caddy"]);
         m.key(router.get("kind"), "router.kind", kind, |_, ()| {});
+        m.key(router.get("proxies"), "router.proxies", proxies, |h, v| {
+            h.proxies = v
+        });
         router.finish();
+    }
+    if let Some(found) = table.get("previews").and_then(|item| previews(&item)) {
+        m.preview(found);
     }
     table.later(&["notify", "users", "network", "plans"]);
     table.finish();
@@ -244,6 +274,14 @@ fn user_names(item: &Item<'_>) -> Option<Vec<String>> {
     let list = item.list(MAX_ACCOUNTS, "[\"git\"]")?;
     list.iter()
         .map(|item| item.parsed("\"git\"", name))
+        .collect()
+}
+
+fn proxies(item: &Item<'_>) -> Option<Vec<IpNet>> {
+    let read = |text: &str| network(text).ok_or("must be an address or a network");
+    let list = item.list(MAX_PROXIES, "[\"127.0.0.1\"]")?;
+    list.iter()
+        .map(|item| item.parsed("\"127.0.0.1\"", read))
         .collect()
 }
 

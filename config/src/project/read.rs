@@ -21,6 +21,8 @@ use crate::{
 };
 pub(super) use directory::all;
 use environments::Tree;
+pub(crate) use people::previews;
+pub(crate) use policy::network;
 
 const KINDS: [(&str, Kind); 3] = [
     ("production", Kind::Production),
@@ -76,9 +78,7 @@ fn project(table: Table<'_>, name: ProjectName) -> Option<Project> {
     };
     let max_active = max_active(&table);
     let roles = people::roles(&table);
-    let previews = table
-        .get("previews")
-        .and_then(|item| people::previews(&item));
+    let previews = table.get("previews").and_then(|item| previews(&item));
     let push = table.get("push").and_then(|item| item.table(""));
     let on_failure = push.as_ref().and_then(|push| {
         let item = push.get("on_failure")?;

@@ -32,6 +32,7 @@ use crate::execute::World;
 use crate::execute::activity::Conclusion;
 use crate::execute::housekeeping::{self, Report, Wanted};
 use crate::execute::replaced::Replaced;
+use crate::execute::route::{self, Tell};
 use crate::plan::queue::{Full, Place, Queue, Ticket};
 use crate::settings::Settings;
 use crate::store::activity::NewActivity;
@@ -226,6 +227,10 @@ impl Dispatch {
         let world = Arc::clone(&self.world);
         self.tasks
             .spawn(async move { housekeeping::daily(&world).await });
+        // What people wrote may have changed while no daemon was there.
+        let world = Arc::clone(&self.world);
+        self.tasks
+            .spawn(async move { route::refresh(&world, Tell::All).await });
         loop {
             tokio::select! {
                 event = self.events.recv() => match event {

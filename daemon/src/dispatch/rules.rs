@@ -15,7 +15,7 @@ use wharf_config::project::Project;
 use super::baseline;
 use crate::execute::failure::chain;
 use crate::execute::world::sibling;
-use crate::execute::{World, refs};
+use crate::execute::{World, refs, route};
 use crate::report::WIDTH;
 use crate::settings::{Settings, trust_domain};
 use crate::store::StoreError;
@@ -63,6 +63,7 @@ pub async fn reload(
         refresh_hooks().await;
     }
     follow_all(world).await;
+    route::refresh(world).await;
     Ok(projects)
 }
 
@@ -101,6 +102,7 @@ pub async fn after_change(world: &Arc<World>, name: &ProjectName) {
         && world.heads.put(name, head(project).await)
     {
         follow(world, project).await;
+        route::refresh(world).await;
     }
 }
 

@@ -32,8 +32,7 @@ pub async fn delete(act: &Act) -> Result<Option<u32>, Failure> {
     let (project, id) = (&act.project.name, &act.key().id);
     let paths = &act.world.paths;
     act.step(Step::Unroute, async {
-        tokio::task::block_in_place(|| disk::remove_file(&paths.route(project, id)))
-            .map_err(|error| Failure::host("cannot remove the route", &error))?;
+        super::route::remove(&act.world, act.key()).await?;
         // A router that is away reads what is there when it starts.
         if super::route::confirm(act).await.is_err() {
             let text = "the router does not answer: what is deleted may be seen until it does";

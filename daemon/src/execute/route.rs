@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use wharf_config::project::Kind;
-use wharf_wire::route::{Route, Unavailable, Upstream};
+use wharf_wire::route::{Access, Route, Unavailable, Upstream, Who};
 
 use super::activity::Act;
 use super::failure::{Failure, chain};
+use super::front::Front;
 use super::router::RouterError;
 use super::world::World;
 use crate::disk;
@@ -76,21 +76,33 @@ pub async fn switch(act: &Act, target: Target, progress: &Progress) -> Result<()
 /// # Errors
 /// When it cannot be recorded or written.
 pub async fn write(act: &Act, target: Target) -> Result<(), Failure> {
-    let generation = act.world.recorder.next_generation(act.key()).await?;
     let route = Route {
         version: wharf_wire::VERSION,
         project: act.project.name.to_string(),
         environment: act.key().id.to_string(),
         release: target.release,
-        generation,
+        generation: 0,
         hosts: act.hosts(),
         url: act.url(),
-        noindex: act.environment.kind != Kind::Production,
+        // Nobody's, until its front is put on.
+        noindex: true,
+        access: Access {
+            who: Who::Names(Default::default()),
+            ..Access::default()
+        },
         public: target.public,
         upstream: target.upstream,
         unavailable: None,
     };
-    store(&act.world, act.key(), &route).await
+    store(&act.world, act.key(), route).await
+}
+
+/// Makes the router follow what an activity wrote; see [`follow`].
+///
+/// # Errors
+/// That it did not within [`FOLLOW`].
+pub async fn confirm(act: &Act) -> Result<(), RouterError> {
+    follow(&act.world, act.key()).await
 }
 
 /// Makes the router follow what was written. One that is away reads it when it starts, one that is
@@ -98,12 +110,12 @@ pub async fn write(act: &Act, target: Target) -> Result<(), Failure> {
 ///
 /// # Errors
 /// That it did not within [`FOLLOW`]; it may still send requests where it did before.
-pub async fn confirm(act: &Act) -> Result<(), RouterError> {
-    let (project, environment) = (act.project.name.as_str(), act.key().id.as_str());
+async fn follow(world: &World, key: &EnvironmentKey) -> Result<(), RouterError> {
+    let (project, environment) = (key.project.as_str(), key.id.as_str());
     let until = Instant::now() + FOLLOW;
     let mut pause = Duration::from_millis(50);
     loop {
-        let Err(error) = act.world.router.load(project, environment).await else {
+        let Err(error) = world.router.load(project, environment).await else {
             return Ok(());
         };
         let last = Instant::now() + pause >= until;
@@ -128,12 +140,11 @@ pub async fn confirm(act: &Act) -> Result<(), RouterError> {
 /// When it cannot be recorded or written.
 pub async fn suspend(world: &World, key: &EnvironmentKey, route: Route) -> Result<(), Failure> {
     let route = Route {
-        generation: world.recorder.next_generation(key).await?,
         upstream: None,
         unavailable: Some(Unavailable::Starting),
         ..route
     };
-    store(world, key, &route).await?;
+    store(world, key, route).await?;
     // Where the router runs already it must hear of it; where not, it will read it.
     if let Err(error) = world
         .router
@@ -145,10 +156,95 @@ pub async fn suspend(world: &World, key: &EnvironmentKey, route: Route) -> Resul
     Ok(())
 }
 
-async fn store(world: &World, key: &EnvironmentKey, route: &Route) -> Result<(), Failure> {
+/// Takes an environment out of the table.
+///
+/// # Errors
+/// When its file cannot be removed.
+pub async fn remove(world: &World, key: &EnvironmentKey) -> Result<(), Failure> {
+    let turn = world.routing.turn(&key.to_string());
+    let _turn = turn.lock().await;
+    let path = world.paths.route(&key.project, &key.id);
+    tokio::task::block_in_place(|| disk::remove_file(&path))
+        .map_err(|error| Failure::host("cannot remove the route", &error))
+}
+
+/// Which routes the router is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tell {
+    /// Those that were written anew.
+    Changed,
+    /// All: what a daemon wrote that then died, nobody may have told it.
+    All,
+}
+
+/// Writes every route anew whose hosts, address or doors the settings have changed, and makes the
+/// router follow. What serves stays as it is, and so does all of a project that is gone.
+pub async fn refresh(world: &World, tell: Tell) {
+    let environments = match world.recorder.environments(None).await {
+        Ok(environments) => environments,
+        Err(error) => {
+            tracing::error!(error = chain(&error), "no route is looked at");
+            return;
+        }
+    };
+    for record in environments {
+        let key = &record.key;
+        match renew(world, key).await {
+            Ok(Some(changed)) if changed || tell == Tell::All => {
+                // Said there, where it does not; one that is away reads them all.
+                if follow(world, key).await.is_err() {
+                    return;
+                }
+            }
+            Ok(_) => {}
+            Err(failure) => tracing::error!(
+                WHARF_PROJECT = %key.project,
+                WHARF_ENVIRONMENT = %key.id,
+                "its route stays as it was: {}",
+                failure.reason.message
+            ),
+        }
+    }
+}
+
+/// Gives an environment's route today's front; says whether that changed it. None without a route.
+///
+/// # Errors
+/// When that cannot be found out, or written.
+async fn renew(world: &World, key: &EnvironmentKey) -> Result<Option<bool>, Failure> {
+    let turn = world.routing.turn(&key.to_string());
+    let _turn = turn.lock().await;
+    let route = tokio::task::block_in_place(|| read(&world.paths, key));
+    let Some(mut route) = route else {
+        return Ok(None);
+    };
+    let Some(front) = Front::of(world, key).await? else {
+        return Ok(Some(false));
+    };
+    if !front.put_on(&mut route) {
+        return Ok(Some(false));
+    }
+    route.generation = world.recorder.next_generation(key).await?;
+    put(world, key, &route).await?;
+    Ok(Some(true))
+}
+
+/// Writes a route with the next generation and today's front, whatever it brings of them.
+async fn store(world: &World, key: &EnvironmentKey, mut route: Route) -> Result<(), Failure> {
+    let turn = world.routing.turn(&key.to_string());
+    let _turn = turn.lock().await;
+    if let Some(front) = Front::of(world, key).await? {
+        front.put_on(&mut route);
+    }
+    route.generation = world.recorder.next_generation(key).await?;
+    put(world, key, &route).await
+}
+
+async fn put(world: &World, key: &EnvironmentKey, route: &Route) -> Result<(), Failure> {
     let path = world.paths.route(&key.project, &key.id);
     let bytes = serde_json::to_vec(route).expect("a route is plain data with UTF-8 paths");
-    let written = tokio::task::block_in_place(|| disk::atomic_write(&path, &bytes, 0o644));
+    // Hashes of passwords are in it.
+    let written = tokio::task::block_in_place(|| disk::atomic_write(&path, &bytes, 0o600));
     let Err(error) = written else { return Ok(()) };
     let there = read(&world.paths, key).map(|there| there.generation);
     if there != Some(route.generation) {

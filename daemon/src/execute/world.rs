@@ -57,6 +57,8 @@ pub struct World {
     pub distances: Arc<Distances>,
     /// The default branches that environments follow.
     pub heads: Heads,
+    /// Routes that are being written, by their environment.
+    pub routing: Turns,
     /// Repositories that are being tidied, by their project.
     pub collecting: Turns,
     /// Build caches, and which of them are in use.

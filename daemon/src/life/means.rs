@@ -64,6 +64,7 @@ impl Means {
             watching: Default::default(),
             distances: Default::default(),
             heads: Default::default(),
+            routing: Default::default(),
             collecting: Default::default(),
             caches: Default::default(),
             keeping: Default::default(),

@@ -1,5 +1,6 @@
 //! PURE: what to do, decided from values alone. No clock, file, process or runtime in here.
 
+pub mod access;
 pub mod admission;
 pub mod deployment;
 pub mod queue;

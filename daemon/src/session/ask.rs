@@ -1,6 +1,7 @@
 //! What people ask and command.
 
 mod act;
+mod grant;
 mod host;
 mod keep;
 mod logs;
@@ -45,6 +46,7 @@ impl Session {
             Ask::AppLog { scope } => self.app_log(&scope).await,
             Ask::Rollback { scope, release } => self.roll_back(&scope, release).await,
             Ask::Redeploy { scope, slug } => self.redeploy(&scope, slug).await,
+            Ask::Grant { scope, seconds } => self.grant(&scope, seconds).await,
             Ask::Cancel { activity } => self.cancel(activity).await,
             Ask::Reload => self.reload().await,
             Ask::Doctor => self.doctor().await,

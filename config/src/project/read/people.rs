@@ -53,7 +53,7 @@ fn groups(item: &Item<'_>) -> Option<BTreeMap<String, Vec<String>>> {
 }
 
 /// Names with the hashes of their passwords.
-pub(super) fn previews(item: &Item<'_>) -> Option<Previews> {
+pub(crate) fn previews(item: &Item<'_>) -> Option<Previews> {
     let entries = item.table("")?.entries();
     let one = |item: Item<'_>| {
         let name = item.key_as("guest = \"$2y$05$...\"", name)?;
@@ -88,10 +88,18 @@ fn name_or_key(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// A hash that takes no more than a second or two to check.
 fn hash(text: &str) -> Result<String, &'static str> {
+    let is_base64 = |b: u8| b.is_ascii_alphanumeric() || b"./".contains(&b);
     let good = text.len() == 60
-        && text.is_ascii()
-        && ["$2y$", "$2b$", "$2a$"].iter().any(|p| text.starts_with(p));
-    good.then(|| text.to_owned())
-        .ok_or("must be a password's bcrypt hash, as htpasswd -nB NAME prints it")
+        && ["$2y$", "$2b$", "$2a$"].iter().any(|p| text.starts_with(p))
+        && text.as_bytes()[6] == b'$'
+        && text.bytes().skip(7).all(is_base64);
+    if !good {
+        return Err("must be a password's bcrypt hash, as htpasswd -nB NAME prints it");
+    }
+    match text[4..6].parse() {
+        Ok(4..=14_u32) => Ok(text.to_owned()),
+        _ => Err("must have a cost from 4 to 14: htpasswd -nB -C 10 NAME"),
+    }
 }

@@ -1,6 +1,8 @@
 //! Reads what an environment, or every branch of a pattern, allows.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
+
+use ipnet::IpNet;
 
 use jiff::tz::TimeZone;
 use toml::de::DeValue;
@@ -83,18 +85,18 @@ fn read_schedule(table: &Table<'_>, inherited: &Inherited) -> Schedule {
     }
 }
 
+/// A network, or one address.
+pub(crate) fn network(text: &str) -> Option<IpNet> {
+    let address = |address: IpAddr| address.into();
+    text.parse().or_else(|_| text.parse().map(address)).ok()
+}
+
 /// `"public"`, `"basic"`, or networks: `"allow:192.0.2.0/24"`, or a list of them.
 fn access(item: &Item<'_>) -> Option<Access> {
     const EXAMPLE: &str = "\"allow:192.0.2.0/24\"";
     let network = |text: &str| {
         text.strip_prefix("allow:")
-            .and_then(|network| {
-                let address = |a: std::net::IpAddr| a.into();
-                network
-                    .parse()
-                    .or_else(|_| network.parse().map(address))
-                    .ok()
-            })
+            .and_then(network)
             .ok_or("must be \"public\", \"basic\" or \"allow:NETWORK\"")
     };
     if matches!(item.value(), DeValue::Array(_)) {

@@ -1,0 +1,74 @@
+//! Links that let somebody look for a time.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use wharf_wire::Refusal;
+use wharf_wire::ask::Scope;
+use wharf_wire::outcome::Exit;
+use wharf_wire::view::{self, Item};
+
+use super::super::peer::Broken;
+use super::super::scope::missing;
+use super::super::{Session, host};
+use crate::execute::Failure;
+use crate::execute::grant::{self, Link};
+use crate::plan::rights::Act;
+
+/// How long a link may open, in seconds: from a minute to 30 days.
+const TIMES: std::ops::RangeInclusive<u64> = 60..=30 * 24 * 60 * 60;
+
+impl Session {
+    pub(super) async fn grant(&mut self, scope: &Scope, seconds: u64) -> Result<(), Broken> {
+        let record = self.environment(scope).await?;
+        self.may_in(Act::Grant, &record)?;
+        let (key, id) = (&record.key, &record.key.id);
+        if !TIMES.contains(&seconds) {
+            return Err(refused("grant-time", "a link opens for 1m to 30d".into())
+                .hint(format!("try: wharf url --grant 1h -e {id}")));
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let expires = now.map_err(|error| host(error.to_string()))?.as_secs() + seconds;
+        let failed = |failure: Failure| host(failure.reason.message);
+        let url = match grant::link(&self.world, key, expires)
+            .await
+            .map_err(failed)?
+        {
+            Link::Url(url) => url,
+            Link::NothingServes => {
+                let text = format!("nothing serves {id} yet");
+                return Err(
+                    missing("not-live", &text).hint(format!("see why with: wharf log -e {id}"))
+                );
+            }
+            Link::Closed => {
+                let text = format!("{id} opens from some networks only; a link would not open it");
+                return Err(refused("no-grant", text)
+                    .hint("who may look is the operator's: `access` in the project's file"));
+            }
+        };
+        tracing::info!(
+            WHARF_PROJECT = %key.project,
+            WHARF_ENVIRONMENT = %key.id,
+            WHARF_ACTOR = self.actor.name,
+            seconds,
+            "a link lets others look"
+        );
+        let item = Item::Grant(view::Grant {
+            project: key.project.to_string(),
+            environment: id.to_string(),
+            url,
+            expires: expires * 1000,
+        });
+        self.item(item).await?;
+        self.end(Exit::Ok).await
+    }
+}
+
+fn refused(code: &str, message: String) -> Broken {
+    Broken::Refused(Refusal {
+        code: code.into(),
+        message,
+        hint: None,
+        exit: Exit::Refused,
+    })
+}

@@ -216,6 +216,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Activities { .. }
         | Ask::Activity { .. }
         | Ask::Releases(_)
+        | Ask::Grant { .. }
         | Ask::Log { follow: false, .. } => Some(ANSWER),
     }
 }

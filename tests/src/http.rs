@@ -12,6 +12,7 @@ pub struct Page {
     pub status: u16,
     /// The body.
     pub body: String,
+    headers: ureq::http::HeaderMap,
 }
 
 impl Page {
@@ -20,6 +21,12 @@ impl Page {
     pub fn ok(self) -> String {
         assert_eq!(self.status, 200, "{}", self.body);
         self.body
+    }
+
+    /// A header's text, empty without it.
+    pub fn header(&self, name: &str) -> &str {
+        let text = self.headers.get(name).and_then(|value| value.to_str().ok());
+        text.unwrap_or_default()
     }
 }
 
@@ -48,9 +55,29 @@ impl Visitor {
     /// # Errors
     /// What went wrong on the way.
     pub fn get(&self, host: &str, path: &str) -> Result<Page, ureq::Error> {
+        self.get_with(host, path, &[])
+    }
+
+    /// The same with headers.
+    ///
+    /// # Errors
+    /// What went wrong on the way.
+    pub fn get_with(
+        &self,
+        host: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Page, ureq::Error> {
         let url = format!("http://127.0.0.1:{}{path}", self.port);
-        let mut answer = self.agent.get(&url).header("Host", host).call()?;
+        let request = self.agent.get(&url).header("Host", host);
+        let mut answer = headers
+            .iter()
+            .fold(request, |request, (name, value)| {
+                request.header(*name, *value)
+            })
+            .call()?;
         Ok(Page {
+            headers: answer.headers().clone(),
             status: answer.status().as_u16(),
             body: answer.body_mut().read_to_string()?,
         })

@@ -32,7 +32,7 @@ use crate::execute::World;
 use crate::execute::activity::Conclusion;
 use crate::execute::housekeeping::{self, Report, Wanted};
 use crate::execute::replaced::Replaced;
-use crate::execute::route::{self, Tell};
+use crate::execute::route;
 use crate::plan::queue::{Full, Place, Queue, Ticket};
 use crate::settings::Settings;
 use crate::store::activity::NewActivity;
@@ -230,7 +230,7 @@ impl Dispatch {
         // What people wrote may have changed while no daemon was there.
         let world = Arc::clone(&self.world);
         self.tasks
-            .spawn(async move { route::refresh(&world, Tell::All).await });
+            .spawn(async move { route::refresh_first(&world).await });
         loop {
             tokio::select! {
                 event = self.events.recv() => match event {

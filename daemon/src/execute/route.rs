@@ -168,18 +168,26 @@ pub async fn remove(world: &World, key: &EnvironmentKey) -> Result<(), Failure> 
         .map_err(|error| Failure::host("cannot remove the route", &error))
 }
 
+/// Writes every route anew whose hosts, address or doors the settings have changed, and makes the
+/// router follow. What serves stays as it is, and so does all of a project that is gone.
+pub async fn refresh(world: &World) {
+    renew_all(world, Tell::Changed).await;
+}
+
+/// The same when a daemon starts: what was written by one that then died, nobody may have told the
+/// router.
+pub async fn refresh_first(world: &World) {
+    renew_all(world, Tell::All).await;
+}
+
 /// Which routes the router is told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tell {
-    /// Those that were written anew.
+enum Tell {
     Changed,
-    /// All: what a daemon wrote that then died, nobody may have told it.
     All,
 }
 
-/// Writes every route anew whose hosts, address or doors the settings have changed, and makes the
-/// router follow. What serves stays as it is, and so does all of a project that is gone.
-pub async fn refresh(world: &World, tell: Tell) {
+async fn renew_all(world: &World, tell: Tell) {
     let environments = match world.recorder.environments(None).await {
         Ok(environments) => environments,
         Err(error) => {
@@ -189,6 +197,9 @@ pub async fn refresh(world: &World, tell: Tell) {
     };
     for record in environments {
         let key = &record.key;
+        // Also until the router follows: who comes next finds it as the file says.
+        let turn = world.routing.turn(&key.to_string());
+        let _turn = turn.lock().await;
         match renew(world, key).await {
             Ok(Some(changed)) if changed || tell == Tell::All => {
                 // Said there, where it does not; one that is away reads them all.
@@ -208,12 +219,11 @@ pub async fn refresh(world: &World, tell: Tell) {
 }
 
 /// Gives an environment's route today's front; says whether that changed it. None without a route.
+/// The caller has the turn.
 ///
 /// # Errors
 /// When that cannot be found out, or written.
 async fn renew(world: &World, key: &EnvironmentKey) -> Result<Option<bool>, Failure> {
-    let turn = world.routing.turn(&key.to_string());
-    let _turn = turn.lock().await;
     let route = tokio::task::block_in_place(|| read(&world.paths, key));
     let Some(mut route) = route else {
         return Ok(None);

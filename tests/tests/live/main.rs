@@ -4,6 +4,7 @@
 mod app;
 mod cancel;
 mod commands;
+mod doors;
 mod frozen;
 mod hostile;
 mod inputs;

@@ -23,8 +23,12 @@ impl Session {
         self.may_in(Act::Grant, &record)?;
         let (key, id) = (&record.key, &record.key.id);
         if !TIMES.contains(&seconds) {
-            return Err(refused("grant-time", "a link opens for 1m to 30d".into())
-                .hint(format!("try: wharf url --grant 1h -e {id}")));
+            return Err(Broken::Refused(Refusal {
+                code: "grant-time".into(),
+                message: "a link opens for 1m to 30d".into(),
+                hint: Some(format!("try: wharf url --grant 1h -e {id}")),
+                exit: Exit::Refused,
+            }));
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let expires = now.map_err(|error| host(error.to_string()))?.as_secs() + seconds;
@@ -41,9 +45,12 @@ impl Session {
                 );
             }
             Link::Closed => {
-                let text = format!("{id} opens from some networks only; a link would not open it");
-                return Err(refused("no-grant", text)
-                    .hint("who may look is the operator's: `access` in the project's file"));
+                return Err(Broken::Refused(Refusal {
+                    code: "no-grant".into(),
+                    message: format!("{id} opens from some networks only, not by a link"),
+                    hint: Some("ask the operator: `access` in the project's file".into()),
+                    exit: Exit::Refused,
+                }));
             }
         };
         tracing::info!(
@@ -62,13 +69,4 @@ impl Session {
         self.item(item).await?;
         self.end(Exit::Ok).await
     }
-}
-
-fn refused(code: &str, message: String) -> Broken {
-    Broken::Refused(Refusal {
-        code: code.into(),
-        message,
-        hint: None,
-        exit: Exit::Refused,
-    })
 }

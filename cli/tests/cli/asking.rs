@@ -3,7 +3,7 @@ use wharf_wire::{
     ask::{Ask, LogForm, Scope, SlugUse},
     event::{Entry, Event},
     outcome::Exit,
-    view::{Environment, Finding, Item, Severity},
+    view::{Environment, Finding, Grant, Item, Severity},
 };
 
 use crate::world::World;
@@ -111,6 +111,50 @@ fn json_is_an_array_of_the_records() {
         (1, "main", "")
     );
     daemon.join().unwrap();
+}
+
+#[test]
+fn a_link_is_data_and_what_it_opens_is_talk() {
+    let grant = || {
+        let grant = Item::Grant(Grant {
+            project: "shop".into(),
+            environment: "feature".into(),
+            url: "http://feature.test/?wharf-grant=abc".into(),
+            expires: 1_763_735_460_000,
+        });
+        vec![FromDaemon::Item(Box::new(grant)), end(Exit::Ok)]
+    };
+    let words = "-p shop -e feature url --grant 90m";
+    let world = World::new();
+    let daemon = world.daemon(grant());
+    let said = world.wharf(words);
+    assert_eq!(
+        (said.code, said.out.as_str(), said.err.as_str()),
+        (
+            0,
+            "http://feature.test/?wharf-grant=abc\n",
+            "whoever has this link may look at feature until 2025-11-21 14:31 UTC\n"
+        )
+    );
+    let scope = Scope {
+        project: Some("shop".into()),
+        repository: None,
+        environment: Some("feature".into()),
+    };
+    let seconds = 5400;
+    assert_eq!(daemon.join().unwrap().1, Ask::Grant { scope, seconds });
+
+    let world = World::new();
+    let daemon = world.daemon(grant());
+    let said = world.wharf(&format!("{words} --json"));
+    assert!(
+        said.out.contains("\"expires\": 1763735460000"),
+        "{}",
+        said.out
+    );
+    assert_eq!(said.err, "");
+    drop(daemon.join().unwrap());
+    assert_eq!(world.wharf("url --grant 59s").code, 2);
 }
 
 #[test]

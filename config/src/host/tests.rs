@@ -130,3 +130,32 @@ fn a_stage_has_limits() {
     assert_eq!(said.len(), 4, "{}", said.render(72));
     assert!(said.render(72).contains("did you mean `silence`?"));
 }
+
+#[test]
+fn who_looks_at_previews_and_whom_the_router_believes() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::below(dir.path());
+    fs::create_dir_all(place.drop_ins_dir()).unwrap();
+    let hash =
+        |end: &str| format!("$2y$05$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ012{end}");
+    let text = format!(
+        "[router]\nproxies = [\"127.0.0.1\", \"10.0.0.0/8\", \"::1\"]\n[previews]\nann = {:?}\nben = {:?}\n",
+        hash("1C"),
+        hash("1G")
+    );
+    fs::write(place.host_file(), text).unwrap();
+    fs::write(
+        place.drop_ins_dir().join("10.toml"),
+        format!("[previews]\nben = {:?}", hash("1K")),
+    )
+    .unwrap();
+    let host = Host::load(&place).unwrap();
+    let proxies: Vec<String> = host.proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["127.0.0.1/32", "10.0.0.0/8", "::1/128"]);
+    assert_eq!(host.previews["ben"], hash("1K"));
+    let shown = host.settings.iter().find(|one| one.key == "previews");
+    assert_eq!(shown.unwrap().value, "ann, ben");
+    fs::write(place.host_file(), "[router]\nproxies = [\"nginx\"]").unwrap();
+    let problems = Host::load(&place).unwrap_err();
+    assert!(problems.render(72).contains("an address or a network"));
+}

@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    hash::{DefaultHasher, Hash, Hasher},
     io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
@@ -31,6 +32,8 @@ const MAX_HOSTS: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) name: Name,
+    /// Tells its file from every other that the environment had.
+    pub(crate) stamp: (SystemTime, u64),
     pub(crate) generation: u64,
     pub(crate) hosts: Vec<String>,
     pub(crate) doors: Doors,
@@ -132,6 +135,7 @@ impl Site {
         };
         Ok(Self {
             name: name.clone(),
+            stamp: (written, hash(bytes)),
             generation: route.generation,
             hosts: route.hosts,
             doors,
@@ -146,6 +150,12 @@ impl Site {
             unavailable: route.unavailable,
         })
     }
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The bytes, and when they were written; `None` without a file.

@@ -1,7 +1,9 @@
 //! What visitors meet of an environment whatever serves there: its names, its address, its doors.
 //! A reload may change it while the release stays.
 
-use wharf_config::name::{BranchName, EnvironmentId};
+use std::collections::BTreeMap;
+
+use wharf_config::name::{BranchName, EnvironmentId, ProjectName};
 use wharf_config::project::{Access, Environment, Kind, Project};
 use wharf_wire::route::{self, Route};
 
@@ -30,7 +32,11 @@ impl Front {
     ///
     /// # Errors
     /// When the record cannot be read, or the key of its links not be recorded.
-    pub(super) async fn of(world: &World, key: &EnvironmentKey) -> Result<Option<Front>, Failure> {
+    pub(super) async fn of(
+        world: &World,
+        key: &EnvironmentKey,
+        heads: &mut Heads,
+    ) -> Result<Option<Front>, Failure> {
         let settings = world.settings();
         let Some(project) = settings.projects.get(&key.project) else {
             return Ok(None);
@@ -38,7 +44,7 @@ impl Front {
         let Some(record) = world.recorder.environment(key).await? else {
             return Ok(None);
         };
-        let default = tokio::task::block_in_place(|| refs::head(&project.repository));
+        let default = heads.of(project);
         let tree = Tree {
             world,
             settings: &settings,
@@ -80,6 +86,18 @@ impl Front {
         route.noindex = self.noindex;
         route.access = self.access;
         front(route) != before
+    }
+}
+
+/// The default branches of projects, each read once.
+#[derive(Debug, Default)]
+pub(super) struct Heads(BTreeMap<ProjectName, Option<BranchName>>);
+
+impl Heads {
+    fn of(&mut self, project: &Project) -> Option<BranchName> {
+        let read = || tokio::task::block_in_place(|| refs::head(&project.repository));
+        let head = self.0.entry(project.name.clone());
+        head.or_insert_with(read).clone()
     }
 }
 

@@ -8,7 +8,7 @@ use wharf_wire::route::{Access, Route, Unavailable, Upstream, Who};
 
 use super::activity::Act;
 use super::failure::{Failure, chain};
-use super::front::Front;
+use super::front::{Front, Heads};
 use super::router::RouterError;
 use super::world::World;
 use crate::disk;
@@ -195,12 +195,13 @@ async fn renew_all(world: &World, tell: Tell) {
             return;
         }
     };
+    let mut heads = Heads::default();
     for record in environments {
         let key = &record.key;
         // Also until the router follows: who comes next finds it as the file says.
         let turn = world.routing.turn(&key.to_string());
         let _turn = turn.lock().await;
-        match renew(world, key).await {
+        match renew(world, key, &mut heads).await {
             Ok(Some(changed)) if changed || tell == Tell::All => {
                 // Said there, where it does not; one that is away reads them all.
                 if follow(world, key).await.is_err() {
@@ -223,12 +224,16 @@ async fn renew_all(world: &World, tell: Tell) {
 ///
 /// # Errors
 /// When that cannot be found out, or written.
-async fn renew(world: &World, key: &EnvironmentKey) -> Result<Option<bool>, Failure> {
+async fn renew(
+    world: &World,
+    key: &EnvironmentKey,
+    heads: &mut Heads,
+) -> Result<Option<bool>, Failure> {
     let route = tokio::task::block_in_place(|| read(&world.paths, key));
     let Some(mut route) = route else {
         return Ok(None);
     };
-    let Some(front) = Front::of(world, key).await? else {
+    let Some(front) = Front::of(world, key, heads).await? else {
         return Ok(Some(false));
     };
     if !front.put_on(&mut route) {
@@ -243,7 +248,7 @@ async fn renew(world: &World, key: &EnvironmentKey) -> Result<Option<bool>, Fail
 async fn store(world: &World, key: &EnvironmentKey, mut route: Route) -> Result<(), Failure> {
     let turn = world.routing.turn(&key.to_string());
     let _turn = turn.lock().await;
-    if let Some(front) = Front::of(world, key).await? {
+    if let Some(front) = Front::of(world, key, &mut Heads::default()).await? {
         front.put_on(&mut route);
     }
     route.generation = world.recorder.next_generation(key).await?;

@@ -13,6 +13,7 @@ use wharf_wire::{
     FromDaemon, Hello, ToDaemon, VERSION, Welcome,
     ask::Ask,
     frame::{self, FrameError},
+    hook::{ASKS_AS, ASKS_WITH, KEY},
     outcome::Exit,
     view::Item,
 };
@@ -139,6 +140,7 @@ impl Conversation {
             other @ (FromDaemon::Welcome(_)
             | FromDaemon::Want(_)
             | FromDaemon::Compare(_)
+            | FromDaemon::AskForced(_)
             | FromDaemon::Judged(_)
             | FromDaemon::Verdict(_)) => Err(out_of_turn(&other)),
         }
@@ -221,12 +223,22 @@ fn patience(ask: &Ask) -> Option<Duration> {
     }
 }
 
-/// Who calls. A person behind `wharf-shell` is named; whether to believe it is the daemon's choice,
-/// by the uid at the other end.
+/// Who calls. A person behind `wharf-shell` is named, or their key is; whether to believe it is the
+/// daemon's choice, by the uid at the other end.
 fn client() -> String {
-    match std::env::var("WHARF_USER") {
-        Ok(user) if !user.is_empty() && user.len() <= MAX_USER => format!("wharf as {user}"),
-        _ => "wharf".to_owned(),
+    let said = |variable| std::env::var_os(variable).filter(|value| !value.is_empty());
+    if let Some(user) = said("WHARF_USER") {
+        // Whoever cannot be told is somebody all the same, and not the account itself.
+        let user = user.into_string().ok();
+        let user = user.filter(|user| user.len() <= MAX_USER);
+        return format!("{ASKS_AS}{}", user.as_deref().unwrap_or_default());
+    }
+    match said(KEY) {
+        Some(file) => format!(
+            "{ASKS_WITH}{}",
+            wharf_hooks::key::read(file.as_ref()).unwrap_or_default()
+        ),
+        None => "wharf".to_owned(),
     }
 }
 
@@ -251,6 +263,7 @@ fn out_of_turn(message: &FromDaemon) -> Failure {
         FromDaemon::Welcome(_) => "a greeting",
         FromDaemon::Want(_)
         | FromDaemon::Compare(_)
+        | FromDaemon::AskForced(_)
         | FromDaemon::Judged(_)
         | FromDaemon::Verdict(_) => "an answer for a hook",
         _ => "an answer before its greeting",

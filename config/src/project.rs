@@ -125,6 +125,8 @@ pub struct Environment {
     pub kind: Kind,
     /// Its parent; none for production, and for one whose project has no production yet.
     pub parent: Option<EnvironmentId>,
+    /// The branch of that parent: where two branches share an id by rule, the record knows better.
+    pub parent_branch: Option<BranchName>,
     /// Its own host names; empty means the one by rule.
     pub hosts: Vec<Domain>,
     /// What it allows.
@@ -189,6 +191,7 @@ impl Project {
             branch: branch.clone(),
             kind,
             parent: parent.map(EnvironmentId::from_branch),
+            parent_branch: parent.cloned(),
             hosts,
             policy,
         }

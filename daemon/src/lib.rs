@@ -1,6 +1,6 @@
 //! The daemon: decides, executes, remembers.
 //!
-//! In reading order: [`listen`] accepts, [`session`] talks, [`dispatch`] owns the live state and
+//! In reading order: [`listen`] accepts, [`identity`] says who calls, [`session`] talks, [`dispatch`] owns the live state and
 //! takes one event at a time, [`plan`] decides from values, [`execute`] and [`run`] have effects,
 //! [`store`] remembers, [`watch`] sees what changes on the disk, [`report`] is what people read.
 
@@ -9,6 +9,7 @@ pub mod disk;
 pub mod dispatch;
 pub mod execute;
 pub mod fail;
+pub mod identity;
 pub mod life;
 pub mod listen;
 pub mod order;

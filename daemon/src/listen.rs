@@ -10,7 +10,6 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use wharf_wire::view::Actor;
 
 use crate::dispatch::Desk;
 use crate::execute::World;
@@ -65,12 +64,12 @@ pub async fn accept(
         };
         match accepted {
             Ok((stream, place)) => {
-                let Some(actor) = caller(&stream) else {
+                let Some(uid) = caller(&stream) else {
                     continue;
                 };
                 let (world, desk) = (Arc::clone(&world), desk.clone());
                 conversations.spawn(async move {
-                    session::talk(world, desk, stream, actor, since).await;
+                    session::talk(world, desk, stream, uid, since).await;
                     drop(place);
                 });
             }
@@ -86,7 +85,7 @@ pub async fn accept(
 }
 
 /// Who calls, by the kernel's word. The overflow uid could be anybody and is nobody.
-fn caller(stream: &UnixStream) -> Option<Actor> {
+fn caller(stream: &UnixStream) -> Option<u32> {
     let credentials = match stream.peer_cred() {
         Ok(credentials) => credentials,
         Err(error) => {
@@ -99,12 +98,5 @@ fn caller(stream: &UnixStream) -> Option<Actor> {
         tracing::warn!("a caller of another user namespace is refused");
         return None;
     }
-    let name = uzers::get_user_by_uid(uid).map_or_else(
-        || uid.to_string(),
-        |user| user.name().to_string_lossy().into_owned(),
-    );
-    Some(Actor {
-        name,
-        source: "uid".into(),
-    })
+    Some(uid)
 }

@@ -4,13 +4,16 @@ use std::path::Path;
 
 use wharf_config::name::BranchName;
 use wharf_config::project::{Kind as Type, Project};
-use wharf_wire::hook::{self, Push, RefUpdate};
+use wharf_wire::hook::RefUpdate;
 use wharf_wire::outcome::Kind;
 use wharf_wire::view::{Actor, Commit};
 
 use crate::execute::{refs, repository};
 use crate::plan::admission::{self, Branch};
-use crate::settings::{Settings, trust_domain};
+use crate::plan::options::{Options, Rebuild, Status, When};
+use crate::plan::places::{Place, Places};
+use crate::report;
+use crate::settings::trust_domain;
 use crate::store::activity::NewActivity;
 use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
 
@@ -21,63 +24,34 @@ pub struct Order {
     pub activities: Vec<NewActivity>,
     /// What is to be said of refs that are not deployed.
     pub notes: Vec<String>,
+    /// Lines about options that cannot be followed.
+    pub warnings: Vec<String>,
 }
 
-/// Whether a slug that is there may be used, as the pusher wants it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rebuild {
-    /// `-o rebuild`.
-    Yes,
-    /// As usual.
-    No,
-}
-
-/// The push option for it.
-const REBUILD: &str = "rebuild";
-
-impl Rebuild {
-    /// What the push's options say.
-    pub fn of(options: &[String]) -> Rebuild {
-        match options.iter().any(|option| option == REBUILD) {
-            true => Rebuild::Yes,
-            false => Rebuild::No,
-        }
-    }
-}
-
-/// Who pushed, as `wharf-shell` or the git host says.
-pub fn claimed(push: &Push) -> Option<Actor> {
-    let mut claims = push.claims.iter();
-    let claim = claims
-        .find(|claim| hook::CLAIMS.contains(&claim.source.as_str()) && is_plain(&claim.name))?;
-    Some(Actor {
-        name: claim.name.clone(),
-        source: claim.source.clone(),
-    })
-}
-
-/// Whether a name that somebody claims may be recorded and shown.
-pub fn is_plain(name: &str) -> bool {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._@+-".contains(&b);
-    (1..=64).contains(&name.len()) && name.bytes().all(is_plain)
+/// A push as far as its activities depend on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Pushed<'a> {
+    /// To which project.
+    pub project: &'a Project,
+    /// What is recorded of that project's branches.
+    pub places: &'a [Place],
+    /// Who pushed.
+    pub actor: &'a Actor,
+    /// What they asked for beside.
+    pub options: &'a Options,
 }
 
 /// Reads what the activities need of the repository. Blocks.
-pub fn of_updates(
-    settings: &Settings,
-    project: &Project,
-    updates: Vec<RefUpdate>,
-    actor: &Actor,
-    rebuild: Rebuild,
-) -> Order {
-    let default = refs::head(&project.repository);
+pub fn of_updates(pushed: Pushed<'_>, updates: &[RefUpdate]) -> Order {
+    let default = refs::head(&pushed.project.repository);
+    let mut places = Places::new(pushed.project, default.as_ref(), pushed.places.to_vec());
     let mut order = Order::default();
     for update in updates {
-        let (kind, name) = match admission::branch(&update) {
+        let (kind, name) = match admission::branch(pushed.project, update) {
             Ok(Branch::Moves(name, _)) => (Kind::Push, name),
             Ok(Branch::Goes(name)) => (Kind::Delete, name),
-            Ok(Branch::NotServed) => {
-                order.notes.push(stored(&update));
+            Ok(Branch::NotServed | Branch::Mirror(_)) => {
+                order.notes.push(stored(pushed.project, update));
                 continue;
             }
             // Only a hook that was passed by lets such a name in.
@@ -86,20 +60,56 @@ pub fn of_updates(
                 continue;
             }
         };
-        let commit = commit(&project.repository, &update);
-        let mut activity = activity(
-            settings,
-            project,
-            default.as_ref(),
-            name,
-            kind,
-            commit,
-            actor.clone(),
-        );
-        activity.rebuild = rebuild == Rebuild::Yes;
+        let is_new = places.of(&name).is_none();
+        let mut activity = activity(pushed, &places, name, kind, update);
+        if let Some(record) = &mut activity.environment {
+            let wishes = wish(pushed.options, &places, is_new, record);
+            order.warnings.extend(wishes);
+            places.add(&activity.branch);
+        }
         order.activities.push(activity);
     }
     order
+}
+
+/// Takes what the pusher wants of an environment into its record; says what it cannot.
+fn wish(
+    options: &Options,
+    places: &Places<'_>,
+    is_new: bool,
+    record: &mut EnvironmentRecord,
+) -> Vec<String> {
+    if let Some(status) = options.status {
+        record.status = status.word().to_owned();
+    }
+    let mut warnings = Vec::new();
+    if !is_new {
+        let given = [("title", &options.title), ("parent", &options.parent)];
+        for (name, _) in given.into_iter().filter(|(_, value)| value.is_some()) {
+            let id = &record.key.id;
+            let text = format!("{name} counts for a new environment only; {id} keeps its own");
+            warnings.extend(report::warning(&text));
+        }
+        return warnings;
+    }
+    record.title = options.title.clone().unwrap_or_default();
+    match options
+        .parent
+        .as_deref()
+        .map(|wanted| places.parent(&record.branch, wanted))
+    {
+        None => {}
+        Some(Ok(parent)) => {
+            record.parent = Some(parent.to_string());
+            record.chosen_parent = Some(parent.to_string());
+        }
+        Some(Err(error)) => {
+            let instead = record.parent.as_deref().unwrap_or("none");
+            let text = format!("{error}; the parent of {} is {instead}", record.key.id);
+            warnings.extend(report::warning(&text));
+        }
+    }
+    warnings
 }
 
 /// What becomes of one update of a push that is built before it is accepted.
@@ -114,50 +124,36 @@ pub enum Proposed {
 }
 
 /// Reads what the checks need of the repository, one answer for each update. Blocks.
-pub fn of_proposal(
-    settings: &Settings,
-    project: &Project,
-    updates: &[RefUpdate],
-    actor: &Actor,
-    rebuild: Rebuild,
-) -> Vec<Proposed> {
-    let default = refs::head(&project.repository);
-    let propose = |update: &RefUpdate| {
-        let name = match admission::branch(update) {
-            Ok(Branch::Moves(name, _)) => name,
-            Ok(Branch::Goes(_) | Branch::NotServed) => return Proposed::Free,
+pub fn of_proposal(pushed: Pushed<'_>, updates: &[RefUpdate]) -> Vec<Proposed> {
+    let default = refs::head(&pushed.project.repository);
+    let mut places = Places::new(pushed.project, default.as_ref(), pushed.places.to_vec());
+    let mut proposed = Vec::with_capacity(updates.len());
+    for update in updates {
+        proposed.push(match admission::branch(pushed.project, update) {
+            Ok(Branch::Moves(name, _)) => {
+                let activity = activity(pushed, &places, name, Kind::Check, update);
+                places.add(&activity.branch);
+                Proposed::Check(Box::new(activity))
+            }
+            Ok(Branch::Goes(_) | Branch::NotServed | Branch::Mirror(_)) => Proposed::Free,
             // Only a hook that was passed by lets such a name in.
-            Err(reason) => return Proposed::Refused(reason),
-        };
-        let commit = commit(&project.repository, update);
-        let (kind, default) = (Kind::Check, default.as_ref());
-        let mut activity = activity(
-            settings,
-            project,
-            default,
-            name,
-            kind,
-            commit,
-            actor.clone(),
-        );
-        activity.rebuild = rebuild == Rebuild::Yes;
-        Proposed::Check(Box::new(activity))
-    };
-    updates.iter().map(propose).collect()
+            Err(reason) => Proposed::Refused(reason),
+        });
+    }
+    proposed
 }
 
 fn activity(
-    settings: &Settings,
-    project: &Project,
-    default: Option<&BranchName>,
+    pushed: Pushed<'_>,
+    places: &Places<'_>,
     branch: BranchName,
     kind: Kind,
-    commit: Commit,
-    actor: Actor,
+    update: &RefUpdate,
 ) -> NewActivity {
-    let environment = settings.environment(project, &branch, default);
+    let environment = places.environment(&branch);
+    let commit = commit(&pushed.project.repository, update);
     let key = EnvironmentKey {
-        project: project.name.clone(),
+        project: pushed.project.name.clone(),
         id: environment.id.clone(),
     };
     let record = EnvironmentRecord {
@@ -166,7 +162,7 @@ fn activity(
         kind: environment.kind.as_str().to_owned(),
         parent: environment.parent.map(|parent| parent.to_string()),
         trust_domain: trust_domain(environment.kind).to_owned(),
-        status: "active".to_owned(),
+        status: Status::Active.word().to_owned(),
         tip: commit.new.clone(),
         live: None,
         generation: 0,
@@ -177,27 +173,48 @@ fn activity(
         key,
         branch,
         kind,
-        actor,
+        actor: pushed.actor.clone(),
         commit,
         production: environment.kind == Type::Production,
         environment: (kind == Kind::Push).then_some(record),
-        rebuild: false,
+        rebuild: pushed.options.rebuild == Rebuild::Yes,
+        now: pushed.options.when == When::Now,
         target: None,
     }
 }
 
+/// What is recorded of a branch's environment, for decisions.
+pub fn place(record: EnvironmentRecord) -> Place {
+    Place {
+        id: record.key.id,
+        branch: record.branch,
+        parent: record.parent,
+        live: record.live,
+        is_there: record.tip.is_some(),
+    }
+}
+
 /// What is to be said of a ref that is not deployed.
-pub fn stored(update: &RefUpdate) -> String {
+pub fn stored(project: &Project, update: &RefUpdate) -> String {
     let name: String = update.name.chars().take(60).collect();
     let name = name
         .strip_prefix("refs/")
         .unwrap_or(&name)
         .replace("tags/", "tag ");
+    if let Ok(Branch::Mirror(branch)) = admission::branch(project, update) {
+        return format!("branch {branch} follows production; it is not deployed.");
+    }
     if update.deletes() {
         format!("{name} is deleted; no environment hung on it.")
     } else {
         format!("{name} is stored; only branches are deployed.")
     }
+}
+
+/// Whether what was there is no ancestor of what comes. Blocks.
+pub fn is_forced(repository: &Path, update: &RefUpdate) -> bool {
+    let moves = !update.creates() && !update.deletes();
+    moves && !repository::is_ancestor(repository, &update.old, &update.new).unwrap_or(true)
 }
 
 fn commit(repository: &Path, update: &RefUpdate) -> Commit {
@@ -207,10 +224,7 @@ fn commit(repository: &Path, update: &RefUpdate) -> Commit {
         .as_deref()
         .and_then(|new| repository::subject(repository, new).ok())
         .unwrap_or_default();
-    let forced = match (&old, &new) {
-        (Some(old), Some(new)) => !repository::is_ancestor(repository, old, new).unwrap_or(true),
-        _ => false,
-    };
+    let forced = is_forced(repository, update);
     Commit {
         old,
         new,

@@ -4,11 +4,12 @@
 //! succeed where that is asked for, [`post_receive`] rings its bell and then watches. git starts them
 //! through a [`stub`]: a file whose first line names the binary and whose further lines are all that
 //! the hook is ever told. A hook reads no other file, but for the time of the host's start where a
-//! power cut left a lock.
+//! power cut left a lock, and what sshd says of the pusher's [`key`].
 //!
 //! The daemon owns all work. A hook waits for nothing without a deadline, neither for the daemon
 //! nor for the pusher's terminal, and is free to leave at any moment.
 
+pub mod key;
 pub mod stub;
 
 pub mod post_receive;
@@ -18,6 +19,7 @@ pub mod proc_receive;
 mod chain;
 mod compare;
 mod daemon;
+mod forced;
 mod input;
 mod leftovers;
 mod pkt_line;

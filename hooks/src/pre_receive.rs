@@ -10,6 +10,7 @@ use wharf_wire::{
 use crate::{
     chain, compare,
     daemon::{Absent, Daemon, Trouble},
+    forced,
     input::Input,
     leftovers, push,
     quarantine::{self, ReadError},
@@ -101,13 +102,17 @@ fn admission(stub: &Stub, push: &Push) -> Result<Verdict, Undecided> {
         Ok(daemon.send(&ToDaemon::File(part))?)
     })?;
     daemon.send(&ToDaemon::FilesSent)?;
-    // A dry run asks once for each branch.
-    for _ in 0..=push.updates.len() {
+    // A dry run asks once for each branch; where roles count, which are forced is asked once.
+    for _ in 0..push.updates.len() + 2 {
         match daemon.receive()? {
             FromDaemon::Verdict(verdict) => return Ok(verdict),
             FromDaemon::Compare(question) => {
                 let answer = compare::compare(&question, push, until)?;
                 daemon.send(&ToDaemon::Compared(answer))?;
+            }
+            FromDaemon::AskForced(question) => {
+                let answer = forced::forced(&question, push, until)?;
+                daemon.send(&ToDaemon::Forced(answer))?;
             }
             _ => break,
         }

@@ -1,15 +1,16 @@
 //! The push as the daemon is told of it: updates, options, and who it may be from.
 
-use std::{env, io};
+use std::{env, ffi::OsString, io};
 
-use wharf_wire::hook::{CLAIMS, Claim, MAX_PUSH_OPTION_BYTES, MAX_PUSH_OPTIONS, Push, RefUpdate};
+use wharf_wire::hook::{
+    CLAIMS, Claim, KEY, MAX_CLAIM, MAX_PUSH_OPTION_BYTES, MAX_PUSH_OPTIONS, Push, RefUpdate,
+};
 
 use crate::input::{Input, InputError};
+use crate::key;
 
 /// All options together as JSON, so that they fit in a frame beside the rest.
 const MAX_OPTIONS_JSON: usize = 24 * 1024;
-/// A longer name is nobody's; a cut one might be somebody else's.
-const MAX_CLAIM: usize = 256;
 
 /// Why the daemon cannot be told of a push.
 #[derive(Debug, thiserror::Error)]
@@ -92,13 +93,27 @@ fn check(options: &[String]) -> Result<(), PushError> {
 }
 
 fn claims() -> Vec<Claim> {
-    CLAIMS
-        .iter()
-        .filter_map(|source| Some((source, env::var(source).ok()?)))
-        .filter(|(_, name)| !name.is_empty() && name.len() <= MAX_CLAIM)
-        .map(|(source, name)| Claim {
-            source: (*source).to_owned(),
-            name,
-        })
-        .collect()
+    let claim = |source: &str, name| Claim {
+        source: source.to_owned(),
+        name,
+    };
+    let named = CLAIMS.iter().filter_map(|source| {
+        let name = env::var_os(source).filter(|name| !name.is_empty())?;
+        Some(claim(source, whole(name)))
+    });
+    let mut claims: Vec<Claim> = named.collect();
+    if claims.is_empty() {
+        let key = env::var_os(KEY).filter(|file| !file.is_empty());
+        claims.extend(key.map(|file| claim(KEY, key::read(file.as_ref()).unwrap_or_default())));
+    }
+    claims
+}
+
+/// The name as it is, or nothing: a cut one might be somebody else's, and somebody who is not told
+/// must not pass for the account itself.
+fn whole(name: OsString) -> String {
+    let name = name.into_string().unwrap_or_default();
+    Some(name)
+        .filter(|name| name.len() <= MAX_CLAIM)
+        .unwrap_or_default()
 }

@@ -4,7 +4,8 @@
 //! the hook sends the `File` parts and `FilesSent`; the daemon answers `Verdict` or `Refused`.
 //!
 //! For a dry run the daemon asks `Compare` any number of times before its verdict, each answered by
-//! `Compared`.
+//! `Compared`. Where not everybody may force a push it asks `AskForced` first, once, answered by
+//! `Forced`.
 //!
 //! proc-receive, where a failed build refuses the push: `Hello`, `Propose`, any `More`, `Sent`; the
 //! daemon answers `Line`s and one `Judged` for each update, then `End`.
@@ -47,11 +48,24 @@ pub struct Push {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
-    /// The variable's name, one of [`CLAIMS`].
+    /// The variable's name, one of [`CLAIMS`], or [`KEY`].
     pub source: String,
-    /// Its value, at most 256 bytes.
+    /// Its value, at most [`MAX_CLAIM`] bytes, or [`MAX_KEY`] for a key; empty where there is one
+    /// that cannot be told.
     pub name: String,
 }
+
+/// At most this many bytes of a name.
+pub const MAX_CLAIM: usize = 256;
+/// At most this many bytes of a key: RSA with 16,384 bits fits.
+pub const MAX_KEY: usize = 4 * 1024;
+/// Where sshd says how somebody logged in: a file with a line `publickey TYPE BASE64`. The claim is
+/// `TYPE BASE64`, and is only made where there is no other.
+pub const KEY: &str = "SSH_USER_AUTH";
+/// How `wharf` says in its [`Hello`](crate::Hello) on whose behalf it asks; the name follows.
+pub const ASKS_AS: &str = "wharf as ";
+/// The same with a key, as in a claim of [`KEY`].
+pub const ASKS_WITH: &str = "wharf with ";
 
 /// The variables that a hook passes on: `wharf-shell`'s own, then the git hosts' and web servers'.
 pub const CLAIMS: [&str; 5] = [
@@ -163,6 +177,23 @@ pub struct Compared {
     pub tree: String,
     /// How many files differ; none where nothing was to compare with, or that tree is gone.
     pub changed: Option<u64>,
+}
+
+/// The daemon asks which updates move their ref to what is no descendant: only the hook can read the
+/// pushed commits yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskForced {
+    /// Which of the push's updates, from 0; none that creates or deletes its ref.
+    pub updates: Vec<u32>,
+}
+
+/// The answer to [`AskForced`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forced {
+    /// Those of them that do.
+    pub updates: Vec<u32>,
 }
 
 /// The answer to `Propose` for one of the updates.

@@ -74,6 +74,8 @@ pub enum ToDaemon {
     FilesSent,
     /// The answer to [`FromDaemon::Compare`].
     Compared(hook::Compared),
+    /// The answer to [`FromDaemon::AskForced`].
+    Forced(hook::Forced),
     /// proc-receive: may these refs move, once their builds have succeeded?
     Propose(hook::Push),
     /// post-receive: these refs have moved.
@@ -92,6 +94,8 @@ pub enum FromDaemon {
     Want(hook::Want),
     /// To pre-receive, for a dry run: what does this commit change?
     Compare(hook::Compare),
+    /// To pre-receive: which of its updates are forced?
+    AskForced(hook::AskForced),
     /// To proc-receive: whether one of its updates may move.
     Judged(hook::Judgement),
     /// To pre-receive: the answer, with lines for the pusher.

@@ -15,14 +15,17 @@ use wharf_cli::{
     hooks,
     shell::{self, Request},
 };
-use wharf_wire::{hook::CLAIMS, outcome::Exit};
+use wharf_wire::{
+    hook::{CLAIMS, KEY},
+    outcome::Exit,
+};
 
 /// Serves git and `wharf` to one ssh key; sshd starts it
 #[derive(Debug, Parser)]
 #[command(name = "wharf-shell", version)]
 struct Args {
     /// Whose key it is
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     user: Option<String>,
     /// Where the daemon's files are, as WHARF_HOME says it
     #[arg(long, value_name = "DIR")]
@@ -92,7 +95,9 @@ fn surround(command: &mut Command, args: &Args) {
         let theirs = text.starts_with("WHARF_")
             || (text.starts_with("GIT_") && text != "GIT_PROTOCOL")
             || CLAIMS.contains(&text.as_ref())
-            || text == "SSH_ORIGINAL_COMMAND";
+            || text == "SSH_ORIGINAL_COMMAND"
+            // A key that has a name goes by the name.
+            || (text == KEY && args.user.is_some());
         if theirs {
             command.env_remove(name);
         }

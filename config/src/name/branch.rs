@@ -58,7 +58,7 @@ impl BranchName {
 ///
 /// It is the branch itself where that fits; else a readable part and six hex digits of the
 /// branch name's SHA-256. Two branches may, though hardly by chance, share an id: whoever adds
-/// an environment compares.
+/// an environment compares, and takes [`EnvironmentId::in_round`] instead.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EnvironmentId(String);
@@ -77,8 +77,19 @@ impl EnvironmentId {
         if Self::is_label(name) && !Self::ends_in_hash(name) {
             return Self(name.to_owned());
         }
+        Self::hashed(branch, name.as_bytes())
+    }
+
+    /// The id where another branch has the one by rule: the same readable part, another hash in
+    /// each round.
+    pub fn in_round(branch: &BranchName, round: u32) -> Self {
+        // No branch's name ends so: its own hash is another.
+        Self::hashed(branch, format!("{branch}\0{round}").as_bytes())
+    }
+
+    fn hashed(branch: &BranchName, of: &[u8]) -> Self {
         let mut id = String::with_capacity(Self::MAX);
-        for c in name.chars() {
+        for c in branch.as_str().chars() {
             if c.is_ascii_alphanumeric() {
                 id.push(c.to_ascii_lowercase());
             } else if !id.ends_with('-') {
@@ -89,7 +100,7 @@ impl EnvironmentId {
         let readable = id.trim_end_matches('-').len();
         id.truncate(readable);
         id.push('-');
-        for byte in &Sha256::digest(name.as_bytes())[..Self::HASH / 2] {
+        for byte in &Sha256::digest(of)[..Self::HASH / 2] {
             id.push_str(&format!("{byte:02x}"));
         }
         Self(id)

@@ -41,6 +41,13 @@ pub(super) fn compare(
     scope: &Scope,
     leftover: Leftover,
 ) -> Result<Compared, RepositoryError> {
+    // It follows production, and nobody deploys or deletes it.
+    record
+        .known
+        .retain(|known| !project.is_mirror(&known.branch));
+    record
+        .baseline
+        .retain(|branch, _| !project.is_mirror(branch));
     let tips = match scope {
         // Every push asks for its own: they are found by their names, however many others there are.
         Scope::Only(branches) => {
@@ -107,7 +114,7 @@ fn moved(record: &Record, tips: &Tips, scope: &Scope, leftover: Leftover) -> Vec
 
 /// All branches that can have an environment.
 fn at_a_glance(project: &Project) -> Result<Tips, RepositoryError> {
-    Ok(as_tips(refs::tips(&project.repository)?))
+    Ok(as_tips(project, refs::tips(&project.repository)?))
 }
 
 fn by_name(project: &Project, branches: &BTreeSet<&BranchName>) -> Result<Tips, RepositoryError> {
@@ -116,12 +123,15 @@ fn by_name(project: &Project, branches: &BTreeSet<&BranchName>) -> Result<Tips, 
     }
     let names: Vec<String> = branches.iter().map(|b| format!("{HEADS}{b}")).collect();
     let found = refs::find_tips(&project.repository, names.iter().map(String::as_str))?;
-    Ok(as_tips(found))
+    Ok(as_tips(project, found))
 }
 
-fn as_tips(found: Vec<refs::Tip>) -> Tips {
+fn as_tips(project: &Project, found: Vec<refs::Tip>) -> Tips {
     let named = |tip: refs::Tip| Some((served(&tip)?, tip.commit.map_or(Tip::Unknown, Tip::At)));
-    found.into_iter().filter_map(named).collect()
+    let named = found.into_iter().filter_map(named);
+    named
+        .filter(|(branch, _)| !project.is_mirror(branch))
+        .collect()
 }
 
 #[cfg(test)]

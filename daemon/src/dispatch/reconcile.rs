@@ -22,7 +22,9 @@ use crate::execute::durable;
 use crate::execute::failure::chain;
 use crate::execute::refs::{self, HEADS};
 use crate::execute::repository::RepositoryError;
-use crate::order::{self, Rebuild};
+use crate::order::{self, Pushed};
+use crate::plan::options::Options;
+use crate::plan::places::Place;
 use crate::plan::tips::{Known, Leftover, Moved, Scope};
 use crate::report;
 use crate::settings::Settings;
@@ -140,7 +142,7 @@ async fn make_up(
         // Said once where it was found. The next daemon looks after everything.
         return Made::GivenUp;
     }
-    let mut activities = match unrecorded(world, name, scope, leftover).await {
+    let activities = match unrecorded(world, name, scope, leftover, spooled).await {
         Ok(activities) => activities,
         Err(error) => {
             tracing::error!(WHARF_PROJECT = %name, error = chain(&error), "cannot reconcile");
@@ -149,9 +151,6 @@ async fn make_up(
     };
     if activities.is_empty() {
         return Made::Up;
-    }
-    for activity in &mut activities {
-        spooled.iter().for_each(|push| push.tell(activity));
     }
     match desk.ask(|reply| Event::Order { activities, reply }).await {
         Some(Err(refusal)) => {
@@ -192,6 +191,7 @@ async fn unrecorded(
     name: &ProjectName,
     scope: &Scope,
     leftover: Leftover,
+    spooled: &[spool::Spooled],
 ) -> Result<Vec<NewActivity>, Trouble> {
     let settings = world.settings();
     let Some(project) = settings.projects.get(name).cloned() else {
@@ -199,7 +199,9 @@ async fn unrecorded(
     };
     let repository = project.repository.clone();
     let records = world.recorder.environments(Some(name.clone())).await?;
+    let places: Vec<Place> = records.iter().cloned().map(order::place).collect();
     let baseline = baseline_of(world, &settings, &project, scope).await?;
+    let spooled = spooled.to_vec();
     let (scope, records) = (scope.clone(), records.into_iter().map(known).collect());
     let compared = tokio::task::spawn_blocking(move || {
         let record = Record {
@@ -207,13 +209,9 @@ async fn unrecorded(
             baseline,
         };
         let Compared { moved, gone } = compare::compare(&project, record, &scope, leftover)?;
-        let updates = moved.into_iter().map(update).collect();
-        let actor = Actor {
-            name: "unknown".into(),
-            source: RECONCILE.into(),
-        };
-        let order = order::of_updates(&settings, &project, updates, &actor, Rebuild::No);
-        Ok::<_, RepositoryError>((order.activities, gone))
+        let updates: Vec<RefUpdate> = moved.into_iter().map(update).collect();
+        let activities = activities(&project, places, &updates, &spooled);
+        Ok::<_, RepositoryError>((activities, gone))
     });
     let (activities, gone) = compared.await??;
     if !gone.is_empty() {
@@ -223,6 +221,41 @@ async fn unrecorded(
         durable::make(world, repository, &activities).await?;
     }
     Ok(activities)
+}
+
+/// What the moves ask for, with what the spool tells of each: who pushed, and what they asked for.
+fn activities(
+    project: &Project,
+    mut places: Vec<Place>,
+    updates: &[RefUpdate],
+    spooled: &[spool::Spooled],
+) -> Vec<NewActivity> {
+    let (nobody, nothing) = (
+        Actor {
+            name: "unknown".into(),
+            source: RECONCILE.into(),
+        },
+        Options::read(&[]),
+    );
+    let mut activities = Vec::new();
+    for update in updates {
+        let push = spooled.iter().rfind(|push| push.has(&project.name, update));
+        let pushed = Pushed {
+            project,
+            places: &places,
+            actor: push.map_or(&nobody, |push| &push.actor),
+            options: push.map_or(&nothing, |push| &push.options),
+        };
+        let order = order::of_updates(pushed, std::slice::from_ref(update));
+        let made = order
+            .activities
+            .iter()
+            .filter_map(|a| a.environment.clone());
+        // The next one must not take the same id.
+        places.extend(made.map(order::place));
+        activities.extend(order.activities);
+    }
+    activities
 }
 
 /// The project's baseline; taken now where its repository could not be read when it was first seen.

@@ -1,48 +1,42 @@
 //! Pushes that hooks left while they could not reach the daemon.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use wharf_config::name::{BranchName, ProjectName};
-use wharf_wire::hook::Push;
+use wharf_wire::hook::{Push, RefUpdate};
+use wharf_wire::view::Actor;
 
 use crate::execute::World;
 use crate::execute::failure::chain;
-use crate::execute::refs::HEADS;
-use crate::order::{self, Rebuild};
+use crate::identity::{self, Account};
 use crate::plan::admission;
+use crate::plan::options::Options;
 use crate::settings::Settings;
-use crate::store::activity::NewActivity;
 
 /// The most that is read of a spool file: more than any push can say.
 const MAX_SPOOLED: u64 = 16 << 20;
 
 /// A push that a hook left. It says where to look and who it was: the refs are the truth.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Spooled {
     file: PathBuf,
     /// Whose.
     pub(super) project: ProjectName,
     /// What it moved.
     pub(super) branches: Vec<BranchName>,
-    push: Push,
+    updates: Vec<RefUpdate>,
+    /// Who pushed: the file's owner stands for the hook, as the peer of a bell does.
+    pub(super) actor: Actor,
+    /// What they asked for beside.
+    pub(super) options: Options,
 }
 
 impl Spooled {
-    /// Takes an activity for this push's, where it is: with who pushed and what they asked for.
-    pub(super) fn tell(&self, activity: &mut NewActivity) {
-        let new = activity.commit.new.as_deref();
-        let name = format!("{HEADS}{}", activity.branch);
-        let mut updates = self.push.updates.iter();
-        let is_its = updates.any(|update| {
-            update.name == name && new.map_or(update.deletes(), |new| update.new == new)
-        });
-        if self.project != activity.key.project || !is_its {
-            return;
-        }
-        if let Some(actor) = order::claimed(&self.push) {
-            activity.actor = actor;
-        }
-        activity.rebuild = Rebuild::of(&self.push.options) == Rebuild::Yes;
+    /// Whether a move of a branch is this push's.
+    pub(super) fn has(&self, project: &ProjectName, moved: &RefUpdate) -> bool {
+        let is_it = |update: &RefUpdate| update.name == moved.name && update.new == moved.new;
+        self.project == *project && self.updates.iter().any(is_it)
     }
 
     /// Removes what is recorded now.
@@ -80,15 +74,23 @@ pub(super) fn read(world: &World, settings: &Settings) -> Vec<Spooled> {
             tracing::error!(file = %file.display(), "a spooled push cannot be read");
             continue;
         };
-        match settings.of_repository(push.repository.as_ref()) {
-            Some(project) => found.push(Spooled {
-                file,
-                project: project.name.clone(),
-                branches: admission::served(&push.updates),
-                push,
-            }),
-            None => tracing::error!(file = %file.display(), "a spooled push of no project"),
-        }
+        let Some(project) = settings.of_repository(push.repository.as_ref()) else {
+            tracing::error!(file = %file.display(), "a spooled push of no project");
+            continue;
+        };
+        let owner = match file.symlink_metadata() {
+            Ok(metadata) => Account::of(metadata.uid()),
+            // Taken away at this moment.
+            Err(_) => continue,
+        };
+        found.push(Spooled {
+            file,
+            project: project.name.clone(),
+            branches: admission::served(project, &push.updates),
+            actor: identity::actor(&owner, &push.claims, &settings.host, project),
+            options: Options::read(&push.options),
+            updates: push.updates,
+        });
     }
     found
 }

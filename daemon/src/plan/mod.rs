@@ -3,6 +3,9 @@
 pub mod access;
 pub mod admission;
 pub mod deployment;
+pub mod options;
+pub mod places;
+pub mod policy;
 pub mod queue;
 pub mod recovery;
 pub mod retention;

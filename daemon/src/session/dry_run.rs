@@ -9,14 +9,15 @@ use wharf_config::project::Project;
 use wharf_wire::hook::{Compare, Compared, Push, Verdict};
 use wharf_wire::{FromDaemon, ToDaemon};
 
-use super::hook::head;
-use super::options::Options;
+use super::admit::head;
 use super::peer::Broken;
 use super::{Session, host, store, unexpected};
 use crate::execute::Failure;
 use crate::execute::build;
-use crate::order::{self, Rebuild};
+use crate::order;
 use crate::plan::admission::{self, Branch};
+use crate::plan::options::{Options, Rebuild};
+use crate::plan::places::Places;
 use crate::report::{self, Forecast, Slug};
 use crate::settings;
 use crate::store::environment::EnvironmentKey;
@@ -30,27 +31,31 @@ impl Session {
         &mut self,
         push: &Push,
         project: &Project,
+        options: &Options,
         files: &BTreeMap<String, Files>,
     ) -> Result<Verdict, Broken> {
-        let options = Options::read(&push.options);
         let default = head(&project.repository).await?;
-        let several = admission::served(&push.updates).len() > 1;
+        let all = self.places(project).await?;
+        let places = Places::new(project, default.as_ref(), all);
+        let several = admission::served(project, &push.updates).len() > 1;
         let mut lines = options.warnings.clone();
         for update in &push.updates {
-            let more = match admission::branch(update) {
+            let more = match admission::branch(project, update) {
                 Ok(Branch::Moves(branch, commit)) => {
                     let files = files.get(&commit).ok_or_else(|| unexpected("its files"))?;
                     let branch = Moving {
                         branch: &branch,
-                        default: default.as_ref(),
+                        places: &places,
                         commit: &commit,
                         files,
                         prefix: several,
                     };
                     self.of_branch(project, &branch, options.rebuild).await?
                 }
-                Ok(Branch::Goes(branch)) => self.of_deletion(project, &branch).await?,
-                Ok(Branch::NotServed) => report::remark(&order::stored(update)),
+                Ok(Branch::Goes(branch)) => of_deletion(&places, &branch),
+                Ok(Branch::NotServed | Branch::Mirror(_)) => {
+                    report::remark(&order::stored(project, update))
+                }
                 Err(reason) => report::remark(&reason),
             };
             lines.extend(more);
@@ -59,7 +64,7 @@ impl Session {
             lines.truncate(MAX_LINES);
             lines.push("  ... and more than fits here: push fewer branches".into());
         }
-        lines.extend([String::new(), self.nothing(push, project).await?]);
+        lines.extend([String::new(), nothing(push, project, &places)]);
         Ok(Verdict {
             accepted: false,
             lines,
@@ -74,7 +79,7 @@ impl Session {
     ) -> Result<Vec<String>, Broken> {
         let world = std::sync::Arc::clone(&self.world);
         let all = world.settings();
-        let environment = all.environment(project, moving.branch, moving.default);
+        let environment = moving.places.environment(moving.branch);
         let key = EnvironmentKey {
             project: project.name.clone(),
             id: environment.id.clone(),
@@ -131,42 +136,6 @@ impl Session {
         Ok(forecast.lines(&prefix))
     }
 
-    async fn of_deletion(
-        &mut self,
-        project: &Project,
-        branch: &BranchName,
-    ) -> Result<Vec<String>, Broken> {
-        let all = self.world.settings();
-        let key = EnvironmentKey {
-            project: project.name.clone(),
-            id: all.environment(project, branch, None).id,
-        };
-        let record = self.world.recorder.environment(&key).await.map_err(store)?;
-        let text = match record.and_then(|record| record.live) {
-            Some(live) => format!("{} would be deleted; it serves r{live}", key.id),
-            None => format!("branch {branch} would be deleted; it serves nothing"),
-        };
-        Ok(report::remark(&text))
-    }
-
-    /// The last line: what serves now.
-    async fn nothing(&mut self, push: &Push, project: &Project) -> Result<String, Broken> {
-        let mut text = "dry run: nothing was changed".to_owned();
-        if let [branch] = &admission::served(&push.updates)[..] {
-            let all = self.world.settings();
-            let key = EnvironmentKey {
-                project: project.name.clone(),
-                id: all.environment(project, branch, None).id,
-            };
-            let record = self.world.recorder.environment(&key).await.map_err(store)?;
-            if let Some(live) = record.and_then(|record| record.live) {
-                text.push_str(&format!("; {} still serves r{live}", key.id));
-            }
-        }
-        text.push('.');
-        Ok(text)
-    }
-
     /// Asks the hook what a commit changes: only it can read the quarantined objects.
     async fn compare(&mut self, commit: &str, tree: Option<String>) -> Result<Compared, Broken> {
         let commit = commit.to_owned();
@@ -180,10 +149,31 @@ impl Session {
     }
 }
 
+fn of_deletion(places: &Places<'_>, branch: &BranchName) -> Vec<String> {
+    let text = match places.of(branch).and_then(|place| place.live) {
+        Some(live) => format!("{} would be deleted; it serves r{live}", places.id(branch)),
+        None => format!("branch {branch} would be deleted; it serves nothing"),
+    };
+    report::remark(&text)
+}
+
+/// The last line: what serves now.
+fn nothing(push: &Push, project: &Project, places: &Places<'_>) -> String {
+    let mut text = "dry run: nothing was changed".to_owned();
+    if let [branch] = &admission::served(project, &push.updates)[..]
+        && let Some(place) = places.of(branch)
+        && let Some(live) = place.live
+    {
+        text.push_str(&format!("; {} still serves r{live}", place.id));
+    }
+    text.push('.');
+    text
+}
+
 /// A branch that would move.
 struct Moving<'a> {
     branch: &'a BranchName,
-    default: Option<&'a BranchName>,
+    places: &'a Places<'a>,
     commit: &'a str,
     files: &'a Files,
     prefix: bool,

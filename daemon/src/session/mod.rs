@@ -1,10 +1,10 @@
 //! One hook's or client's conversation. A caller can only end its own.
 
+mod admit;
 mod ask;
 mod dry_run;
 mod follow;
 mod hook;
-mod options;
 mod peer;
 mod propose;
 mod rights;
@@ -14,13 +14,14 @@ mod scope;
 use std::sync::Arc;
 
 use tokio::net::UnixStream;
+use wharf_wire::hook::{ASKS_AS, ASKS_WITH, CLAIMS, Claim, KEY};
 use wharf_wire::outcome::Exit;
-use wharf_wire::view::Actor;
 use wharf_wire::{FromDaemon, Refusal, ToDaemon, VERSION, Welcome};
 
 use crate::dispatch::Desk;
 use crate::execute::World;
 use crate::execute::failure::chain;
+use crate::identity::Account;
 use crate::store::{Fault, StoreError};
 use peer::{Broken, Peer};
 
@@ -31,7 +32,9 @@ pub struct Session {
     desk: Desk,
     peer: Peer,
     /// Who is on the other side, as the kernel says.
-    actor: Actor,
+    account: Account,
+    /// On whose behalf, as they say.
+    claims: Vec<Claim>,
     /// When the daemon started.
     since: std::time::Instant,
 }
@@ -41,20 +44,28 @@ pub async fn talk(
     world: Arc<World>,
     desk: Desk,
     stream: UnixStream,
-    actor: Actor,
+    uid: u32,
     since: std::time::Instant,
 ) {
+    // A user database may be on another host.
+    let account = tokio::task::block_in_place(|| Account::of(uid));
     let mut session = Session {
         world,
         desk,
         peer: Peer::new(stream),
-        actor,
+        account,
+        claims: Vec::new(),
         since,
     };
     match session.converse().await {
         Ok(()) | Err(Broken::Gone) => {}
         Err(Broken::Refused(refusal)) => {
-            tracing::debug!(code = refusal.code, message = refusal.message, "refused");
+            tracing::debug!(
+                WHARF_ERROR = refusal.code,
+                uid_name = session.account.actor().name,
+                "refused: {}",
+                refusal.message
+            );
             // Whoever went away meanwhile cannot be told.
             if let Err(error) = session.peer.send(&FromDaemon::Refused(refusal)).await {
                 tracing::debug!(%error, "not told");
@@ -80,17 +91,7 @@ impl Session {
                 exit: Exit::Failed,
             }));
         }
-        if let Some(name) = hello
-            .client
-            .strip_prefix(AS)
-            .filter(|name| crate::order::is_plain(name))
-        {
-            // Behind a shared git account: `wharf-shell` says whose key it was, as to the hooks.
-            self.actor = Actor {
-                name: name.to_owned(),
-                source: "WHARF_USER".into(),
-            };
-        }
+        self.claims = claims(&hello.client);
         let daemon = env!("CARGO_PKG_VERSION").into();
         self.peer
             .send(&FromDaemon::Welcome(Welcome {
@@ -112,8 +113,17 @@ impl Session {
     }
 }
 
-/// How `wharf` says on whose behalf it asks.
-const AS: &str = "wharf as ";
+/// Behind a shared git account `wharf-shell` says whose key it was, or with which, as to the hooks.
+fn claims(client: &str) -> Vec<Claim> {
+    let said = |prefix, source: &str| {
+        client.strip_prefix(prefix).map(|name: &str| Claim {
+            source: source.to_owned(),
+            name: name.to_owned(),
+        })
+    };
+    let claim = said(ASKS_AS, CLAIMS[0]).or_else(|| said(ASKS_WITH, KEY));
+    claim.into_iter().collect()
+}
 
 fn unexpected(wanted: &str) -> Broken {
     Broken::Refused(Refusal {

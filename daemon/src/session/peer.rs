@@ -39,7 +39,12 @@ impl Peer {
 
     /// The caller's next message.
     pub(super) async fn receive(&mut self) -> Result<ToDaemon, Broken> {
-        match tokio::time::timeout(PATIENCE, read(&mut self.stream)).await {
+        self.receive_within(PATIENCE).await
+    }
+
+    /// The same, where the caller has something to find out first.
+    pub(super) async fn receive_within(&mut self, time: Duration) -> Result<ToDaemon, Broken> {
+        match tokio::time::timeout(time, read(&mut self.stream)).await {
             Err(_) => Err(protocol("no message came in time")),
             Ok(Err(frame::FrameError::Io(_))) => Err(Broken::Gone),
             Ok(Err(error)) => Err(protocol(&error.to_string())),

@@ -4,20 +4,22 @@
 //! deployment will use. Nobody but this conversation waits for it: when the hook hangs up, it is
 //! stopped.
 
-use std::path::Path;
-
 use wharf_config::host::OnFailure;
+use wharf_config::project::Project;
+use wharf_wire::FromDaemon;
 use wharf_wire::event::Ended;
 use wharf_wire::hook::{Judgement, Push};
 use wharf_wire::outcome::{Exit, State};
-use wharf_wire::{FromDaemon, Refusal};
 
-use super::options::{Options, Run, Wait};
 use super::peer::Broken;
 use super::{Session, host};
 use crate::dispatch::Event;
-use crate::order::{self, Proposed};
+use crate::execute::refs;
+use crate::order::{self, Proposed, Pushed};
 use crate::plan::admission;
+use crate::plan::options::{Options, Run, Wait};
+use crate::plan::places::{Place, Places};
+use crate::plan::policy::{self, Ground, Reason};
 use crate::report;
 use crate::store::activity::NewActivity;
 
@@ -28,44 +30,95 @@ impl Session {
     /// Says for each update whether git may move it, once that is known.
     pub(super) async fn propose(&mut self, push: Push) -> Result<(), Broken> {
         let push = self.whole(push).await?;
-        let settings = self.world.settings();
-        let Some(project) = settings.of_repository(Path::new(&push.repository)).cloned() else {
-            return Err(Broken::Refused(Refusal {
-                code: "unknown-repository".into(),
-                message: format!("no project names this repository ({})", push.repository),
-                hint: Some("register it on the host: wharf project add NAME REPOSITORY".into()),
-                exit: Exit::NotFound,
-            }));
-        };
+        let project = self.pushed_to(&push)?;
         let options = Options::read(&push.options);
         if options.run == Run::Dry {
             // Only where pre-receive, which has the answer, was passed by.
             let refused = Some("dry run: nothing was changed".to_owned());
             return self.judge_all(&vec![refused; push.updates.len()]).await;
         }
-        if settings.on_failure(&project) == OnFailure::Keep {
+        let all = self.places(&project).await?;
+        let denied = self.denied(&push, &project, all.clone(), &options).await?;
+        if denied.iter().any(Option::is_some) {
+            return self.judge_all(&denied).await;
+        }
+        if self.world.settings().on_failure(&project) == OnFailure::Keep {
             // The hook is from before somebody changed their mind: wharf doctor says so.
             return self.judge_all(&vec![None; push.updates.len()]).await;
         }
-        let actor = self.pusher(&push);
-        let (updates, rebuild, of) = (push.updates.clone(), options.rebuild, project.clone());
+        let actor = self.actor(&project);
+        let mut notes = options.warnings.clone();
+        let wait = options.wait;
+        let (updates, of) = (push.updates.clone(), project.clone());
         let proposed = tokio::task::spawn_blocking(move || {
-            order::of_proposal(&settings, &of, &updates, &actor, rebuild)
+            let pushed = Pushed {
+                project: &of,
+                places: &all,
+                actor: &actor,
+                options: &options,
+            };
+            order::of_proposal(pushed, &updates)
         });
         let proposed = proposed.await.map_err(|error| host(error.to_string()))?;
-        let mut notes = options.warnings;
-        if options.wait == Wait::No {
+        if wait == Wait::No {
             let text = "nowait: the checks are waited for all the same, the deploy is not";
             notes.extend(report::remark(text));
         }
         let refused = self.check(proposed, notes).await?;
         if refused.iter().any(Option::is_none) {
             // git moves them now; whoever goes away may never let post-receive run.
-            let branches = admission::served(&push.updates);
+            let branches = admission::served(&project, &push.updates);
             let project = project.name;
             self.desk.send(Event::Admitted { project, branches }).await;
         }
         self.judge_all(&refused).await
+    }
+
+    /// What rights and policy say, where pre-receive was passed by or something changed since; all
+    /// reasons are said, the first one of each update is git's.
+    async fn denied(
+        &mut self,
+        push: &Push,
+        project: &Project,
+        all: Vec<Place>,
+        options: &Options,
+    ) -> Result<Vec<Refused>, Broken> {
+        let person = self.person(project);
+        let (of, options, updates) = (project.clone(), options.clone(), push.updates.clone());
+        let judged = tokio::task::spawn_blocking(move || {
+            let default = refs::head(&of.repository);
+            let places = Places::new(&of, default.as_ref(), all);
+            let doubtful = policy::doubtful(&of, &places, &person, &updates);
+            let is_forced = |number: &u32| {
+                // git has taken the objects out of quarantine before it asks.
+                let update = usize::try_from(*number).ok().and_then(|n| updates.get(n));
+                update.is_some_and(|update| order::is_forced(&of.repository, update))
+            };
+            let forced = doubtful.into_iter().filter(is_forced).collect();
+            let ground = Ground {
+                project: &of,
+                places: &places,
+                person: &person,
+                options: &options,
+                forced: &forced,
+            };
+            policy::judge(&ground, &updates)
+        });
+        let judged = judged.await.map_err(|error| host(error.to_string()))?;
+        let reasons: Vec<&Reason> = judged.iter().flatten().collect();
+        let lines: Vec<String> = reasons
+            .iter()
+            .flat_map(|reason| report::reason(&reason.message, reason.hint.as_deref()))
+            .collect();
+        if !reasons.is_empty() {
+            let codes: Vec<&str> = reasons.iter().map(|reason| reason.code).collect();
+            self.refused(Some(project), &codes, &lines);
+        }
+        self.peer.lines(lines).await?;
+        let firsts = judged
+            .iter()
+            .map(|reasons| Some(reasons.first()?.message.clone()));
+        Ok(firsts.collect())
     }
 
     /// Checks what is to be checked, and waits for the results.

@@ -1,24 +1,46 @@
 //! Whether whoever is on the other side may do what they ask.
 
+use std::collections::BTreeMap;
+
+use wharf_config::name::{BranchName, ProjectName};
 use wharf_config::project::{Kind as Type, Project};
 use wharf_wire::Refusal;
 use wharf_wire::outcome::Exit;
+use wharf_wire::view::{Activity, Actor};
 
 use super::Session;
 use super::peer::Broken;
 use super::scope::missing;
+use crate::identity;
 use crate::plan::rights::{self, Act, Person};
+use crate::settings::Settings;
 use crate::store::environment::EnvironmentRecord;
 
 impl Session {
+    /// Who acts in a project.
+    pub(super) fn actor(&self, project: &Project) -> Actor {
+        let settings = self.world.settings();
+        identity::actor(&self.account, &self.claims, &settings.host, project)
+    }
+
+    /// The same as far as it counts for their rights.
+    pub(super) fn person(&self, project: &Project) -> Person {
+        let actor = self.actor(project);
+        tokio::task::block_in_place(|| identity::person(&self.account, &actor))
+    }
+
+    /// The project of an environment that is there.
+    pub(super) fn project_of(&self, record: &EnvironmentRecord) -> Result<Project, Broken> {
+        let settings = self.world.settings();
+        let project = settings.projects.get(&record.key.project).cloned();
+        project.ok_or_else(|| missing("unknown-project", "its project is gone"))
+    }
+
     /// Refuses what they may not do in an environment that is there.
     pub(super) fn may_in(&self, act: Act, record: &EnvironmentRecord) -> Result<(), Broken> {
-        let settings = self.world.settings();
-        let project = settings.projects.get(&record.key.project);
-        let project = project.ok_or_else(|| missing("unknown-project", "its project is gone"))?;
-        // A word that nobody knows is given the greatest care.
-        let kind = Type::parse(&record.kind).unwrap_or(Type::Production);
-        self.may(act, project, record.key.id.as_str(), kind)
+        let project = self.project_of(record)?;
+        let kind = kind(&self.world.settings(), &project, record);
+        self.may(act, &project, record.key.id.as_str(), kind)
     }
 
     /// Refuses what they may not do in an environment.
@@ -29,13 +51,17 @@ impl Session {
         environment: &str,
         kind: Type,
     ) -> Result<(), Broken> {
-        let person = Person {
-            name: self.actor.name.clone(),
-            groups: Vec::new(),
-            operator: self.actor.source == "uid" && self.actor.name == "root",
-        };
+        let person = self.person(project);
         let may = rights::may(project.roles.as_ref(), &person, act, environment, kind);
         may.map_err(|denied| {
+            tracing::info!(
+                WHARF_PROJECT = %project.name,
+                WHARF_ENVIRONMENT = environment,
+                WHARF_ACTOR = person.name,
+                WHARF_RESULT = "refused",
+                WHARF_ERROR = "denied",
+                "{denied}"
+            );
             Broken::Refused(Refusal {
                 code: "denied".into(),
                 message: denied.to_string(),
@@ -44,4 +70,137 @@ impl Session {
             })
         })
     }
+
+    /// Refuses to look at an activity, also of an environment that is gone.
+    pub(super) fn may_see(&self, activity: &Activity) -> Result<(), Broken> {
+        let mut eyes = self.eyes();
+        match eyes.see_activity(activity) {
+            true => Ok(()),
+            false => {
+                let actor = eyes.actor(&activity.project);
+                Err(Broken::Refused(Refusal {
+                    code: "denied".into(),
+                    message: format!("{actor} may not look at {}", activity.environment),
+                    hint: Some("ask whoever keeps the project's [roles]".into()),
+                    exit: Exit::Refused,
+                }))
+            }
+        }
+    }
+
+    /// What they may see, for lists.
+    pub(super) fn eyes(&self) -> Eyes<'_> {
+        Eyes {
+            session: self,
+            people: BTreeMap::new(),
+        }
+    }
+
+    /// Refuses what concerns the whole host to all but who owns it: root and the daemon's own account,
+    /// acting for nobody else.
+    pub(super) fn may_host(&self, what: &str) -> Result<(), Broken> {
+        if self.owns_host() {
+            return Ok(());
+        }
+        let name = self.account.actor().name;
+        tracing::info!(
+            WHARF_ACTOR = name,
+            WHARF_RESULT = "refused",
+            WHARF_ERROR = "operator-only",
+            "{what}"
+        );
+        Err(Broken::Refused(Refusal {
+            code: "operator-only".into(),
+            message: format!("only the host's operator may {what}"),
+            hint: Some("on the host, as root or as the daemon's own user: sudo wharf ...".into()),
+            exit: Exit::Refused,
+        }))
+    }
+
+    pub(super) fn owns_host(&self) -> bool {
+        self.account.owns_host() && self.claims.is_empty()
+    }
+}
+
+/// What somebody may see. Each project's people are looked up once.
+pub(super) struct Eyes<'s> {
+    session: &'s Session,
+    people: BTreeMap<ProjectName, Option<(Project, Person)>>,
+}
+
+impl Eyes<'_> {
+    /// Whether they may see an environment.
+    pub(super) fn see(&mut self, record: &EnvironmentRecord) -> bool {
+        let settings = self.session.world.settings();
+        match self.of(&record.key.project) {
+            Some((project, person)) => {
+                let kind = kind(&settings, project, record);
+                may_view(project, person, kind)
+            }
+            // Its roles are gone with its file.
+            None => self.session.owns_host(),
+        }
+    }
+
+    /// Whether they may see anything of a project.
+    pub(super) fn see_project(&mut self, project: &ProjectName) -> bool {
+        self.of(project).is_some_and(|(project, person)| {
+            Type::ALL
+                .iter()
+                .any(|kind| may_view(project, person, *kind))
+        })
+    }
+
+    /// Whether they may see an activity: as its environment, or as its branch would be one.
+    pub(super) fn see_activity(&mut self, activity: &Activity) -> bool {
+        let settings = self.session.world.settings();
+        let named = ProjectName::parse(&activity.project);
+        let named = named.ok().zip(BranchName::parse(&activity.branch).ok());
+        let Some((name, branch)) = named else {
+            return self.session.owns_host();
+        };
+        match self.of(&name) {
+            Some((project, _)) if project.roles.is_none() => true,
+            Some((project, person)) => {
+                let kind = kind_of(&settings, project, &branch);
+                may_view(project, person, kind)
+            }
+            None => self.session.owns_host(),
+        }
+    }
+
+    fn actor(&mut self, project: &str) -> String {
+        let name = ProjectName::parse(project).ok();
+        let person = name.and_then(|name| self.of(&name).map(|(_, person)| person.name.clone()));
+        person.unwrap_or_else(|| self.session.account.actor().name)
+    }
+
+    fn of(&mut self, name: &ProjectName) -> Option<&(Project, Person)> {
+        let known = self.people.entry(name.clone()).or_insert_with(|| {
+            let project = self.session.world.settings().projects.get(name).cloned()?;
+            let person = self.session.person(&project);
+            Some((project, person))
+        });
+        known.as_ref()
+    }
+}
+
+fn may_view(project: &Project, person: &Person, kind: Type) -> bool {
+    rights::may(project.roles.as_ref(), person, Act::View, "", kind).is_ok()
+}
+
+/// The type that counts: today's by the project's file, not the one of the last push.
+fn kind(settings: &Settings, project: &Project, record: &EnvironmentRecord) -> Type {
+    let is_production = record.kind == Type::Production.as_str();
+    let default = is_production.then_some(&record.branch);
+    settings.environment(project, &record.branch, default).kind
+}
+
+/// The same of a branch whose environment may be gone. HEAD is only looked at where it matters.
+fn kind_of(settings: &Settings, project: &Project, branch: &BranchName) -> Type {
+    let default = match project.production(None) {
+        Some(_) => None,
+        None => tokio::task::block_in_place(|| crate::execute::refs::head(&project.repository)),
+    };
+    settings.environment(project, branch, default.as_ref()).kind
 }

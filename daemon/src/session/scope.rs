@@ -58,13 +58,12 @@ impl Session {
         };
         let branch = BranchName::parse(name).ok();
         let id = branch.as_ref().map(EnvironmentId::from_branch);
-        environments
-            .into_iter()
-            .find(|record| {
-                record.key.id.as_str() == name
-                    || Some(&record.branch) == branch.as_ref()
-                    || Some(&record.key.id) == id.as_ref()
-            })
+        let find = |fits: &dyn Fn(&&EnvironmentRecord) -> bool| environments.iter().find(fits);
+        find(&|record| record.key.id.as_str() == name)
+            .or_else(|| find(&|record| Some(&record.branch) == branch.as_ref()))
+            // An id that a branch has by rule may be another's.
+            .or_else(|| find(&|record| Some(&record.key.id) == id.as_ref()))
+            .cloned()
             .ok_or_else(|| {
                 missing(
                     "unknown-environment",

@@ -34,6 +34,8 @@ pub struct NewActivity {
     pub production: bool,
     /// A slug that is there may not be used.
     pub rebuild: bool,
+    /// It waits for no deploy window.
+    pub now: bool,
     /// The release to go back to.
     pub target: Option<u32>,
 }
@@ -136,10 +138,10 @@ fn insert(
     let number = connection
         .prepare_cached(
             "INSERT INTO activity (id, project, environment, branch, kind, state, actor_name,
-                 actor_source, commit_old, commit_new, subject, forced, rebuild, release,
+                 actor_source, commit_old, commit_new, subject, forced, rebuild, now, release,
                  previous, created)
              VALUES (:id, :project, :environment, :branch, :kind, 'waiting', :actor_name,
-                 :actor_source, :commit_old, :commit_new, :subject, :forced, :rebuild, :release,
+                 :actor_source, :commit_old, :commit_new, :subject, :forced, :rebuild, :at_once, :release,
                  (SELECT live FROM environment WHERE project = :project AND id = :environment),
                  :now) RETURNING number",
         )?
@@ -157,6 +159,7 @@ fn insert(
                 ":subject": activity.commit.subject,
                 ":forced": activity.commit.forced,
                 ":rebuild": activity.rebuild,
+                ":at_once": activity.now,
                 ":release": activity.target,
                 ":now": now(),
             },

@@ -29,6 +29,9 @@ pub enum StoreError {
         /// What stands there.
         value: String,
     },
+    /// Another branch has the environment's id.
+    #[error("environment {0} is another branch's by now")]
+    Taken(String),
     /// Its thread is gone: the daemon is stopping.
     #[error("the database is closed")]
     Closed,

@@ -127,16 +127,20 @@ pub fn list(
 /// Records a pushed tip; makes the environment when it is new.
 ///
 /// # Errors
-/// The database's.
+/// The database's; [`StoreError::Taken`] where another branch got the id a moment ago: whoever reads
+/// the record again finds that out.
 pub fn touch(connection: &Connection, wanted: &EnvironmentRecord) -> Result<(), StoreError> {
-    connection
+    let changed = connection
         .prepare_cached(
             "INSERT INTO environment
-                 (project, id, branch, type, parent, trust_domain, status, tip, created)
-             VALUES (:project, :id, :branch, :type, :parent, :trust_domain, :status, :tip, :now)
+                 (project, id, branch, type, parent, trust_domain, status, tip, title,
+                  chosen_parent, created)
+             VALUES (:project, :id, :branch, :type, :parent, :trust_domain, :status, :tip, :title,
+                  :chosen_parent, :now)
              ON CONFLICT (project, id) DO UPDATE SET
-                 type = :type, parent = :parent, trust_domain = :trust_domain,
-                 status = :status, tip = :tip",
+                 type = :type, parent = coalesce(chosen_parent, :parent),
+                 trust_domain = :trust_domain, status = :status, tip = :tip
+             WHERE branch = :branch",
         )?
         .execute(named_params! {
             ":project": wanted.key.project.as_str(),
@@ -147,8 +151,13 @@ pub fn touch(connection: &Connection, wanted: &EnvironmentRecord) -> Result<(), 
             ":trust_domain": wanted.trust_domain,
             ":status": wanted.status,
             ":tip": wanted.tip,
+            ":title": wanted.title,
+            ":chosen_parent": wanted.chosen_parent,
             ":now": now(),
         })?;
+    if changed == 0 {
+        return Err(StoreError::Taken(wanted.key.to_string()));
+    }
     baseline::drop_branch(connection, &wanted.key.project, &wanted.branch)
 }
 

@@ -45,13 +45,13 @@ fn an_admitted_push_moves_the_ref_on_every_git() {
         assert_eq!(push.updates[0].name, "refs/heads/main");
         assert_eq!(push.updates[0].new, tip);
         assert!(push.updates[0].creates());
-        // The overlong name is left out, not cut.
+        // The overlong name is left out, not cut; that there is one is said.
         let claims: Vec<_> = push
             .claims
             .iter()
             .map(|c| (&c.source[..], &c.name[..]))
             .collect();
-        assert_eq!(claims, [("WHARF_USER", "alice")]);
+        assert_eq!(claims, [("WHARF_USER", "alice"), ("GL_USER", "")]);
     }
 }
 

@@ -90,9 +90,7 @@ impl Session {
     pub(super) async fn redeploy(&mut self, scope: &Scope, slug: SlugUse) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
         self.may_in(Act::Redeploy, &record)?;
-        let settings = self.world.settings();
-        let project = settings.projects.get(&record.key.project).cloned();
-        let project = project.ok_or_else(|| missing("unknown-project", "its project is gone"))?;
+        let project = self.project_of(&record)?;
         self.need_room(&project.repository).await?;
         let branch = record.branch.clone();
         let commit = tokio::task::spawn_blocking(move || tip::read(&project.repository, &branch))
@@ -139,11 +137,12 @@ impl Session {
             key: record.key.clone(),
             branch: record.branch.clone(),
             kind,
-            actor: self.actor.clone(),
+            actor: self.actor(&self.project_of(&record)?),
             commit,
             // Neither moves a branch: what a bell recorded meanwhile stays.
             environment: None,
             rebuild: slug == SlugUse::Rebuild,
+            now: false,
             target,
         };
         let ids = self
@@ -165,12 +164,13 @@ impl Session {
 
     pub(super) async fn cancel(&mut self, activity: String) -> Result<(), Broken> {
         let id = self.meant(Some(activity), &Scope::default()).await?;
+        let mut by = self.account.actor().name;
         if let Some(task) = self.world.recorder.task(&id).await.map_err(store)?
             && let Some(record) = self.recorded_environment(&task.key).await?
         {
             self.may_in(Act::Cancel, &record)?;
+            by = self.actor(&self.project_of(&record)?).name;
         }
-        let by = self.actor.name.clone();
         let wanted = id.clone();
         let found = self
             .desk

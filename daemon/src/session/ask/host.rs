@@ -15,6 +15,7 @@ use crate::watch::Trouble;
 
 impl Session {
     pub(super) async fn reload(&mut self) -> Result<(), Broken> {
+        self.may_host("reload its configuration")?;
         let told = self.desk.ask(|reply| Event::Reload { reply }).await;
         match told.ok_or_else(|| host("the daemon is stopping".into()))? {
             Ok(projects) => {
@@ -50,8 +51,16 @@ impl Session {
     }
 
     pub(super) async fn doctor(&mut self) -> Result<(), Broken> {
-        let mut findings = Vec::new();
         let settings = self.world.settings();
+        // It names what is on the host, whoever may see it.
+        if settings
+            .projects
+            .values()
+            .any(|project| project.roles.is_some())
+        {
+            self.may_host("ask what is wrong with it")?;
+        }
+        let mut findings = Vec::new();
         let finding = |severity, code: &str, message: String, hint: Option<&str>| view::Finding {
             severity,
             code: code.into(),

@@ -19,6 +19,7 @@ use crate::store::now;
 
 impl Session {
     pub(super) async fn clean_up(&mut self, cleanup: Cleanup) -> Result<(), Broken> {
+        self.may_host("clean it up")?;
         let (removed, failed) = match cleanup {
             Cleanup::Look => {
                 let gone = housekeeping::look(&self.world).await;

@@ -11,10 +11,13 @@ use super::super::peer::Broken;
 use super::super::scope::missing;
 use super::super::{Session, host};
 use super::store;
+use crate::plan::rights::Act;
 use crate::run::mask::Mask;
 
 /// Bytes of raw output in one frame: as JSON each may take four.
 const RAW: usize = 12 * 1024;
+/// Activities among which the newest is looked for: of some nothing may be seen.
+const RECENT: u32 = 100;
 
 impl Session {
     /// The activity that is meant: by its id, or the newest of the scope.
@@ -27,24 +30,30 @@ impl Session {
         if let Some(id) = activity {
             let shown: String = id.chars().take(20).collect();
             let found = recorder.activity(&id).await.map_err(store)?;
-            return found.map(|activity| activity.id).ok_or_else(|| {
+            let found = found.ok_or_else(|| {
                 missing(
                     "unknown-activity",
                     &format!("there is no activity `{shown}`"),
                 )
                 .hint("see which there are: wharf activities")
-            });
+            })?;
+            self.may_see(&found)?;
+            return Ok(found.id);
+        }
+        if scope.environment.is_some() {
+            self.may_in(Act::View, &self.environment(scope).await?)?;
         }
         let (project, key) = self.filter(scope).await?;
         let project = project.map(|project| project.to_string());
         let environment = key.map(|key| key.id.to_string());
         let newest = recorder
-            .activities(project, environment, 1)
+            .activities(project, environment, RECENT)
             .await
             .map_err(store)?;
+        let mut eyes = self.eyes();
         newest
             .into_iter()
-            .next()
+            .find(|activity| eyes.see_activity(activity))
             .map(|activity| activity.id)
             .ok_or_else(|| {
                 missing("unknown-activity", "there is no activity yet").hint("push a branch")
@@ -84,7 +93,9 @@ impl Session {
     }
 
     pub(super) async fn app_log(&mut self, scope: &Scope) -> Result<(), Broken> {
-        let key = self.environment(scope).await?.key;
+        let record = self.environment(scope).await?;
+        self.may_in(Act::View, &record)?;
+        let key = record.key;
         let secrets = self.world.recorder.secrets(&key).await.map_err(store)?;
         let processes = self
             .world

@@ -10,6 +10,7 @@ use super::super::peer::Broken;
 use super::{count, store};
 use crate::dispatch::Event;
 use crate::execute::route;
+use crate::plan::rights::Act;
 use crate::settings;
 use crate::store::environment::EnvironmentRecord;
 use crate::store::release::ReleaseState;
@@ -59,7 +60,13 @@ impl Session {
             .await
             .map_err(store)?;
         let settings = self.world.settings();
-        for project in settings.projects.values() {
+        let seen: Vec<_> = {
+            let mut eyes = self.eyes();
+            let all = settings.projects.values();
+            all.filter(|project| eyes.see_project(&project.name))
+                .collect()
+        };
+        for project in seen {
             let own = environments
                 .iter()
                 .filter(|e| e.key.project == project.name)
@@ -106,13 +113,19 @@ impl Session {
             .activities(
                 project.map(|project| project.to_string()),
                 key.map(|key| key.id.to_string()),
-                limit.min(MOST),
+                // Of some nothing is seen.
+                MOST,
             )
             .await
             .map_err(store)?;
+        let seen: Vec<_> = {
+            let mut eyes = self.eyes();
+            let seen = activities.into_iter().filter(|one| eyes.see_activity(one));
+            seen.take(limit.min(MOST) as usize).collect()
+        };
         let places = self.desk.ask(|reply| Event::Places { reply }).await;
         let places = places.unwrap_or_default();
-        for mut activity in activities {
+        for mut activity in seen {
             if let Some(place) = places.get(&activity.id) {
                 activity.reason = Some(Reason {
                     code: "waiting".into(),
@@ -127,6 +140,7 @@ impl Session {
 
     pub(super) async fn releases(&mut self, scope: &Scope) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
+        self.may_in(Act::View, &record)?;
         let releases = self
             .world
             .recorder

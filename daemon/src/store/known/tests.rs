@@ -81,6 +81,7 @@ fn report(source: &str, kind: Kind, old: &str, new: &str) -> NewActivity {
         },
         production: false,
         rebuild: false,
+        now: false,
         target: None,
     }
 }

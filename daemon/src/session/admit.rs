@@ -1,0 +1,259 @@
+//! What pre-receive asks: may these refs move? Nothing is written or built, whatever the answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use wharf_config::files::{self, Entry, Files, WANTED};
+use wharf_config::name::BranchName;
+use wharf_config::project::Project;
+use wharf_wire::hook::{AskForced, EntryKind, FilePart, Push, Want};
+use wharf_wire::outcome::{Exit, Kind};
+use wharf_wire::{FromDaemon, Refusal, ToDaemon};
+
+use super::peer::Broken;
+use super::{Session, faulty, host, unexpected};
+use crate::dispatch::Event;
+use crate::execute::refs;
+use crate::fail;
+use crate::plan::admission::{self, Branch, Facts, Found, Judged};
+use crate::plan::options::{Options, Run};
+use crate::plan::places::Places;
+use crate::plan::policy::{self, Ground, Reason};
+use crate::plan::queue::Full;
+
+/// Bytes of all wanted files of one push, at most.
+const MAX_FILES: usize = 16 << 20;
+/// Commits whose files are asked for in one push, at most.
+const MAX_COMMITS: usize = 100;
+/// git may have to walk through a long history to say what is forced.
+const WALKING: Duration = Duration::from_secs(30);
+
+impl Session {
+    /// pre-receive: every reason, or yes.
+    pub(super) async fn admit(&mut self, push: Push) -> Result<(), Broken> {
+        let push = self.whole(push).await?;
+        if let Some(fault) = self.world.recorder.fault() {
+            return Err(faulty(fault));
+        }
+        let settings = self.world.settings();
+        let project = settings.of_repository(Path::new(&push.repository)).cloned();
+        let commits = match &project {
+            Some(project) => admission::wanted(project, &push.updates),
+            None => Vec::new(),
+        };
+        if commits.len() > MAX_COMMITS {
+            return Err(too_many(commits.len()));
+        }
+        let files = self.files(commits).await?;
+        let options = Options::read(&push.options);
+        let Judged { mut verdict, codes } = self
+            .judge(&push, project.as_ref(), &options, &files)
+            .await?;
+        fail::point(format_args!("admission: judged"));
+        if !verdict.accepted {
+            self.refused(project.as_ref(), &codes, &verdict.lines);
+        } else if let Some(project) = project {
+            if options.run == Run::Dry {
+                verdict = self.forecast(&push, &project, &options, &files).await?;
+                return self.peer.send(&FromDaemon::Verdict(verdict)).await;
+            }
+            // Whoever goes away now may never let post-receive run.
+            let branches = admission::served(&project, &push.updates);
+            let project = project.name;
+            self.desk.send(Event::Admitted { project, branches }).await;
+        }
+        self.peer.send(&FromDaemon::Verdict(verdict)).await
+    }
+
+    async fn judge(
+        &mut self,
+        push: &Push,
+        project: Option<&Project>,
+        options: &Options,
+        files: &BTreeMap<String, Files>,
+    ) -> Result<Judged, Broken> {
+        let mut runtimes: BTreeMap<String, Found> = BTreeMap::new();
+        for runtime in admission::runtimes(files) {
+            let found = self.world.runtimes.find(&runtime).await;
+            runtimes.insert(runtime.to_string(), found);
+        }
+        let (mut serving, mut against, mut queue_full) = (BTreeMap::new(), Vec::new(), None);
+        if let Some(project) = project {
+            let default = head(&project.repository).await?;
+            let all = self.places(project).await?;
+            let places = Places::new(project, default.as_ref(), all);
+            for update in &push.updates {
+                let name = update.name.strip_prefix(refs::HEADS);
+                let name = name.and_then(|name| BranchName::parse(name).ok());
+                let place = name.and_then(|name| places.of(&name));
+                if let Some((place, live)) = place.and_then(|place| place.live.map(|l| (place, l)))
+                {
+                    serving.insert(place.id.to_string(), live);
+                }
+            }
+            queue_full = self.queue_full(project, &places, push).await;
+            against = self.against(push, project, &places, options).await?;
+        }
+        // A deletion makes room.
+        let lacks = match push.updates.iter().any(|update| !update.deletes()) {
+            true => self.lacks(project.map(|p| p.repository.as_path())).await,
+            false => Vec::new(),
+        };
+        Ok(admission::judge(&Facts {
+            lacks: &lacks,
+            queue_full,
+            project,
+            repository: &push.repository,
+            updates: &push.updates,
+            files,
+            runtimes: &runtimes,
+            against: &against,
+            serving: &serving,
+        }))
+    }
+
+    /// What rights and policy say against each update.
+    async fn against(
+        &mut self,
+        push: &Push,
+        project: &Project,
+        places: &Places<'_>,
+        options: &Options,
+    ) -> Result<Vec<Vec<Reason>>, Broken> {
+        let person = self.person(project);
+        let doubtful = policy::doubtful(project, places, &person, &push.updates);
+        let forced = match doubtful.is_empty() {
+            true => BTreeSet::new(),
+            false => self.forced(doubtful).await?,
+        };
+        let ground = Ground {
+            project,
+            places,
+            person: &person,
+            options,
+            forced: &forced,
+        };
+        Ok(policy::judge(&ground, &push.updates))
+    }
+
+    /// Asks the hook which updates are forced: only it can read the quarantined objects.
+    async fn forced(&mut self, updates: Vec<u32>) -> Result<BTreeSet<u32>, Broken> {
+        self.peer
+            .send(&FromDaemon::AskForced(AskForced { updates }))
+            .await?;
+        match self.peer.receive_within(WALKING).await? {
+            ToDaemon::Forced(forced) => Ok(forced.updates.into_iter().collect()),
+            _ => Err(unexpected("Forced")),
+        }
+    }
+
+    /// Which bound of the queue the push would break.
+    async fn queue_full(
+        &self,
+        project: &Project,
+        places: &Places<'_>,
+        push: &Push,
+    ) -> Option<Full> {
+        let moved = push.updates.iter().filter(|update| !update.deletes());
+        let environments = moved
+            .filter_map(|update| match admission::branch(project, update) {
+                Ok(Branch::Moves(name, _)) => Some(places.id(&name).to_string()),
+                _ => None,
+            })
+            .collect();
+        let (project, kind) = (project.name.to_string(), Kind::Push);
+        let room = self.desk.ask(|reply| Event::Room {
+            project,
+            environments,
+            kind,
+            reply,
+        });
+        room.await?.err()
+    }
+
+    /// A push that was refused, for the operator.
+    pub(super) fn refused(&self, project: Option<&Project>, codes: &[&str], lines: &[String]) {
+        let actor = match project {
+            Some(project) => self.actor(project),
+            None => self.account.actor(),
+        };
+        tracing::info!(
+            WHARF_PROJECT = project.map(|project| project.name.as_str()),
+            WHARF_ACTOR = actor.name,
+            WHARF_ACTOR_SOURCE = actor.source,
+            WHARF_RESULT = "refused",
+            WHARF_ERROR = codes.join(","),
+            "push refused: {}",
+            lines.first().map_or("", String::as_str)
+        );
+    }
+
+    /// Asks the hook for the wanted files: only it can read the quarantined objects.
+    async fn files(&mut self, commits: Vec<String>) -> Result<BTreeMap<String, Files>, Broken> {
+        let mut files: BTreeMap<String, Files> = commits
+            .iter()
+            .map(|commit| (commit.clone(), Files::default()))
+            .collect();
+        let paths = WANTED.iter().map(|path| (*path).to_owned()).collect();
+        self.peer
+            .send(&FromDaemon::Want(Want { commits, paths }))
+            .await?;
+        let mut bytes = 0;
+        loop {
+            match self.peer.receive().await? {
+                ToDaemon::FilesSent => return Ok(files),
+                ToDaemon::File(part) => {
+                    bytes += part.bytes.len();
+                    if bytes > MAX_FILES {
+                        return Err(unexpected("fewer bytes of configuration"));
+                    }
+                    take(&mut files, part)?;
+                }
+                _ => return Err(unexpected("File or FilesSent")),
+            }
+        }
+    }
+}
+
+fn too_many(branches: usize) -> Broken {
+    Broken::Refused(Refusal {
+        code: "too-many-branches".into(),
+        message: format!("{branches} branches in one push, at most {MAX_COMMITS}"),
+        hint: Some("push them in several goes".into()),
+        exit: Exit::Refused,
+    })
+}
+
+fn take(files: &mut BTreeMap<String, Files>, part: FilePart) -> Result<(), Broken> {
+    let wanted = WANTED.contains(&part.path.as_str());
+    let Some(files) = files.get_mut(&part.commit).filter(|_| wanted) else {
+        return Err(unexpected("only the wanted files"));
+    };
+    let kind = match part.kind {
+        EntryKind::File => files::EntryKind::File,
+        EntryKind::Symlink => files::EntryKind::Symlink,
+        EntryKind::Directory => files::EntryKind::Directory,
+        EntryKind::Submodule => files::EntryKind::Submodule,
+    };
+    let readable = kind == files::EntryKind::File && part.size <= files::MAX_FILE;
+    let entry = files.0.entry(part.path).or_insert_with(|| Entry {
+        kind,
+        size: part.size,
+        content: readable.then(Vec::new),
+    });
+    if let Some(content) = &mut entry.content {
+        content.extend(part.bytes);
+        if content.len() as u64 > files::MAX_FILE {
+            return Err(unexpected("a smaller file"));
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn head(repository: &Path) -> Result<Option<BranchName>, Broken> {
+    let repository: PathBuf = repository.to_owned();
+    tokio::task::spawn_blocking(move || refs::head(&repository))
+        .await
+        .map_err(|error| host(error.to_string()))
+}

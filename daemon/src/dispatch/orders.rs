@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use wharf_wire::Refusal;
 use wharf_wire::event::Event as LogEvent;
 use wharf_wire::outcome::{Exit, Kind, State};
-use wharf_wire::view::Reason;
+use wharf_wire::view::{Actor, Reason};
 
 use super::fleet::Member;
 use super::mend::Mend;
@@ -31,6 +31,7 @@ impl Dispatch {
     ) {
         let blanks: Vec<_> = activities.iter().map(blank_ticket).collect();
         let opened: Vec<_> = activities.iter().map(opened).collect();
+        let actors: Vec<Actor> = activities.iter().map(|a| a.actor.clone()).collect();
         // Handed to the store here, so that two orders are recorded in the order they came.
         let recording = self.world.recorder.open(activities, &self.world.paths);
         let (desk, world) = (self.desk.clone(), Arc::clone(&self.world));
@@ -47,13 +48,15 @@ impl Dispatch {
             match recording {
                 Ok(recorded) => {
                     let (mut ids, mut tickets) = (Vec::new(), Vec::new());
-                    let drafts = blanks.into_iter().zip(opened);
-                    for (recorded, (mut ticket, event)) in recorded.into_iter().zip(drafts) {
+                    let drafts = blanks.into_iter().zip(opened).zip(actors);
+                    for (recorded, ((mut ticket, event), actor)) in recorded.into_iter().zip(drafts)
+                    {
                         match recorded {
                             Opened::New(id, number) => {
                                 world.logs.open(&id).event(event(id.clone()));
                                 ticket.activity.clone_from(&id);
                                 ticket.number = number;
+                                say_who(&ticket, &actor);
                                 tickets.push(ticket);
                                 ids.push(id);
                             }
@@ -61,6 +64,7 @@ impl Dispatch {
                             Opened::Overtaken(id, by) => {
                                 world.logs.open(&id).event(event(id.clone()));
                                 ticket.activity.clone_from(&id);
+                                say_who(&ticket, &actor);
                                 ids.push(id);
                                 let Ending { state, reason, .. } = Ending::overtaken(&by);
                                 let reason = reason.expect("the way it ended has one");
@@ -188,6 +192,21 @@ impl Dispatch {
         let conclusion = never_began(&ticket.environment, None, state, reason);
         self.conclude(ticket, conclusion);
     }
+}
+
+/// Who did it, for the operator.
+fn say_who(ticket: &Ticket, actor: &Actor) {
+    tracing::info!(
+        WHARF_PROJECT = ticket.project,
+        WHARF_ENVIRONMENT = ticket.environment,
+        WHARF_ACTIVITY = ticket.activity,
+        WHARF_ACTIVITY_KIND = ticket.kind.word(),
+        WHARF_ACTOR = actor.name,
+        WHARF_ACTOR_SOURCE = actor.source,
+        "{} by {}",
+        ticket.kind.word(),
+        actor.name
+    );
 }
 
 /// A ticket without its activity's id and number, which the store gives.

@@ -125,7 +125,9 @@ impl Act {
                 .hint("its file in projects.d was removed or is broken: wharf doctor")
             })?;
         let default = super::refs::head(&project.repository);
-        let environment = project.environment(&task.branch, default.as_ref());
+        let mut environment = project.environment(&task.branch, default.as_ref());
+        // Another branch may have the id by rule: the record's counts.
+        environment.id.clone_from(&task.key.id);
         Ok(Act {
             world,
             task,

@@ -100,7 +100,8 @@ impl Session {
         let settings = self.world.settings();
         let project = settings.projects.get(&record.key.project)?;
         let default = (record.kind == Type::Production.as_str()).then_some(&record.branch);
-        let environment = settings.environment(project, &record.branch, default);
+        let mut environment = settings.environment(project, &record.branch, default);
+        environment.id.clone_from(&record.key.id);
         let hosts = settings.hosts(project, &environment);
         Some(settings::url(hosts.first()?, self.world.router.port()))
     }

@@ -19,7 +19,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use crate::{LIMIT, Tree, World, programs, run, said};
+use crate::{LIMIT, Tree, World, bin, programs, run, said};
 
 /// An sshd on a port of its own, which gives `wharf-shell` to everybody whose key it knows.
 #[derive(Debug)]
@@ -92,6 +92,35 @@ impl<'world> Sshd<'world> {
         laptop
     }
 
+    /// The access of somebody who has a key already.
+    pub fn laptop(&self, person: &str) -> Laptop {
+        let file = self.directory.join(format!("{person}.conf"));
+        Laptop {
+            ssh: format!("ssh -F {}", file.display()),
+            host: format!("ssh://{}@{}", user(self.world), self.address),
+        }
+    }
+
+    /// The same without a name: who it is says the key, whose fingerprint is returned as well.
+    pub fn admit_key(&self, person: &str) -> (Laptop, String) {
+        let laptop = self.stranger(person);
+        let public = self.directory.join(format!("{person}.pub"));
+        let key = fs::read_to_string(&public).expect("there is a key");
+        let shell = bin().join("wharf-shell");
+        let line = format!(
+            "command=\"{} --home {}\",restrict {key}",
+            shell.display(),
+            self.world.home().display()
+        );
+        let mut keys = fs::read_to_string(self.keys()).unwrap_or_default();
+        keys.push_str(&line);
+        fs::write(self.keys(), keys).expect("a file can be written");
+        let mut keygen = self.world.command("ssh-keygen");
+        let said = run(keygen.args(["-l", "-f"]).arg(public)).ok().out;
+        let fingerprint = said.split(' ').nth(1).expect("a fingerprint");
+        (laptop, fingerprint.to_owned())
+    }
+
     /// Makes a key for a person whom nobody lets in.
     pub fn stranger(&self, person: &str) -> Laptop {
         key(self.world, &self.directory.join(person));
@@ -107,10 +136,7 @@ impl<'world> Sshd<'world> {
              StrictHostKeyChecking yes\nBatchMode yes\nLogLevel ERROR\n"
         );
         fs::write(&file, text).expect("a file can be written");
-        Laptop {
-            ssh: format!("ssh -F {}", file.display()),
-            host: format!("ssh://{}@{}", user(self.world), self.address),
-        }
+        self.laptop(person)
     }
 
     /// Makes a work tree a laptop's: its remote `wharf` is an ssh URL, and there is no daemon.
@@ -194,7 +220,7 @@ fn configure(world: &World, directory: &Path) -> String {
     let at = directory.display();
     format!(
         "HostKey {at}/host\nAuthorizedKeysFile {at}/authorized_keys\nPidFile none\n\
-         UsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
+         UsePAM no\nExposeAuthInfo yes\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
          PermitRootLogin prohibit-password\nPrintMotd no\nLogLevel VERBOSE\n\
          SetEnv PATH={} TMPDIR={} GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null\n",
         world.search_path(),

@@ -12,6 +12,8 @@ mod dry_run;
 mod leaver;
 mod leaving;
 mod noise;
+mod options;
+mod people;
 mod pushes;
 mod refused;
 mod rejected;

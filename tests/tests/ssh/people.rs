@@ -1,0 +1,317 @@
+//! Three people in three roles behind one account: who they are, and what each of them may.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use wharf_config::name::{BranchName, EnvironmentId};
+use wharf_tests::{Said, Sshd, Tree, World, gits, lines_obey_the_rules, run};
+
+use crate::laptop::{PAGE, reads_as};
+use crate::rejected::REJECT;
+
+/// main (production) <- staging <- everything else; `master` follows main.
+const TREE: &str = r#"
+[environments.production]
+branch = "main"
+type = "production"
+mirror_to = "master"
+[environments.staging]
+branch = "staging"
+parent = "production"
+type = "staging"
+[environments."*"]
+parent = "staging"
+type = "development"
+[roles]
+"olga" = "admin"
+"dan" = { staging = "contributor", development = "contributor", production = "viewer" }
+"#;
+/// Sees development only.
+const VERA: &str = "\"vera\" = { development = \"viewer\" }\n";
+
+/// A host with one account, and the same work tree on everybody's laptop.
+struct House<'w> {
+    world: &'w World,
+    sshd: Sshd<'w>,
+    shop: Tree<'w>,
+}
+
+impl<'w> House<'w> {
+    fn new(world: &'w World, roles: &str) -> House<'w> {
+        let sshd = Sshd::start(world);
+        let shop = world.site("shop", &[PAGE]);
+        shop.init();
+        let house = House { world, sshd, shop };
+        house.declare(&format!("{TREE}{roles}"));
+        house
+    }
+
+    fn declare(&self, text: &str) {
+        let file = self.world.home().join("config/projects.d/shop.toml");
+        let repository = self.world.repository("shop");
+        let text = format!("repository = \"{}\"\n{text}", repository.display());
+        fs::write(file, text).unwrap();
+        self.world.wharf(&["reload"]).ok();
+    }
+
+    /// From now on the work tree is that person's.
+    fn is(&mut self, person: &str) {
+        let laptop = match self.world.path(&format!("sshd/{person}.conf")).exists() {
+            true => self.sshd.laptop(person),
+            false => self.sshd.admit(person),
+        };
+        self.sshd.give(&laptop, &mut self.shop, "shop");
+    }
+
+    fn change(&self, text: &str) {
+        self.shop.write("index.html", text);
+        self.shop.commit(text.trim());
+    }
+
+    fn tip(&self, branch: &str) -> String {
+        let said = self
+            .shop
+            .git(&["ls-remote", "wharf", &format!("refs/heads/{branch}")]);
+        said.ok().out.chars().take(40).collect()
+    }
+
+    #[track_caller]
+    fn refused(&self, words: &[&str], reasons: &[&str]) -> Said {
+        let said = self.shop.push(words).exits(1);
+        let text = said.transcript();
+        lines_obey_the_rules(&text);
+        let flat = text.replace("\n  ", " ");
+        assert_eq!(flat.matches("error: ").count(), reasons.len(), "{text}");
+        for reason in reasons {
+            assert!(
+                flat.contains(&format!("error: {reason}")),
+                "{reason}\n{text}"
+            );
+        }
+        said
+    }
+}
+
+#[test]
+fn three_people_on_one_account() {
+    let world = World::new();
+    let mut house = House::new(&world, VERA);
+    house.is("olga");
+    house.shop.push(&["main", "main:staging"]).ok();
+    let first = house.tip("main");
+
+    house.is("dan");
+    house.change("two\n");
+    let said = house.refused(&["main"], &["dan may not push to main"]);
+    reads_as("push that nobody allowed", &said.transcript());
+    house.shop.push(&["main:staging", "main:cart"]).ok();
+    house
+        .shop
+        .git(&["commit", "--quiet", "--amend", "--message", "Again"])
+        .ok();
+    house.refused(
+        &["--force", "main:staging", ":main", "main:master"],
+        &[
+            "dan may not force a push to staging",
+            "branch main is production and cannot be deleted",
+            "dan may not delete main",
+            "main has children: staging",
+            "branch master follows production (main)",
+        ],
+    );
+    house.refused(
+        &["--delete", "staging"],
+        &["dan may not delete staging", "staging has children: cart"],
+    );
+    let said = house.shop.wharf(&["-e", "staging", "rollback"]).exits(6);
+    assert!(said.err.contains("dan may not roll back staging"), "{said}");
+
+    // Whoever may force it does.
+    house.is("olga");
+    house.shop.push(&["--force", "main:staging"]).ok();
+    house.shop.push(&["v1"]).exits(1);
+    house.shop.git(&["tag", "v1"]).ok();
+    house.shop.push(&["v1"]).ok();
+
+    house.is("vera");
+    house.shop.git(&["tag", "v2"]).ok();
+    house.refused(
+        &["main:cart", "main:new", "v2"],
+        &[
+            "vera may not push to cart",
+            "vera may not push to new",
+            "vera may not push to refs/tags/v2",
+        ],
+    );
+    let seen = house.shop.wharf(&["environments"]).ok().out;
+    assert!(seen.contains("cart") && !seen.contains("staging"), "{seen}");
+    let seen = house.shop.wharf(&["activities"]).ok().out;
+    assert!(seen.contains("cart") && !seen.contains("staging"), "{seen}");
+    house.shop.wharf(&["-e", "cart", "releases"]).ok();
+    let denied = house.shop.wharf(&["-e", "staging", "releases"]).exits(6);
+    assert!(
+        denied.err.contains("vera may not look at staging"),
+        "{denied}"
+    );
+    house.shop.wharf(&["-e", "staging", "url"]).exits(5);
+    house.shop.wharf(&["-e", "staging", "log"]).exits(6);
+
+    assert_eq!(house.tip("main"), first);
+    assert_eq!(house.tip("master") + &house.tip("new"), "");
+    who_did_it(&world);
+}
+
+/// The record and the journal say who did what, also what was refused.
+fn who_did_it(world: &World) {
+    let words = ["--here", "--project", "shop", "--json", "activities"];
+    let record = world.wharf(&words).ok().out;
+    assert_eq!(record.matches("\"name\": \"olga\"").count(), 3, "{record}");
+    assert_eq!(record.matches("\"name\": \"dan\"").count(), 2, "{record}");
+    let journal = world.logs();
+    for (actor, result) in [("dan", "refused"), ("vera", "refused")] {
+        let is_it = |line: &&str| line.contains(actor) && line.contains(result);
+        assert!(
+            journal.lines().any(|line| is_it(&line)),
+            "{actor} {result}\n{journal}"
+        );
+    }
+    assert!(journal.contains("\"WHARF_ACTOR\":\"olga\""), "{journal}");
+}
+
+/// What somebody on the host asks for another, and for nobody.
+#[test]
+fn the_whole_host_is_its_operators() {
+    let world = World::new();
+    let _house = House::new(&world, VERA);
+    let as_dan = |word: &str| run(world.command("wharf").env("WHARF_USER", "dan").arg(word));
+    for word in ["reload", "cleanup"] {
+        let said = as_dan(word).exits(6);
+        assert!(said.err.contains("only the host's operator may"), "{said}");
+        world.wharf(&[word]).ok();
+    }
+    // A name that cannot be one is nobody, and not the account.
+    let said = run(world.command("wharf").env("WHARF_USER", "no one").args([
+        "--here",
+        "--project",
+        "shop",
+        "environments",
+        "--json",
+    ]));
+    assert_eq!(said.ok().out.trim(), "[]");
+}
+
+#[test]
+fn a_key_without_a_name_is_known_by_its_fingerprint() {
+    for git in gits() {
+        let world = World::with_git(&git);
+        let mut house = House::new(&world, VERA);
+        let (laptop, fingerprint) = house.sshd.admit_key("kim");
+        house.sshd.give(&laptop, &mut house.shop, "shop");
+        let nobody = format!("{fingerprint} may not push to main");
+        house.refused(&["main"], &[&nobody]);
+        house.declare(&format!("{TREE}\"{fingerprint}\" = \"admin\"\n"));
+        house.shop.push(&["main"]).ok();
+        let said = house.shop.wharf(&["activities", "--json"]).ok().out;
+        assert!(said.contains(&fingerprint), "{said}");
+        assert!(said.contains("SSH_USER_AUTH"), "{said}");
+        house.shop.wharf(&["redeploy"]).ok();
+        // A key that has a name goes by the name.
+        house.is("olga");
+        house.shop.wharf(&["redeploy"]).ok();
+        let said = house.shop.wharf(&["activities", "--json"]).ok().out;
+        assert_eq!(said.matches("\"olga\"").count(), 1, "{said}");
+        assert_eq!(said.matches(&fingerprint).count(), 2, "{said}");
+    }
+}
+
+/// Where builds are checked first it is the same, also when nobody ran pre-receive.
+#[test]
+fn a_push_that_passes_by_admission_is_judged_all_the_same() {
+    let world = World::with_git_and(&gits()[0], REJECT);
+    let mut house = House::new(&world, VERA);
+    house.is("olga");
+    house.shop.push(&["main", "main:cart"]).ok();
+    let first = house.tip("cart");
+    house.is("vera");
+    house.change("two\n");
+    house.refused(&["main:cart"], &["vera may not push to cart"]);
+    fs::remove_file(world.repository("shop").join("hooks/pre-receive")).unwrap();
+    let said = house.refused(&["main:cart"], &["vera may not push to cart"]);
+    assert!(said.err.contains("(vera may not push to cart)"), "{said}");
+    house.is("dan");
+    house
+        .shop
+        .git(&["commit", "--quiet", "--amend", "--message", "Again"])
+        .ok();
+    house
+        .shop
+        .git(&["reset", "--quiet", "--hard", "HEAD^"])
+        .ok();
+    house
+        .shop
+        .git(&["commit", "--quiet", "--amend", "--message", "First again"])
+        .ok();
+    house.refused(
+        &["--force", "main:cart"],
+        &["dan may not force a push to cart"],
+    );
+    assert_eq!(house.tip("cart"), first);
+}
+
+#[test]
+fn two_branches_whose_ids_would_be_one_are_two_environments() {
+    let (first, second) = colliding();
+    let world = World::new();
+    let mut house = House::new(&world, VERA);
+    house.is("dan");
+    house.shop.push(&[&format!("main:{first}")]).ok();
+    house.change("two\n");
+    house.shop.push(&[&format!("main:{second}")]).ok();
+    let id = EnvironmentId::from_branch(&BranchName::parse(&first).unwrap());
+    let page = |id: &str| world.get(&format!("{id}--shop.localhost"), "/").ok();
+    assert_eq!(page(id.as_str()), "one\n");
+    let seen = house.shop.wharf(&["environments", "--json"]).ok().out;
+    let own = own_id(&seen, &second);
+    assert_ne!(own, id.as_str());
+    assert_eq!(page(&own), "two\n");
+
+    // It stays so, over a restart and another push; each is found by its branch.
+    world.kill_daemon();
+    world.start();
+    house.change("three\n");
+    house.shop.push(&[&format!("main:{second}")]).ok();
+    assert_eq!(
+        (page(id.as_str()), page(&own)),
+        ("one\n".into(), "three\n".into())
+    );
+    let releases = house
+        .shop
+        .wharf(&["-e", &second, "--json", "releases"])
+        .ok()
+        .out;
+    assert_eq!(releases.matches("\"number\"").count(), 2, "{releases}");
+    // Whoever goes does not take the other along.
+    house.shop.push(&["--delete", &first]).ok();
+    assert_eq!(page(&own), "three\n");
+    assert_eq!(world.get(&format!("{id}--shop.localhost"), "/").status, 404);
+}
+
+/// Two names of branches with one id by rule, 24 bits of a hash.
+fn colliding() -> (String, String) {
+    let mut seen = BTreeMap::new();
+    for number in 0_u32.. {
+        let name = format!("feature/a-name-of-so-many-letters-{number}");
+        let id = EnvironmentId::from_branch(&BranchName::parse(&name).unwrap());
+        if let Some(other) = seen.insert(id, name.clone()) {
+            return (other, name);
+        }
+    }
+    unreachable!("24 bits are not for ever");
+}
+
+fn own_id(environments: &str, branch: &str) -> String {
+    let all: serde_json::Value = serde_json::from_str(environments).unwrap();
+    let all = all.as_array().unwrap().iter();
+    let mut its = all.filter(|one| one["branch"] == branch);
+    its.next().unwrap()["id"].as_str().unwrap().to_owned()
+}

@@ -4,6 +4,7 @@
 //! takes one event at a time, [`plan`] decides from values, [`execute`] and [`run`] have effects,
 //! [`store`] remembers, [`watch`] sees what changes on the disk, [`report`] is what people read.
 
+pub mod catalogue;
 pub mod connection;
 pub mod disk;
 pub mod dispatch;

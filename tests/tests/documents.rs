@@ -65,6 +65,8 @@ fn codes(text: &str) -> impl Iterator<Item = &str> {
         "Failure::new(",
         "missing(",
         "code: \"",
+        "said.add(",
+        "codes.insert(",
         "Problem::new(",
         "finding(",
     ]
@@ -86,21 +88,11 @@ fn every_error_code_is_listed() {
     let listed = fs::read_to_string(root().join("docs/errors.md")).unwrap();
     let mut found = 0;
     let mut missing = Vec::new();
-    let mut directories = vec![root().join("daemon/src")];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-                continue;
-            }
-            let text = fs::read_to_string(&path).unwrap();
-            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-            for code in codes(text) {
-                found += 1;
-                if !listed.contains(&format!("| `{code}` |")) {
-                    missing.push(format!("{}: {code}", path.display()));
-                }
+    for (path, text) in sources(&root().join("daemon/src")) {
+        for code in codes(&text) {
+            found += 1;
+            if !listed.contains(&format!("| `{code}` |")) {
+                missing.push(format!("{}: {code}", path.display()));
             }
         }
     }
@@ -110,6 +102,55 @@ fn every_error_code_is_listed() {
         "not in docs/errors.md:\n{}",
         missing.join("\n")
     );
+}
+
+#[test]
+fn the_page_of_codes_is_made_from_the_catalogue() {
+    let file = root().join("docs/errors.md");
+    let page = fs::read_to_string(&file).unwrap();
+    let (head, rest) = page.split_once("| Code | What happened").unwrap();
+    let (table, tail) = rest.split_once("\n\n").unwrap();
+    let made = wharf_daemon::catalogue::page();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&file, format!("{head}{made}\n{tail}")).unwrap();
+        return;
+    }
+    assert_eq!(
+        format!("| Code | What happened{table}\n"),
+        made,
+        "see the page's first lines"
+    );
+}
+
+#[test]
+fn every_code_of_the_catalogue_is_used() {
+    let sources = sources(&root().join("daemon/src"));
+    for entry in wharf_daemon::catalogue::ALL {
+        let quoted = format!("\"{}\"", entry.code);
+        let is_there = sources
+            .iter()
+            .any(|(path, text)| !path.ends_with("catalogue.rs") && text.contains(&quoted));
+        assert!(is_there, "{} is used nowhere", entry.code);
+    }
+}
+
+/// Every Rust file below a directory, without its tests.
+fn sources(directory: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut directories = vec![directory.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            found.push((path, text.to_owned()));
+        }
+    }
+    found
 }
 
 #[test]

@@ -161,7 +161,7 @@ pub fn judge(facts: &Facts<'_>) -> Judged {
         match branch(project, update) {
             Err(message) => {
                 let hint = "rename it (git branch -m OLD NEW), then push again";
-                said.add("bad-name", &message, Some(hint));
+                said.add("bad-branch", &message, Some(hint));
             }
             Ok(Branch::NotServed | Branch::Goes(_) | Branch::Mirror(_)) => {}
             // The same commit under another name: its reasons are given once.

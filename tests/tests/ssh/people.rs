@@ -136,7 +136,7 @@ fn three_people_on_one_account() {
     house.is("vera");
     house.shop.git(&["tag", "v2"]).ok();
     house.refused(
-        &["main:cart", "main:new", "v2"],
+        &["--force", "main:cart", "main:new", "v2"],
         &[
             "vera may not push to cart",
             "vera may not push to new",

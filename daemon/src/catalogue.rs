@@ -1,0 +1,294 @@
+//! Every refusal and failure of the daemon: its stable code, what it means, what to do. A part of
+//! `docs/errors.md` is made from this; a test holds the two and the code together.
+
+/// One code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Kebab case. Its meaning never changes.
+    pub code: &'static str,
+    /// What happened.
+    pub meaning: &'static str,
+    /// The next step.
+    pub next: &'static str,
+}
+
+/// The part of the page that is made from [`ALL`].
+pub fn page() -> String {
+    let mut page = "| Code | What happened | What to do |\n|---|---|---|\n".to_owned();
+    for Entry {
+        code,
+        meaning,
+        next,
+    } in ALL
+    {
+        page.push_str(&format!("| `{code}` | {meaning} | {next} |\n"));
+    }
+    page
+}
+
+/// What a code means; none for what is no code of the daemon's.
+pub fn find(code: &str) -> Option<&'static Entry> {
+    ALL.iter().find(|entry| entry.code == code)
+}
+
+const fn entry(code: &'static str, meaning: &'static str, next: &'static str) -> Entry {
+    Entry {
+        code,
+        meaning,
+        next,
+    }
+}
+
+/// Every code, in the order of the page.
+#[rustfmt::skip]
+pub const ALL: &[Entry] = &[
+    entry(
+        "abandoned",
+        "Wharf was restarted during the check of a push, which git has answered without it",
+        "push again, if the branch did not move",
+    ),
+    entry(
+        "bad-branch",
+        "the name of a pushed branch cannot be an environment's",
+        "`git branch -m OLD NEW`, then push again",
+    ),
+    entry(
+        "build-failed",
+        "a build step ended with a failure, or the build passed one of `build.limits` and was stopped",
+        "its last lines are shown; `wharf log ID --raw` has all",
+    ),
+    entry(
+        "cancelled",
+        "somebody stopped the activity",
+        "push again, or `wharf redeploy`",
+    ),
+    entry(
+        "checkout-failed",
+        "the tree cannot be checked out whole: a submodule, an LFS pointer, a filter",
+        "the message names the path",
+    ),
+    entry(
+        "config-invalid",
+        "the configuration at the commit is not valid, and no pre-receive hook refused it",
+        "mend it; `wharf hook status REPO` says why the hook did not",
+    ),
+    entry(
+        "crashed",
+        "the new release's web process ended at its start",
+        "its output is shown; it must stay in the foreground",
+    ),
+    entry(
+        "denied",
+        "the project's roles do not let this person do it; the message says who, what and where",
+        "ask whoever keeps the project's `[roles]`",
+    ),
+    entry(
+        "deploy-failed",
+        "a deploy command failed, or passed one of `deploy.limits` and was stopped; it may have changed data",
+        "its last lines are shown",
+    ),
+    entry(
+        "disk-full",
+        "the host's disk had no room left for a step; what served serves on",
+        "make room on the host, then `wharf redeploy`",
+    ),
+    entry(
+        "ended",
+        "an activity that should be cancelled has ended already",
+        "`wharf log ID`",
+    ),
+    entry(
+        "has-children",
+        "the branch is the parent of environments that would stay",
+        "`wharf delete --with-children -e NAME`, or delete them first",
+    ),
+    entry(
+        "host",
+        "something of the host itself failed: disk, store, sandbox",
+        "tell its operator; `wharf doctor`",
+    ),
+    entry(
+        "interrupted",
+        "Wharf was stopped while deploy commands ran, and they are not `repeatable`",
+        "see what they did, then `wharf redeploy`",
+    ),
+    entry(
+        "low-disk",
+        "less than `keep.min_free` is free for the state or the repository, and nothing was left to remove",
+        "make room on the host: `wharf doctor`",
+    ),
+    entry(
+        "merge-only",
+        "the environment takes code by merge or promote only (`accept = \"merge\"`) and has a release",
+        "push to one of its children, then `wharf merge -e CHILD`",
+    ),
+    entry(
+        "mirror",
+        "the branch follows production (`mirror_to`) and is nobody's to push to or to delete",
+        "push to another branch",
+    ),
+    entry(
+        "moved",
+        "another push was accepted while this one waited for its check",
+        "fetch, then push again",
+    ),
+    entry(
+        "new-branch",
+        "the project takes no new branches by push (`on_new_branch = \"reject\"`)",
+        "push to a branch that is there: `wharf environments`",
+    ),
+    entry(
+        "no-commit",
+        "the branch has no tip to deploy",
+        "push it again",
+    ),
+    entry(
+        "no-port",
+        "no port is free for a web process",
+        "tell the host's operator",
+    ),
+    entry(
+        "no-release",
+        "that release never served, or was removed",
+        "`wharf releases`",
+    ),
+    entry(
+        "operator-only",
+        "it concerns the whole host: only root and the daemon's own user may, and not on behalf of somebody",
+        "ask the host's operator",
+    ),
+    entry(
+        "production-stays",
+        "production's branch cannot be deleted",
+        "to move production elsewhere, change the project's file first",
+    ),
+    entry(
+        "protocol",
+        "a message that is not expected, or too large, or too late",
+        "upgrade; run `wharf hook install` again",
+    ),
+    entry(
+        "public-missing",
+        "`public` is no directory of the build's result, or a link out of it",
+        "make it in the build",
+    ),
+    entry(
+        "queue-full",
+        "as many activities wait as may: 20 in an environment, 200 in a project, 1,000 on the host; each branch of a push counts",
+        "wait until some have ended, or `wharf cancel` one; push many branches in several goes",
+    ),
+    entry(
+        "runtime-missing",
+        "the host has no such runtime, or another version",
+        "ask for what it has, or have it installed",
+    ),
+    entry(
+        "slug-missing",
+        "the slug of a release is gone from the disk",
+        "`wharf redeploy --rebuild`",
+    ),
+    entry(
+        "slug-refused",
+        "the build left what a slug cannot hold: a socket, a pipe, too much",
+        "remove it in a last build step",
+    ),
+    entry(
+        "store-damaged",
+        "the database contradicts itself, or is none",
+        "`wharf doctor` names the newest backup; [restore it](operator.md#the-database)",
+    ),
+    entry(
+        "store-foreign",
+        "a database of something else stands in its place",
+        "the same",
+    ),
+    entry(
+        "store-missing",
+        "the database is gone or empty, and slugs, releases, routes or mounts are there",
+        "mount its file system, or [restore a backup](operator.md#the-database)",
+    ),
+    entry(
+        "store-newer",
+        "a newer Wharf wrote the database",
+        "start that one, or [go back](operator.md#the-database)",
+    ),
+    entry(
+        "store-read-only",
+        "the database cannot be written",
+        "mend the mount, or its owner and mode",
+    ),
+    entry(
+        "superseded",
+        "a newer push to the same branch took its place",
+        "follow the newer one",
+    ),
+    entry(
+        "too-many-branches",
+        "more branches in one push than are looked at",
+        "push in several goes",
+    ),
+    entry(
+        "unhealthy",
+        "the new release did not listen, or not answer well, in time",
+        "it must listen on `127.0.0.1:$PORT` or `$SOCKET`",
+    ),
+    entry(
+        "unknown-activity",
+        "there is no such activity",
+        "`wharf activities`",
+    ),
+    entry(
+        "unknown-environment",
+        "there is no such environment, or none is named",
+        "`wharf environments`, `-e`",
+    ),
+    entry(
+        "unknown-project",
+        "there is no such project, or none is named",
+        "`wharf project list`, `-p`",
+    ),
+    entry(
+        "unknown-repository",
+        "no project names the repository",
+        "`wharf project add NAME REPOSITORY`",
+    ),
+    entry(
+        "version",
+        "the caller and the daemon speak different versions of the protocol",
+        "upgrade the older one; then `wharf hook install` again",
+    ),
+    entry(
+        "waiting",
+        "it has not begun: the message says for what it waits and how many go before it",
+        "`wharf cancel ID` takes it out",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_is_there_once_in_order_and_fit_for_a_table() {
+        for (one, next) in ALL.iter().zip(&ALL[1..]) {
+            assert!(one.code < next.code, "{}", next.code);
+        }
+        for Entry {
+            code,
+            meaning,
+            next,
+        } in ALL
+        {
+            assert!(
+                code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
+                "{code}"
+            );
+            assert!(
+                ![meaning, next]
+                    .iter()
+                    .any(|text| text.is_empty() || text.contains(['|', '\n']))
+            );
+            assert_eq!(find(code).map(|entry| entry.meaning), Some(*meaning));
+        }
+    }
+}

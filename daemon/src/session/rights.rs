@@ -11,10 +11,11 @@ use wharf_wire::view::{Activity, Actor};
 use super::Session;
 use super::peer::Broken;
 use super::scope::missing;
+use crate::execute::refs;
 use crate::identity;
 use crate::plan::rights::{self, Act, Person};
 use crate::settings::Settings;
-use crate::store::environment::EnvironmentRecord;
+use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
 
 impl Session {
     /// Who acts in a project.
@@ -26,7 +27,15 @@ impl Session {
     /// The same as far as it counts for their rights.
     pub(super) fn person(&self, project: &Project) -> Person {
         let actor = self.actor(project);
-        tokio::task::block_in_place(|| identity::person(&self.account, &actor))
+        match &project.roles {
+            Some(_) => tokio::task::block_in_place(|| identity::person(&self.account, &actor)),
+            // Nobody asks for their groups.
+            None => Person {
+                name: actor.name,
+                groups: Vec::new(),
+                operator: false,
+            },
+        }
     }
 
     /// The project of an environment that is there.
@@ -69,6 +78,31 @@ impl Session {
                 exit: Exit::Refused,
             })
         })
+    }
+
+    /// Refuses what they may not do where a branch has its environment, if there still is one.
+    pub(super) fn may_on(
+        &self,
+        act: Act,
+        key: &EnvironmentKey,
+        branch: &BranchName,
+    ) -> Result<(), Broken> {
+        let settings = self.world.settings();
+        let project = settings.projects.get(&key.project);
+        let project = project.ok_or_else(|| missing("unknown-project", "its project is gone"))?;
+        let default = default_of(project);
+        let kind = settings.environment(project, branch, default.as_ref()).kind;
+        self.may(act, project, key.id.as_str(), kind)
+    }
+
+    /// How many records are read for so many that are shown: of some nothing may be seen.
+    pub(super) fn reach(&self, shown: u32, most: u32) -> u32 {
+        let settings = self.world.settings();
+        let has_roles = settings
+            .projects
+            .values()
+            .any(|project| project.roles.is_some());
+        if has_roles { most } else { shown }
     }
 
     /// Refuses to look at an activity, also of an environment that is gone.
@@ -122,10 +156,35 @@ impl Session {
     }
 }
 
+/// What counts for what they may see of a project.
+struct Seen {
+    project: Project,
+    person: Person,
+    /// The branch that HEAD names, where it matters.
+    default: Option<BranchName>,
+}
+
+impl Seen {
+    fn is_open(&self) -> bool {
+        self.project.roles.is_none()
+    }
+
+    fn may_view(&self, kind: Type) -> bool {
+        rights::may(
+            self.project.roles.as_ref(),
+            &self.person,
+            Act::View,
+            "",
+            kind,
+        )
+        .is_ok()
+    }
+}
+
 /// What somebody may see. Each project's people are looked up once.
 pub(super) struct Eyes<'s> {
     session: &'s Session,
-    people: BTreeMap<ProjectName, Option<(Project, Person)>>,
+    people: BTreeMap<ProjectName, Option<Seen>>,
 }
 
 impl Eyes<'_> {
@@ -133,10 +192,7 @@ impl Eyes<'_> {
     pub(super) fn see(&mut self, record: &EnvironmentRecord) -> bool {
         let settings = self.session.world.settings();
         match self.of(&record.key.project) {
-            Some((project, person)) => {
-                let kind = kind(&settings, project, record);
-                may_view(project, person, kind)
-            }
+            Some(seen) => seen.is_open() || seen.may_view(kind(&settings, &seen.project, record)),
             // Its roles are gone with its file.
             None => self.session.owns_host(),
         }
@@ -144,11 +200,8 @@ impl Eyes<'_> {
 
     /// Whether they may see anything of a project.
     pub(super) fn see_project(&mut self, project: &ProjectName) -> bool {
-        self.of(project).is_some_and(|(project, person)| {
-            Type::ALL
-                .iter()
-                .any(|kind| may_view(project, person, *kind))
-        })
+        let seen = self.of(project);
+        seen.is_some_and(|seen| Type::ALL.iter().any(|kind| seen.may_view(*kind)))
     }
 
     /// Whether they may see an activity: as its environment, or as its branch would be one.
@@ -159,34 +212,30 @@ impl Eyes<'_> {
         let Some((name, branch)) = named else {
             return self.session.owns_host();
         };
-        match self.of(&name) {
-            Some((project, _)) if project.roles.is_none() => true,
-            Some((project, person)) => {
-                let kind = kind_of(&settings, project, &branch);
-                may_view(project, person, kind)
-            }
-            None => self.session.owns_host(),
-        }
+        let Some(seen) = self.of(&name) else {
+            return self.session.owns_host();
+        };
+        let default = seen.default.as_ref();
+        seen.is_open() || seen.may_view(settings.environment(&seen.project, &branch, default).kind)
     }
 
     fn actor(&mut self, project: &str) -> String {
         let name = ProjectName::parse(project).ok();
-        let person = name.and_then(|name| self.of(&name).map(|(_, person)| person.name.clone()));
-        person.unwrap_or_else(|| self.session.account.actor().name)
+        let name = name.and_then(|name| self.of(&name).map(|seen| seen.person.name.clone()));
+        name.unwrap_or_else(|| self.session.account.actor().name)
     }
 
-    fn of(&mut self, name: &ProjectName) -> Option<&(Project, Person)> {
+    fn of(&mut self, name: &ProjectName) -> Option<&Seen> {
         let known = self.people.entry(name.clone()).or_insert_with(|| {
             let project = self.session.world.settings().projects.get(name).cloned()?;
-            let person = self.session.person(&project);
-            Some((project, person))
+            Some(Seen {
+                person: self.session.person(&project),
+                default: project.roles.as_ref().and_then(|_| default_of(&project)),
+                project,
+            })
         });
         known.as_ref()
     }
-}
-
-fn may_view(project: &Project, person: &Person, kind: Type) -> bool {
-    rights::may(project.roles.as_ref(), person, Act::View, "", kind).is_ok()
 }
 
 /// The type that counts: today's by the project's file, not the one of the last push.
@@ -196,11 +245,10 @@ fn kind(settings: &Settings, project: &Project, record: &EnvironmentRecord) -> T
     settings.environment(project, &record.branch, default).kind
 }
 
-/// The same of a branch whose environment may be gone. HEAD is only looked at where it matters.
-fn kind_of(settings: &Settings, project: &Project, branch: &BranchName) -> Type {
-    let default = match project.production(None) {
+/// The branch that HEAD names, looked at only where the project's file names no production.
+fn default_of(project: &Project) -> Option<BranchName> {
+    match project.production(None) {
         Some(_) => None,
-        None => tokio::task::block_in_place(|| crate::execute::refs::head(&project.repository)),
-    };
-    settings.environment(project, branch, default.as_ref()).kind
+        None => tokio::task::block_in_place(|| refs::head(&project.repository)),
+    }
 }

@@ -165,11 +165,16 @@ impl Session {
     pub(super) async fn cancel(&mut self, activity: String) -> Result<(), Broken> {
         let id = self.meant(Some(activity), &Scope::default()).await?;
         let mut by = self.account.actor().name;
-        if let Some(task) = self.world.recorder.task(&id).await.map_err(store)?
-            && let Some(record) = self.recorded_environment(&task.key).await?
-        {
-            self.may_in(Act::Cancel, &record)?;
-            by = self.actor(&self.project_of(&record)?).name;
+        if let Some(task) = self.world.recorder.task(&id).await.map_err(store)? {
+            match self.recorded_environment(&task.key).await? {
+                Some(record) => self.may_in(Act::Cancel, &record)?,
+                // A check of a new branch has none yet.
+                None => self.may_on(Act::Cancel, &task.key, &task.branch)?,
+            }
+            let settings = self.world.settings();
+            if let Some(project) = settings.projects.get(&task.key.project) {
+                by = self.actor(project).name;
+            }
         }
         let wanted = id.clone();
         let found = self

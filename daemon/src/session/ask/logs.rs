@@ -47,7 +47,7 @@ impl Session {
         let project = project.map(|project| project.to_string());
         let environment = key.map(|key| key.id.to_string());
         let newest = recorder
-            .activities(project, environment, RECENT)
+            .activities(project, environment, self.reach(1, RECENT))
             .await
             .map_err(store)?;
         let mut eyes = self.eyes();

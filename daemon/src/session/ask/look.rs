@@ -1,6 +1,6 @@
 //! What is there: status, projects, environments, activities, releases.
 
-use wharf_config::project::Kind as Type;
+use wharf_config::project::{Kind as Type, Project};
 use wharf_wire::ask::Scope;
 use wharf_wire::outcome::Exit;
 use wharf_wire::view::{self, Item, Reason};
@@ -62,15 +62,15 @@ impl Session {
         let settings = self.world.settings();
         let seen: Vec<_> = {
             let mut eyes = self.eyes();
+            let seen = environments.iter().filter(|record| eyes.see(record));
+            let seen: Vec<_> = seen.map(|record| &record.key.project).collect();
+            let own = |project: &Project| seen.iter().filter(|of| **of == &project.name).count();
             let all = settings.projects.values();
             all.filter(|project| eyes.see_project(&project.name))
+                .map(|project| (project, own(project)))
                 .collect()
         };
-        for project in seen {
-            let own = environments
-                .iter()
-                .filter(|e| e.key.project == project.name)
-                .count();
+        for (project, own) in seen {
             let domain = match (&project.domain, &settings.host.domain) {
                 (Some(domain), _) => domain.to_string(),
                 (None, Some(domain)) => format!("{}.{domain}", project.name),
@@ -114,8 +114,7 @@ impl Session {
             .activities(
                 project.map(|project| project.to_string()),
                 key.map(|key| key.id.to_string()),
-                // Of some nothing is seen.
-                MOST,
+                self.reach(limit.min(MOST), MOST),
             )
             .await
             .map_err(store)?;

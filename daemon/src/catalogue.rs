@@ -79,8 +79,8 @@ pub const ALL: &[Entry] = &[
     ),
     entry(
         "denied",
-        "the project's roles do not let this person do it; the message says who, what and where",
-        "ask whoever keeps the project's `[roles]`",
+        "the project's `[roles]` do not let this person do that in an environment of that type",
+        "ask whoever keeps the project's file; the hint says who may",
     ),
     entry(
         "deploy-failed",

@@ -211,3 +211,39 @@ fn a_push_before_the_end_of_a_deletion_keeps_its_record() {
     environment::forget(&mut store.0, &main).unwrap();
     assert_eq!(environment::find(&store.0, &main).unwrap(), None);
 }
+
+#[test]
+fn an_environment_is_never_taken_over_by_another_branch() {
+    let mut store = Store::new();
+    store.id(bell("", "1"));
+    let mut other = bell("", "2");
+    let branch = BranchName::parse("other").unwrap();
+    if let Some(record) = &mut other.environment {
+        record.branch = branch.clone();
+    }
+    other.branch = branch;
+    let refused = activity::open(&mut store.0, &[other], |_| false);
+    assert!(matches!(refused, Err(StoreError::Taken(_))), "{refused:?}");
+    assert_eq!(store.tip().as_deref(), Some("1"));
+}
+
+#[test]
+fn a_chosen_parent_and_a_title_stay() {
+    let mut store = Store::new();
+    let mut first = bell("", "1");
+    if let Some(record) = &mut first.environment {
+        (record.parent, record.chosen_parent) = (Some("staging".into()), Some("staging".into()));
+        record.title = "A cart".into();
+    }
+    store.id(first);
+    let mut second = bell("1", "2");
+    if let Some(record) = &mut second.environment {
+        record.parent = Some("by-rule".into());
+    }
+    store.id(second);
+    let key = key("shop", "main").unwrap();
+    let record = environment::find(&store.0, &key).unwrap().unwrap();
+    assert_eq!(record.parent.as_deref(), Some("staging"));
+    assert_eq!(record.title, "A cart");
+    assert_eq!(record.tip.as_deref(), Some("2"));
+}

@@ -221,5 +221,5 @@ fn who_does_not_wait_is_told_how_to_follow() {
     said.has("[one] queued; follow it with: wharf log ")
         .has("[two] queued");
     let said = shop.push(&["-o", "hurry", "main:other"]).ok();
-    said.has("unknown push option `hurry`; known: dry-run, nowait, rebuild");
+    said.has("unknown push option `hurry`; known: dry-run, nowait");
 }

@@ -98,6 +98,11 @@ pub const ALL: &[Entry] = &[
         "`wharf log ID`",
     ),
     entry(
+        "grant-time",
+        "a link was asked for that opens for less than a minute or more than 30 days",
+        "`wharf url --grant 1h`",
+    ),
+    entry(
         "has-children",
         "the branch is the parent of environments that would stay",
         "`wharf delete --with-children -e NAME`, or delete them first",
@@ -143,6 +148,11 @@ pub const ALL: &[Entry] = &[
         "push it again",
     ),
     entry(
+        "no-grant",
+        "the environment opens from some networks only, so a link would not open it",
+        "`access` in the project's file is the operator's",
+    ),
+    entry(
         "no-port",
         "no port is free for a web process",
         "tell the host's operator",
@@ -151,6 +161,11 @@ pub const ALL: &[Entry] = &[
         "no-release",
         "that release never served, or was removed",
         "`wharf releases`",
+    ),
+    entry(
+        "not-live",
+        "nothing serves in the environment yet",
+        "`wharf log -e ENVIRONMENT` says why",
     ),
     entry(
         "operator-only",

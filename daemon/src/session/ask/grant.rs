@@ -56,7 +56,7 @@ impl Session {
         tracing::info!(
             WHARF_PROJECT = %key.project,
             WHARF_ENVIRONMENT = %key.id,
-            WHARF_ACTOR = self.actor.name,
+            WHARF_ACTOR = self.actor(&self.project_of(&record)?).name,
             seconds,
             "a link lets others look"
         );

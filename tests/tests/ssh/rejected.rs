@@ -332,11 +332,8 @@ fn the_operator_may_change_the_mind() {
         let host = world.home().join("config/wharfd.toml");
         let text = fs::read_to_string(&host).unwrap();
         fs::write(&host, text.replace("\"reject\"", "\"keep\"")).unwrap();
-        status(1).has("is to keep its push");
-        world
-            .wharf(&["reload"])
-            .ok()
-            .has("removed hooks/proc-receive");
+        // The daemon may have seen it by itself already.
+        world.wharf(&["reload"]).ok();
         status(0);
         assert!(!hook.exists());
         shop.write("build.sh", "exit 1\n");
@@ -349,10 +346,8 @@ fn the_operator_may_change_the_mind() {
         let mut project = fs::read_to_string(&file).unwrap();
         project.push_str(REJECT);
         fs::write(&file, project).unwrap();
-        world
-            .wharf(&["reload"])
-            .ok()
-            .has("wrote hooks/proc-receive");
+        world.wharf(&["reload"]).ok();
+        assert!(hook.exists());
         shop.commit("Broken still");
         shop.push(&["main"]).exits(1).has("[remote rejected]");
     });

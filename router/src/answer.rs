@@ -1,15 +1,17 @@
-//! One request: its host's files first, then its process.
+//! One request: the doors of its environment, the files, then the process.
 
 use http::{Method, Request, Response, header::HeaderName};
 use hyper::body::Incoming;
+use tokio::time::{Instant, timeout_at};
 use tracing::error;
 use wharf_wire::route::Unavailable;
 
 use crate::{
     body::Body,
+    doors::Passed,
     files::Files,
     forward::{Failure, forward},
-    host,
+    headers, host,
     page::Page,
     serve::{Shared, Visitor},
     table::Found,
@@ -21,7 +23,7 @@ const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 pub(crate) async fn answer(
     shared: &Shared,
     visitor: &Visitor,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Response<Body> {
     let host = match host::of(&request) {
         Ok(host) => host.into_owned(),
@@ -30,12 +32,69 @@ pub(crate) async fn answer(
     let Some(found) = shared.table.find(&host) else {
         return Page::unknown_host(&host).answer(request.headers());
     };
+    if !found.site.doors.believes(visitor.peer.ip()) {
+        headers::disbelieve(request.headers_mut());
+    }
     let robots = found.site.robots.clone();
-    let mut answer = of_site(shared, visitor, request, &host, found).await;
+    let mut answer = match admit(shared, visitor, &request, &host, found).await {
+        Ok(found) => {
+            found.site.doors.clean(&mut request);
+            of_site(shared, visitor, request, &host, found).await
+        }
+        Err(answer) => answer,
+    };
     if let Some(robots) = robots {
         answer.headers_mut().insert(ROBOTS, robots);
     }
     answer
+}
+
+/// Lets a request through the doors, and waits where its environment wakes for it. What has woken
+/// is a route of its own, with doors of its own.
+async fn admit(
+    shared: &Shared,
+    visitor: &Visitor,
+    request: &Request<Incoming>,
+    host: &str,
+    mut found: Found,
+) -> Result<Found, Response<Body>> {
+    let (mut place, mut until) = (None, None);
+    loop {
+        let site = &found.site;
+        let passed = site
+            .doors
+            .pass(&shared.passwords, visitor.peer.ip(), request)
+            .await?;
+        let turned = |page: Page| page.answer(request.headers());
+        if passed == Passed::Visitor {
+            site.last_use.touch(shared.table.clock);
+        }
+        match site.unavailable {
+            None => return Ok(found),
+            Some(Unavailable::Paused { wake: true }) if passed == Passed::Visitor => {}
+            Some(Unavailable::Paused { .. }) => return Err(turned(Page::paused())),
+            // It was waited for, and is on its way.
+            Some(Unavailable::Starting) if place.is_some() => {}
+            Some(Unavailable::Starting) => return Err(turned(Page::starting())),
+        }
+        if place.is_none() {
+            place = shared.table.waking.place(&site.name);
+            if place.is_none() {
+                return Err(turned(Page::waking()));
+            }
+        }
+        if site.unavailable != Some(Unavailable::Starting) {
+            shared.table.waking.want(site);
+        }
+        let until = *until.get_or_insert_with(|| Instant::now() + shared.wake_within);
+        if timeout_at(until, site.replaced.cancelled()).await.is_err() {
+            return Err(turned(Page::waking()));
+        }
+        found = match shared.table.find(host) {
+            Some(found) => found,
+            None => return Err(turned(Page::unknown_host(host))),
+        };
+    }
 }
 
 async fn of_site(
@@ -45,9 +104,6 @@ async fn of_site(
     host: &str,
     Found { site, flight }: Found,
 ) -> Response<Body> {
-    if let Some(Unavailable::Starting) = site.unavailable {
-        return Page::starting().answer(request.headers());
-    }
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     if let Some(files) = site.files.as_ref().filter(|_| is_read) {
         match files.answer(&request).await {

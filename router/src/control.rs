@@ -1,5 +1,7 @@
 //! The control socket: how the daemon tells the router that a route has changed.
 
+mod watch;
+
 use std::{
     fs::Permissions,
     io,
@@ -171,6 +173,9 @@ async fn converse(mut stream: UnixStream, knowledge: &Knowledge) -> Result<(), F
         .await
         .map_err(io::Error::from)??;
     while let Some(said) = message {
+        if said == ToRouter::Watch {
+            return watch::follow(stream, &knowledge.table).await;
+        }
         let answer = frame::encode(&reply(said, knowledge).await)?;
         timeout(FRAME, stream.write_all(&answer))
             .await
@@ -225,6 +230,20 @@ async fn reply(message: ToRouter, knowledge: &Knowledge) -> FromRouter {
                 left: table.drained(&upstream, longest).await,
             }
         }
+        ToRouter::Used {
+            project,
+            environment,
+        } => match table.unused(&project, &environment) {
+            Some(unused) => FromRouter::Used {
+                seconds: unused.as_secs(),
+            },
+            None => FromRouter::Failed {
+                message: "it has no route".to_owned(),
+            },
+        },
+        ToRouter::Watch => FromRouter::Failed {
+            message: "that is nothing to answer".to_owned(),
+        },
         ToRouter::Status => FromRouter::Status {
             pid: std::process::id(),
             listen: knowledge.listen,

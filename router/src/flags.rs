@@ -26,6 +26,10 @@ pub struct Flags {
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub answer_within: Duration,
 
+    /// The longest wait of a request that wakes a paused environment
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub wake_within: Duration,
+
     /// How the log is written; without it, human on a terminal and else json
     #[arg(long, value_name = "FORM")]
     pub log: Option<LogForm>,

@@ -14,7 +14,7 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 /// CGI programs would take it for a variable of theirs (httpoxy).
 const PROXY: HeaderName = HeaderName::from_static("proxy");
-const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(crate) const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
@@ -49,19 +49,27 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Makes a visitor's headers those of a request to a process.
-///
-/// Who says where a request comes from is believed only on this machine: a proxy in front of us,
-/// that ends TLS.
+/// Forgets what a visitor says of where a request comes from; only proxies in front of us are
+/// believed, such as one that ends TLS.
+pub(crate) fn disbelieve(headers: &mut HeaderMap) {
+    for name in [FOR, PROTO, FORWARDED_HOST] {
+        headers.remove(name);
+    }
+}
+
+/// Whether a request came by TLS, as somebody says who is believed.
+pub(crate) fn is_https(headers: &HeaderMap) -> bool {
+    headers
+        .get(PROTO)
+        .is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
+}
+
+/// Makes a visitor's headers those of a request to a process. What must not be believed is gone
+/// already; see [`disbelieve`].
 pub(crate) fn prepare(headers: &mut HeaderMap, peer: IpAddr, host: &HeaderValue) {
     remove_hop_by_hop(headers);
     for name in [EXPECT, FORWARDED, PROXY] {
         headers.remove(name);
-    }
-    if !peer.to_canonical().is_loopback() {
-        for name in [FOR, PROTO, FORWARDED_HOST] {
-            headers.remove(name);
-        }
     }
     let mut visitors = String::new();
     for before in headers
@@ -149,12 +157,15 @@ mod tests {
     }
 
     #[test]
-    fn only_a_proxy_on_this_machine_is_believed() {
+    fn only_who_is_believed_says_where_a_request_comes_from() {
         let said = [
             ("x-forwarded-for", "203.0.113.9"),
             ("x-forwarded-proto", "https"),
         ];
-        let far = prepared(&said, "192.0.2.7");
+        let mut far = headers(&said);
+        disbelieve(&mut far);
+        let host = HeaderValue::from_static("shop.test");
+        prepare(&mut far, "192.0.2.7".parse().unwrap(), &host);
         assert_eq!(
             (&far[FOR], &far[PROTO]),
             (

@@ -17,6 +17,10 @@ mod name;
 mod site;
 mod table;
 
+mod doors;
+mod last_use;
+mod waking;
+
 mod files;
 mod guard;
 
@@ -33,4 +37,5 @@ mod page;
 
 pub mod control;
 
+pub use doors::Passwords;
 pub use table::Table;

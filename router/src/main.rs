@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 use wharf_router::{
-    Table,
+    Passwords, Table,
     control::{Control, ControlError, Knowledge},
     flags::{Flags, LogForm},
     serve::{Shared, serve},
@@ -65,6 +65,8 @@ async fn live(flags: Flags) -> Result<(), StartError> {
     let shared = Shared {
         table: Arc::clone(&table),
         answer_within: flags.answer_within,
+        wake_within: flags.wake_within,
+        passwords: Passwords::default(),
     };
     let knowledge = Knowledge { table, listen };
     tokio::join!(

@@ -37,6 +37,11 @@ impl Name {
         })
     }
 
+    /// The project's name and the environment's id.
+    pub(crate) fn parts(&self) -> (&str, &str) {
+        (&self.project, &self.environment)
+    }
+
     /// The name of a route's file without its `.json`.
     pub(crate) fn of_stem(stem: &str) -> Result<Self, NameError> {
         let (project, environment) = stem

@@ -1,5 +1,7 @@
 //! What a visitor reads when nothing answers: a page for browsers, the same words for the rest.
 
+mod doors;
+
 use askama::Template;
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
@@ -18,6 +20,8 @@ pub(crate) struct Page {
     title: String,
     what: &'static str,
     next: &'static [Step],
+    /// After how many seconds to ask again.
+    retry: Option<&'static str>,
 }
 
 /// Something that the reader can do.
@@ -55,6 +59,7 @@ impl Page {
                 command: "wharf environments",
                 shows: "shows where each branch answers",
             }],
+            retry: None,
         }
     }
 
@@ -69,6 +74,7 @@ impl Page {
                 HostError::Invalid => "Its host is not a host name.",
             },
             next: &[],
+            retry: None,
         }
     }
 
@@ -79,6 +85,7 @@ impl Page {
             title: "The application is starting".to_owned(),
             what: "It answers as soon as it is healthy; the page may be asked for again.",
             next: APPLICATION,
+            retry: Some("5"),
         }
     }
 
@@ -89,6 +96,7 @@ impl Page {
             title: "The application does not answer".to_owned(),
             what: "It is deployed here, but its process takes no requests.",
             next: APPLICATION,
+            retry: None,
         }
     }
 
@@ -99,6 +107,7 @@ impl Page {
             title: "The application does not answer".to_owned(),
             what: "It has taken the request, but it has not answered in time.",
             next: APPLICATION,
+            retry: None,
         }
     }
 
@@ -109,6 +118,7 @@ impl Page {
             title: "Page not found".to_owned(),
             what: "This site answers, but it has no such page.",
             next: &[],
+            retry: None,
         }
     }
 
@@ -119,6 +129,7 @@ impl Page {
             title: "This request cannot be answered".to_owned(),
             what: "This site has static files only: they can be read, with GET or HEAD.",
             next: &[],
+            retry: None,
         }
     }
 
@@ -129,6 +140,7 @@ impl Page {
             title: "This page cannot be read".to_owned(),
             what: "The host could not read its file. Its operator finds the reason in the log.",
             next: &[],
+            retry: None,
         }
     }
 
@@ -139,6 +151,7 @@ impl Page {
             title,
             what,
             next,
+            retry,
         } = self;
         let (text, kind) = if accepts_html(headers) {
             let page = Html {
@@ -168,8 +181,8 @@ impl Page {
         if *status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         }
-        if *status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        if let Some(seconds) = retry {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
         }
         answer
     }

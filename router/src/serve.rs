@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
-use crate::{Table, answer::answer};
+use crate::{Passwords, Table, answer::answer};
 
 /// The most connections at a time; more wait in the kernel's queue.
 const CONNECTIONS: usize = 10_000;
@@ -32,6 +32,10 @@ pub struct Shared {
     pub table: Arc<Table>,
     /// The longest wait for the head of a process's answer.
     pub answer_within: Duration,
+    /// The longest wait of a request for its paused environment.
+    pub wake_within: Duration,
+    /// Checks visitors' passwords.
+    pub passwords: Passwords,
 }
 
 /// Every task that answers visitors, and how it is told to end.

@@ -9,12 +9,15 @@ use std::{
 };
 
 use http::HeaderValue;
+use tokio_util::sync::CancellationToken;
 use wharf_wire::route::{Route, Unavailable, Upstream};
 
 use crate::{
+    doors::Doors,
     files::Files,
     guard::Root,
     host,
+    last_use::LastUse,
     name::Name,
     upstream::{Pool, Upstreams},
 };
@@ -30,7 +33,11 @@ pub(crate) struct Site {
     pub(crate) name: Name,
     pub(crate) generation: u64,
     pub(crate) hosts: Vec<String>,
+    pub(crate) doors: Doors,
     pub(crate) robots: Option<HeaderValue>,
+    pub(crate) last_use: LastUse,
+    /// Cancelled when another route has taken its place, or none.
+    pub(crate) replaced: CancellationToken,
     pub(crate) files: Option<Files>,
     pub(crate) pool: Option<Arc<Pool>>,
     pub(crate) unavailable: Option<Unavailable>,
@@ -106,6 +113,10 @@ impl Site {
         if let Some(what) = problem(&route, name) {
             return Err(SiteError::Wrong { path, what });
         }
+        let doors = match Doors::new(route.access, name) {
+            Ok(doors) => doors,
+            Err(what) => return Err(SiteError::Wrong { path, what }),
+        };
         let files = match route.public {
             None => None,
             Some(public) => match Root::open(&public) {
@@ -123,6 +134,9 @@ impl Site {
             name: name.clone(),
             generation: route.generation,
             hosts: route.hosts,
+            doors,
+            last_use: LastUse::default(),
+            replaced: CancellationToken::new(),
             robots: route.noindex.then(|| HeaderValue::from_static("noindex")),
             files,
             pool: route

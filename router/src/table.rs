@@ -13,9 +13,11 @@ use tracing::{info, warn};
 use wharf_wire::route::Upstream;
 
 use crate::{
+    last_use::Clock,
     name::{Name, NameError},
     site::{Site, SiteError},
     upstream::{Flight, Upstreams},
+    waking::Waking,
 };
 
 /// Every route that serves.
@@ -23,6 +25,8 @@ use crate::{
 pub struct Table {
     routes: PathBuf,
     upstreams: Upstreams,
+    pub(crate) clock: Clock,
+    pub(crate) waking: Waking,
     live: RwLock<Live>,
     /// Held while a file is read and put in its place, so that an older one never overtakes.
     loading: Mutex<()>,
@@ -57,7 +61,7 @@ impl Table {
         let mut live = Live::default();
         for name in names(&routes)? {
             match Site::read(&routes, &name, &upstreams) {
-                Ok(Some(site)) => drop(live.put(Arc::new(site))),
+                Ok(Some(site)) => drop(live.put(site)),
                 Ok(None) => {}
                 Err(error) => warn!(route = %name, error = chain(&error), "route left out"),
             }
@@ -66,6 +70,8 @@ impl Table {
         Ok(Self {
             routes,
             upstreams,
+            clock: Clock::start(),
+            waking: Waking::default(),
             live: RwLock::new(live),
             loading: Mutex::new(()),
         })
@@ -90,10 +96,14 @@ impl Table {
             let old = {
                 let mut live = table.live.write().unwrap_or_else(PoisonError::into_inner);
                 match site {
-                    Some(site) => live.put(Arc::new(site)),
+                    Some(site) => live.put(site),
                     None => live.remove(&name),
                 }
             };
+            if let Some(old) = &old {
+                old.replaced.cancel();
+            }
+            table.waking.forget(&name);
             // Closes the idle connections to the old process, outside of the lock.
             drop(old);
             info!(route = %name, generation, "route loaded");
@@ -109,6 +119,18 @@ impl Table {
         let site = Arc::clone(live.hosts.get(host)?);
         let flight = site.pool.as_ref().map(Flight::begin);
         Some(Found { site, flight })
+    }
+
+    /// How long ago somebody was let in who asked for an environment, or since the router started;
+    /// no time at all while somebody is answered. None without a route.
+    pub(crate) fn unused(&self, project: &str, environment: &str) -> Option<Duration> {
+        let name = Name::new(project, environment).ok()?;
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        let site = live.sites.get(&name)?;
+        match &site.pool {
+            Some(pool) if pool.is_busy() => Some(Duration::ZERO),
+            _ => Some(site.last_use.ago(self.clock)),
+        }
     }
 
     /// Waits until no request is in flight to a process, or the time; answers how many are left.
@@ -171,7 +193,11 @@ struct Live {
 
 impl Live {
     /// Puts a site in the place of its environment's former one, which is returned.
-    fn put(&mut self, site: Arc<Site>) -> Option<Arc<Site>> {
+    fn put(&mut self, mut site: Site) -> Option<Arc<Site>> {
+        if let Some(old) = self.sites.get(&site.name) {
+            site.last_use = old.last_use.clone();
+        }
+        let site = Arc::new(site);
         let old = self.sites.insert(site.name.clone(), Arc::clone(&site));
         for host in &site.hosts {
             match self.hosts.get(host) {
@@ -214,17 +240,22 @@ impl Live {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{doors::Doors, last_use::LastUse};
+    use tokio_util::sync::CancellationToken;
 
-    fn site(environment: &str, generation: u64, hosts: &[&str]) -> Arc<Site> {
-        Arc::new(Site {
+    fn site(environment: &str, generation: u64, hosts: &[&str]) -> Site {
+        Site {
             name: Name::new("shop", environment).unwrap(),
             generation,
             hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
+            doors: Doors::default(),
+            last_use: LastUse::default(),
+            replaced: CancellationToken::new(),
             robots: None,
             files: None,
             pool: None,
             unavailable: None,
-        })
+        }
     }
 
     fn holder(live: &Live, host: &str) -> Option<(String, u64)> {

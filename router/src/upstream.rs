@@ -47,6 +47,11 @@ impl Pool {
         }
     }
 
+    /// Whether a request is in flight.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) > 0
+    }
+
     /// Waits until no request is in flight, or the time; answers how many are left.
     async fn drained(&self, deadline: Instant) -> u32 {
         loop {

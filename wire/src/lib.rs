@@ -10,6 +10,7 @@
 pub mod ask;
 pub mod event;
 pub mod frame;
+pub mod grant;
 pub mod hook;
 pub mod outcome;
 pub mod route;

@@ -4,8 +4,9 @@
 //! deployment, and then tells the router to load that file. A router that starts reads all files, so
 //! the table survives every restart, and the cost of a switch does not grow with the table.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 /// Where one environment's requests go.
@@ -32,9 +33,40 @@ pub struct Route {
     pub public: Option<PathBuf>,
     /// The process that answers what is not a file.
     pub upstream: Option<Upstream>,
+    /// Who may look. A route that an earlier Wharf wrote is everybody's, as it was.
+    #[serde(default)]
+    pub access: Access,
     /// Set while nothing can answer: the router says so with 503 and `Retry-After`.
     #[serde(default)]
     pub unavailable: Option<Unavailable>,
+}
+
+/// Who may look at an environment's pages, with all that the router needs to tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// Who needs no link.
+    pub who: Who,
+    /// The key that links are checked with, in Base64; see [`crate::grant`]. Without one, and where
+    /// networks are asked for, no link opens.
+    pub key: Option<String>,
+    /// Who is believed about where a request comes from: proxies in front of the router.
+    pub proxies: Vec<IpNet>,
+}
+
+/// Who needs no link.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Who {
+    /// Everybody.
+    #[default]
+    Everyone,
+    /// Visitors of this machine.
+    Machine,
+    /// Who has a name and its password: the names, each with a bcrypt hash. None: nobody.
+    Names(BTreeMap<String, String>),
+    /// Who comes from one of these networks.
+    Networks(Vec<IpNet>),
 }
 
 /// Why an environment cannot answer.
@@ -43,6 +75,11 @@ pub struct Route {
 pub enum Unavailable {
     /// Its processes are being started, after a reboot.
     Starting,
+    /// It is paused.
+    Paused {
+        /// Whether a request that may look starts it again, and waits for it.
+        wake: bool,
+    },
 }
 
 /// Where a process listens.
@@ -55,7 +92,8 @@ pub enum Upstream {
     Unix(PathBuf),
 }
 
-/// What the daemon tells the router. Each is answered by one [`FromRouter`], in order.
+/// What the daemon tells the router. Each but [`ToRouter::Watch`] is answered by one [`FromRouter`],
+/// in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ToRouter {
@@ -75,6 +113,16 @@ pub enum ToRouter {
     },
     /// How are you?
     Status,
+    /// How long ago was the last request that somebody let in?
+    Used {
+        /// The project's name.
+        project: String,
+        /// The environment's id.
+        environment: String,
+    },
+    /// The last message of a conversation: from now on the router sends a [`FromRouter::Wanted`]
+    /// for each environment that a request waits for.
+    Watch,
 }
 
 /// What the router answers.
@@ -99,6 +147,19 @@ pub enum FromRouter {
         listen: SocketAddr,
         /// Routes in the table.
         routes: u32,
+    },
+    /// See [`ToRouter::Used`].
+    Used {
+        /// Whole seconds since then, or since the router started where there was none. Zero while
+        /// one is in flight.
+        seconds: u64,
+    },
+    /// A request waits for a paused environment. Said once until its route is loaded anew.
+    Wanted {
+        /// The project's name.
+        project: String,
+        /// The environment's id.
+        environment: String,
     },
     /// It could not be done; the table is as it was.
     Failed {

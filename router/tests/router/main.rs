@@ -4,8 +4,10 @@
 
 mod support;
 
+mod doors;
 mod routing;
 mod static_files;
 mod streaming;
 mod switching;
+mod waking;
 mod websocket;

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wharf_wire::{
     frame,
-    route::{FromRouter, Route, ToRouter, Upstream},
+    route::{Access, FromRouter, Route, ToRouter, Upstream},
 };
 
 /// The longest that anything here may take before the test gives up.
@@ -264,6 +264,7 @@ pub fn route(environment: &str, generation: u64) -> Route {
         noindex: false,
         public: None,
         upstream: None,
+        access: Access::default(),
         unavailable: None,
     }
 }

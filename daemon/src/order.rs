@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use wharf_config::name::BranchName;
-use wharf_config::project::{Kind as Type, Project};
+use wharf_config::project::{Kind as Type, OnNewBranch, Project};
 use wharf_wire::hook::{self, Push, RefUpdate};
 use wharf_wire::outcome::Kind;
 use wharf_wire::view::{Actor, Commit};
 
 use crate::execute::{refs, repository};
 use crate::plan::admission::{self, Branch};
+use crate::plan::limits::Wish;
 use crate::settings::{Settings, trust_domain};
 use crate::store::activity::NewActivity;
 use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
@@ -166,7 +167,7 @@ fn activity(
         kind: environment.kind.as_str().to_owned(),
         parent: environment.parent.map(|parent| parent.to_string()),
         trust_domain: trust_domain(environment.kind).to_owned(),
-        status: "active".to_owned(),
+        status: rule(environment.policy.on_new_branch).word().to_owned(),
         tip: commit.new.clone(),
         live: None,
         generation: 0,
@@ -183,6 +184,25 @@ fn activity(
         environment: (kind == Kind::Push).then_some(record),
         rebuild: false,
         target: None,
+    }
+}
+
+/// What the project wishes of a new branch.
+pub fn rule(on_new_branch: OnNewBranch) -> Wish {
+    match on_new_branch {
+        // One that is refused comes in only where a hook was passed by.
+        OnNewBranch::Inactive | OnNewBranch::Reject => Wish::Inactive,
+        OnNewBranch::Activate => Wish::AsItIs,
+    }
+}
+
+/// Takes in what a push's options wish of the environments that it makes or moves.
+pub fn take_wish(activity: &mut NewActivity, options: &[String]) {
+    let wish = Wish::of_options(options);
+    if let Some(environment) = activity.environment.as_mut()
+        && wish != Wish::AsItIs
+    {
+        wish.word().clone_into(&mut environment.status);
     }
 }
 

@@ -55,7 +55,14 @@ mod tests {
         };
         let text = token.text();
         assert_eq!(Token::parse(&text), Some(token));
-        for bad in ["", "a", "AAAA", &text[1..], &format!("{text}A"), &text.replace('A', "=")] {
+        for bad in [
+            "",
+            "a",
+            "AAAA",
+            &text[1..],
+            &format!("{text}A"),
+            &text.replace('A', "="),
+        ] {
             assert_eq!(Token::parse(bad), None, "{bad}");
         }
     }

@@ -43,6 +43,7 @@ impl Spooled {
             activity.actor = actor;
         }
         activity.rebuild = Rebuild::of(&self.push.options) == Rebuild::Yes;
+        order::take_wish(activity, &self.push.options);
     }
 
     /// Removes what is recorded now.

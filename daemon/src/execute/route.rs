@@ -88,6 +88,7 @@ pub async fn write(act: &Act, target: Target) -> Result<(), Failure> {
         noindex: act.environment.kind != Kind::Production,
         public: target.public,
         upstream: target.upstream,
+        access: Default::default(),
         unavailable: None,
     };
     store(&act.world, act.key(), &route).await
@@ -143,6 +144,33 @@ pub async fn suspend(world: &World, key: &EnvironmentKey, route: Route) -> Resul
         tracing::debug!(error = chain(&error), "the router is not there yet");
     }
     Ok(())
+}
+
+/// Writes that an environment is paused: its processes are about to end.
+///
+/// # Errors
+/// When it has no route, or that cannot be recorded or written.
+pub async fn pause(world: &World, key: &EnvironmentKey, wake: bool) -> Result<(), Failure> {
+    let Some(route) = read(&world.paths, key) else {
+        return Err(Failure::new("no-release", format!("{key} has no route")));
+    };
+    let route = Route {
+        generation: world.recorder.next_generation(key).await?,
+        upstream: None,
+        unavailable: Some(Unavailable::Paused { wake }),
+        ..route
+    };
+    store(world, key, &route).await
+}
+
+/// Whether a route says that its environment is paused.
+pub fn says_paused(route: &Route) -> bool {
+    matches!(route.unavailable, Some(Unavailable::Paused { .. }))
+}
+
+/// Whether the table says that an environment is paused.
+pub fn is_paused(paths: &Paths, key: &EnvironmentKey) -> bool {
+    read(paths, key).is_some_and(|route| says_paused(&route))
 }
 
 async fn store(world: &World, key: &EnvironmentKey, route: &Route) -> Result<(), Failure> {

@@ -67,6 +67,7 @@ impl Means {
             collecting: Default::default(),
             caches: Default::default(),
             keeping: Default::default(),
+            pausing: Default::default(),
         };
         Ok(Means {
             world,

@@ -2,6 +2,8 @@
 
 pub mod admission;
 pub mod deployment;
+pub mod limits;
+pub mod pausing;
 pub mod queue;
 pub mod recovery;
 pub mod retention;

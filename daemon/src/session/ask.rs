@@ -6,6 +6,7 @@ mod keep;
 mod logs;
 mod look;
 mod overview;
+mod standing;
 mod wait;
 
 use wharf_wire::FromDaemon;
@@ -45,6 +46,10 @@ impl Session {
             Ask::AppLog { scope } => self.app_log(&scope).await,
             Ask::Rollback { scope, release } => self.roll_back(&scope, release).await,
             Ask::Redeploy { scope, slug } => self.redeploy(&scope, slug).await,
+            Ask::Activate(scope) => self.activate(&scope).await,
+            Ask::Deactivate(scope) => self.deactivate(&scope).await,
+            Ask::Pause(scope) => self.pause(&scope).await,
+            Ask::Resume(scope) => self.resume(&scope).await,
             Ask::Cancel { activity } => self.cancel(activity).await,
             Ask::Reload => self.reload().await,
             Ask::Doctor => self.doctor().await,

@@ -214,7 +214,13 @@ impl Session {
         let order = tokio::task::spawn_blocking(move || {
             order::of_updates(&settings, &project, push.updates, &actor, rebuild)
         });
-        let Order { activities, notes } = order.await.map_err(|error| host(error.to_string()))?;
+        let Order {
+            mut activities,
+            notes,
+        } = order.await.map_err(|error| host(error.to_string()))?;
+        for activity in &mut activities {
+            order::take_wish(activity, &push.options);
+        }
         let activities = self.without_rebuilt(activities).await?;
         let mut lines = options.warnings;
         lines.extend(notes.iter().flat_map(|note| report::remark(note)));

@@ -63,7 +63,9 @@ impl World {
             return Ok(Some("a push is in the spool".into()));
         }
         let environments = self.environments(Some(project))?;
-        let mut serving = environments.iter().filter(|one| one.release.is_some());
+        let mut serving = environments
+            .iter()
+            .filter(|one| one.release.is_some() && one.status != PAUSED);
         if let Some(ill) = serving.find(|one| !is_well(&one.health)) {
             let (id, health) = (&ill.id, &ill.health);
             return Ok(Some(format!("the processes of {id} are {health}")));
@@ -112,6 +114,9 @@ impl World {
             .collect()
     }
 }
+
+/// The status of an environment whose processes are stopped.
+pub(super) const PAUSED: &str = "paused";
 
 /// Whether all processes of an environment run, or it needs none.
 pub(super) fn is_well(health: &str) -> bool {

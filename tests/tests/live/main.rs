@@ -15,6 +15,7 @@ mod python;
 mod queue;
 mod restarts;
 mod sight;
+mod states;
 mod turns;
 mod waiting;
 mod warm;

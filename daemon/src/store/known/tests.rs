@@ -9,6 +9,7 @@ use super::*;
 use crate::store::activity::{self, Ending};
 use crate::store::environment::{EnvironmentRecord, key};
 use crate::store::migrate;
+use crate::store::status::Limits;
 
 struct Store(Connection);
 
@@ -20,7 +21,8 @@ impl Store {
     }
 
     fn open(&mut self, activity: NewActivity) -> Opened {
-        let mut opened = activity::open(&mut self.0, &[activity], |_| false).unwrap();
+        let mut opened =
+            activity::open(&mut self.0, &[activity], &Limits::new(), |_| false).unwrap();
         assert_eq!(opened.len(), 1);
         opened.remove(0)
     }
@@ -178,7 +180,7 @@ fn a_deletion_is_recorded_once() {
 fn an_id_that_is_taken_is_not_given() {
     let mut store = Store::new();
     let is_short = |id: &str| id.len() <= 4;
-    let opened = activity::open(&mut store.0, &[bell("", "a")], is_short).unwrap();
+    let opened = activity::open(&mut store.0, &[bell("", "a")], &Limits::new(), is_short).unwrap();
     let [Opened::New(id, _)] = &opened[..] else {
         panic!("{opened:?}");
     };

@@ -82,10 +82,10 @@ impl Wish {
 
     /// What a push's options say: the last one counts.
     pub fn of_options(options: &[String]) -> Wish {
-        let told = options
+        let mut told = options
             .iter()
             .filter_map(|option| option.strip_prefix(OPTION));
-        told.last().map_or(Wish::AsItIs, Wish::of)
+        told.next_back().map_or(Wish::AsItIs, Wish::of)
     }
 }
 

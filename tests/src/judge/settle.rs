@@ -20,7 +20,7 @@ use crate::{LIMIT, World, run};
 /// Between two looks where nothing tells of a change.
 const PACE: Duration = Duration::from_millis(5);
 /// Far more than may be open at a time.
-const RECENT: u32 = 100;
+const RECENT: u32 = 1_000;
 
 impl World {
     /// Waits until each activity of a project has ended and each tip of its branches is recorded.

@@ -107,6 +107,14 @@ pub enum Command {
         #[arg(long)]
         rebuild: bool,
     },
+    /// Let an inactive environment live: its branch's tip is deployed
+    Activate,
+    /// Stop an environment and put its data aside; its branch stays
+    Deactivate,
+    /// Stop an environment's processes; its data stays
+    Pause,
+    /// Start a paused environment again
+    Resume,
     /// Stop an activity and all of its processes
     Cancel {
         /// The activity, such as 4f2a
@@ -348,7 +356,18 @@ const SECTIONS: [(&str, &[&str]); 4] = [
             "releases",
         ],
     ),
-    ("Act", &["rollback", "redeploy", "cancel"]),
+    (
+        "Act",
+        &[
+            "rollback",
+            "redeploy",
+            "activate",
+            "deactivate",
+            "pause",
+            "resume",
+            "cancel",
+        ],
+    ),
     (
         "Host",
         &[
@@ -438,6 +457,10 @@ impl Command {
             | Command::Key(Key::Add { .. } | Key::Remove { .. })
             | Command::Rollback { .. }
             | Command::Redeploy { .. }
+            | Command::Activate
+            | Command::Deactivate
+            | Command::Pause
+            | Command::Resume
             | Command::Cancel { .. }
             | Command::Start { .. }
             | Command::Reload
@@ -492,6 +515,10 @@ impl Command {
             } => words(&["rollback", &format!("r{release}")]),
             Command::Redeploy { rebuild: false } => words(&["redeploy"]),
             Command::Redeploy { rebuild: true } => words(&["redeploy", "--rebuild"]),
+            Command::Activate => words(&["activate"]),
+            Command::Deactivate => words(&["deactivate"]),
+            Command::Pause => words(&["pause"]),
+            Command::Resume => words(&["resume"]),
             Command::Cancel { id } => words(&["cancel", "--", id]),
             Command::Init { .. }
             | Command::Project(Project::Add { .. })

@@ -41,7 +41,11 @@ fn wants(command: &Command) -> Wants {
         | Command::Url { .. }
         | Command::Releases
         | Command::Rollback { .. }
-        | Command::Redeploy { .. } => Wants::Environment,
+        | Command::Redeploy { .. }
+        | Command::Activate
+        | Command::Deactivate
+        | Command::Pause
+        | Command::Resume => Wants::Environment,
         _ => Wants::Machine,
     }
 }
@@ -145,6 +149,10 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
             };
             follow::lines(place, Ask::Redeploy { scope, slug }, Lines::Talk)
         }
+        Command::Activate => follow::lines(place, Ask::Activate(scope), Lines::Talk),
+        Command::Deactivate => follow::lines(place, Ask::Deactivate(scope), Lines::Talk),
+        Command::Pause => follow::lines(place, Ask::Pause(scope), Lines::Talk),
+        Command::Resume => follow::lines(place, Ask::Resume(scope), Lines::Talk),
         Command::Cancel { id } => follow::lines(
             place,
             Ask::Cancel {

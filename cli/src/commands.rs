@@ -43,6 +43,10 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Project(Project::List)
         | Command::Rollback { .. }
         | Command::Redeploy { .. }
+        | Command::Activate
+        | Command::Deactivate
+        | Command::Pause
+        | Command::Resume
         | Command::Cancel { .. }
         | Command::Cleanup { .. }
         | Command::Reload => return ask::run(&here, &wharf.global, &wharf.command),

@@ -210,7 +210,11 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Cleanup(_)
         | Ask::Wait { .. }
         | Ask::Rollback { .. }
-        | Ask::Redeploy { .. } => None,
+        | Ask::Redeploy { .. }
+        | Ask::Activate(_)
+        | Ask::Deactivate(_)
+        | Ask::Pause(_)
+        | Ask::Resume(_) => None,
         Ask::Cancel { .. } | Ask::Reload | Ask::Doctor => Some(THOROUGH),
         Ask::Status
         | Ask::Projects

@@ -113,6 +113,11 @@ pub const ALL: &[Entry] = &[
         "tell its operator; `wharf doctor`",
     ),
     entry(
+        "inactive",
+        "the environment is inactive: a push is kept and nothing is deployed, and there is nothing to redeploy, pause or resume",
+        "`wharf activate`; the hint names what makes room first",
+    ),
+    entry(
         "interrupted",
         "Wharf was stopped while deploy commands ran, and they are not `repeatable`",
         "see what they did, then `wharf redeploy`",
@@ -173,6 +178,16 @@ pub const ALL: &[Entry] = &[
         "ask the host's operator",
     ),
     entry(
+        "plan-limit",
+        "as many environments are active or paused as the project's `plan` or `max_active` allows",
+        "`wharf deactivate` one; the least recently deployed is named",
+    ),
+    entry(
+        "production",
+        "production is never paused or deactivated",
+        "another environment",
+    ),
+    entry(
         "production-stays",
         "production's branch cannot be deleted",
         "to move production elsewhere, change the project's file first",
@@ -206,6 +221,11 @@ pub const ALL: &[Entry] = &[
         "slug-refused",
         "the build left what a slug cannot hold: a socket, a pipe, too much",
         "remove it in a last build step",
+    ),
+    entry(
+        "status",
+        "the environment is that already, or not what the command needs: paused, active",
+        "the hint names the command that fits",
     ),
     entry(
         "store-damaged",

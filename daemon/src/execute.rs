@@ -31,6 +31,7 @@ pub mod router;
 pub mod runtime;
 pub mod slug_key;
 pub mod source;
+pub mod standing;
 pub mod tip;
 pub mod variables;
 pub mod world;

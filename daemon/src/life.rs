@@ -168,6 +168,18 @@ async fn serve(place: Place, kind: PlaceKind) -> Result<(), End> {
         stopping.clone(),
     ));
     let making_up = tokio::spawn(dispatch::make_up(Arc::clone(&world), desk.clone()));
+    let (pausing, waking) = (
+        tokio::spawn(dispatch::pausing::look_after(
+            Arc::clone(&world),
+            desk.clone(),
+            stopping.clone(),
+        )),
+        tokio::spawn(dispatch::waking::listen(
+            Arc::clone(&world),
+            desk.clone(),
+            stopping.clone(),
+        )),
+    );
     let backups = tokio::spawn(store::look_after(Arc::clone(&world), stopping.clone()));
     say_ready(&world);
 
@@ -176,7 +188,9 @@ async fn serve(place: Place, kind: PlaceKind) -> Result<(), End> {
     stopping.cancel();
     desk.send(Event::Stop).await;
     making_up.abort();
-    for task in [looping, accepting, router, backups, watching] {
+    for task in [
+        looping, accepting, router, backups, watching, pausing, waking,
+    ] {
         if let Err(error) = task.await {
             tracing::error!(%error, "a part of the daemon ended badly");
         }

@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use wharf_config::name::BranchName;
-use wharf_config::project::{Kind as Type, Project};
+use wharf_config::project::{Kind as Type, OnNewBranch, Project};
 use wharf_wire::hook::RefUpdate;
 use wharf_wire::outcome::Kind;
 use wharf_wire::view::{Actor, Commit};
 
 use crate::execute::{refs, repository};
 use crate::plan::admission::{self, Branch};
-use crate::plan::options::{Options, Rebuild, Status, When};
+use crate::plan::limits::Wish;
+use crate::plan::options::{Options, Rebuild, When};
 use crate::plan::places::{Place, Places};
 use crate::report;
 use crate::settings::trust_domain;
@@ -79,8 +80,8 @@ fn wish(
     is_new: bool,
     record: &mut EnvironmentRecord,
 ) -> Vec<String> {
-    if let Some(status) = options.status {
-        record.status = status.word().to_owned();
+    if options.wish != Wish::AsItIs {
+        record.status = options.wish.word().to_owned();
     }
     let mut warnings = Vec::new();
     if !is_new {
@@ -162,7 +163,7 @@ fn activity(
         kind: environment.kind.as_str().to_owned(),
         parent: environment.parent.map(|parent| parent.to_string()),
         trust_domain: trust_domain(environment.kind).to_owned(),
-        status: Status::Active.word().to_owned(),
+        status: rule(environment.policy.on_new_branch).word().to_owned(),
         tip: commit.new.clone(),
         live: None,
         generation: 0,
@@ -180,6 +181,15 @@ fn activity(
         rebuild: pushed.options.rebuild == Rebuild::Yes,
         now: pushed.options.when == When::Now,
         target: None,
+    }
+}
+
+/// What the project wishes of a new branch.
+pub fn rule(on_new_branch: OnNewBranch) -> Wish {
+    match on_new_branch {
+        // One that is refused comes in only where a hook was passed by.
+        OnNewBranch::Inactive | OnNewBranch::Reject => Wish::Inactive,
+        OnNewBranch::Activate => Wish::AsItIs,
     }
 }
 

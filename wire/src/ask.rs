@@ -85,6 +85,14 @@ pub enum Ask {
         /// For how long, from a minute to 30 days.
         seconds: u64,
     },
+    /// Lets an inactive environment live: its branch's tip is deployed.
+    Activate(Scope),
+    /// Stops an environment and puts its data aside; record and branch stay.
+    Deactivate(Scope),
+    /// Stops an environment's processes; data and release stay.
+    Pause(Scope),
+    /// Starts a paused environment's processes again.
+    Resume(Scope),
     /// Stops an activity and all of its processes.
     Cancel {
         /// Its id.

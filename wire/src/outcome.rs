@@ -90,6 +90,14 @@ pub enum Kind {
     Delete,
     /// A push is built before its refs may move: `push.on_failure = "reject"`.
     Check,
+    /// `wharf activate`.
+    Activate,
+    /// `wharf deactivate`.
+    Deactivate,
+    /// `wharf pause`, or nobody used it for long.
+    Pause,
+    /// `wharf resume`, or somebody waits for it.
+    Resume,
 }
 
 impl Kind {
@@ -101,6 +109,10 @@ impl Kind {
             Kind::Rollback => "rollback",
             Kind::Delete => "delete",
             Kind::Check => "check",
+            Kind::Activate => "activate",
+            Kind::Deactivate => "deactivate",
+            Kind::Pause => "pause",
+            Kind::Resume => "resume",
         }
     }
 }

@@ -60,6 +60,12 @@ pub struct Status {
     pub projects: u32,
     /// See `projects`.
     pub environments: u32,
+    /// How many of the environments live.
+    pub active: u32,
+    /// How many are paused.
+    pub paused: u32,
+    /// How many are inactive.
+    pub inactive: u32,
 }
 
 /// A project.
@@ -98,7 +104,7 @@ pub struct Environment {
     pub ahead: Option<u32>,
     /// Commits that only the parent's branch has, at most 9,999; none where that is not counted yet.
     pub behind: Option<u32>,
-    /// `active`, `inactive`.
+    /// `active`, `inactive`, `paused`, `deleting`.
     pub status: String,
     /// The number of the release that serves.
     pub release: Option<u32>,

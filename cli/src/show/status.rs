@@ -36,8 +36,9 @@ pub fn draw(status: &Status) -> String {
         (
             "serves",
             format!(
-                "{}, {}",
+                "{}{}, {}",
                 count(status.environments, "environment"),
+                standing(status),
                 count(status.projects, "project")
             ),
         ),
@@ -47,6 +48,23 @@ pub fn draw(status: &Status) -> String {
         .iter()
         .map(|(word, text)| format!("{word:<8}{}\n", plain(text)))
         .collect()
+}
+
+/// How many live, where not all do.
+fn standing(status: &Status) -> String {
+    if status.active == status.environments {
+        return String::new();
+    }
+    let counts = [
+        (status.active, "active"),
+        (status.paused, "paused"),
+        (status.inactive, "inactive"),
+    ];
+    let counts = counts.into_iter().filter(|(number, _)| *number > 0);
+    let counts: Vec<String> = counts
+        .map(|(number, word)| format!("{number} {word}"))
+        .collect();
+    format!(" ({})", counts.join(", "))
 }
 
 fn count(number: u32, what: &str) -> String {
@@ -84,6 +102,9 @@ mod tests {
             running: 2,
             projects: 1,
             environments: 4,
+            active: 2,
+            paused: 1,
+            inactive: 1,
         };
         insta::assert_snapshot!(draw(&status));
     }

@@ -7,6 +7,8 @@ use super::Kind;
 /// How many environments may be active or paused at a time; inactive ones are unlimited.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MaxActive {
+    /// The plan's name, where it is a named one.
+    pub plan: Option<&'static str>,
     /// Of all types together.
     pub total: Option<u32>,
     /// Of one type.
@@ -20,12 +22,15 @@ impl MaxActive {
     /// What a named plan allows: the starter plan four environments with production; the others so
     /// many for development, beside staging and production.
     pub(crate) fn of_plan(name: &str) -> Option<Self> {
+        let plan = PLANS.into_iter().find(|plan| *plan == name);
         let development = |most| Self {
+            plan,
             total: None,
             by_kind: [(Kind::Development, most)].into(),
         };
         match name {
             "starter" => Some(Self {
+                plan,
                 total: Some(4),
                 by_kind: BTreeMap::new(),
             }),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use wharf_wire::outcome::{Kind, State};
-use wharf_wire::route::Upstream;
+use wharf_wire::route::{Route, Upstream};
 use wharf_wire::view::Commit;
 
 use super::fleet::Member;
@@ -14,6 +14,7 @@ use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
 use crate::execute::replaced::{self, Replaced};
 use crate::execute::{World, deploy, launch, route};
+use crate::plan::limits::Status;
 use crate::store::activity::Task;
 use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
 use crate::store::log::Log;
@@ -145,6 +146,9 @@ pub(super) async fn adopt(
             .await?;
         world.recorder.set_live(&environment.key, live).await?;
     }
+    if stays_paused(world, &environment, route.as_ref(), live).await? {
+        return stop_paused(world, &environment.key).await;
+    }
     let upstream = route.as_ref().and_then(|route| route.upstream.clone());
     let suspended = upstream.is_none();
     // A web process that was never routed was never found healthy: its start was interrupted.
@@ -191,7 +195,8 @@ pub(super) async fn adopt(
             }
         }
     }
-    let Some(number) = live.filter(|_| begun.is_none_or(|task| task.kind != Kind::Delete)) else {
+    let goes = |task: Task| matches!(task.kind, Kind::Delete | Kind::Deactivate);
+    let Some(number) = live.filter(|_| !begun.is_some_and(goes)) else {
         return Ok(found);
     };
     let Some(release) = world.recorder.release(&environment.key, number).await? else {
@@ -222,6 +227,44 @@ pub(super) async fn adopt(
         release,
         present,
     });
+    Ok(found)
+}
+
+/// Whether an environment is paused, which is recorded as the table says it.
+async fn stays_paused(
+    world: &World,
+    environment: &EnvironmentRecord,
+    route: Option<&Route>,
+    live: Option<u32>,
+) -> Result<bool, Failure> {
+    let recorded = environment.status();
+    if !recorded.lives() {
+        return Ok(false);
+    }
+    let paused = match route {
+        Some(route) => route::says_paused(route),
+        None => recorded == Status::Paused && live.is_some(),
+    };
+    let status = match paused {
+        true => Status::Paused,
+        false => Status::Active,
+    };
+    if status != recorded || live != environment.live {
+        world.recorder.set_status(&environment.key, status).await?;
+    }
+    Ok(paused)
+}
+
+/// Ends what goes on in a paused environment: whoever was to end it, or to start it again, died.
+async fn stop_paused(world: &Arc<World>, key: &EnvironmentKey) -> Result<Found, Failure> {
+    let mut found = Found::default();
+    for record in world.recorder.processes_of(key).await? {
+        if world.retiring.contains(&record.instance) {
+            continue;
+        }
+        let stopped = launch::stop_instance(world, &record.instance, None, launch::GRACE).await;
+        found.unknown = stopped.err().or(found.unknown);
+    }
     Ok(found)
 }
 

@@ -8,10 +8,12 @@ mod compare;
 mod fleet;
 mod mend;
 mod orders;
+pub mod pausing;
 pub mod reconcile;
 pub mod rules;
 mod spool;
 mod start;
+pub mod waking;
 
 pub use fleet::{Condition, Conditions, Health};
 pub use start::{Findings, find, make_up, take_up};
@@ -274,6 +276,7 @@ impl Dispatch {
             Event::Ended { activity } => {
                 self.running.remove(&activity);
                 self.queue.finish(&activity);
+                self.world.pausing.notify_one();
                 self.mend_later_ones();
                 self.start_what_may();
             }
@@ -331,7 +334,12 @@ impl Dispatch {
             Kind::Push | Kind::Check => self.queue.room_for_pushes(project, environments),
             // It takes the place of everything else there.
             Kind::Delete => Ok(()),
-            Kind::Redeploy | Kind::Rollback => {
+            Kind::Redeploy
+            | Kind::Rollback
+            | Kind::Activate
+            | Kind::Deactivate
+            | Kind::Pause
+            | Kind::Resume => {
                 let mut environments = environments.iter();
                 environments.try_for_each(|environment| self.queue.room(project, environment))
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use wharf_config::name::ProjectName;
 use wharf_wire::Refusal;
 use wharf_wire::event::Event as LogEvent;
 use wharf_wire::outcome::{Exit, Kind, State};
@@ -15,12 +16,14 @@ use super::{Desk, Dispatch, Event, answer};
 use crate::execute::activity::{Conclusion, never_began};
 use crate::execute::failure::chain;
 use crate::execute::replaced::Retired;
-use crate::execute::{World, housekeeping, maintenance, perform};
+use crate::execute::{World, end, housekeeping, maintenance, perform};
+use crate::plan::limits::{Full, Status};
 use crate::plan::queue::{Superseded, Ticket};
 use crate::store::StoreError;
 use crate::store::activity::{Ending, NewActivity};
 use crate::store::insist::insist;
 use crate::store::known::Opened;
+use crate::store::status::Limits;
 
 impl Dispatch {
     /// Records activities durably; the queue hears of them only then.
@@ -33,7 +36,9 @@ impl Dispatch {
         let opened: Vec<_> = activities.iter().map(opened).collect();
         let actors: Vec<Actor> = activities.iter().map(|a| a.actor.clone()).collect();
         // Handed to the store here, so that two orders are recorded in the order they came.
-        let recording = self.world.recorder.open(activities, &self.world.paths);
+        let limits = limits(&self.world, &activities);
+        let recorder = &self.world.recorder;
+        let recording = recorder.open(activities, limits, &self.world.paths);
         let (desk, world) = (self.desk.clone(), Arc::clone(&self.world));
         let (told, after) = oneshot::channel::<()>();
         let before = self.recording.replace(after);
@@ -47,7 +52,7 @@ impl Dispatch {
             }
             match recording {
                 Ok(recorded) => {
-                    let (mut ids, mut tickets) = (Vec::new(), Vec::new());
+                    let (mut ids, mut tickets, mut no_room) = (Vec::new(), Vec::new(), None);
                     let drafts = blanks.into_iter().zip(opened).zip(actors);
                     for (recorded, ((mut ticket, event), actor)) in recorded.into_iter().zip(drafts)
                     {
@@ -72,7 +77,11 @@ impl Dispatch {
                                 close(&world, &desk, &ticket, end).await;
                             }
                             Opened::Nothing => {}
+                            Opened::NoRoom(full) => no_room = Some(full),
                         }
+                    }
+                    if let Some(full) = no_room {
+                        return answer(reply, Err(refused(&full)));
                     }
                     desk.send(Event::Recorded {
                         ids,
@@ -207,6 +216,27 @@ fn say_who(ticket: &Ticket, actor: &Actor) {
         ticket.kind.word(),
         actor.name
     );
+}
+
+/// The limits of the projects that an order is about.
+fn limits(world: &World, activities: &[NewActivity]) -> Limits {
+    let settings = world.settings();
+    let projects = activities.iter().map(|activity| &activity.key.project);
+    let limit = |name| Some((ProjectName::clone(name), settings.projects.get(name)?));
+    let known = projects.filter_map(limit);
+    known
+        .map(|(name, project)| (name, project.max_active.clone()))
+        .collect()
+}
+
+/// Whoever activates an environment past the plan's limit, which is an order of its own.
+fn refused(full: &Full) -> Refusal {
+    Refusal {
+        code: "plan-limit".into(),
+        message: full.to_string(),
+        hint: Some(full.hint()),
+        exit: Exit::Refused,
+    }
 }
 
 /// A ticket without its activity's id and number, which the store gives.
@@ -362,11 +392,11 @@ async fn say_what_serves(world: &World, ticket: &Ticket, conclusion: &mut Conclu
     if let Ok(Some(record)) = world.recorder.environment(&key).await
         && let Some(live) = record.live
     {
+        let name = &ticket.environment;
         conclusion.ending.live_after = Some(live);
-        conclusion.ended.serves = crate::execute::end::serves(
-            &ticket.environment,
-            Some(live),
-            crate::execute::end::UNTOUCHED,
-        );
+        conclusion.ended.serves = match record.status() {
+            Status::Paused => end::still_paused(name, live, false),
+            _ => end::serves(name, Some(live), end::UNTOUCHED),
+        };
     }
 }

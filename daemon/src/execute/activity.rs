@@ -16,9 +16,10 @@ use super::failure::{Failure, chain};
 use super::replaced::Replaced;
 use super::resume::resume;
 use super::world::World;
-use super::{build, check, deploy, end, retire, tip};
+use super::{build, check, deploy, end, retire, route, standing, tip};
 use crate::fail;
 use crate::plan::deployment::{Deployment, Event, Illegal, Outcome, Phase};
+use crate::plan::limits::Status;
 use crate::plan::step::Step;
 use crate::settings::{self, Settings};
 use crate::store::activity::{Ending, Task};
@@ -41,6 +42,8 @@ pub struct Act {
     pub environment: Environment,
     /// What serves while it works.
     pub previous: Option<u32>,
+    /// What the environment is when it begins.
+    pub status: Status,
     /// What people follow.
     pub log: Log,
     /// Set when somebody stops it.
@@ -49,6 +52,8 @@ pub struct Act {
     /// starts again what served.
     states: Option<Mutex<Deployment>>,
     replaced: Mutex<Replaced>,
+    /// Why nothing is deployed, where the code is kept and that is all.
+    kept: Option<Reason>,
 }
 
 /// How an activity ended: recorded first, then said.
@@ -69,8 +74,11 @@ pub async fn perform(world: Arc<World>, task: Task, cancel: CancellationToken) -
     let log = world.logs.open(&task.id);
     // Where it stands is not decided without the record.
     let record = || world.recorder.environment(&task.key);
-    let previous = insist(&task.id, "its environment", record).await;
-    let previous = previous.and_then(|record| record.live);
+    let record = insist(&task.id, "its environment", record).await;
+    let status = record
+        .as_ref()
+        .map_or(Status::Active, |record| record.status());
+    let previous = record.and_then(|record| record.live);
     let (deployment, task) = match resume(&world, task, &log).await {
         Ok(resumed) => resumed,
         Err(failure) => return conclude_failure(&name, previous, failure, began, false),
@@ -80,11 +88,18 @@ pub async fn perform(world: Arc<World>, task: Task, cancel: CancellationToken) -
         Ok(act) => act,
         Err(failure) => return conclude_failure(&name, previous, failure, began, touched),
     };
+    act.status = status;
     let mut conclusion = match act.perform().await {
         Ok(live) => conclude_success(&act, live, began),
-        Err(failure) if act.is_half_deleted() => half_deleted(&name, failure, began),
+        Err(failure) if act.is_half_gone() => half_gone(&act, failure, began),
         Err(failure) => conclude_failure(&name, previous, failure, began, act.is_touched()),
     };
+    if conclusion.ending.state != State::Succeeded
+        && let Some(live) = previous
+        && route::is_paused(&act.world.paths, act.key())
+    {
+        conclusion.ended.serves = end::still_paused(&name, live, act.is_touched());
+    }
     act.end(conclusion.ending.state);
     conclusion.replaced = std::mem::take(&mut *act.replaced());
     conclusion
@@ -135,10 +150,12 @@ impl Act {
             project,
             environment,
             previous,
+            status: Status::Active,
             log,
             cancel,
             states: states.map(Mutex::new),
             replaced: Mutex::default(),
+            kept: None,
         })
     }
 
@@ -167,14 +184,27 @@ impl Act {
             (Phase::Broken, _) if self.is_stopped() => Err(Failure::cancelled()),
             (Phase::Broken, _) => Err(interrupted(self)),
             (Phase::Committed, _) => Ok(deploy::finish(self).await),
+            (_, Kind::Push) if self.status == Status::Inactive => {
+                self.kept = Some(standing::keep(self).await?);
+                Ok(None)
+            }
             (_, Kind::Push) => make_and_deploy(self).await,
-            (_, Kind::Redeploy) => {
+            (_, Kind::Redeploy | Kind::Rollback | Kind::Activate)
+                if self.status == Status::Inactive =>
+            {
+                // It was deactivated while this waited.
+                Err(standing::inactive(self))
+            }
+            (_, Kind::Redeploy | Kind::Activate) => {
                 tip::follow(self).await?;
                 make_and_deploy(self).await
             }
             (_, Kind::Rollback) => deploy::roll_back(self).await,
             (_, Kind::Delete) => retire::delete(self).await,
             (_, Kind::Check) => check::check(self).await,
+            (_, Kind::Deactivate) => retire::deactivate(self).await,
+            (_, Kind::Pause) => standing::pause(self).await,
+            (_, Kind::Resume) => standing::resume(self).await,
         }
     }
 
@@ -285,10 +315,11 @@ impl Act {
         self.look(false, Deployment::is_touched)
     }
 
-    /// Whether a deletion has come so far that nothing serves any more.
-    fn is_half_deleted(&self) -> bool {
+    /// Whether it takes the environment down and has come so far that nothing serves any more.
+    fn is_half_gone(&self) -> bool {
         let key = self.key();
-        self.task.kind == Kind::Delete && !self.world.paths.route(&key.project, &key.id).exists()
+        matches!(self.task.kind, Kind::Delete | Kind::Deactivate)
+            && !self.world.paths.route(&key.project, &key.id).exists()
     }
 
     /// Lets these processes end after the activity has.
@@ -335,19 +366,27 @@ pub fn milliseconds(began: Instant) -> u64 {
 
 fn conclude_success(act: &Act, live: Option<u32>, began: Instant) -> Conclusion {
     let (kind, name) = (act.task.kind, act.key().id.as_str());
-    let (verdict, serves) = end::success(kind, name, act.previous, live);
+    let (verdict, serves) = match &act.kept {
+        Some(_) => end::kept(name),
+        None => end::success(kind, name, act.previous, live),
+    };
+    let hints = match &act.kept {
+        Some(why) => end::hints_of(why),
+        None => end::hints(kind, name, act.previous),
+    };
+    let shows = !matches!(kind, Kind::Check | Kind::Pause);
     Conclusion {
         ending: Ending {
             state: State::Succeeded,
-            reason: None,
+            reason: act.kept.clone(),
             live_after: live,
         },
         ended: Ended {
             state: State::Succeeded,
             verdict,
             details: vec![],
-            hints: end::hints(kind, name, act.previous),
-            url: live.filter(|_| kind != Kind::Check).map(|_| act.url()),
+            hints,
+            url: live.filter(|_| shows).map(|_| act.url()),
             serves,
             milliseconds: milliseconds(began),
         },
@@ -393,10 +432,12 @@ fn conclude_failure(
     }
 }
 
-/// The conclusion of a deletion that failed on its way, when nothing served any more.
-fn half_deleted(environment: &str, failure: Failure, began: Instant) -> Conclusion {
+/// The conclusion of what takes an environment down and failed on its way, when nothing served any
+/// more.
+fn half_gone(act: &Act, failure: Failure, began: Instant) -> Conclusion {
+    let environment = act.key().id.as_str();
     let mut conclusion = conclude_failure(environment, None, failure, began, false);
-    conclusion.ended.serves = end::half_deleted(environment);
+    conclusion.ended.serves = end::half_gone(act.task.kind, environment);
     conclusion
 }
 

@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use wharf_config::application::{self, Application};
 use wharf_wire::event::Event;
-use wharf_wire::outcome::Kind;
 
 use super::activity::Act;
 use super::bound::Bound;
@@ -19,6 +18,7 @@ use super::command::{self, Command};
 use super::failure::Failure;
 use super::launch::{self, Launched};
 use super::replaced::Replaced;
+use super::resume::makes;
 use super::route::{self, Target};
 use super::slug_key::SlugKey;
 use super::{housekeeping, numbers, retire, variables};
@@ -63,7 +63,7 @@ pub async fn finish(act: &Act) -> Option<u32> {
     processes.retain(|process| process.release == number);
     launch::confirm(&act.world, &processes).await;
     let release = insist(id, "its release", || recorder.release(key, number)).await;
-    if let Some(release) = release.filter(|_| act.task.kind != Kind::Rollback) {
+    if let Some(release) = release.filter(|_| makes(act.task.kind)) {
         after(act, &release).await;
         housekeeping::after(act).await;
     }
@@ -78,7 +78,7 @@ pub async fn roll_back(act: &Act) -> Result<Option<u32>, Failure> {
     let number = act
         .task
         .release
-        .expect("a rollback is recorded with its target");
+        .expect("what goes back is recorded with its target");
     let release = act.world.recorder.release(act.key(), number).await?;
     let release = release.filter(|release| release.state == ReleaseState::Ready);
     let release = release.ok_or_else(|| {

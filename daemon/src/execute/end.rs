@@ -2,8 +2,9 @@
 
 use wharf_wire::event::Ended;
 use wharf_wire::outcome::{Kind, State};
-use wharf_wire::view::Activity;
+use wharf_wire::view::{Activity, Reason};
 
+use super::standing::INACTIVE;
 use crate::plan::step::Step;
 
 /// What became of the data where no deploy command began.
@@ -31,6 +32,18 @@ pub fn success(
             format!("{environment} is deleted"),
             format!("{environment} serves nothing any more{was}."),
         ),
+        (Kind::Deactivate, _) => (
+            format!("{environment} is inactive"),
+            format!("{environment} serves nothing any more{was}."),
+        ),
+        (Kind::Pause, Some(live)) => (
+            format!("{environment} is paused"),
+            paused(environment, live),
+        ),
+        (Kind::Resume, Some(live)) => (
+            format!("r{live} is back"),
+            format!("{environment} now serves r{live}."),
+        ),
         (Kind::Rollback, Some(live)) => (
             format!("rolled back to r{live}"),
             format!("{environment} now serves r{live}{was}."),
@@ -49,16 +62,26 @@ pub fn success(
 /// What to do after a success.
 pub fn hints(kind: Kind, environment: &str, previous: Option<u32>) -> Vec<String> {
     match (kind, previous) {
-        (Kind::Push | Kind::Redeploy, Some(_)) => {
+        (Kind::Push | Kind::Redeploy | Kind::Activate, Some(_)) => {
             vec![format!("undo with: wharf rollback -e {environment}")]
         }
-        (Kind::Push | Kind::Redeploy, None) => {
+        (Kind::Push | Kind::Redeploy | Kind::Activate, None) => {
             vec!["see all environments with: wharf environments".into()]
         }
         (Kind::Rollback, _) => {
             vec!["data was not touched; the next push deploys the branch's tip again".into()]
         }
-        (Kind::Delete | Kind::Check, _) => Vec::new(),
+        (Kind::Deactivate, _) => {
+            vec![format!(
+                "let it live again with: wharf activate -e {environment}"
+            )]
+        }
+        (Kind::Pause, _) => {
+            vec![format!(
+                "start it again with: wharf resume -e {environment}"
+            )]
+        }
+        (Kind::Delete | Kind::Check | Kind::Resume, _) => Vec::new(),
     }
 }
 
@@ -70,9 +93,39 @@ pub fn serves(environment: &str, live: Option<u32>, changed: &str) -> String {
     }
 }
 
-/// The last line of a deletion that failed once nothing served any more.
-pub fn half_deleted(environment: &str) -> String {
-    format!("{environment} serves nothing any more; its deletion goes on when Wharf starts next.")
+/// The last line of what took an environment down and failed once nothing served any more.
+pub fn half_gone(kind: Kind, environment: &str) -> String {
+    let rest = match kind {
+        Kind::Deactivate => format!("finish it with: wharf deactivate -e {environment}"),
+        _ => "its deletion goes on when Wharf starts next.".to_owned(),
+    };
+    format!("{environment} serves nothing any more; {rest}")
+}
+
+/// The verdict and the last line of a push to an inactive environment.
+pub fn kept(environment: &str) -> (String, String) {
+    (
+        format!("the code is kept; {environment} is inactive"),
+        format!("{environment} serves nothing: it is inactive."),
+    )
+}
+
+/// The hints that a reason holds, a line each.
+pub fn hints_of(reason: &Reason) -> Vec<String> {
+    let hint = reason.hint.as_deref().unwrap_or_default();
+    let lines = hint.split("; ").filter(|line| !line.is_empty());
+    lines.map(str::to_owned).collect()
+}
+
+/// The last line where it is paused.
+fn paused(environment: &str, live: u32) -> String {
+    format!("{environment} is paused; it serves r{live} again once it is resumed.")
+}
+
+/// The last line of what did not succeed, where it is paused.
+pub fn still_paused(environment: &str, live: u32, touched: bool) -> String {
+    let changed = if touched { TOUCHED } else { UNTOUCHED };
+    format!("{environment} is still paused, and serves r{live} again once resumed; {changed}")
 }
 
 /// The end that an activity's log should have: a daemon that died right after it was recorded could
@@ -90,10 +143,14 @@ pub fn recorded(activity: &Activity, url: Option<String>) -> Option<Ended> {
             };
             let hints = reason.hint.iter().cloned().collect();
             let last = match (activity.kind, live) {
-                (Kind::Delete, None) => half_deleted(name),
+                (kind @ (Kind::Delete | Kind::Deactivate), None) => half_gone(kind, name),
                 _ => serves(name, live, changed),
             };
             (reason.message.clone(), last, hints)
+        }
+        Some(reason) if reason.code == INACTIVE => {
+            let (verdict, serves) = kept(name);
+            (verdict, serves, hints_of(reason))
         }
         _ => {
             let (verdict, serves) = success(activity.kind, name, activity.previous, live);
@@ -111,7 +168,8 @@ pub fn recorded(activity: &Activity, url: Option<String>) -> Option<Ended> {
         details: Vec::new(),
         hints,
         url: url.filter(|_| {
-            state == State::Succeeded && live.is_some() && activity.kind != Kind::Check
+            let shows = !matches!(activity.kind, Kind::Check | Kind::Pause);
+            state == State::Succeeded && live.is_some() && shows
         }),
         serves,
         milliseconds: activity.ended.unwrap_or(began).saturating_sub(began),

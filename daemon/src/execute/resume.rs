@@ -60,16 +60,19 @@ async fn find(world: &World, task: &Task) -> Found {
         }
         None => None,
     };
-    let table = route::read(&world.paths, &task.key).map(|route| route.release);
+    // One that is paused was so before it began.
+    let table = route::read(&world.paths, &task.key);
+    let table = table.filter(|route| !route::says_paused(route));
+    let table = table.map(|route| route.release);
     Found {
-        routed: task.kind != Kind::Delete && task.release.is_some() && table == task.release,
+        routed: !takes_down(task.kind) && task.release.is_some() && table == task.release,
         repeatable: release.is_some_and(|release| release.application.deploy.repeatable),
     }
 }
 
 /// A release that was being made is no release.
 async fn discard(world: &World, task: &Task) -> Result<(), Failure> {
-    if let Some(half) = task.release.filter(|_| task.kind != Kind::Rollback) {
+    if let Some(half) = task.release.filter(|_| makes(task.kind)) {
         let failed = ReleaseState::Failed;
         let record = || world.recorder.set_release(&task.key, half, failed);
         insist(&task.id, "that its release failed", record).await;
@@ -79,6 +82,15 @@ async fn discard(world: &World, task: &Task) -> Result<(), Failure> {
             .map_err(|error| Failure::host("cannot remove a half-made release", &error))?;
     }
     Ok(())
+}
+
+/// Whether its release is one that it makes; else it was there.
+pub(super) fn makes(kind: Kind) -> bool {
+    !matches!(kind, Kind::Rollback | Kind::Resume)
+}
+
+fn takes_down(kind: Kind) -> bool {
+    matches!(kind, Kind::Delete | Kind::Deactivate | Kind::Pause)
 }
 
 fn senseless(error: &Illegal) -> Failure {

@@ -28,6 +28,26 @@ pub async fn processes(act: &Act) -> Result<Vec<ProcessRecord>, Failure> {
 /// # Errors
 /// What its user should read; it may then be half gone, and the next daemon goes on.
 pub async fn delete(act: &Act) -> Result<Option<u32>, Failure> {
+    take_down(act).await?;
+    let forget = || act.world.recorder.forget_environment(act.key());
+    insist(&act.task.id, "that it is gone", forget).await;
+    housekeeping::after(act).await;
+    Ok(None)
+}
+
+/// Takes an environment down whose branch stays: it is inactive then.
+///
+/// # Errors
+/// As [`delete`]; deactivating it again goes on.
+pub async fn deactivate(act: &Act) -> Result<Option<u32>, Failure> {
+    take_down(act).await?;
+    let rest = || act.world.recorder.rest(act.key());
+    insist(&act.task.id, "that it is inactive", rest).await;
+    housekeeping::after(act).await;
+    Ok(None)
+}
+
+async fn take_down(act: &Act) -> Result<(), Failure> {
     let began = Instant::now();
     let (project, id) = (&act.project.name, &act.key().id);
     let paths = &act.world.paths;
@@ -43,17 +63,7 @@ pub async fn delete(act: &Act) -> Result<Option<u32>, Failure> {
         Ok(())
     })
     .await?;
-    act.step(Step::Stop, async {
-        let processes = processes(act).await?;
-        let upstreams = processes.iter();
-        let upstreams = upstreams.flat_map(|record| launch::listens(&act.world, record));
-        replaced::drain(&act.world, upstreams.collect()).await;
-        for record in processes {
-            launch::stop_instance(&act.world, &record.instance, None, launch::GRACE).await?;
-        }
-        Ok(())
-    })
-    .await?;
+    act.step(Step::Stop, stop_processes(act)).await?;
     act.did("stop", "processes are stopped, the route is gone", began);
     act.step(Step::PutAside, async {
         tokio::task::block_in_place(|| {
@@ -68,11 +78,22 @@ pub async fn delete(act: &Act) -> Result<Option<u32>, Failure> {
                 .map_err(|error| Failure::host("cannot remove the releases", &error))
         })
     })
-    .await?;
-    let forget = || act.world.recorder.forget_environment(act.key());
-    insist(&act.task.id, "that it is gone", forget).await;
-    housekeeping::after(act).await;
-    Ok(None)
+    .await
+}
+
+/// Ends all processes of an environment, once no request is in flight to them.
+///
+/// # Errors
+/// That one may go on.
+pub async fn stop_processes(act: &Act) -> Result<(), Failure> {
+    let processes = processes(act).await?;
+    let upstreams = processes.iter();
+    let upstreams = upstreams.flat_map(|record| launch::listens(&act.world, record));
+    replaced::drain(&act.world, upstreams.collect()).await;
+    for record in processes {
+        launch::stop_instance(&act.world, &record.instance, None, launch::GRACE).await?;
+    }
+    Ok(())
 }
 
 /// Moves an environment's data to where it is kept. Its time says since when.

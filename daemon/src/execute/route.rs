@@ -156,6 +156,32 @@ pub async fn suspend(world: &World, key: &EnvironmentKey, route: Route) -> Resul
     Ok(())
 }
 
+/// Writes that an environment is paused: its processes are about to end.
+///
+/// # Errors
+/// When it has no route, or that cannot be recorded or written.
+pub async fn pause(world: &World, key: &EnvironmentKey, wake: bool) -> Result<(), Failure> {
+    let Some(route) = read(&world.paths, key) else {
+        return Err(Failure::new("no-release", format!("{key} has no route")));
+    };
+    let route = Route {
+        upstream: None,
+        unavailable: Some(Unavailable::Paused { wake }),
+        ..route
+    };
+    store(world, key, route).await
+}
+
+/// Whether a route says that its environment is paused.
+pub fn says_paused(route: &Route) -> bool {
+    matches!(route.unavailable, Some(Unavailable::Paused { .. }))
+}
+
+/// Whether the table says that an environment is paused.
+pub fn is_paused(paths: &Paths, key: &EnvironmentKey) -> bool {
+    read(paths, key).is_some_and(|route| says_paused(&route))
+}
+
 /// Takes an environment out of the table.
 ///
 /// # Errors

@@ -98,6 +98,22 @@ impl Router {
         }
     }
 
+    /// How many seconds ago an environment was last asked for; since the router started where it
+    /// was not.
+    ///
+    /// # Errors
+    /// [`RouterError`].
+    pub async fn used(&self, project: &str, environment: &str) -> Result<u64, RouterError> {
+        let used = ToRouter::Used {
+            project: project.into(),
+            environment: environment.into(),
+        };
+        match self.ask(&used, PATIENCE).await? {
+            FromRouter::Used { seconds } => Ok(seconds),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     async fn ask(&self, question: &ToRouter, limit: Duration) -> Result<FromRouter, RouterError> {
         let exchange = async {
             let mut stream = Connection::to(&self.socket)
@@ -107,6 +123,23 @@ impl Router {
             read(&mut stream).await
         };
         tokio::time::timeout(limit, exchange)
+            .await
+            .map_err(|_| RouterError::Unreachable(io::ErrorKind::TimedOut.into()))?
+    }
+
+    /// A connection on which the router tells who waits for a paused environment.
+    ///
+    /// # Errors
+    /// [`RouterError`].
+    pub async fn wanted(&self) -> Result<Wanted, RouterError> {
+        let exchange = async {
+            let mut stream = Connection::to(&self.socket)
+                .await
+                .map_err(RouterError::Unreachable)?;
+            say(&mut stream, &ToRouter::Watch).await?;
+            Ok(Wanted(stream))
+        };
+        tokio::time::timeout(PATIENCE, exchange)
             .await
             .map_err(|_| RouterError::Unreachable(io::ErrorKind::TimedOut.into()))?
     }
@@ -127,6 +160,26 @@ impl Router {
         tokio::time::timeout(PATIENCE, exchange)
             .await
             .map_err(|_| RouterError::Unreachable(io::ErrorKind::TimedOut.into()))?
+    }
+}
+
+/// Tells of paused environments that somebody waits for.
+#[derive(Debug)]
+pub struct Wanted(Connection);
+
+impl Wanted {
+    /// The next one: its project's name and its id. Not to be broken off: it may have read a part.
+    ///
+    /// # Errors
+    /// That the router ended, or says something else.
+    pub async fn next(&mut self) -> Result<(String, String), RouterError> {
+        match read(&mut self.0).await? {
+            FromRouter::Wanted {
+                project,
+                environment,
+            } => Ok((project, environment)),
+            other => Err(unexpected(&other)),
+        }
     }
 }
 

@@ -65,6 +65,8 @@ pub struct World {
     pub caches: Caches,
     /// Housekeeping goes on.
     pub keeping: tokio::sync::Mutex<()>,
+    /// Something was deployed, paused or resumed: another environment may be due for a pause first.
+    pub pausing: tokio::sync::Notify,
 }
 
 /// One at a time of the same kind.

@@ -68,6 +68,7 @@ impl Means {
             collecting: Default::default(),
             caches: Default::default(),
             keeping: Default::default(),
+            pausing: Default::default(),
         };
         Ok(Means {
             world,

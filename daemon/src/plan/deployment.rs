@@ -271,19 +271,24 @@ impl Deployment {
         })
     }
 
+    /// Whether this was the last step, and it ended well.
+    fn has_done(&self, step: &Step) -> bool {
+        self.phase == Phase::Working && self.open.is_none() && self.last.as_ref() == Some(step)
+    }
+
     fn end(&self, state: State) -> Result<Deployment, Illegal> {
         let may = match state {
             State::Waiting | State::Running => false,
             State::Superseded => self.phase == Phase::Waiting,
             State::Succeeded => match self.kind {
-                Kind::Delete => {
-                    self.phase == Phase::Working
-                        && self.open.is_none()
-                        && self.last == Some(Step::PutAside)
-                }
+                Kind::Delete | Kind::Deactivate => self.has_done(&Step::PutAside),
+                Kind::Pause => self.has_done(&Step::Stop),
                 // Its slug may have been there already.
                 Kind::Check => self.phase == Phase::Working && self.open.is_none(),
-                _ => self.phase == Phase::Committed,
+                Kind::Push | Kind::Resume => {
+                    self.phase == Phase::Committed || self.has_done(&Step::Keep)
+                }
+                Kind::Redeploy | Kind::Rollback | Kind::Activate => self.phase == Phase::Committed,
             },
             // A step whose end could not be recorded is one that failed.
             State::Failed | State::Cancelled => {

@@ -3,7 +3,9 @@
 pub mod access;
 pub mod admission;
 pub mod deployment;
+pub mod limits;
 pub mod options;
+pub mod pausing;
 pub mod places;
 pub mod policy;
 pub mod queue;

@@ -1,5 +1,6 @@
 //! What `git push -o` asked for. An option that nobody knows is a warning, never a failure.
 
+use super::limits::Wish;
 use crate::report;
 
 /// The options of one push.
@@ -14,7 +15,7 @@ pub struct Options {
     /// Whether it waits for the deploy window.
     pub when: When,
     /// What becomes of the environment.
-    pub status: Option<Status>,
+    pub wish: Wish,
     /// The parent of a new environment: its id or its branch, as it was written.
     pub parent: Option<String>,
     /// What people say of a new environment.
@@ -61,15 +62,6 @@ pub enum When {
     Now,
 }
 
-/// What becomes of the environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// It lives.
-    Active,
-    /// Its code is kept, nothing runs.
-    Inactive,
-}
-
 /// What a new environment begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Data {
@@ -77,16 +69,6 @@ pub enum Data {
     Clone,
     /// None.
     Empty,
-}
-
-impl Status {
-    /// As the record holds it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Status::Active => "active",
-            Status::Inactive => "inactive",
-        }
-    }
 }
 
 const STATUS: &str = "environment.status";
@@ -114,7 +96,7 @@ impl Options {
             rebuild: Rebuild::No,
             run: Run::Real,
             when: When::InWindow,
-            status: None,
+            wish: Wish::AsItIs,
             parent: None,
             title: None,
             data: None,
@@ -144,8 +126,8 @@ impl Options {
                 }
                 _ => return Err(unknown(option, "")),
             },
-            Some((STATUS, "active")) => self.status = Some(Status::Active),
-            Some((STATUS, "inactive")) => self.status = Some(Status::Inactive),
+            Some((STATUS, "active")) => self.wish = Wish::Active,
+            Some((STATUS, "inactive")) => self.wish = Wish::Inactive,
             Some((STATUS, other)) => return Err(bad(STATUS, other, "active or inactive")),
             Some((CLONE, "true" | "1" | "yes")) => self.data = Some(Data::Clone),
             Some((CLONE, "false" | "0" | "no")) => self.data = Some(Data::Empty),
@@ -230,7 +212,7 @@ mod tests {
             rebuild: Rebuild::Yes,
             run: Run::Dry,
             when: When::Now,
-            status: Some(Status::Inactive),
+            wish: Wish::Inactive,
             parent: Some("staging".into()),
             title: Some("A cart that works".into()),
             data: Some(Data::Empty),

@@ -9,7 +9,7 @@ use wharf_config::project::{
 use wharf_wire::hook::RefUpdate;
 
 use super::admission::{Branch, branch};
-use super::options::{Options, Status, When};
+use super::options::{Options, When};
 use super::places::{Place, Places};
 use super::rights::{Act, Denied, Person, may};
 
@@ -105,13 +105,6 @@ impl Ground<'_> {
         let has_window = environment.policy.schedule != Schedule::default();
         if self.options.when == When::Now && has_window {
             reasons.extend(self.denied(Act::Now, &environment));
-        }
-        let lives = self
-            .places
-            .of(name)
-            .is_some_and(|place| place.live.is_some());
-        if self.options.status == Some(Status::Inactive) && lives {
-            reasons.extend(self.denied(Act::Deactivate, &environment));
         }
         reasons
     }

@@ -46,7 +46,12 @@ impl Ticket {
                 // What was accepted is deployed, whatever comes of this.
                 Kind::Check => other.kind == Kind::Check,
                 Kind::Delete => true,
-                Kind::Redeploy | Kind::Rollback => false,
+                Kind::Redeploy
+                | Kind::Rollback
+                | Kind::Activate
+                | Kind::Deactivate
+                | Kind::Pause
+                | Kind::Resume => false,
             }
     }
 }

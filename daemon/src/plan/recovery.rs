@@ -80,7 +80,7 @@ pub fn resume(
 pub fn decide(deployment: &Deployment, found: Found) -> Recovery {
     if found.routed || deployment.is_committed() {
         Recovery::Finish
-    } else if deployment.kind() == Kind::Delete {
+    } else if stops(deployment.kind()) {
         // Half gone is no state to stay in, and each of its steps may be done twice.
         Recovery::Redo
     } else if deployment.is_stopped() || deployment.kind() == Kind::Check {
@@ -90,6 +90,19 @@ pub fn decide(deployment: &Deployment, found: Found) -> Recovery {
         Recovery::Fail
     } else {
         Recovery::Redo
+    }
+}
+
+/// Whether it takes down what serves.
+fn stops(kind: Kind) -> bool {
+    match kind {
+        Kind::Delete | Kind::Deactivate | Kind::Pause => true,
+        Kind::Push
+        | Kind::Redeploy
+        | Kind::Rollback
+        | Kind::Check
+        | Kind::Activate
+        | Kind::Resume => false,
     }
 }
 

@@ -29,7 +29,11 @@ pub enum Step {
     Route,
     /// A late command, counted from 1: the site already serves.
     After(u32),
-    /// A deleted environment's route goes.
+    /// Nothing is to be done: the environment stays as it is.
+    Keep,
+    /// The route of an environment that is paused says so.
+    Suspend,
+    /// The route of an environment that goes goes.
     Unroute,
     /// Its processes end.
     Stop,
@@ -65,7 +69,9 @@ impl Step {
         match self {
             Step::Command(_) | Step::After(_) => Effect::Once,
             Step::Route => Effect::Commit,
-            Step::Unroute | Step::Stop | Step::PutAside => Effect::Finished,
+            Step::Keep | Step::Suspend | Step::Unroute | Step::Stop | Step::PutAside => {
+                Effect::Finished
+            }
             _ => Effect::Discarded,
         }
     }
@@ -83,6 +89,8 @@ impl Step {
     /// Whether an activity of this kind has such a step.
     pub fn belongs_to(&self, kind: Kind) -> bool {
         let deletes = matches!(self, Step::Unroute | Step::Stop | Step::PutAside);
+        let keeps = *self == Step::Keep;
+        let serves = !deletes && !keeps && *self != Step::Suspend;
         let makes = matches!(
             self,
             Step::Checkout
@@ -93,9 +101,14 @@ impl Step {
                 | Step::After(_)
         );
         match kind {
-            Kind::Push | Kind::Redeploy => !deletes,
-            Kind::Rollback => !deletes && !makes,
-            Kind::Delete => deletes,
+            // Of an inactive environment only the code is kept.
+            Kind::Push => serves || keeps,
+            Kind::Redeploy | Kind::Activate => serves,
+            Kind::Rollback => serves && !makes,
+            // It may be active already when its turn comes.
+            Kind::Resume => (serves && !makes) || keeps,
+            Kind::Pause => matches!(self, Step::Suspend | Step::Stop),
+            Kind::Delete | Kind::Deactivate => deletes,
             Kind::Check => matches!(self, Step::Checkout | Step::Build(_) | Step::Freeze),
         }
     }
@@ -104,6 +117,8 @@ impl Step {
     pub fn may_follow(&self, earlier: &Step) -> bool {
         match (earlier, self) {
             (Step::Worker(one), Step::Worker(other)) => one != other,
+            // Where nothing is to be done, nothing is done.
+            (Step::Keep, _) | (_, Step::Keep) => false,
             _ => earlier.place() < self.place(),
         }
     }
@@ -121,9 +136,10 @@ impl Step {
             Step::Worker(_) => (7, 0),
             Step::Route => (8, 0),
             Step::After(number) => (10, *number),
-            Step::Unroute => (11, 0),
+            Step::Suspend | Step::Unroute => (11, 0),
             Step::Stop => (12, 0),
             Step::PutAside => (13, 0),
+            Step::Keep => (14, 0),
         }
     }
 }
@@ -141,6 +157,8 @@ impl fmt::Display for Step {
             Step::Worker(name) => write!(f, "start worker {name}"),
             Step::Route => f.write_str("route"),
             Step::After(number) => write!(f, "after {number}"),
+            Step::Keep => f.write_str("keep"),
+            Step::Suspend => f.write_str("suspend"),
             Step::Unroute => f.write_str("unroute"),
             Step::Stop => f.write_str("stop"),
             Step::PutAside => f.write_str("put aside"),
@@ -164,6 +182,8 @@ impl FromStr for Step {
             "start" => Some(Step::Start),
             "health" => Some(Step::Health),
             "route" => Some(Step::Route),
+            "keep" => Some(Step::Keep),
+            "suspend" => Some(Step::Suspend),
             "unroute" => Some(Step::Unroute),
             "stop" => Some(Step::Stop),
             "put aside" => Some(Step::PutAside),
@@ -204,6 +224,8 @@ pub(super) mod tests {
             "[a-z]{1,3}".prop_map(Step::Worker),
             Just(Step::Route),
             (1_u32..4).prop_map(Step::After),
+            Just(Step::Keep),
+            Just(Step::Suspend),
             Just(Step::Unroute),
             Just(Step::Stop),
             Just(Step::PutAside),

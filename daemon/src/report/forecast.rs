@@ -2,7 +2,7 @@
 
 use wharf_config::application::{Application, Step};
 
-use super::{WIDTH, count, opened_as, started};
+use super::{WIDTH, count, opened_as, started, wrapped};
 
 /// What a push of a branch would do.
 #[derive(Debug)]
@@ -91,6 +91,28 @@ impl Forecast<'_> {
         }
         lines
     }
+}
+
+/// What a push of a branch would do whose environment stays inactive: project and branch, the
+/// environment's id, why, and what to do.
+pub fn inactive(
+    (project, branch): (&str, &str),
+    environment: &str,
+    why: &str,
+    hints: &[String],
+    prefix: &str,
+) -> Vec<String> {
+    let width = WIDTH.saturating_sub(prefix.len()).max(40);
+    let mut lines = opened_as(width, project, branch, environment, "dry run");
+    lines.extend(started(width, "keep", "the code, and that is all"));
+    lines.extend(started(width, "", why));
+    for hint in hints {
+        lines.extend(wrapped(width, "hint: ", "  ", hint));
+    }
+    for line in &mut lines {
+        line.insert_str(0, prefix);
+    }
+    lines
 }
 
 fn commands(say: &mut impl FnMut(&str, &str), label: &str, steps: &[Step]) {

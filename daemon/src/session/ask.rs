@@ -7,6 +7,7 @@ mod keep;
 mod logs;
 mod look;
 mod overview;
+mod standing;
 mod wait;
 
 use wharf_wire::FromDaemon;
@@ -47,6 +48,10 @@ impl Session {
             Ask::Rollback { scope, release } => self.roll_back(&scope, release).await,
             Ask::Redeploy { scope, slug } => self.redeploy(&scope, slug).await,
             Ask::Grant { scope, seconds } => self.grant(&scope, seconds).await,
+            Ask::Activate(scope) => self.activate(&scope).await,
+            Ask::Deactivate(scope) => self.deactivate(&scope).await,
+            Ask::Pause(scope) => self.pause(&scope).await,
+            Ask::Resume(scope) => self.resume(&scope).await,
             Ask::Cancel { activity } => self.cancel(activity).await,
             Ask::Reload => self.reload().await,
             Ask::Doctor => self.doctor().await,

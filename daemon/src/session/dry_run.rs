@@ -14,8 +14,11 @@ use super::peer::Broken;
 use super::{Session, host, store, unexpected};
 use crate::execute::Failure;
 use crate::execute::build;
+use crate::execute::end::hints_of;
+use crate::execute::standing::why_inactive;
 use crate::order;
 use crate::plan::admission::{self, Branch};
+use crate::plan::limits::{self, Counted, Status, Wish};
 use crate::plan::options::{Options, Rebuild};
 use crate::plan::places::Places;
 use crate::report::{self, Forecast, Slug};
@@ -39,6 +42,8 @@ impl Session {
         let places = Places::new(project, default.as_ref(), all);
         let several = admission::served(project, &push.updates).len() > 1;
         let mut lines = options.warnings.clone();
+        let wish = options.wish;
+        let mut before = Vec::new();
         for update in &push.updates {
             let more = match admission::branch(project, update) {
                 Ok(Branch::Moves(branch, commit)) => {
@@ -50,7 +55,10 @@ impl Session {
                         files,
                         prefix: several,
                     };
-                    self.of_branch(project, &branch, options.rebuild).await?
+                    match self.inactive(project, &branch, wish, &mut before).await? {
+                        Some(lines) => lines,
+                        None => self.of_branch(project, &branch, options.rebuild).await?,
+                    }
                 }
                 Ok(Branch::Goes(branch)) => of_deletion(&places, &branch),
                 Ok(Branch::NotServed | Branch::Mirror(_)) => {
@@ -69,6 +77,58 @@ impl Session {
             accepted: false,
             lines,
         })
+    }
+
+    /// What is said of a branch whose environment would be inactive; none where it would live.
+    /// `before` are those of this push that take places before it.
+    async fn inactive(
+        &mut self,
+        project: &Project,
+        moving: &Moving<'_>,
+        wish: Wish,
+        before: &mut Vec<Counted>,
+    ) -> Result<Option<Vec<String>>, Broken> {
+        let environment = moving.places.environment(moving.branch);
+        let key = EnvironmentKey {
+            project: project.name.clone(),
+            id: environment.id.clone(),
+        };
+        let recorder = &self.world.recorder;
+        let known = recorder.environment(&key).await.map_err(store)?;
+        let known = known.map(|record| record.status());
+        let mut others = recorder.counted(&key).await.map_err(store)?;
+        others.retain(|other| before.iter().all(|one| one.id != other.id));
+        others.extend(before.iter().cloned());
+        let (limits, kind) = (&project.max_active, environment.kind);
+        let wish = match wish {
+            Wish::AsItIs => order::rule(environment.policy.on_new_branch),
+            wish => wish,
+        };
+        let status = limits::decide(limits, kind, known, wish, &others);
+        let id = environment.id.to_string();
+        before.push(Counted {
+            id: id.clone(),
+            kind,
+            status,
+            deployed: u64::MAX,
+        });
+        if status != Status::Inactive {
+            return Ok(None);
+        }
+        let full = limits::room(limits, kind, &others).err();
+        let why = why_inactive(&id, full.as_ref());
+        let prefix = match moving.prefix {
+            true => format!("[{id}] "),
+            false => String::new(),
+        };
+        let names = (project.name.as_str(), moving.branch.as_str());
+        Ok(Some(report::forecast_inactive(
+            names,
+            &id,
+            &why.message,
+            &hints_of(&why),
+            &prefix,
+        )))
     }
 
     async fn of_branch(

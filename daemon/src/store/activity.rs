@@ -8,6 +8,7 @@ use wharf_wire::view::{Activity, Actor, Commit, Reason, Step};
 
 use super::environment::{EnvironmentKey, EnvironmentRecord, forget_tip, key, touch};
 use super::known::{self, Opened, Report};
+use super::status::{self, Limits};
 use super::{StoreError, environment, now};
 use crate::plan::deployment::Outcome;
 use crate::plan::recovery::{CANCEL, RESTART};
@@ -90,13 +91,15 @@ impl Ending {
 }
 
 /// Records activities and their environments in one transaction, each move once, whoever reports it
-/// first; says in order what became of them. No new id is one of those that are taken.
+/// first; says in order what became of them. No new id is one of those that are taken. Which of the
+/// environments live is decided here, by `limits`: two at a time cannot both get the last place.
 ///
 /// # Errors
 /// The database's; then nothing is recorded.
 pub fn open(
     connection: &mut Connection,
     activities: &[NewActivity],
+    limits: &Limits,
     is_taken: impl Fn(&str) -> bool,
 ) -> Result<Vec<Opened>, StoreError> {
     let transaction = connection.transaction()?;
@@ -104,8 +107,17 @@ pub fn open(
     for activity in activities {
         opened.push(match known::look(&transaction, activity)? {
             Report::New => {
-                if let Some(environment) = &activity.environment {
-                    touch(&transaction, environment)?;
+                if let Some(wanted) = &activity.environment {
+                    let status = status::of_push(&transaction, wanted, limits)?;
+                    let status = status.word().to_owned();
+                    let wanted = wanted.clone();
+                    touch(&transaction, &EnvironmentRecord { status, ..wanted })?;
+                }
+                if activity.kind == Kind::Activate
+                    && let Err(full) = status::activate(&transaction, &activity.key, limits)?
+                {
+                    opened.push(Opened::NoRoom(full));
+                    continue;
                 }
                 if activity.kind == Kind::Delete {
                     forget_tip(&transaction, &activity.key)?;
@@ -264,6 +276,17 @@ pub fn set_commit(connection: &Connection, id: &str, commit: &Commit) -> Result<
     connection
         .prepare_cached("UPDATE activity SET commit_new = ?2, subject = ?3 WHERE id = ?1")?
         .execute((id, &commit.new, &commit.subject))?;
+    Ok(())
+}
+
+/// Records which release it starts, where that is known only when it begins.
+///
+/// # Errors
+/// The database's.
+pub fn set_target(connection: &Connection, id: &str, release: u32) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE activity SET release = ?2 WHERE id = ?1")?
+        .execute((id, release))?;
     Ok(())
 }
 

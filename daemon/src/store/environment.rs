@@ -33,7 +33,7 @@ pub struct EnvironmentRecord {
     pub parent: Option<String>,
     /// `protected` or `open`: part of every slug's and cache's key.
     pub trust_domain: String,
-    /// `active` or `inactive`.
+    /// `active`, `inactive`, `paused` or `deleting`; what somebody wishes, where it is to be recorded.
     pub status: String,
     /// The branch's tip as last recorded, in hex.
     pub tip: Option<String>,
@@ -203,7 +203,11 @@ pub fn set_rules(connection: &mut Connection, rules: &[Rule]) -> Result<(), Stor
 /// The database's.
 pub fn forget_tip(connection: &Connection, key: &EnvironmentKey) -> Result<(), StoreError> {
     connection
-        .prepare_cached("UPDATE environment SET tip = NULL WHERE project = ?1 AND id = ?2")?
+        .prepare_cached(
+            "UPDATE environment SET tip = NULL,
+                 status = CASE status WHEN 'active' THEN 'deleting' ELSE status END
+             WHERE project = ?1 AND id = ?2",
+        )?
         .execute((key.project.as_str(), key.id.as_str()))?;
     Ok(())
 }
@@ -240,7 +244,7 @@ pub fn next_generation(connection: &Connection, key: &EnvironmentKey) -> Result<
         .query_row((key.project.as_str(), key.id.as_str()), |row| row.get(0))?)
 }
 
-/// Records which release serves.
+/// Records which release serves: then it is paused no more.
 ///
 /// # Errors
 /// The database's.
@@ -250,7 +254,11 @@ pub fn set_live(
     release: Option<u32>,
 ) -> Result<(), StoreError> {
     connection
-        .prepare_cached("UPDATE environment SET live = ?3 WHERE project = ?1 AND id = ?2")?
+        .prepare_cached(
+            "UPDATE environment SET live = ?3, status = CASE
+                 WHEN ?3 IS NOT NULL AND status = 'paused' THEN 'active' ELSE status END
+             WHERE project = ?1 AND id = ?2",
+        )?
         .execute((key.project.as_str(), key.id.as_str(), release))?;
     Ok(())
 }
@@ -274,6 +282,11 @@ pub fn forget(connection: &mut Connection, key: &EnvironmentKey) -> Result<(), S
         names,
     )?;
     set_live(&transaction, key, None)?;
+    transaction.execute(
+        "UPDATE environment SET status = 'active'
+         WHERE project = ?1 AND id = ?2 AND status IN ('paused', 'deleting')",
+        names,
+    )?;
     transaction.commit()?;
     Ok(())
 }

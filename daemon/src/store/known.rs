@@ -4,7 +4,8 @@ use rusqlite::{Connection, OptionalExtension};
 use wharf_wire::outcome::Kind;
 
 use super::activity::{NewActivity, RECONCILE};
-use super::{StoreError, environment, now};
+use super::{StoreError, environment, now, status};
+use crate::plan::limits::Full;
 
 /// Bells of pushes that went on at the same time come in any order, but within this time.
 const CONCURRENT: u64 = 10 * 60 * 1000;
@@ -21,6 +22,8 @@ pub enum Opened {
     Overtaken(String, String),
     /// There is nothing to do.
     Nothing,
+    /// It is not recorded: the project's plan leaves no room for it.
+    NoRoom(Full),
 }
 
 /// What is known of a move that somebody reports.
@@ -71,7 +74,10 @@ pub(super) fn look(connection: &Connection, activity: &NewActivity) -> Result<Re
                 false => Report::New,
             })
         }
-        Kind::Redeploy | Kind::Rollback | Kind::Check => Ok(Report::New),
+        Kind::Pause | Kind::Resume => status::look(connection, activity),
+        Kind::Redeploy | Kind::Rollback | Kind::Check | Kind::Activate | Kind::Deactivate => {
+            Ok(Report::New)
+        }
     }
 }
 

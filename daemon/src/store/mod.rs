@@ -20,6 +20,7 @@ pub mod recorder;
 pub mod release;
 pub mod restore;
 pub mod slug;
+pub mod status;
 pub mod stock;
 
 pub use database::{Database, StoreError};

@@ -1,5 +1,7 @@
 //! What the executor may record: acts by name, so that it never sees a database.
 
+use std::collections::BTreeMap;
+
 use rusqlite::Connection;
 use wharf_config::name::ProjectName;
 use wharf_wire::event::Stage;
@@ -13,9 +15,11 @@ use super::paths::Paths;
 use super::process::{self, ProcessRecord};
 use super::release::{self, ReleaseRecord, ReleaseState};
 use super::slug::{self, SlugRecord};
+use super::status::{self, Limits};
 use super::stock::{self, Numbers, View};
 use super::{Database, Fault, StoreError};
 use crate::fail;
+use crate::plan::limits::{Counted, Status};
 use crate::plan::retention::{Record, Release, Slug};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -62,11 +66,12 @@ impl Recorder {
     pub fn open(
         &self,
         activities: Vec<NewActivity>,
+        limits: Limits,
         paths: &Paths,
     ) -> impl Future<Output = Result<Vec<Opened>>> + Send + 'static {
         let paths = paths.clone();
         self.write("activities", move |connection| {
-            activity::open(connection, &activities, |id| paths.bears(id))
+            activity::open(connection, &activities, &limits, |id| paths.bears(id))
         })
     }
 
@@ -213,6 +218,43 @@ impl Recorder {
             environment::set_live(connection, &key, release)
         })
         .await
+    }
+
+    pub async fn set_status(&self, key: &EnvironmentKey, to: Status) -> Result<()> {
+        let key = key.clone();
+        self.write("status", move |connection| {
+            status::set(connection, &key, to)
+        })
+        .await
+    }
+
+    pub async fn set_target(&self, id: &str, release: u32) -> Result<()> {
+        let id = id.to_owned();
+        self.write("target", move |connection| {
+            activity::set_target(connection, &id, release)
+        })
+        .await
+    }
+
+    pub async fn rest(&self, key: &EnvironmentKey) -> Result<()> {
+        let key = key.clone();
+        self.write("inactive environment", move |connection| {
+            status::rest(connection, &key)
+        })
+        .await
+    }
+
+    pub async fn counted(&self, key: &EnvironmentKey) -> Result<Vec<Counted>> {
+        let key = key.clone();
+        self.0
+            .call(move |connection| status::counted(connection, &key))
+            .await
+    }
+
+    pub async fn deployed(&self) -> Result<BTreeMap<EnvironmentKey, u64>> {
+        self.0
+            .call(|connection| status::deployed(connection, None))
+            .await
     }
 
     pub async fn forget_environment(&self, key: &EnvironmentKey) -> Result<()> {

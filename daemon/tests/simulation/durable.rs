@@ -1,7 +1,9 @@
 //! What survives a death: the record, the routing table, the refs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use wharf_config::project::{Kind as Type, MaxActive};
+use wharf_daemon::plan::limits::{self, Counted, Status, Wish};
 use wharf_daemon::plan::recovery::{Found, Row};
 use wharf_daemon::plan::step::Step;
 use wharf_wire::outcome::{Kind, State};
@@ -16,6 +18,10 @@ pub(crate) struct Durable {
     pub environments: BTreeMap<usize, Environment>,
     /// The routing table.
     pub table: BTreeMap<usize, u32>,
+    /// Whose route says that it is paused.
+    pub suspended: BTreeSet<usize>,
+    /// Whose processes run.
+    pub processes: BTreeSet<usize>,
     /// git's own.
     pub refs: BTreeMap<usize, Commit>,
 }
@@ -33,11 +39,23 @@ pub(crate) struct Activity {
     pub ran: BTreeMap<Step, u32>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Environment {
+    pub status: Status,
     pub live: Option<u32>,
     pub tip: Option<Commit>,
     pub releases: Vec<Release>,
+}
+
+impl Default for Environment {
+    fn default() -> Environment {
+        Environment {
+            status: Status::Deleting,
+            live: None,
+            tip: None,
+            releases: Vec::new(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -61,6 +79,13 @@ impl Activity {
         let rows = self.rows.iter();
         rows.map(|(name, result)| (name.as_str(), *result))
             .collect()
+    }
+
+    /// Whether nothing was to be done.
+    pub(crate) fn kept(&self) -> bool {
+        self.rows
+            .iter()
+            .any(|(name, result)| name == "keep" && *result == Some("succeeded"))
     }
 
     /// Records that the open step ended.
@@ -93,12 +118,52 @@ impl Durable {
         self.environments.entry(environment).or_default()
     }
 
+    /// The others, as they count against the plan.
+    fn others(&self, environment: usize) -> Vec<Counted> {
+        let others = self
+            .environments
+            .iter()
+            .filter(|(id, _)| **id != environment);
+        let counted = others.map(|(id, record)| Counted {
+            id: id.to_string(),
+            kind: type_of(*id),
+            status: record.status,
+            deployed: 0,
+        });
+        counted.collect()
+    }
+
+    pub(crate) fn has_room(&self, environment: usize) -> bool {
+        limits::room(&plan(), type_of(environment), &self.others(environment)).is_ok()
+    }
+
+    /// What an environment is once a push to it is recorded.
+    pub(crate) fn decide(&self, environment: usize) -> Status {
+        let known = self
+            .environments
+            .get(&environment)
+            .map(|known| known.status);
+        let (kind, others) = (type_of(environment), self.others(environment));
+        limits::decide(&plan(), kind, known, Wish::AsItIs, &others)
+    }
+
+    /// What a deactivation leaves: the branch.
+    pub(crate) fn rest(&mut self, environment: usize) {
+        self.forget(environment);
+        if let Some(record) = self.environments.get_mut(&environment) {
+            record.status = Status::Inactive;
+        }
+    }
+
     /// What a deletion leaves: nothing, or what a push that waits behind it has recorded.
     pub(crate) fn forget(&mut self, environment: usize) {
         self.environments
             .retain(|id, record| *id != environment || record.tip.is_some());
         if let Some(record) = self.environments.get_mut(&environment) {
             record.live = None;
+            if matches!(record.status, Status::Paused | Status::Deleting) {
+                record.status = Status::Active;
+            }
             for release in &mut record.releases {
                 release.made = Made::Gone;
             }
@@ -108,11 +173,25 @@ impl Durable {
     pub(crate) fn found(&self, activity: usize) -> Found {
         let activity = &self.activities[activity];
         let table = self.table.get(&activity.environment).copied();
+        let table = table.filter(|_| !self.suspended.contains(&activity.environment));
+        let takes_down = matches!(activity.kind, Kind::Delete | Kind::Deactivate | Kind::Pause);
         Found {
-            routed: activity.kind != Kind::Delete
-                && activity.release.is_some()
-                && table == activity.release,
+            routed: !takes_down && activity.release.is_some() && table == activity.release,
             repeatable: activity.repeatable,
         }
+    }
+}
+
+fn plan() -> MaxActive {
+    MaxActive {
+        total: Some(u32::try_from(crate::PLACES).unwrap()),
+        ..MaxActive::default()
+    }
+}
+
+fn type_of(environment: usize) -> Type {
+    match environment {
+        0 => Type::Production,
+        _ => Type::Development,
     }
 }

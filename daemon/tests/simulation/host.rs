@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
 use wharf_daemon::plan::deployment::{Deployment, Event, Outcome, Phase, Recovery};
+use wharf_daemon::plan::limits::Status;
 use wharf_daemon::plan::queue::{Queue, Superseded, Ticket};
 use wharf_daemon::plan::recovery::{CANCEL, RESTART, decide, replay, resume};
 use wharf_daemon::plan::retention::{Kept, releases_to_prune};
@@ -36,6 +37,15 @@ pub(crate) struct Count {
     pub rejected: u64,
     /// Checks whose pusher was gone at their end.
     pub unanswered: u64,
+    /// Pauses, and what came of them.
+    pub paused: u64,
+    pub resumed: u64,
+    /// Environments that only kept their branch, pushes to them, and their return.
+    pub deactivated: u64,
+    pub kept: u64,
+    pub activated: u64,
+    /// Activations past the limit.
+    pub full: u64,
 }
 
 impl Count {
@@ -54,6 +64,12 @@ impl Count {
         self.accepted += other.accepted;
         self.rejected += other.rejected;
         self.unanswered += other.unanswered;
+        self.paused += other.paused;
+        self.resumed += other.resumed;
+        self.deactivated += other.deactivated;
+        self.kept += other.kept;
+        self.activated += other.activated;
+        self.full += other.full;
     }
 }
 
@@ -179,6 +195,9 @@ impl Host {
             return;
         };
         let Some(live) = record.live else { return };
+        if record.status == Status::Inactive {
+            return;
+        }
         let choice: Vec<u32> = record.ready().into_iter().filter(|n| *n != live).collect();
         if choice.is_empty() {
             return;
@@ -187,8 +206,42 @@ impl Host {
         self.order(environment, Kind::Rollback, None, Some(target), random);
     }
 
+    /// Somebody wants an environment to be something else, where it may be.
+    pub(crate) fn change(&mut self, environment: usize, kind: Kind, random: &mut SmallRng) {
+        let Some(record) = self.durable.environments.get(&environment) else {
+            return;
+        };
+        let (status, live, tip) = (record.status, record.live, record.tip);
+        // Production is neither paused nor deactivated.
+        let may = match kind {
+            Kind::Pause => environment != 0 && status == Status::Active && live.is_some(),
+            Kind::Resume => status == Status::Paused,
+            Kind::Deactivate => environment != 0 && status.lives(),
+            _ => status == Status::Inactive && tip.is_some(),
+        };
+        if !may {
+            return;
+        }
+        let (mut commit, mut target) = (None, None);
+        match kind {
+            Kind::Activate => {
+                if !self.durable.has_room(environment) {
+                    self.count.full += 1;
+                    return;
+                }
+                // One transaction: the activity and the place that it takes.
+                self.durable.environment(environment).status = Status::Active;
+                commit = tip;
+            }
+            Kind::Resume => target = live,
+            _ => {}
+        }
+        self.order(environment, kind, commit, target, random);
+    }
+
     pub(crate) fn redeploy(&mut self, environment: usize, random: &mut SmallRng) {
         let record = self.durable.environments.get(&environment);
+        let record = record.filter(|record| record.status.lives());
         if let Some(tip) = record.and_then(|record| record.tip) {
             self.order(environment, Kind::Redeploy, Some(tip), None, random);
         }
@@ -212,8 +265,17 @@ impl Host {
         } else {
             Kind::Delete
         };
-        // One transaction: the activity and the tip that it takes up.
-        self.durable.environment(environment).tip = tip;
+        // One transaction: the activity, the tip that it takes up, and whether it lives.
+        let status = match tip {
+            Some(_) => self.durable.decide(environment),
+            None => match known.map(|known| known.status) {
+                Some(Status::Active) | None => Status::Deleting,
+                Some(other) => other,
+            },
+        };
+        let record = self.durable.environment(environment);
+        record.tip = tip;
+        record.status = status;
         self.order(environment, kind, tip, None, random);
     }
 
@@ -297,6 +359,17 @@ impl Host {
                 record.release(live).made = Made::Ready;
                 record.live = Some(live);
             }
+            if record.status.lives() {
+                record.status = match self.durable.suspended.contains(environment) {
+                    true => Status::Paused,
+                    false => Status::Active,
+                };
+            }
+            // What should not run ends; what should is started again.
+            match record.status == Status::Paused || record.live.is_none() {
+                true => drop(self.durable.processes.remove(environment)),
+                false => drop(self.durable.processes.insert(*environment)),
+            }
         }
         for index in 0..self.durable.activities.len() {
             let activity = &self.durable.activities[index];
@@ -361,24 +434,41 @@ impl Host {
             }
         }
         if state.phase() == Phase::Waiting {
-            if let Some(half) = activity.release.filter(|_| activity.kind != Kind::Rollback) {
+            if let Some(half) = activity.release.filter(|_| makes(activity.kind)) {
                 let record = self.durable.environments.get_mut(&environment).unwrap();
                 record.release(half).made = Made::Failed;
             }
             state = state.apply(&Event::Began).unwrap();
         }
-        let mut left = program(self.durable.activities[index].kind);
+        let kind = self.durable.activities[index].kind;
+        let record = self.durable.environments.get(&environment);
+        let status = record.map_or(Status::Deleting, |record| record.status);
+        let mut left = match (kind, status) {
+            (Kind::Push, Status::Inactive) | (Kind::Resume, Status::Active) => vec![Step::Keep],
+            _ => program(kind),
+        };
+        // What another one made of it meanwhile leaves nothing to do it to.
+        let live = record.and_then(|record| record.live);
+        let pointless = match kind {
+            Kind::Redeploy | Kind::Rollback | Kind::Activate => status == Status::Inactive,
+            Kind::Resume => !status.lives(),
+            Kind::Pause => !status.lives() || live.is_none(),
+            _ => false,
+        };
+        if kind == Kind::Resume && status == Status::Paused && state.phase() == Phase::Working {
+            self.durable.activities[index].release = live;
+        }
         if state.phase() == Phase::Committed {
             let begun = state.late_commands();
             left.retain(|step| matches!(step, Step::After(number) if *number > begun));
         }
         left.reverse();
         let activity = &self.durable.activities[index];
-        let target = activity.release.filter(|_| activity.kind == Kind::Rollback);
+        let target = activity.release.filter(|_| kind == Kind::Rollback);
         let record = self.durable.environments.get(&environment);
         let gone = target.is_some_and(|n| record.is_none_or(|record| !record.ready().contains(&n)));
         let run = Run {
-            refused: gone && state.phase() == Phase::Working,
+            refused: (gone || pointless) && state.phase() == Phase::Working,
             state,
             left,
             at: At::Before,
@@ -438,7 +528,7 @@ impl Host {
             }
             At::Started => {
                 let fails = !step.is_finishing()
-                    && step != Step::Unroute
+                    && !matches!(step, Step::Unroute | Step::Suspend | Step::Keep)
                     && random.random_range(0..40) == 0;
                 let outcome = match fails {
                     true if run.cancel => Outcome::Cancelled,
@@ -463,7 +553,7 @@ impl Host {
 
     fn effect(&mut self, index: usize, step: &Step) {
         let activity = &mut self.durable.activities[index];
-        let environment = activity.environment;
+        let (environment, kind) = (activity.environment, activity.kind);
         let record = self.durable.environments.get_mut(&environment);
         match step {
             Step::Release => {
@@ -480,10 +570,24 @@ impl Host {
                 self.durable.table.insert(environment, number);
                 record.release(number).made = Made::Ready;
                 record.live = Some(number);
+                if record.status == Status::Paused {
+                    record.status = Status::Active;
+                }
+                self.durable.suspended.remove(&environment);
+                self.durable.processes.insert(environment);
+            }
+            Step::Suspend => {
+                self.durable.suspended.insert(environment);
+                record.expect("it is paused").status = Status::Paused;
             }
             Step::Unroute => {
                 self.durable.table.remove(&environment);
+                self.durable.suspended.remove(&environment);
             }
+            Step::Stop => {
+                self.durable.processes.remove(&environment);
+            }
+            Step::PutAside if kind == Kind::Deactivate => self.durable.rest(environment),
             Step::PutAside => self.durable.forget(environment),
             _ => {}
         }
@@ -510,15 +614,35 @@ impl Host {
                 let renewed = self.durable.environments.contains_key(&environment);
                 self.count.renewed += u64::from(renewed);
             }
+            (State::Succeeded, Kind::Deactivate) => {
+                assert_eq!(serves, None, "deactivated and still there");
+                self.count.deactivated += 1;
+            }
+            (State::Succeeded, Kind::Pause) => {
+                assert!(self.durable.suspended.contains(&environment), "not paused");
+                assert!(!self.durable.processes.contains(&environment), "it runs on");
+                self.count.paused += 1;
+            }
+            (State::Succeeded, Kind::Push) if activity.kept() => {
+                assert_eq!(serves, None, "inactive and served");
+                self.count.kept += 1;
+            }
+            (State::Succeeded, Kind::Resume) if activity.kept() => {}
             (State::Succeeded, kind) => {
                 assert_eq!(serves, activity.release, "live and not served");
                 self.count.succeeded += 1;
                 self.count.rolled_back += u64::from(kind == Kind::Rollback);
+                self.count.resumed += u64::from(kind == Kind::Resume);
+                self.count.activated += u64::from(kind == Kind::Activate);
+                assert!(
+                    self.durable.processes.contains(&environment),
+                    "it does not run"
+                );
                 self.prune(environment);
             }
             (State::Superseded, _) => self.count.superseded += 1,
             (end, _) => {
-                let own = activity.release.filter(|_| activity.kind != Kind::Rollback);
+                let own = activity.release.filter(|_| makes(activity.kind));
                 assert!(own.is_none() || serves != own, "{end:?} and it serves");
                 if end == State::Failed {
                     self.count.failed += 1;
@@ -557,6 +681,23 @@ impl Host {
                 "r{number} serves and is {:?}",
                 release.made
             );
+        }
+        let living = self.durable.environments.iter();
+        let living = living.filter(|(id, one)| **id != 0 && one.status.counts());
+        assert!(living.count() <= crate::PLACES, "more live than may");
+        for (environment, record) in &self.durable.environments {
+            if record.status == Status::Inactive {
+                assert!(
+                    !self.durable.table.contains_key(environment),
+                    "inactive and routed"
+                );
+            }
+            if record.status == Status::Active && record.live.is_some() {
+                assert!(
+                    !self.durable.suspended.contains(environment),
+                    "active and suspended"
+                );
+            }
         }
         for activity in &self.durable.activities {
             for (step, times) in &activity.ran {
@@ -627,10 +768,15 @@ impl Host {
     }
 }
 
+/// Whether its release is one that it makes; else it was there.
+fn makes(kind: Kind) -> bool {
+    !matches!(kind, Kind::Rollback | Kind::Resume)
+}
+
 /// The steps of an activity where all goes well.
 fn program(kind: Kind) -> Vec<Step> {
     let names: &[&str] = match kind {
-        Kind::Push | Kind::Redeploy => &[
+        Kind::Push | Kind::Redeploy | Kind::Activate => &[
             "checkout",
             "build 1",
             "freeze",
@@ -644,8 +790,9 @@ fn program(kind: Kind) -> Vec<Step> {
             "after 1",
             "after 2",
         ],
-        Kind::Rollback => &["start", "health", "start worker mail", "route"],
-        Kind::Delete => &["unroute", "stop", "put aside"],
+        Kind::Rollback | Kind::Resume => &["start", "health", "start worker mail", "route"],
+        Kind::Pause => &["suspend", "stop"],
+        Kind::Delete | Kind::Deactivate => &["unroute", "stop", "put aside"],
         Kind::Check => &["checkout", "build 1", "freeze"],
     };
     names.iter().map(|name| name.parse().unwrap()).collect()

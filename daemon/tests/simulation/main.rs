@@ -14,10 +14,13 @@ use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng};
 
 use host::Host;
+use wharf_wire::outcome::Kind;
 
 const ENVIRONMENTS: Range<usize> = 0..5;
 /// The one whose project rejects a push that cannot be built.
 const CHECKED: usize = 4;
+/// So many of them may live, production with them.
+const PLACES: usize = 4;
 /// What happens in one history, before everything comes to rest.
 const EVENTS: Range<usize> = 20..120;
 
@@ -38,6 +41,10 @@ fn history(seed: u64) -> host::Count {
             23..26 => host.cancel(&mut random),
             26..29 => host.die(),
             29..31 => host.reconcile(&mut random),
+            31..34 => host.change(environment, Kind::Pause, &mut random),
+            34..37 => host.change(environment, Kind::Resume, &mut random),
+            37..39 => host.change(environment, Kind::Deactivate, &mut random),
+            39..42 => host.change(environment, Kind::Activate, &mut random),
             _ => {
                 for _ in 0..random.random_range(1..30) {
                     host.work(&mut random);
@@ -85,6 +92,8 @@ fn every_history_comes_to_a_good_end() {
     // A simulation in which nothing happens proves nothing.
     assert!(count.deaths > seeds && count.redone > 0 && count.finished > 0 && count.stayed > 0);
     assert!(count.succeeded > seeds && count.failed > 0 && count.superseded > 0);
+    assert!(count.paused > 0 && count.resumed > 0 && count.deactivated > 0);
+    assert!(count.kept > 0 && count.activated > 0 && count.full > 0);
     assert!(count.accepted > 0 && count.rejected > 0 && count.unanswered > 0);
     assert!(count.cancelled > 0 && count.rolled_back > 0 && count.deleted > 0 && count.renewed > 0);
 }

@@ -32,10 +32,13 @@ pub(super) fn judge(
         let record = environments.iter().find(|one| one.id == *environment);
         newest(&name, all, record, verdict);
         // What is older belongs to an environment that is gone.
-        let deleted = |one: &&&Activity| one.kind == Kind::Delete && one.state == State::Succeeded;
+        let emptied = |one: &&&Activity| {
+            let empties = matches!(one.kind, Kind::Delete | Kind::Deactivate);
+            empties && one.state == State::Succeeded
+        };
         let current: Vec<&Activity> = all
             .iter()
-            .take_while(|one| !deleted(one))
+            .take_while(|one| !emptied(one))
             .copied()
             .collect();
         if record.is_some() {
@@ -114,7 +117,8 @@ fn commands(
     let (deployed, late) = (count("deployed"), count("late"));
     let mut ordered: BTreeMap<&str, (usize, bool)> = BTreeMap::new();
     for activity in activities {
-        if matches!(activity.kind, Kind::Push | Kind::Redeploy) {
+        let deploys = matches!(activity.kind, Kind::Push | Kind::Redeploy | Kind::Activate);
+        if deploys && !is_kept(activity) {
             let entry = ordered.entry(&activity.commit.subject).or_default();
             entry.0 += 1;
             entry.1 |= activity.state == State::Succeeded;
@@ -166,6 +170,9 @@ fn releases(
                     verdict.problem(format!("{name}: check {id} made r{made}"));
                 }
             }
+            State::Succeeded if is_kept(activity) => {}
+            // It chooses no release.
+            State::Succeeded if activity.kind == Kind::Pause && activity.release.is_none() => {}
             State::Succeeded if activity.live_after.is_none() => {
                 verdict.problem(format!("{name}: {id} succeeded and nothing serves"));
             }
@@ -178,7 +185,7 @@ fn releases(
                     .iter()
                     .find(|one| Some(one.number) == activity.release);
                 let same = release.is_some_and(|release| {
-                    activity.kind == Kind::Rollback
+                    matches!(activity.kind, Kind::Rollback | Kind::Resume)
                         || Some(&release.commit) == activity.commit.new.as_ref()
                 });
                 if !same {
@@ -193,6 +200,12 @@ fn releases(
         }
     }
     Ok(())
+}
+
+/// Whether it is a push to an inactive environment, which deploys nothing.
+fn is_kept(activity: &Activity) -> bool {
+    let reason = activity.reason.as_ref();
+    activity.state == State::Succeeded && reason.is_some_and(|reason| reason.code == "inactive")
 }
 
 /// The log ends once, as the record says.

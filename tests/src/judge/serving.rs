@@ -3,11 +3,14 @@
 use std::{collections::BTreeSet, fs, time::Duration};
 
 use wharf_wire::{
-    route::Route,
+    route::{Route, Unavailable},
     view::{Activity, Environment},
 };
 
-use super::{Verdict, settle::is_well};
+use super::{
+    Verdict,
+    settle::{PAUSED, is_well},
+};
 use crate::{Visitor, World, processes::ends};
 
 /// A process that is about to end has this long.
@@ -39,7 +42,14 @@ pub(super) fn judge(
                 "{name}: {routed:?} is routed and {live:?} is recorded"
             ));
         }
-        if let Some(record) = record.filter(|record| live.is_some() && !is_well(&record.health)) {
+        let paused = record.is_some_and(|record| record.status == PAUSED);
+        if says_paused(route.as_ref()) != paused {
+            verdict.problem(format!(
+                "{name}: recorded as paused {paused}, routed {route:?}"
+            ));
+        }
+        let runs = live.is_some() && !paused;
+        if let Some(record) = record.filter(|record| runs && !is_well(&record.health)) {
             verdict.problem(format!("{name}: its processes are {}", record.health));
         }
         let expected = match expected(world, project, environment, live) {
@@ -54,6 +64,7 @@ pub(super) fn judge(
             let page = Visitor::new(port).get(&host, path);
             let page = page.map(|page| (page.status, page.body));
             let good = match (&page, &expected) {
+                (Ok((status, _)), _) if paused => *status == 503,
                 (Ok((status, body)), Some(version)) => *status == 200 && body == version,
                 (Ok((status, _)), None) => *status == 404,
                 (Err(_), _) => false,
@@ -63,6 +74,12 @@ pub(super) fn judge(
             }
         }
     }
+}
+
+/// Whether requests are told that it is paused.
+fn says_paused(route: Option<&Route>) -> bool {
+    let unavailable = route.and_then(|route| route.unavailable);
+    matches!(unavailable, Some(Unavailable::Paused { .. }))
 }
 
 /// What the routing table says of an environment.
@@ -155,6 +172,9 @@ impl World {
                 continue;
             };
             let route = route(self, project, &environment.id);
+            if says_paused(route.as_ref()) {
+                continue;
+            }
             if route.is_some_and(|route| route.upstream.is_none() && route.unavailable.is_none()) {
                 continue;
             }

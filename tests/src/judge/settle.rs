@@ -20,7 +20,7 @@ use crate::{LIMIT, World, run};
 /// Between two looks where nothing tells of a change.
 const PACE: Duration = Duration::from_millis(5);
 /// Far more than may be open at a time.
-const RECENT: u32 = 100;
+const RECENT: u32 = 1_000;
 
 impl World {
     /// Waits until each activity of a project has ended and each tip of its branches is recorded.
@@ -63,7 +63,9 @@ impl World {
             return Ok(Some("a push is in the spool".into()));
         }
         let environments = self.environments(Some(project))?;
-        let mut serving = environments.iter().filter(|one| one.release.is_some());
+        let mut serving = environments
+            .iter()
+            .filter(|one| one.release.is_some() && one.status != PAUSED);
         if let Some(ill) = serving.find(|one| !is_well(&one.health)) {
             let (id, health) = (&ill.id, &ill.health);
             return Ok(Some(format!("the processes of {id} are {health}")));
@@ -112,6 +114,9 @@ impl World {
             .collect()
     }
 }
+
+/// The status of an environment whose processes are stopped.
+pub(super) const PAUSED: &str = "paused";
 
 /// Whether all processes of an environment run, or it needs none.
 pub(super) fn is_well(health: &str) -> bool {

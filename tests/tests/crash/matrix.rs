@@ -67,6 +67,33 @@ const DELETE: [&str; 7] = [
     "record no environment: before",
     "record end: after",
 ];
+/// What a pause cannot leave out.
+const PAUSE: [&str; 6] = [
+    "record activities: before",
+    "record beginning: before",
+    "step deploy suspend: started",
+    "record status: before",
+    "step deploy stop: started",
+    "record end: after",
+];
+/// What comes after a pause cannot leave out.
+const RESUME: [&str; 6] = [
+    "record activities: before",
+    "step deploy start: started",
+    "step deploy health: started",
+    "step deploy route: started",
+    "record live: before",
+    "record end: after",
+];
+/// What a deactivation cannot leave out.
+const DEACTIVATE: [&str; 6] = [
+    "record activities: before",
+    "step deploy unroute: started",
+    "step deploy stop: started",
+    "step deploy put aside: started",
+    "record inactive environment: before",
+    "record end: after",
+];
 
 #[test]
 fn a_push_survives_every_death() {
@@ -91,6 +118,21 @@ fn a_rollback_survives_every_death() {
 #[test]
 fn the_deletion_of_a_branch_survives_every_death() {
     matrix(Operation::Delete, &DELETE);
+}
+
+#[test]
+fn a_pause_survives_every_death() {
+    matrix(Operation::Pause, &PAUSE);
+}
+
+#[test]
+fn a_resume_survives_every_death() {
+    matrix(Operation::Resume, &RESUME);
+}
+
+#[test]
+fn a_deactivation_survives_every_death() {
+    matrix(Operation::Deactivate, &DEACTIVATE);
 }
 
 /// Kills everybody at every point that the operation passes.

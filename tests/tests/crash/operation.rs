@@ -41,6 +41,12 @@ pub(crate) enum Operation {
     Rollback,
     /// `git push wharf :branch`.
     Delete,
+    /// `wharf pause`.
+    Pause,
+    /// `wharf resume`.
+    Resume,
+    /// `wharf deactivate`.
+    Deactivate,
 }
 
 /// Who is killed when, and what that may lead to.
@@ -64,13 +70,40 @@ impl Operation {
             Operation::OtherPush => "push to another branch",
             Operation::Rollback => "rollback",
             Operation::Delete => "delete",
+            Operation::Pause => "pause",
+            Operation::Resume => "resume",
+            Operation::Deactivate => "deactivation",
+        }
+    }
+
+    /// Whether it pushes something new.
+    fn pushes(self) -> bool {
+        match self {
+            Operation::Push
+            | Operation::RepeatablePush
+            | Operation::CheckedPush
+            | Operation::TwoPushes
+            | Operation::OtherPush => true,
+            Operation::Rollback
+            | Operation::Delete
+            | Operation::Pause
+            | Operation::Resume
+            | Operation::Deactivate => false,
         }
     }
 
     fn environment(self) -> &'static str {
         match self {
-            Operation::Delete | Operation::OtherPush => "feature",
-            _ => "main",
+            Operation::Delete
+            | Operation::OtherPush
+            | Operation::Pause
+            | Operation::Resume
+            | Operation::Deactivate => "feature",
+            Operation::Push
+            | Operation::RepeatablePush
+            | Operation::CheckedPush
+            | Operation::TwoPushes
+            | Operation::Rollback => "main",
         }
     }
 
@@ -105,7 +138,9 @@ impl Operation {
     pub(crate) fn may_be_refused(self, point: &Point, victim: Victim) -> bool {
         let has_died = victim != Victim::Router;
         match self {
-            Operation::Rollback => has_died && point.point == "record activities: before",
+            Operation::Rollback | Operation::Pause | Operation::Resume | Operation::Deactivate => {
+                has_died && point.point == "record activities: before"
+            }
             // Its rows end where git takes it.
             Operation::CheckedPush => has_died,
             _ => has_died && point.point == "admission: judged",
@@ -183,7 +218,7 @@ impl<'world> Stage<'world> {
         self.prepare(operation);
         self.world.forget_trace();
         self.begin(operation).end();
-        if operation != Operation::Delete {
+        if operation.environment() == "main" {
             self.world.wait_for_point(RETIRED);
         }
         self.world.judge(&["shop"]).good(self.world);
@@ -213,7 +248,29 @@ impl<'world> Stage<'world> {
                     .has("success: ");
                 (Some(version), None)
             }
+            Operation::Pause | Operation::Deactivate | Operation::Resume => {
+                let version = self.feature();
+                if operation != Operation::Resume {
+                    return (Some(version), None);
+                }
+                self.sample.tree.wharf(&["pause", "-e", "feature"]).ok();
+                (None, Some(version))
+            }
         }
+    }
+
+    /// Makes sure that `feature` serves; returns its version.
+    fn feature(&mut self) -> String {
+        let version = self.sample.commit();
+        let known = self.world.environments(Some("shop")).unwrap_or_default();
+        let status = known.into_iter().find(|one| one.id == "feature");
+        let said = self.sample.tree.push(&["main:feature"]).ok();
+        match status.is_some_and(|one| one.status == "inactive") {
+            true => self.sample.tree.wharf(&["activate", "-e", "feature"]).ok(),
+            false => said,
+        }
+        .has("feature now serves ");
+        version
     }
 
     fn begin(&self, operation: Operation) -> Client {
@@ -226,6 +283,9 @@ impl<'world> Stage<'world> {
             Operation::OtherPush => &["git", "push", "wharf", "main:feature"],
             Operation::Rollback => &["wharf", "rollback"],
             Operation::Delete => &["git", "push", "wharf", ":feature"],
+            Operation::Pause => &["wharf", "pause", "-e", "feature"],
+            Operation::Resume => &["wharf", "resume", "-e", "feature"],
+            Operation::Deactivate => &["wharf", "deactivate", "-e", "feature"],
         };
         let mut command = tree.command(words[0]);
         command.args(&words[1..]);
@@ -270,7 +330,7 @@ impl<'world> Stage<'world> {
         let after = if reached { new } else { old.clone() };
         let spared = fault.victim.spares_visitors();
         problems.extend(wrong(&answers, old.as_deref(), after.as_deref(), spared));
-        if operation != Operation::Delete {
+        if operation.environment() == "main" {
             self.serves = after.unwrap_or_default();
         }
         if problems.is_empty() {
@@ -289,7 +349,7 @@ impl<'world> Stage<'world> {
         chosen: &mut fastrand::Rng,
     ) -> Vec<String> {
         let visits = Visits::begin(self.world, "main--shop.localhost");
-        if !matches!(operation, Operation::Rollback | Operation::Delete) {
+        if operation.pushes() {
             self.newest = match operation {
                 Operation::RepeatablePush => self.sample.commit_repeatable(),
                 _ => self.sample.commit(),
@@ -386,6 +446,8 @@ impl<'world> Stage<'world> {
         new: Option<&str>,
     ) -> Result<(String, bool), String> {
         let newest = |kind: Kind| verdict.activities.iter().find(|one| one.kind == kind);
+        // Not one of an earlier row.
+        let fresh = |kind: Kind| verdict.activities.first().filter(|one| one.kind == kind);
         let activity: Option<&Activity> = match operation {
             Operation::Push
             | Operation::RepeatablePush
@@ -394,6 +456,9 @@ impl<'world> Stage<'world> {
             Operation::Rollback => newest(Kind::Rollback)
                 .filter(|one| new.is_some_and(|new| one.commit.subject == new)),
             Operation::Delete => newest(Kind::Delete),
+            Operation::Pause => fresh(Kind::Pause),
+            Operation::Resume => fresh(Kind::Resume),
+            Operation::Deactivate => fresh(Kind::Deactivate),
             Operation::CheckedPush => {
                 let of = |kind: Kind| {
                     let mut all = verdict.activities.iter();

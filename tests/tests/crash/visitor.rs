@@ -70,7 +70,8 @@ pub(crate) fn wrong(
     let mut wrong = Vec::new();
     let is = |answer: &Answer, what: Option<&str>| match (answer, what) {
         (Ok((status, body)), Some(version)) => *status == 200 && body.trim_end() == version,
-        (Ok((status, _)), None) => *status == 404,
+        // Deleted, or paused: the judge tells which.
+        (Ok((status, _)), None) => matches!(*status, 404 | 503),
         (Err(_), _) => false,
     };
     let mut switched = false;

@@ -16,6 +16,7 @@ mod python;
 mod queue;
 mod restarts;
 mod sight;
+mod states;
 mod turns;
 mod waiting;
 mod warm;

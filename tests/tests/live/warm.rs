@@ -130,7 +130,7 @@ fn a_warm_process_that_died_is_started_anew_and_is_nobodys_trouble_before() {
     let trouble = mount(&world).join("trouble");
     std::fs::write(&trouble, "").unwrap();
     kill(web(&world, "r1"));
-    wait_for_log(&world, "process web ended: exit code 1");
+    wait_for_log(&world, "process web ended: exit code 1,");
     shop.wharf(&["environments"]).ok().has("active, healthy");
     assert_eq!(serves(&shop, "two"), two);
 

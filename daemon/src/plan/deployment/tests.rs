@@ -11,6 +11,18 @@ const NOT_ROUTED: Found = Found {
     repeatable: false,
 };
 
+const KINDS: [Kind; 9] = [
+    Kind::Push,
+    Kind::Redeploy,
+    Kind::Rollback,
+    Kind::Delete,
+    Kind::Check,
+    Kind::Activate,
+    Kind::Deactivate,
+    Kind::Pause,
+    Kind::Resume,
+];
+
 /// Every step of a push, each ended well.
 fn push() -> Vec<Step> {
     let names = "checkout,build 1,build 2,freeze,release,deploy 1,start,health,start worker mail,\
@@ -57,6 +69,37 @@ fn a_check_ends_with_its_slug_and_is_never_done_again() {
         assert!(state.apply(&Event::Interrupted(Recovery::Redo)).is_err());
     }
     assert!(run(Kind::Check, &done("release")).is_err());
+}
+
+#[test]
+fn what_stops_an_environment_is_never_left_half_done() {
+    let ends = |kind, steps: &[&str]| {
+        let events: Vec<Event> = steps.iter().flat_map(|step| done(step)).collect();
+        run(kind, &events)
+            .unwrap()
+            .apply(&Event::Ended(State::Succeeded))
+            .is_ok()
+    };
+    assert!(ends(Kind::Pause, &["suspend", "stop"]));
+    assert!(!ends(Kind::Pause, &["suspend"]));
+    assert!(ends(Kind::Deactivate, &["unroute", "stop", "put aside"]));
+    assert!(!ends(Kind::Deactivate, &["unroute", "stop"]));
+    for (kind, begun) in [(Kind::Pause, "suspend"), (Kind::Deactivate, "unroute")] {
+        let rows = [(begun, None), (CANCEL, Some("asked"))];
+        let state = replay(kind, &rows).unwrap();
+        assert_eq!(decide(&state, NOT_ROUTED), Recovery::Redo, "{kind:?}");
+    }
+}
+
+#[test]
+fn what_is_inactive_keeps_a_push_and_what_is_paused_comes_back_without_commands() {
+    let keep = run(Kind::Push, &done("keep")).unwrap();
+    assert!(keep.apply(&Event::Ended(State::Succeeded)).is_ok());
+    assert!(run(Kind::Redeploy, &done("keep")).is_err());
+    let back = [done("start"), done("health"), done("route")].concat();
+    let back = run(Kind::Resume, &back).unwrap();
+    assert!(back.is_committed() && !back.is_touched());
+    assert!(run(Kind::Resume, &done("deploy 1")).is_err());
 }
 
 #[test]
@@ -243,7 +286,7 @@ fn record(rows: &mut Vec<(String, Option<&'static str>)>, event: &Event) {
 proptest! {
     #[test]
     fn whatever_happens_the_record_tells_the_same_and_nothing_is_undone(
-        kind in prop::sample::select(vec![Kind::Push, Kind::Redeploy, Kind::Rollback, Kind::Delete, Kind::Check]),
+        kind in prop::sample::select(KINDS.to_vec()),
         events in prop::collection::vec(any_event(), 0..60),
     ) {
         let mut state = Deployment::new(kind);

@@ -10,6 +10,7 @@ use wharf_wire::{FromDaemon, Refusal};
 use super::super::peer::Broken;
 use super::super::scope::missing;
 use super::super::{Session, host};
+use super::standing::lives;
 use super::store;
 use crate::dispatch::Event;
 use crate::execute::tip;
@@ -27,6 +28,7 @@ impl Session {
     ) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
         self.may_in(Act::RollBack, &record)?;
+        lives(&record)?;
         let releases = self
             .world
             .recorder
@@ -90,20 +92,26 @@ impl Session {
     pub(super) async fn redeploy(&mut self, scope: &Scope, slug: SlugUse) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
         self.may_in(Act::Redeploy, &record)?;
-        let project = self.project_of(&record)?;
+        lives(&record)?;
+        let commit = self.tip_of(&record).await?;
+        self.order(record, Kind::Redeploy, commit, slug, None).await
+    }
+
+    /// The branch's tip, which there is room to deploy.
+    pub(super) async fn tip_of(&mut self, record: &EnvironmentRecord) -> Result<Commit, Broken> {
+        let project = self.project_of(record)?;
         self.need_room(&project.repository).await?;
         let branch = record.branch.clone();
         let commit = tokio::task::spawn_blocking(move || tip::read(&project.repository, &branch))
             .await
             .map_err(|error| host(error.to_string()))?;
-        let commit = commit.ok_or_else(|| {
+        commit.ok_or_else(|| {
             missing(
                 "no-commit",
                 &format!("branch {} has no tip to deploy", record.branch),
             )
             .hint("push it again")
-        })?;
-        self.order(record, Kind::Redeploy, commit, slug, None).await
+        })
     }
 
     pub(super) async fn order(

@@ -10,6 +10,7 @@ use super::super::peer::Broken;
 use super::{count, store};
 use crate::dispatch::Event;
 use crate::execute::route;
+use crate::plan::limits::Status;
 use crate::plan::rights::Act;
 use crate::settings;
 use crate::store::environment::EnvironmentRecord;
@@ -33,6 +34,10 @@ impl Session {
             .map_err(store)?;
         let settings = self.world.settings();
         let router = self.world.router.status().await;
+        let are = |status: Status| {
+            let all = environments.iter();
+            count(all.filter(|one| one.status() == status).count())
+        };
         let status = view::Status {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
@@ -47,6 +52,9 @@ impl Session {
             running: count(running),
             projects: count(settings.projects.len()),
             environments: count(environments.len()),
+            active: are(Status::Active),
+            paused: are(Status::Paused),
+            inactive: are(Status::Inactive),
         };
         self.item(Item::Status(status)).await?;
         self.end(Exit::Ok).await

@@ -15,6 +15,7 @@ use super::store;
 use crate::dispatch::{Condition, Conditions, Event};
 use crate::execute::distance::{Distance, Pair};
 use crate::execute::failure::chain;
+use crate::plan::limits::Status;
 use crate::plan::tree;
 use crate::store::overview::{Live, Overview};
 
@@ -135,7 +136,11 @@ impl Session {
             tip: record.tip.clone(),
             at_tip,
             why: (!at_tip).then(|| why(one.newest.as_ref())).flatten(),
-            health: health(one.live.as_ref(), condition),
+            // Of one that is paused nothing runs, and nothing should.
+            health: match record.status() {
+                Status::Paused => health(None, None),
+                _ => health(one.live.as_ref(), condition),
+            },
             url: record.live.and_then(|_| self.address_of(record)),
             activity: one.newest.clone(),
         }

@@ -9,6 +9,7 @@ use super::*;
 use crate::store::activity::{self, Ending};
 use crate::store::environment::{EnvironmentRecord, key};
 use crate::store::migrate;
+use crate::store::status::Limits;
 
 struct Store(Connection);
 
@@ -20,7 +21,8 @@ impl Store {
     }
 
     fn open(&mut self, activity: NewActivity) -> Opened {
-        let mut opened = activity::open(&mut self.0, &[activity], |_| false).unwrap();
+        let mut opened =
+            activity::open(&mut self.0, &[activity], &Limits::new(), |_| false).unwrap();
         assert_eq!(opened.len(), 1);
         opened.remove(0)
     }
@@ -179,7 +181,7 @@ fn a_deletion_is_recorded_once() {
 fn an_id_that_is_taken_is_not_given() {
     let mut store = Store::new();
     let is_short = |id: &str| id.len() <= 4;
-    let opened = activity::open(&mut store.0, &[bell("", "a")], is_short).unwrap();
+    let opened = activity::open(&mut store.0, &[bell("", "a")], &Limits::new(), is_short).unwrap();
     let [Opened::New(id, _)] = &opened[..] else {
         panic!("{opened:?}");
     };
@@ -222,7 +224,7 @@ fn an_environment_is_never_taken_over_by_another_branch() {
         record.branch = branch.clone();
     }
     other.branch = branch;
-    let refused = activity::open(&mut store.0, &[other], |_| false);
+    let refused = activity::open(&mut store.0, &[other], &Limits::new(), |_| false);
     assert!(matches!(refused, Err(StoreError::Taken(_))), "{refused:?}");
     assert_eq!(store.tip().as_deref(), Some("1"));
 }

@@ -15,6 +15,7 @@ use super::super::paths::Paths;
 use super::super::process::ProcessRecord;
 use super::super::release::{ReleaseRecord, ReleaseState};
 use super::super::slug::SlugRecord;
+use super::super::status::Limits;
 use super::*;
 
 struct Shop {
@@ -71,7 +72,9 @@ impl Shop {
             now: false,
             target,
         };
-        let opened = self.recorder.open(vec![activity], &self.paths);
+        let opened = self
+            .recorder
+            .open(vec![activity], Limits::new(), &self.paths);
         let opened = opened.await.unwrap().remove(0);
         let Opened::New(id, _) = opened else {
             panic!("{opened:?}");

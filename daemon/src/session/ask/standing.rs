@@ -1,0 +1,167 @@
+//! What an environment is to be: active, inactive, paused.
+
+use wharf_config::project::Kind as Type;
+use wharf_wire::Refusal;
+use wharf_wire::ask::{Scope, SlugUse};
+use wharf_wire::outcome::{Exit, Kind};
+use wharf_wire::view::Commit;
+
+use super::super::Session;
+use super::super::peer::Broken;
+use super::store;
+use crate::execute::standing::{full, why_inactive};
+use crate::plan::limits::Status;
+use crate::plan::rights::Act;
+use crate::store::environment::EnvironmentRecord;
+
+impl Session {
+    pub(super) async fn activate(&mut self, scope: &Scope) -> Result<(), Broken> {
+        let record = self.environment(scope).await?;
+        self.may_in(Act::Activate, &record)?;
+        let name = record.key.id.as_str();
+        match (record.status(), record.live) {
+            (Status::Inactive, _) => self.has_place(&record).await?,
+            // Nothing of it was ever live.
+            (Status::Active, None) => {}
+            (Status::Active, Some(_)) => {
+                let hint = format!("deploy its branch's tip again: wharf redeploy -e {name}");
+                return Err(refused(format!("{name} is active already"), hint));
+            }
+            (Status::Paused, _) => {
+                let hint = format!("start it again: wharf resume -e {name}");
+                return Err(refused(format!("{name} is paused, not inactive"), hint));
+            }
+            (Status::Deleting, _) => return Err(goes(name)),
+        }
+        let commit = self.tip_of(&record).await?;
+        self.order(record, Kind::Activate, commit, SlugUse::Reuse, None)
+            .await
+    }
+
+    /// Refuses one more environment past the plan's limit. The record decides again when it takes
+    /// the order.
+    async fn has_place(&self, record: &EnvironmentRecord) -> Result<(), Broken> {
+        let settings = self.world.settings();
+        let Some(project) = settings.projects.get(&record.key.project) else {
+            return Ok(());
+        };
+        let others = self.world.recorder.counted(&record.key).await;
+        match full(&project.max_active, record, &others.map_err(store)?) {
+            None => Ok(()),
+            Some(full) => Err(Broken::Refused(Refusal {
+                code: "plan-limit".into(),
+                message: full.to_string(),
+                hint: Some(full.hint()),
+                exit: Exit::Refused,
+            })),
+        }
+    }
+
+    pub(super) async fn deactivate(&mut self, scope: &Scope) -> Result<(), Broken> {
+        let record = self.environment(scope).await?;
+        self.may_in(Act::Deactivate, &record)?;
+        not_production(&record, "deactivated")?;
+        lives(&record)?;
+        self.order_plainly(record, Kind::Deactivate, None).await
+    }
+
+    pub(super) async fn pause(&mut self, scope: &Scope) -> Result<(), Broken> {
+        let record = self.environment(scope).await?;
+        self.may_in(Act::Pause, &record)?;
+        not_production(&record, "paused")?;
+        lives(&record)?;
+        let name = record.key.id.as_str();
+        if record.status() == Status::Paused {
+            let hint = format!("start it again: wharf resume -e {name}");
+            return Err(refused(format!("{name} is paused already"), hint));
+        }
+        if record.live.is_none() {
+            return Err(Broken::Refused(Refusal {
+                code: "no-release".into(),
+                message: format!("{name} serves nothing that could be paused"),
+                hint: Some(format!("see why with: wharf log -e {name}")),
+                exit: Exit::Refused,
+            }));
+        }
+        self.order_plainly(record, Kind::Pause, None).await
+    }
+
+    pub(super) async fn resume(&mut self, scope: &Scope) -> Result<(), Broken> {
+        let record = self.environment(scope).await?;
+        self.may_in(Act::Resume, &record)?;
+        lives(&record)?;
+        if record.status() != Status::Paused {
+            let name = record.key.id.as_str();
+            let hint = "see what each one is: wharf environments".to_owned();
+            return Err(refused(format!("{name} is not paused"), hint));
+        }
+        let live = record.live;
+        self.order_plainly(record, Kind::Resume, live).await
+    }
+
+    /// Orders what is about no commit but the one that serves.
+    async fn order_plainly(
+        &mut self,
+        record: EnvironmentRecord,
+        kind: Kind,
+        target: Option<u32>,
+    ) -> Result<(), Broken> {
+        let live = match record.live {
+            Some(live) => self.world.recorder.release(&record.key, live).await,
+            None => Ok(None),
+        };
+        let commit = live.map_err(store)?.map(|release| Commit {
+            old: None,
+            new: Some(release.commit),
+            subject: release.subject,
+            forced: false,
+        });
+        let commit = commit.unwrap_or_default();
+        self.order(record, kind, commit, SlugUse::Reuse, target)
+            .await
+    }
+}
+
+/// Refuses what only an environment that lives can do.
+pub(super) fn lives(record: &EnvironmentRecord) -> Result<(), Broken> {
+    let name = record.key.id.as_str();
+    match record.status() {
+        Status::Active | Status::Paused => Ok(()),
+        Status::Inactive => {
+            let why = why_inactive(name, None);
+            Err(Broken::Refused(Refusal {
+                code: why.code,
+                message: why.message,
+                hint: why.hint,
+                exit: Exit::Refused,
+            }))
+        }
+        Status::Deleting => Err(goes(name)),
+    }
+}
+
+fn not_production(record: &EnvironmentRecord, done: &str) -> Result<(), Broken> {
+    if record.type_of() != Type::Production {
+        return Ok(());
+    }
+    Err(Broken::Refused(Refusal {
+        code: "production".into(),
+        message: format!("{} is production, which is never {done}", record.key.id),
+        hint: Some("see which are not: wharf environments".into()),
+        exit: Exit::Refused,
+    }))
+}
+
+fn refused(message: String, hint: String) -> Broken {
+    Broken::Refused(Refusal {
+        code: "status".into(),
+        message,
+        hint: Some(hint),
+        exit: Exit::Refused,
+    })
+}
+
+fn goes(name: &str) -> Broken {
+    let hint = "push its branch again to have it again".to_owned();
+    refused(format!("{name} is being deleted"), hint)
+}

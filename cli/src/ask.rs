@@ -1,5 +1,7 @@
 //! The commands that the daemon answers.
 
+mod moves;
+
 use std::{collections::BTreeMap, path::Path};
 
 use serde::Serialize;
@@ -41,7 +43,14 @@ fn wants(command: &Command) -> Wants {
         | Command::Url { .. }
         | Command::Releases
         | Command::Rollback { .. }
-        | Command::Redeploy { .. } => Wants::Environment,
+        | Command::Redeploy { .. }
+        | Command::Merge
+        | Command::Promote
+        | Command::Sync { .. }
+        | Command::Delete { .. }
+        | Command::Info { .. } => Wants::Environment,
+        // Where nothing says which, the project's rule says what its parent is.
+        Command::Branch(_) => Wants::Project,
         _ => Wants::Machine,
     }
 }
@@ -145,6 +154,12 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
             };
             follow::lines(place, Ask::Redeploy { scope, slug }, Lines::Talk)
         }
+        Command::Branch(_)
+        | Command::Merge
+        | Command::Promote
+        | Command::Sync { .. }
+        | Command::Delete { .. }
+        | Command::Info { .. } => moves::answer(place, scope, json, command),
         Command::Cancel { id } => follow::lines(
             place,
             Ask::Cancel {

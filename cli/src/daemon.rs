@@ -208,6 +208,12 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Cleanup(_)
         | Ask::Wait { .. }
         | Ask::Rollback { .. }
+        | Ask::Branch { .. }
+        | Ask::Merge { .. }
+        | Ask::Promote { .. }
+        | Ask::Sync { .. }
+        | Ask::Delete { .. }
+        | Ask::Info { .. }
         | Ask::Redeploy { .. } => None,
         Ask::Cancel { .. } | Ask::Reload | Ask::Doctor => Some(THOROUGH),
         Ask::Status

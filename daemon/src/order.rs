@@ -86,6 +86,11 @@ pub fn of_updates(
                 continue;
             }
         };
+        if project.is_mirror(&name) {
+            let note = format!("{name} follows production; nothing is deployed");
+            order.notes.push(note);
+            continue;
+        }
         let commit = commit(&project.repository, &update);
         let mut activity = activity(
             settings,
@@ -180,9 +185,45 @@ fn activity(
         actor,
         commit,
         production: environment.kind == Type::Production,
-        environment: (kind == Kind::Push).then_some(record),
+        environment: kind.moves_branch().then_some(record),
         rebuild: false,
         target: None,
+        source: None,
+    }
+}
+
+/// What the daemon's own move of a branch asks for. Blocks.
+pub fn of_move(
+    settings: &Settings,
+    project: &Project,
+    default: Option<&BranchName>,
+    branch: BranchName,
+    kind: Kind,
+    update: &RefUpdate,
+    actor: Actor,
+) -> NewActivity {
+    let commit = commit(&project.repository, update);
+    activity(settings, project, default, branch, kind, commit, actor)
+}
+
+/// What a command asks for in an environment that is there.
+pub fn of_record(
+    record: &EnvironmentRecord,
+    kind: Kind,
+    commit: Commit,
+    actor: Actor,
+) -> NewActivity {
+    NewActivity {
+        key: record.key.clone(),
+        branch: record.branch.clone(),
+        kind,
+        actor,
+        commit,
+        production: record.kind == Type::Production.as_str(),
+        environment: None,
+        rebuild: false,
+        target: None,
+        source: None,
     }
 }
 

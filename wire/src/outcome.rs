@@ -90,6 +90,16 @@ pub enum Kind {
     Delete,
     /// A push is built before its refs may move: `push.on_failure = "reject"`.
     Check,
+    /// `wharf branch`: a new branch at its parent's tip.
+    Branch,
+    /// `wharf merge`: a child's code came to its parent.
+    Merge,
+    /// `wharf promote`: the commit that a child serves came to its parent.
+    Promote,
+    /// `wharf sync code`: a parent's code came to its child.
+    Sync,
+    /// `wharf info` with something to change.
+    Info,
 }
 
 impl Kind {
@@ -101,6 +111,19 @@ impl Kind {
             Kind::Rollback => "rollback",
             Kind::Delete => "delete",
             Kind::Check => "check",
+            Kind::Branch => "branch",
+            Kind::Merge => "merge",
+            Kind::Promote => "promote",
+            Kind::Sync => "sync",
+            Kind::Info => "info",
+        }
+    }
+
+    /// Whether its branch has a new tip, which is to be deployed: by a push, or by the daemon.
+    pub fn moves_branch(self) -> bool {
+        match self {
+            Kind::Push | Kind::Branch | Kind::Merge | Kind::Promote | Kind::Sync => true,
+            Kind::Redeploy | Kind::Rollback | Kind::Delete | Kind::Check | Kind::Info => false,
         }
     }
 }

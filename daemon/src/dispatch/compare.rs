@@ -41,6 +41,13 @@ pub(super) fn compare(
     scope: &Scope,
     leftover: Leftover,
 ) -> Result<Compared, RepositoryError> {
+    // It follows production by itself, and has no environment.
+    record
+        .known
+        .retain(|known| !project.is_mirror(&known.branch));
+    record
+        .baseline
+        .retain(|branch, _| !project.is_mirror(branch));
     let tips = match scope {
         // Every push asks for its own: they are found by their names, however many others there are.
         Scope::Only(branches) => {
@@ -107,14 +114,17 @@ fn moved(record: &Record, tips: &Tips, scope: &Scope, leftover: Leftover) -> Vec
 
 /// All branches that can have an environment.
 fn at_a_glance(project: &Project) -> Result<Tips, RepositoryError> {
-    Ok(as_tips(refs::tips(&project.repository)?))
+    let mut tips = as_tips(refs::tips(&project.repository)?);
+    tips.retain(|branch, _| !project.is_mirror(branch));
+    Ok(tips)
 }
 
 fn by_name(project: &Project, branches: &BTreeSet<&BranchName>) -> Result<Tips, RepositoryError> {
-    if branches.is_empty() {
+    let names = branches.iter().filter(|b| !project.is_mirror(b));
+    let names: Vec<String> = names.map(|b| format!("{HEADS}{b}")).collect();
+    if names.is_empty() {
         return Ok(Tips::new());
     }
-    let names: Vec<String> = branches.iter().map(|b| format!("{HEADS}{b}")).collect();
     let found = refs::find_tips(&project.repository, names.iter().map(String::as_str))?;
     Ok(as_tips(found))
 }

@@ -60,7 +60,9 @@ pub(super) async fn after_admission(
     let mut pause = GRACE;
     loop {
         tokio::time::sleep(pause).await;
-        match make_up(world, desk, &project, &scope, Leftover::Left, &[]).await {
+        // One of the daemon's own that is not recorded yet is told apart by its word.
+        let spooled = read_spool(world).await;
+        match make_up(world, desk, &project, &scope, Leftover::Left, &spooled).await {
             Made::Up | Made::GivenUp => return,
             Made::NotYet => {}
         }
@@ -112,7 +114,7 @@ pub(super) async fn at_start(world: &Arc<World>, desk: &Desk) {
 pub async fn after_spooling(world: &Arc<World>, desk: &Desk) -> Made {
     let mut made = Made::Up;
     let spooled = read_spool(world).await;
-    for push in &spooled {
+    for push in spooled.iter().filter(|push| !push.is_own()) {
         let scope = Scope::Only(push.branches.iter().cloned().collect());
         match make_up(world, desk, &push.project, &scope, Leftover::Left, &spooled).await {
             Made::Up => tokio::task::block_in_place(|| push.remove()),

@@ -1,10 +1,11 @@
-//! Pushes that hooks left while they could not reach the daemon.
+//! Pushes that hooks left while they could not reach the daemon, and moves that a daemon began.
 
 use std::path::PathBuf;
 
 use wharf_config::name::{BranchName, ProjectName};
 use wharf_wire::hook::Push;
 
+use super::moving::{self, Left};
 use crate::execute::World;
 use crate::execute::failure::chain;
 use crate::execute::refs::HEADS;
@@ -25,6 +26,8 @@ pub(super) struct Spooled {
     /// What it moved.
     pub(super) branches: Vec<BranchName>,
     push: Push,
+    /// What else is known where a daemon moved the branches itself.
+    left: Option<Left>,
 }
 
 impl Spooled {
@@ -39,19 +42,44 @@ impl Spooled {
         if self.project != activity.key.project || !is_its {
             return;
         }
+        if let Some(left) = &self.left {
+            return tell_of(left, activity);
+        }
         if let Some(actor) = order::claimed(&self.push) {
             activity.actor = actor;
         }
         activity.rebuild = Rebuild::of(&self.push.options) == Rebuild::Yes;
     }
 
-    /// Removes what is recorded now.
+    /// Whether this daemon is still at it.
+    pub(super) fn is_own(&self) -> bool {
+        moving::is_own(&self.file)
+    }
+
+    /// Removes what is recorded now; what is not ended yet goes when it is.
     pub(super) fn remove(&self) {
+        if self.is_own() {
+            return;
+        }
         let file = self.file.display();
         match crate::disk::remove_file(&self.file) {
             Ok(()) => tracing::info!(WHARF_PROJECT = %self.project, %file, "out of the spool"),
             Err(error) => tracing::error!(error = chain(&error), "a spooled push stays"),
         }
+    }
+}
+
+fn tell_of(left: &Left, activity: &mut NewActivity) {
+    activity.actor = left.actor.clone();
+    if let Some(environment) = activity
+        .environment
+        .as_mut()
+        .filter(|_| left.kind.moves_branch())
+    {
+        activity.kind = left.kind;
+        activity.source.clone_from(&left.source);
+        environment.title.clone_from(&left.title);
+        environment.chosen_parent.clone_from(&left.chosen_parent);
     }
 }
 
@@ -71,12 +99,23 @@ pub(super) fn read(world: &World, settings: &Settings) -> Vec<Spooled> {
     };
     let mut found = Vec::new();
     for file in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-        if file.extension().is_none_or(|extension| extension != "json") {
-            continue;
-        }
-        let push = crate::disk::read_tail(&file, MAX_SPOOLED).ok();
-        let push = push.and_then(|bytes| serde_json::from_slice::<Push>(&bytes).ok());
-        let Some(push) = push else {
+        let extension = file.extension().and_then(|extension| extension.to_str());
+        let bytes = match extension {
+            Some("json" | moving::EXTENSION) => crate::disk::read_tail(&file, MAX_SPOOLED).ok(),
+            Some(_) | None => continue,
+        };
+        let read = bytes.and_then(|bytes| match extension {
+            Some(moving::EXTENSION) => {
+                let left = serde_json::from_slice::<Left>(&bytes).ok()?;
+                Some((left.push.clone(), Some(left)))
+            }
+            Some(_) | None => Some((serde_json::from_slice::<Push>(&bytes).ok()?, None)),
+        });
+        let Some((push, left)) = read else {
+            // One that has ended at this moment is gone.
+            if !file.exists() {
+                continue;
+            }
             tracing::error!(file = %file.display(), "a spooled push cannot be read");
             continue;
         };
@@ -86,6 +125,7 @@ pub(super) fn read(world: &World, settings: &Settings) -> Vec<Spooled> {
                 project: project.name.clone(),
                 branches: admission::served(&push.updates),
                 push,
+                left,
             }),
             None => tracing::error!(file = %file.display(), "a spooled push of no project"),
         }

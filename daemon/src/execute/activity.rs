@@ -16,7 +16,7 @@ use super::failure::{Failure, chain};
 use super::replaced::Replaced;
 use super::resume::resume;
 use super::world::World;
-use super::{build, check, deploy, end, retire, tip};
+use super::{build, check, deploy, end, promote, retire, tip};
 use crate::fail;
 use crate::plan::deployment::{Deployment, Event, Illegal, Outcome, Phase};
 use crate::plan::step::Step;
@@ -95,7 +95,15 @@ async fn make_and_deploy(act: &Act) -> Result<Option<u32>, Failure> {
         act.log
             .note("forced push: the tree is replaced, data is not touched");
     }
-    let built = build::build(act).await?;
+    promote::say_source(act);
+    let child = match act.task.kind {
+        Kind::Promote => promote::slug_of_child(act).await?,
+        _ => None,
+    };
+    let built = match child {
+        Some(built) => built,
+        None => build::build(act).await?,
+    };
     deploy::deploy(act, built).await.map(Some)
 }
 
@@ -165,7 +173,7 @@ impl Act {
             (Phase::Broken, _) if self.is_stopped() => Err(Failure::cancelled()),
             (Phase::Broken, _) => Err(interrupted(self)),
             (Phase::Committed, _) => Ok(deploy::finish(self).await),
-            (_, Kind::Push) => make_and_deploy(self).await,
+            (_, kind) if kind.moves_branch() => make_and_deploy(self).await,
             (_, Kind::Redeploy) => {
                 tip::follow(self).await?;
                 make_and_deploy(self).await
@@ -173,6 +181,8 @@ impl Act {
             (_, Kind::Rollback) => deploy::roll_back(self).await,
             (_, Kind::Delete) => retire::delete(self).await,
             (_, Kind::Check) => check::check(self).await,
+            // It ended when it was recorded.
+            (_, _) => Ok(self.previous),
         }
     }
 
@@ -396,6 +406,28 @@ fn half_deleted(environment: &str, failure: Failure, began: Instant) -> Conclusi
     let mut conclusion = conclude_failure(environment, None, failure, began, false);
     conclusion.ended.serves = end::half_deleted(environment);
     conclusion
+}
+
+/// The conclusion of an activity with which nothing was left to do.
+pub fn was_done(kind: Kind, environment: &str, live: Option<u32>) -> Conclusion {
+    let (verdict, serves) = end::success(kind, environment, live, live);
+    Conclusion {
+        ending: Ending {
+            state: State::Succeeded,
+            reason: None,
+            live_after: live,
+        },
+        ended: Ended {
+            state: State::Succeeded,
+            verdict,
+            details: vec![],
+            hints: vec![],
+            url: None,
+            serves,
+            milliseconds: 0,
+        },
+        replaced: Replaced::default(),
+    }
 }
 
 /// The conclusion of an activity that never began.

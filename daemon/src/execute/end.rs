@@ -35,6 +35,13 @@ pub fn success(
             format!("rolled back to r{live}"),
             format!("{environment} now serves r{live}{was}."),
         ),
+        (Kind::Info, live) => (
+            format!("{environment} is described anew"),
+            match live {
+                Some(live) => format!("{environment} still serves r{live}."),
+                None => format!("{environment} serves nothing."),
+            },
+        ),
         (_, Some(live)) => (
             format!("r{live} is live"),
             format!("{environment} now serves r{live}{was}."),
@@ -49,16 +56,12 @@ pub fn success(
 /// What to do after a success.
 pub fn hints(kind: Kind, environment: &str, previous: Option<u32>) -> Vec<String> {
     match (kind, previous) {
-        (Kind::Push | Kind::Redeploy, Some(_)) => {
-            vec![format!("undo with: wharf rollback -e {environment}")]
-        }
-        (Kind::Push | Kind::Redeploy, None) => {
-            vec!["see all environments with: wharf environments".into()]
-        }
         (Kind::Rollback, _) => {
             vec!["data was not touched; the next push deploys the branch's tip again".into()]
         }
-        (Kind::Delete | Kind::Check, _) => Vec::new(),
+        (Kind::Delete | Kind::Check | Kind::Info, _) => Vec::new(),
+        (_, Some(_)) => vec![format!("undo with: wharf rollback -e {environment}")],
+        (_, None) => vec!["see all environments with: wharf environments".into()],
     }
 }
 

@@ -3,6 +3,8 @@
 pub mod access;
 pub mod admission;
 pub mod deployment;
+pub mod family;
+pub mod merge;
 pub mod queue;
 pub mod recovery;
 pub mod retention;

@@ -27,6 +27,8 @@ pub enum Step {
     Worker(String),
     /// The route is written: the commit point.
     Route,
+    /// The branch that follows production is moved: the site already serves.
+    Mirror,
     /// A late command, counted from 1: the site already serves.
     After(u32),
     /// A deleted environment's route goes.
@@ -55,7 +57,7 @@ impl Step {
     pub fn stage(&self) -> Stage {
         match self {
             Step::Checkout | Step::Build(_) | Step::Freeze => Stage::Build,
-            Step::After(_) => Stage::PostDeploy,
+            Step::Mirror | Step::After(_) => Stage::PostDeploy,
             _ => Stage::Deploy,
         }
     }
@@ -65,14 +67,14 @@ impl Step {
         match self {
             Step::Command(_) | Step::After(_) => Effect::Once,
             Step::Route => Effect::Commit,
-            Step::Unroute | Step::Stop | Step::PutAside => Effect::Finished,
+            Step::Mirror | Step::Unroute | Step::Stop | Step::PutAside => Effect::Finished,
             _ => Effect::Discarded,
         }
     }
 
     /// Whether it comes after the commit point of a deployment, where nothing fails any more.
     pub fn is_late(&self) -> bool {
-        matches!(self, Step::After(_))
+        matches!(self, Step::Mirror | Step::After(_))
     }
 
     /// Whether it is done even when somebody stops the activity: nothing is left half-way.
@@ -93,10 +95,16 @@ impl Step {
                 | Step::After(_)
         );
         match kind {
-            Kind::Push | Kind::Redeploy => !deletes,
+            Kind::Push
+            | Kind::Branch
+            | Kind::Merge
+            | Kind::Promote
+            | Kind::Sync
+            | Kind::Redeploy => !deletes,
             Kind::Rollback => !deletes && !makes,
             Kind::Delete => deletes,
             Kind::Check => matches!(self, Step::Checkout | Step::Build(_) | Step::Freeze),
+            Kind::Info => false,
         }
     }
 
@@ -120,6 +128,7 @@ impl Step {
             Step::Health => (6, 0),
             Step::Worker(_) => (7, 0),
             Step::Route => (8, 0),
+            Step::Mirror => (9, 0),
             Step::After(number) => (10, *number),
             Step::Unroute => (11, 0),
             Step::Stop => (12, 0),
@@ -140,6 +149,7 @@ impl fmt::Display for Step {
             Step::Health => f.write_str("health"),
             Step::Worker(name) => write!(f, "start worker {name}"),
             Step::Route => f.write_str("route"),
+            Step::Mirror => f.write_str("mirror"),
             Step::After(number) => write!(f, "after {number}"),
             Step::Unroute => f.write_str("unroute"),
             Step::Stop => f.write_str("stop"),
@@ -164,6 +174,7 @@ impl FromStr for Step {
             "start" => Some(Step::Start),
             "health" => Some(Step::Health),
             "route" => Some(Step::Route),
+            "mirror" => Some(Step::Mirror),
             "unroute" => Some(Step::Unroute),
             "stop" => Some(Step::Stop),
             "put aside" => Some(Step::PutAside),
@@ -203,6 +214,7 @@ pub(super) mod tests {
             Just(Step::Health),
             "[a-z]{1,3}".prop_map(Step::Worker),
             Just(Step::Route),
+            Just(Step::Mirror),
             (1_u32..4).prop_map(Step::After),
             Just(Step::Unroute),
             Just(Step::Stop),

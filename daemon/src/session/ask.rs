@@ -1,12 +1,17 @@
 //! What people ask and command.
 
 mod act;
+mod delete;
 mod grant;
 mod host;
+mod info;
 mod keep;
+mod land;
 mod logs;
 mod look;
+mod moves;
 mod overview;
+mod tree;
 mod wait;
 
 use wharf_wire::FromDaemon;
@@ -47,6 +52,24 @@ impl Session {
             Ask::Rollback { scope, release } => self.roll_back(&scope, release).await,
             Ask::Redeploy { scope, slug } => self.redeploy(&scope, slug).await,
             Ask::Grant { scope, seconds } => self.grant(&scope, seconds).await,
+            Ask::Branch {
+                scope,
+                name,
+                parent,
+                title,
+            } => {
+                self.branch(&scope, &name, parent.as_deref(), title.as_deref())
+                    .await
+            }
+            Ask::Merge { scope } => self.merge(&scope).await,
+            Ask::Promote { scope } => self.promote(&scope).await,
+            Ask::Sync { scope, what } => self.sync(&scope, what).await,
+            Ask::Delete { scope, children } => self.delete(&scope, children).await,
+            Ask::Info {
+                scope,
+                title,
+                parent,
+            } => self.info(&scope, title.as_deref(), parent.as_deref()).await,
             Ask::Cancel { activity } => self.cancel(activity).await,
             Ask::Reload => self.reload().await,
             Ask::Doctor => self.doctor().await,

@@ -87,7 +87,7 @@ impl Session {
         self.peer.send(&FromDaemon::Verdict(verdict)).await
     }
 
-    async fn judge(
+    pub(super) async fn judge(
         &mut self,
         push: &Push,
         project: Option<&Project>,

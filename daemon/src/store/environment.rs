@@ -14,6 +14,13 @@ pub struct EnvironmentKey {
     pub id: EnvironmentId,
 }
 
+impl EnvironmentRecord {
+    /// Its parent's id: the one that somebody chose, else the rule's.
+    pub fn parent_id(&self) -> Option<&str> {
+        self.chosen_parent.as_deref().or(self.parent.as_deref())
+    }
+}
+
 impl std::fmt::Display for EnvironmentKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}@{}", self.project, self.id)
@@ -132,8 +139,10 @@ pub fn touch(connection: &Connection, wanted: &EnvironmentRecord) -> Result<(), 
     connection
         .prepare_cached(
             "INSERT INTO environment
-                 (project, id, branch, type, parent, trust_domain, status, tip, created)
-             VALUES (:project, :id, :branch, :type, :parent, :trust_domain, :status, :tip, :now)
+                 (project, id, branch, type, parent, trust_domain, status, tip, title,
+                  chosen_parent, created)
+             VALUES (:project, :id, :branch, :type, :parent, :trust_domain, :status, :tip, :title,
+                  :chosen_parent, :now)
              ON CONFLICT (project, id) DO UPDATE SET
                  type = :type, parent = :parent, trust_domain = :trust_domain,
                  status = :status, tip = :tip",
@@ -147,6 +156,8 @@ pub fn touch(connection: &Connection, wanted: &EnvironmentRecord) -> Result<(), 
             ":trust_domain": wanted.trust_domain,
             ":status": wanted.status,
             ":tip": wanted.tip,
+            ":title": wanted.title,
+            ":chosen_parent": wanted.chosen_parent,
             ":now": now(),
         })?;
     baseline::drop_branch(connection, &wanted.key.project, &wanted.branch)
@@ -186,6 +197,25 @@ pub fn set_rules(connection: &mut Connection, rules: &[Rule]) -> Result<(), Stor
             ))?;
     }
     Ok(transaction.commit()?)
+}
+
+/// Records what somebody says of an environment: its title, its parent.
+///
+/// # Errors
+/// The database's.
+pub fn describe(connection: &Connection, wanted: &EnvironmentRecord) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE environment SET title = ?3, chosen_parent = ?4
+             WHERE project = ?1 AND id = ?2",
+        )?
+        .execute((
+            wanted.key.project.as_str(),
+            wanted.key.id.as_str(),
+            &wanted.title,
+            &wanted.chosen_parent,
+        ))?;
+    Ok(())
 }
 
 /// Records that the branch is gone: the environment goes with it.

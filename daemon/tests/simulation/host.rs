@@ -630,7 +630,7 @@ impl Host {
 /// The steps of an activity where all goes well.
 fn program(kind: Kind) -> Vec<Step> {
     let names: &[&str] = match kind {
-        Kind::Push | Kind::Redeploy => &[
+        Kind::Push | Kind::Branch | Kind::Merge | Kind::Promote | Kind::Sync | Kind::Redeploy => &[
             "checkout",
             "build 1",
             "freeze",
@@ -647,6 +647,7 @@ fn program(kind: Kind) -> Vec<Step> {
         Kind::Rollback => &["start", "health", "start worker mail", "route"],
         Kind::Delete => &["unroute", "stop", "put aside"],
         Kind::Check => &["checkout", "build 1", "freeze"],
+        Kind::Info => &[],
     };
     names.iter().map(|name| name.parse().unwrap()).collect()
 }

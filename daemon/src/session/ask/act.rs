@@ -145,6 +145,7 @@ impl Session {
             environment: None,
             rebuild: slug == SlugUse::Rebuild,
             target,
+            source: None,
         };
         let ids = self
             .desk

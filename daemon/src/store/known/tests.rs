@@ -52,7 +52,7 @@ fn report(source: &str, kind: Kind, old: &str, new: &str) -> NewActivity {
     let some = |id: &str| (!id.is_empty()).then(|| id.to_owned());
     let key = key("shop", "main").unwrap();
     let branch = BranchName::parse("main").unwrap();
-    let environment = (kind == Kind::Push).then(|| EnvironmentRecord {
+    let environment = kind.moves_branch().then(|| EnvironmentRecord {
         key: key.clone(),
         branch: branch.clone(),
         kind: "development".into(),
@@ -82,6 +82,7 @@ fn report(source: &str, kind: Kind, old: &str, new: &str) -> NewActivity {
         production: false,
         rebuild: false,
         target: None,
+        source: None,
     }
 }
 
@@ -209,4 +210,26 @@ fn a_push_before_the_end_of_a_deletion_keeps_its_record() {
     store.id(report("uid", Kind::Delete, "b", ""));
     environment::forget(&mut store.0, &main).unwrap();
     assert_eq!(environment::find(&store.0, &main).unwrap(), None);
+}
+
+#[test]
+fn a_move_of_our_own_is_recorded_once_whoever_tells_of_it() {
+    let mut store = Store::new();
+    store.id(bell("", "a"));
+    let merge = |old, new| report("uid", Kind::Merge, old, new);
+    // Told of by the spool and ordered by who asked, in any order.
+    let id = store.id(merge("a", "b"));
+    assert_eq!(store.open(merge("a", "b")), Opened::Known(id.clone()));
+    assert_eq!(store.open(found("a", "b")), Opened::Nothing);
+    store.end(&id, State::Succeeded);
+    assert_eq!(store.open(merge("a", "b")), Opened::Known(id));
+    // Found by its tip before anybody told whose it was.
+    let id = store.id(found("b", "c"));
+    assert_eq!(store.open(merge("b", "c")), Opened::Known(id));
+    // A push in between makes it another one.
+    store.id(bell("c", "b"));
+    store.id(merge("b", "c"));
+    let gone = report("uid", Kind::Delete, "c", "");
+    let id = store.id(gone.clone());
+    assert_eq!(store.open(gone), Opened::Known(id));
 }

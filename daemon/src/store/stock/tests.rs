@@ -68,6 +68,7 @@ impl Shop {
             production: true,
             environment: Some(environment),
             rebuild: false,
+            source: None,
             target,
         };
         let opened = self.recorder.open(vec![activity], &self.paths);

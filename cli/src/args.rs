@@ -6,6 +6,10 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
+pub use parts::{
+    Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Project, Repository, What,
+};
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -121,6 +125,33 @@ pub enum Command {
         id: String,
     },
 
+    /// Begin a branch at its parent's tip and deploy it
+    Branch(Branch),
+    /// Bring the environment's code to its parent
+    Merge,
+    /// Bring what the environment serves to its parent, as it was built
+    Promote,
+    /// Bring the parent's code to the environment
+    Sync {
+        /// What is brought
+        what: What,
+    },
+    /// Delete the environment with its branch; its data is kept for a while
+    Delete {
+        /// Delete those that have it as parent, too
+        #[arg(long)]
+        with_children: bool,
+    },
+    /// Show what the environment is, or change its title or its parent
+    Info {
+        /// What people say of it
+        #[arg(long, conflicts_with = "json")]
+        title: Option<String>,
+        /// The parent, by its id or branch
+        #[arg(long, value_name = "NAME", conflicts_with = "json")]
+        parent: Option<String>,
+    },
+
     /// Start the daemon in the background, as yourself
     Start {
         /// Leave the session and become the daemon
@@ -179,146 +210,6 @@ pub enum Answer {
     Cleanup,
 }
 
-/// `wharf activity`.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Activity {
-    /// Show what happened, newest first: `wharf activities`
-    List {
-        /// At most so many
-        #[arg(short = 'n', long, default_value_t = LIMIT, value_name = "N",
-              value_parser = clap::value_parser!(u32).range(1..=1000))]
-        limit: u32,
-    },
-    /// Show one activity with its steps
-    Show {
-        /// The activity, such as 4f2a
-        id: String,
-    },
-    /// Wait until it has ended, print its last line, exit by its result
-    #[command(
-        after_help = "Exit status: 0 it succeeded, 3 it failed, was cancelled or superseded, \
-                            1 it goes on after the timeout, 4 the daemon stays away, 5 there is none."
-    )]
-    Wait {
-        /// The activity, such as 4f2a
-        id: String,
-        /// The longest wait, such as 90s or 10m [default: as long as it takes]
-        #[arg(long, value_name = "TIME", value_parser = time)]
-        timeout: Option<Duration>,
-    },
-    /// Show its log: `wharf log ID`
-    Log(ActivityLog),
-    /// Stop it and all of its processes: `wharf cancel ID`
-    Cancel {
-        /// The activity, such as 4f2a
-        id: String,
-    },
-}
-
-/// `wharf activity log`.
-#[derive(Debug, Clone, Args)]
-pub struct ActivityLog {
-    /// The activity, such as 4f2a
-    pub id: String,
-    /// Stay until it ends
-    #[arg(short, long)]
-    pub follow: bool,
-    /// Every byte that the commands printed
-    #[arg(long, conflicts_with = "json")]
-    pub raw: bool,
-}
-
-/// `wharf project`.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Project {
-    /// Serve a bare repository: install its hooks and register it
-    Add {
-        /// The project's name: a-z, 0-9 and single hyphens, at most 23
-        name: String,
-        /// The bare repository
-        #[arg(value_hint = ValueHint::DirPath)]
-        repository: PathBuf,
-    },
-    /// Show every project
-    List,
-}
-
-/// `wharf hook`.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Hook {
-    /// Install the hooks; those that are there are kept and run first
-    Install(Repository),
-    /// Say whether the hooks are in order
-    Status(Repository),
-    /// Take the hooks out; those that were there before come back
-    Uninstall(Repository),
-    /// Bring the hooks of every project up to date: the daemon's own call
-    #[command(hide = true)]
-    Refresh,
-}
-
-/// Which repository a hook command means.
-#[derive(Debug, Clone, Args)]
-pub struct Repository {
-    /// The bare repository
-    #[arg(value_name = "REPO", value_hint = ValueHint::DirPath)]
-    pub path: PathBuf,
-}
-
-/// `wharf key`.
-#[derive(Debug, Clone, Args)]
-pub struct KeyFile {
-    /// The file that sshd reads [default: ~/.ssh/authorized_keys]
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub authorized_keys: Option<PathBuf>,
-}
-
-/// `wharf key`.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Key {
-    /// Let a public key push and ask, under a person's name
-    Add {
-        /// The person: a-z, 0-9, `.`, `_` and `-`, at most 32
-        name: String,
-        /// The public key's file, or - for standard input
-        #[arg(value_hint = ValueHint::FilePath)]
-        key: PathBuf,
-        /// Where it is written.
-        #[command(flatten)]
-        file: KeyFile,
-    },
-    /// Show the keys that `wharf key add` wrote
-    List {
-        /// Where to look.
-        #[command(flatten)]
-        file: KeyFile,
-    },
-    /// Take away all keys of a person
-    Remove {
-        /// The person
-        name: String,
-        /// Where they are.
-        #[command(flatten)]
-        file: KeyFile,
-    },
-}
-
-/// `wharf log`.
-#[derive(Debug, Clone, Args)]
-pub struct Log {
-    /// The activity [default: the environment's newest]
-    pub id: Option<String>,
-    /// Stay until it ends
-    #[arg(short, long)]
-    pub follow: bool,
-    /// Every byte that the commands printed
-    #[arg(long, conflicts_with = "json")]
-    pub raw: bool,
-    /// What the running application prints
-    #[arg(long, conflicts_with_all = ["id", "raw", "json"])]
-    pub app: bool,
-}
-
 /// How many activities are shown where nobody says.
 const LIMIT: u32 = 20;
 /// The longest that somebody may wait.
@@ -342,7 +233,7 @@ fn release_number(text: &str) -> Result<u32, String> {
 }
 
 /// The help's sections: every visible command stands in one of them.
-const SECTIONS: [(&str, &[&str]); 4] = [
+const SECTIONS: [(&str, &[&str]); 5] = [
     ("Set up", &["init", "project", "check", "hook", "key"]),
     (
         "Look",
@@ -367,6 +258,10 @@ const SECTIONS: [(&str, &[&str]); 4] = [
             "resume",
             "cancel",
         ],
+    ),
+    (
+        "Tree",
+        &["branch", "merge", "promote", "sync", "info", "delete"],
     ),
     (
         "Host",
@@ -406,7 +301,7 @@ pub fn command() -> clap::Command {
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Wharf, clap::Error> {
     use clap::FromArgMatches as _;
     let mut command = command();
-    let matches = command.try_get_matches_from_mut(words)?;
+    let matches = command.try_get_matches_from_mut(names::plain(words))?;
     let mut wharf =
         Wharf::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     wharf.command = wharf.command.short();
@@ -450,6 +345,7 @@ impl Command {
             | Command::Key(Key::List { .. })
             | Command::Check { .. }
             | Command::Doctor
+            | Command::Info { .. }
             | Command::Cleanup { .. } => true,
             Command::Init { .. }
             | Command::Project(Project::Add { .. })
@@ -462,6 +358,11 @@ impl Command {
             | Command::Pause
             | Command::Resume
             | Command::Cancel { .. }
+            | Command::Branch(_)
+            | Command::Merge
+            | Command::Promote
+            | Command::Sync { .. }
+            | Command::Delete { .. }
             | Command::Start { .. }
             | Command::Reload
             | Command::Schema { .. }
@@ -520,6 +421,31 @@ impl Command {
             Command::Pause => words(&["pause"]),
             Command::Resume => words(&["resume"]),
             Command::Cancel { id } => words(&["cancel", "--", id]),
+            Command::Branch(branch) => {
+                let mut all = vec!["branch".to_owned()];
+                // One word, so that a value which begins with `-` stays a value.
+                all.extend(branch.title.iter().map(|title| format!("--title={title}")));
+                all.extend(branch.no_data.then(|| "--no-data".to_owned()));
+                all.extend(["--".to_owned(), branch.name.clone()]);
+                all.extend(branch.parent.clone());
+                Some(all)
+            }
+            Command::Merge => words(&["merge"]),
+            Command::Promote => words(&["promote"]),
+            Command::Sync { what: What::Code } => words(&["sync", "code"]),
+            Command::Sync { what: What::Data } => words(&["sync", "data"]),
+            Command::Delete {
+                with_children: false,
+            } => words(&["delete"]),
+            Command::Delete {
+                with_children: true,
+            } => words(&["delete", "--with-children"]),
+            Command::Info { title, parent } => {
+                let mut all = vec!["info".to_owned()];
+                all.extend(title.iter().map(|title| format!("--title={title}")));
+                all.extend(parent.iter().map(|parent| format!("--parent={parent}")));
+                Some(all)
+            }
             Command::Init { .. }
             | Command::Project(Project::Add { .. })
             | Command::Check { .. }
@@ -535,6 +461,9 @@ impl Command {
         }
     }
 }
+
+mod names;
+mod parts;
 
 #[cfg(test)]
 mod tests;

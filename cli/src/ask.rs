@@ -1,5 +1,7 @@
 //! The commands that the daemon answers.
 
+mod moves;
+
 use std::{collections::BTreeMap, path::Path};
 
 use serde::Serialize;
@@ -45,7 +47,14 @@ fn wants(command: &Command) -> Wants {
         | Command::Activate
         | Command::Deactivate
         | Command::Pause
-        | Command::Resume => Wants::Environment,
+        | Command::Resume
+        | Command::Merge
+        | Command::Promote
+        | Command::Sync { .. }
+        | Command::Delete { .. }
+        | Command::Info { .. } => Wants::Environment,
+        // Where nothing says which, the project's rule says what its parent is.
+        Command::Branch(_) => Wants::Project,
         _ => Wants::Machine,
     }
 }
@@ -153,6 +162,12 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
         Command::Deactivate => follow::lines(place, Ask::Deactivate(scope), Lines::Talk),
         Command::Pause => follow::lines(place, Ask::Pause(scope), Lines::Talk),
         Command::Resume => follow::lines(place, Ask::Resume(scope), Lines::Talk),
+        Command::Branch(_)
+        | Command::Merge
+        | Command::Promote
+        | Command::Sync { .. }
+        | Command::Delete { .. }
+        | Command::Info { .. } => moves::answer(place, scope, json, command),
         Command::Cancel { id } => follow::lines(
             place,
             Ask::Cancel {

@@ -48,6 +48,12 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Pause
         | Command::Resume
         | Command::Cancel { .. }
+        | Command::Branch(_)
+        | Command::Merge
+        | Command::Promote
+        | Command::Sync { .. }
+        | Command::Delete { .. }
+        | Command::Info { .. }
         | Command::Cleanup { .. }
         | Command::Reload => return ask::run(&here, &wharf.global, &wharf.command),
     };

@@ -210,6 +210,12 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Cleanup(_)
         | Ask::Wait { .. }
         | Ask::Rollback { .. }
+        | Ask::Branch { .. }
+        | Ask::Merge { .. }
+        | Ask::Promote { .. }
+        | Ask::Sync { .. }
+        | Ask::Delete { .. }
+        | Ask::Info { .. }
         | Ask::Redeploy { .. }
         | Ask::Activate(_)
         | Ask::Deactivate(_)

@@ -91,7 +91,8 @@ fn wharf(words: Vec<String>) -> Result<Request, Failure> {
         return Err(
             Failure::new(Exit::Refused, "this command is for people on the host")
                 .hint("from elsewhere: status, environments, activities, activity, log, url,")
-                .hint("releases, rollback, redeploy, cancel, project list"),
+                .hint("releases, rollback, redeploy, cancel, project list, branch, merge,")
+                .hint("promote, sync, info, delete"),
         );
     };
     let scope = Scope {

@@ -53,6 +53,16 @@ pub const ALL: &[Entry] = &[
         "`git branch -m OLD NEW`, then push again",
     ),
     entry(
+        "branch-exists",
+        "a branch that is to begin is there already",
+        "choose another name",
+    ),
+    entry(
+        "branch-name",
+        "a new branch may not be called so: no name of a branch, or the project's file gives it a place or takes none like it",
+        "choose another name",
+    ),
+    entry(
         "build-failed",
         "a build step ended with a failure, or the build passed one of `build.limits` and was stopped",
         "its last lines are shown; `wharf log ID --raw` has all",
@@ -73,9 +83,19 @@ pub const ALL: &[Entry] = &[
         "mend it; `wharf hook status REPO` says why the hook did not",
     ),
     entry(
+        "conflicts",
+        "two branches changed the same files in ways that do not merge; the files are listed, nothing was changed",
+        "solve it in a work tree by the commands shown, push, merge again",
+    ),
+    entry(
         "crashed",
         "the new release's web process ended at its start",
         "its output is shown; it must stay in the foreground",
+    ),
+    entry(
+        "data-upward",
+        "somebody asked for data to be copied into production",
+        "data never goes up",
     ),
     entry(
         "denied",
@@ -134,7 +154,7 @@ pub const ALL: &[Entry] = &[
     ),
     entry(
         "mirror",
-        "the branch follows production (`mirror_to`) and is nobody's to push to or to delete",
+        "the branch follows production (`mirror_to`): it is nobody's to push to, to delete or to branch from",
         "push to another branch",
     ),
     entry(
@@ -158,6 +178,11 @@ pub const ALL: &[Entry] = &[
         "`access` in the project's file is the operator's",
     ),
     entry(
+        "no-parent",
+        "the environment has no parent, as production has none, or nothing says which",
+        "`wharf environments`; `wharf info --parent`",
+    ),
+    entry(
         "no-port",
         "no port is free for a web process",
         "tell the host's operator",
@@ -168,14 +193,34 @@ pub const ALL: &[Entry] = &[
         "`wharf releases`",
     ),
     entry(
+        "not-branchable",
+        "nobody branches from there: `branchable = false`",
+        "name another parent",
+    ),
+    entry(
+        "not-fast-forward",
+        "the parent has commits that its child does not serve",
+        "`wharf sync code`, then promote again",
+    ),
+    entry(
         "not-live",
         "nothing serves in the environment yet",
         "`wharf log -e ENVIRONMENT` says why",
     ),
     entry(
+        "not-supported-yet",
+        "this version of Wharf cannot do it",
+        "the message says what it can",
+    ),
+    entry(
         "operator-only",
         "it concerns the whole host: only root and the daemon's own user may, and not on behalf of somebody",
         "ask the host's operator",
+    ),
+    entry(
+        "parent-ring",
+        "an environment would be its own ancestor",
+        "choose another parent",
     ),
     entry(
         "plan-limit",
@@ -184,7 +229,7 @@ pub const ALL: &[Entry] = &[
     ),
     entry(
         "production",
-        "production is never paused or deactivated",
+        "production is never paused, deactivated or deleted, and has no parent",
         "another environment",
     ),
     entry(
@@ -258,6 +303,11 @@ pub const ALL: &[Entry] = &[
         "follow the newer one",
     ),
     entry(
+        "title",
+        "a title is one line of at most 100 characters",
+        "choose another",
+    ),
+    entry(
         "too-many-branches",
         "more branches in one push than are looked at",
         "push in several goes",
@@ -286,6 +336,16 @@ pub const ALL: &[Entry] = &[
         "unknown-repository",
         "no project names the repository",
         "`wharf project add NAME REPOSITORY`",
+    ),
+    entry(
+        "unrelated-histories",
+        "two branches have no commit in common",
+        "begin the branch anew: `wharf branch`",
+    ),
+    entry(
+        "up-to-date",
+        "there is nothing to bring: the one branch has all of the other",
+        "`wharf redeploy` deploys its tip again",
     ),
     entry(
         "version",

@@ -177,10 +177,52 @@ fn activity(
         actor: pushed.actor.clone(),
         commit,
         production: environment.kind == Type::Production,
-        environment: (kind == Kind::Push).then_some(record),
+        environment: kind.moves_branch().then_some(record),
         rebuild: pushed.options.rebuild == Rebuild::Yes,
         now: pushed.options.when == When::Now,
         target: None,
+        source: None,
+    }
+}
+
+/// What the daemon's own move of a branch asks for. Blocks.
+pub fn of_move(
+    pushed: Pushed<'_>,
+    branch: BranchName,
+    kind: Kind,
+    update: &RefUpdate,
+) -> NewActivity {
+    let default = refs::head(&pushed.project.repository);
+    let places = Places::new(pushed.project, default.as_ref(), pushed.places.to_vec());
+    let mut activity = activity(pushed, &places, branch, kind, update);
+    if kind == Kind::Branch
+        && let Some(environment) = &mut activity.environment
+    {
+        // Whoever asks for an environment by name does not wish for a branch alone.
+        Wish::AsItIs.word().clone_into(&mut environment.status);
+    }
+    activity
+}
+
+/// What a command asks for in an environment that is there.
+pub fn of_record(
+    record: &EnvironmentRecord,
+    kind: Kind,
+    commit: Commit,
+    actor: Actor,
+) -> NewActivity {
+    NewActivity {
+        key: record.key.clone(),
+        branch: record.branch.clone(),
+        kind,
+        actor,
+        commit,
+        production: record.kind == Type::Production.as_str(),
+        environment: None,
+        rebuild: false,
+        now: false,
+        target: None,
+        source: None,
     }
 }
 

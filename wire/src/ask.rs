@@ -93,6 +93,50 @@ pub enum Ask {
     Pause(Scope),
     /// Starts a paused environment's processes again.
     Resume(Scope),
+    /// A new branch at its parent's tip, which is deployed.
+    Branch {
+        /// The project; the environment is the work tree's, and the parent where none is named.
+        scope: Scope,
+        /// The new branch's name.
+        name: String,
+        /// The parent's id or branch.
+        parent: Option<String>,
+        /// What people say of it.
+        title: Option<String>,
+    },
+    /// A child's code comes to its parent's branch.
+    Merge {
+        /// The child.
+        scope: Scope,
+    },
+    /// The commit that a child serves comes to its parent's branch, with its slug.
+    Promote {
+        /// The child.
+        scope: Scope,
+    },
+    /// What the parent has comes to its child.
+    Sync {
+        /// The child.
+        scope: Scope,
+        /// What of it.
+        what: Synced,
+    },
+    /// The environment goes, with its branch.
+    Delete {
+        /// Which environment.
+        scope: Scope,
+        /// Whether those go that have it as parent.
+        children: Children,
+    },
+    /// What an environment is, one `Item::Environment`; or what it is to be.
+    Info {
+        /// Which environment.
+        scope: Scope,
+        /// Its new title.
+        title: Option<String>,
+        /// The id or branch of its new parent.
+        parent: Option<String>,
+    },
     /// Stops an activity and all of its processes.
     Cancel {
         /// Its id.
@@ -114,6 +158,26 @@ pub enum Cleanup {
     Remove,
     /// Not at all: what would go.
     Look,
+}
+
+/// What comes from a parent to its child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Synced {
+    /// Its code.
+    Code,
+    /// Its data.
+    Data,
+}
+
+/// What becomes of the children of an environment that goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Children {
+    /// Where there are some, it does not go.
+    Stay,
+    /// They go first.
+    Go,
 }
 
 /// How a log is sent.

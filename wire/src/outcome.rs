@@ -98,6 +98,16 @@ pub enum Kind {
     Pause,
     /// `wharf resume`, or somebody waits for it.
     Resume,
+    /// `wharf branch`: a new branch at its parent's tip.
+    Branch,
+    /// `wharf merge`: a child's code came to its parent.
+    Merge,
+    /// `wharf promote`: the commit that a child serves came to its parent.
+    Promote,
+    /// `wharf sync code`: a parent's code came to its child.
+    Sync,
+    /// `wharf info` with something to change.
+    Info,
 }
 
 impl Kind {
@@ -113,6 +123,27 @@ impl Kind {
             Kind::Deactivate => "deactivate",
             Kind::Pause => "pause",
             Kind::Resume => "resume",
+            Kind::Branch => "branch",
+            Kind::Merge => "merge",
+            Kind::Promote => "promote",
+            Kind::Sync => "sync",
+            Kind::Info => "info",
+        }
+    }
+
+    /// Whether its branch has a new tip, which is to be deployed: by a push, or by the daemon.
+    pub fn moves_branch(self) -> bool {
+        match self {
+            Kind::Push | Kind::Branch | Kind::Merge | Kind::Promote | Kind::Sync => true,
+            Kind::Redeploy
+            | Kind::Rollback
+            | Kind::Delete
+            | Kind::Check
+            | Kind::Activate
+            | Kind::Deactivate
+            | Kind::Pause
+            | Kind::Resume
+            | Kind::Info => false,
         }
     }
 }

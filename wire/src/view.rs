@@ -145,6 +145,8 @@ pub struct Activity {
     pub actor: Actor,
     /// What moved.
     pub commit: Commit,
+    /// The id of the environment that the code came from, where a command brought it.
+    pub source: Option<String>,
     /// The slug's id, once known.
     pub slug: Option<String>,
     /// Whether the slug was there already.

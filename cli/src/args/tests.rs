@@ -104,6 +104,18 @@ fn what_is_sent_over_ssh_means_the_same_there() {
         "wharf activity log 4f2a -f",
         "wharf activity cancel 4f2a",
         "wharf project list",
+        "wharf branch x",
+        "wharf branch x y --title=-t --no-data",
+        "wharf merge",
+        "wharf promote",
+        "wharf sync code",
+        "wharf sync data",
+        "wharf delete",
+        "wharf delete --with-children",
+        "wharf info",
+        "wharf info --title=-x --parent=y",
+        "wharf environment:synchronize code",
+        "wharf activity:get 4f2a",
     ] {
         let command = read(line).unwrap().command;
         let words = command.remote_words().unwrap();

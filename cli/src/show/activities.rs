@@ -140,6 +140,7 @@ pub(crate) mod tests {
             slug: Some("51ab".into()),
             slug_reused: false,
             release: Some(7),
+            source: None,
             previous: Some(6),
             live_after: Some(7),
             steps: Vec::new(),

@@ -63,6 +63,27 @@ pub fn draw(environments: &[Environment], now: u64, width: Option<u16>) -> Strin
     render(&mut table)
 }
 
+/// Says what one environment is, a line each.
+pub fn draw_one(environment: &Environment) -> String {
+    let parent = environment.parent.as_deref().unwrap_or("none");
+    let url = environment.url.as_deref().unwrap_or("none");
+    let rows = [
+        ("environment", environment.id.as_str()),
+        ("branch", &environment.branch),
+        ("title", &environment.title),
+        ("type", &environment.kind),
+        ("parent", parent),
+        ("status", &environment.status),
+        ("serves", &serves(environment)),
+        ("url", url),
+    ];
+    let line = |(name, value): &(&str, &str)| {
+        let line = format!("{name:<12} {}", plain(value));
+        format!("{}\n", line.trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
 /// The environments in tree order, each with the lines that are drawn before its name. One whose
 /// parent is missing, or whose parents form a ring, stands at the top, so that none is ever left out.
 fn branches<'a>(all: &[&'a Environment]) -> Vec<(String, &'a Environment)> {

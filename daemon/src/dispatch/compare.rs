@@ -41,7 +41,7 @@ pub(super) fn compare(
     scope: &Scope,
     leftover: Leftover,
 ) -> Result<Compared, RepositoryError> {
-    // It follows production, and nobody deploys or deletes it.
+    // It follows production by itself, and has no environment.
     record
         .known
         .retain(|known| !project.is_mirror(&known.branch));
@@ -118,10 +118,11 @@ fn at_a_glance(project: &Project) -> Result<Tips, RepositoryError> {
 }
 
 fn by_name(project: &Project, branches: &BTreeSet<&BranchName>) -> Result<Tips, RepositoryError> {
-    if branches.is_empty() {
+    let names = branches.iter().filter(|b| !project.is_mirror(b));
+    let names: Vec<String> = names.map(|b| format!("{HEADS}{b}")).collect();
+    if names.is_empty() {
         return Ok(Tips::new());
     }
-    let names: Vec<String> = branches.iter().map(|b| format!("{HEADS}{b}")).collect();
     let found = refs::find_tips(&project.repository, names.iter().map(String::as_str))?;
     Ok(as_tips(project, found))
 }

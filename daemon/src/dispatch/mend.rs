@@ -313,6 +313,7 @@ impl Due {
             commit: Commit::default(),
             rebuild: false,
             release: Some(number),
+            source: None,
         };
         let act = Act::new(
             Arc::clone(world),

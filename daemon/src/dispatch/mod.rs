@@ -7,6 +7,7 @@ pub mod baseline;
 mod compare;
 mod fleet;
 mod mend;
+pub mod moving;
 mod orders;
 pub mod pausing;
 pub mod reconcile;
@@ -331,15 +332,12 @@ impl Dispatch {
 
     fn room(&self, project: &str, environments: &[String], kind: Kind) -> Result<(), Full> {
         match kind {
-            Kind::Push | Kind::Check => self.queue.room_for_pushes(project, environments),
-            // It takes the place of everything else there.
-            Kind::Delete => Ok(()),
-            Kind::Redeploy
-            | Kind::Rollback
-            | Kind::Activate
-            | Kind::Deactivate
-            | Kind::Pause
-            | Kind::Resume => {
+            kind if kind.moves_branch() || kind == Kind::Check => {
+                self.queue.room_for_pushes(project, environments)
+            }
+            // The one takes the place of everything else there, the other never waits.
+            Kind::Delete | Kind::Info => Ok(()),
+            _ => {
                 let mut environments = environments.iter();
                 environments.try_for_each(|environment| self.queue.room(project, environment))
             }

@@ -13,7 +13,7 @@ use wharf_wire::view::{Actor, Reason};
 use super::fleet::Member;
 use super::mend::Mend;
 use super::{Desk, Dispatch, Event, answer};
-use crate::execute::activity::{Conclusion, never_began};
+use crate::execute::activity::{Conclusion, never_began, was_done};
 use crate::execute::failure::chain;
 use crate::execute::replaced::Retired;
 use crate::execute::{World, end, housekeeping, maintenance, perform};
@@ -35,6 +35,7 @@ impl Dispatch {
         let blanks: Vec<_> = activities.iter().map(blank_ticket).collect();
         let opened: Vec<_> = activities.iter().map(opened).collect();
         let actors: Vec<Actor> = activities.iter().map(|a| a.actor.clone()).collect();
+        let mut notes: Vec<_> = activities.iter().map(described).collect();
         // Handed to the store here, so that two orders are recorded in the order they came.
         let limits = limits(&self.world, &activities);
         let recorder = &self.world.recorder;
@@ -53,8 +54,9 @@ impl Dispatch {
             match recording {
                 Ok(recorded) => {
                     let (mut ids, mut tickets, mut no_room) = (Vec::new(), Vec::new(), None);
-                    let drafts = blanks.into_iter().zip(opened).zip(actors);
-                    for (recorded, ((mut ticket, event), actor)) in recorded.into_iter().zip(drafts)
+                    let drafts = blanks.into_iter().zip(opened).zip(actors).enumerate();
+                    for (recorded, (index, ((mut ticket, event), actor))) in
+                        recorded.into_iter().zip(drafts)
                     {
                         match recorded {
                             Opened::New(id, number) => {
@@ -74,6 +76,16 @@ impl Dispatch {
                                 let Ending { state, reason, .. } = Ending::overtaken(&by);
                                 let reason = reason.expect("the way it ended has one");
                                 let end = never_began(&ticket.environment, None, state, reason);
+                                close(&world, &desk, &ticket, end).await;
+                            }
+                            Opened::Done(id, live) => {
+                                let log = world.logs.open(&id);
+                                log.event(event(id.clone()));
+                                let notes = std::mem::take(&mut notes[index]);
+                                notes.into_iter().for_each(|note| log.note(note));
+                                ticket.activity.clone_from(&id);
+                                ids.push(id);
+                                let end = was_done(ticket.kind, &ticket.environment, live);
                                 close(&world, &desk, &ticket, end).await;
                             }
                             Opened::Nothing => {}
@@ -252,6 +264,19 @@ fn blank_ticket(activity: &NewActivity) -> Ticket {
     }
 }
 
+/// What a change of an environment's own settings makes of it.
+fn described(activity: &NewActivity) -> Vec<String> {
+    let changed = activity.environment.as_ref();
+    let Some(record) = changed.filter(|_| activity.kind == Kind::Info) else {
+        return Vec::new();
+    };
+    let parent = record.chosen_parent.as_ref().or(record.parent.as_ref());
+    vec![
+        format!("title: {}", record.title),
+        format!("parent: {}", parent.map_or("none", String::as_str)),
+    ]
+}
+
 /// The first event of the activity's log.
 fn opened(activity: &NewActivity) -> impl FnOnce(String) -> LogEvent + Send + 'static {
     let (kind, project) = (activity.kind, activity.key.project.to_string());
@@ -302,7 +327,7 @@ async fn carry_out(world: Arc<World>, desk: Desk, ticket: Ticket, cancel: Cancel
     if replaced.retire(&world).await == Retired::Some {
         housekeeping::after_retiring(&world, &ticket.project).await;
     }
-    if ticket.kind == Kind::Push {
+    if ticket.kind.moves_branch() {
         tidy(&world, &ticket).await;
     }
     housekeeping::make_room(&world).await;

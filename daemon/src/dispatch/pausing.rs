@@ -161,6 +161,7 @@ pub(super) fn activity(
         commit: Commit::default(),
         environment: None,
         now: false,
+        source: None,
         rebuild: false,
         target,
     }

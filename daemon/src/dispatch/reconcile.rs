@@ -62,7 +62,9 @@ pub(super) async fn after_admission(
     let mut pause = GRACE;
     loop {
         tokio::time::sleep(pause).await;
-        match make_up(world, desk, &project, &scope, Leftover::Left, &[]).await {
+        // One of the daemon's own that is not recorded yet is told apart by its word.
+        let spooled = read_spool(world).await;
+        match make_up(world, desk, &project, &scope, Leftover::Left, &spooled).await {
             Made::Up | Made::GivenUp => return,
             Made::NotYet => {}
         }
@@ -114,7 +116,7 @@ pub(super) async fn at_start(world: &Arc<World>, desk: &Desk) {
 pub async fn after_spooling(world: &Arc<World>, desk: &Desk) -> Made {
     let mut made = Made::Up;
     let spooled = read_spool(world).await;
-    for push in &spooled {
+    for push in spooled.iter().filter(|push| !push.is_own()) {
         let scope = Scope::Only(push.branches.iter().cloned().collect());
         match make_up(world, desk, &push.project, &scope, Leftover::Left, &spooled).await {
             Made::Up => tokio::task::block_in_place(|| push.remove()),
@@ -246,7 +248,10 @@ fn activities(
             actor: push.map_or(&nobody, |push| &push.actor),
             options: push.map_or(&nothing, |push| &push.options),
         };
-        let order = order::of_updates(pushed, std::slice::from_ref(update));
+        let mut order = order::of_updates(pushed, std::slice::from_ref(update));
+        if let Some(push) = push {
+            order.activities.iter_mut().for_each(|one| push.tell(one));
+        }
         let made = order
             .activities
             .iter()

@@ -1,4 +1,4 @@
-//! Pushes that hooks left while they could not reach the daemon.
+//! Pushes that hooks left while they could not reach the daemon, and moves that a daemon began.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
@@ -7,12 +7,14 @@ use wharf_config::name::{BranchName, ProjectName};
 use wharf_wire::hook::{Push, RefUpdate};
 use wharf_wire::view::Actor;
 
+use super::moving::{self, Left};
 use crate::execute::World;
 use crate::execute::failure::chain;
 use crate::identity::{self, Account};
 use crate::plan::admission;
 use crate::plan::options::Options;
 use crate::settings::Settings;
+use crate::store::activity::NewActivity;
 
 /// The most that is read of a spool file: more than any push can say.
 const MAX_SPOOLED: u64 = 16 << 20;
@@ -30,6 +32,8 @@ pub(super) struct Spooled {
     pub(super) actor: Actor,
     /// What they asked for beside.
     pub(super) options: Options,
+    /// What else is known where a daemon moved the branches itself.
+    left: Option<Left>,
 }
 
 impl Spooled {
@@ -39,13 +43,41 @@ impl Spooled {
         self.project == *project && self.updates.iter().any(is_it)
     }
 
-    /// Removes what is recorded now.
+    /// Tells an activity that is this move's what only the daemon that began it knew.
+    pub(super) fn tell(&self, activity: &mut NewActivity) {
+        if let Some(left) = &self.left {
+            tell_of(left, activity);
+        }
+    }
+
+    /// Whether this daemon is still at it.
+    pub(super) fn is_own(&self) -> bool {
+        moving::is_own(&self.file)
+    }
+
+    /// Removes what is recorded now; what is not ended yet goes when it is.
     pub(super) fn remove(&self) {
+        if self.is_own() {
+            return;
+        }
         let file = self.file.display();
         match crate::disk::remove_file(&self.file) {
             Ok(()) => tracing::info!(WHARF_PROJECT = %self.project, %file, "out of the spool"),
             Err(error) => tracing::error!(error = chain(&error), "a spooled push stays"),
         }
+    }
+}
+
+fn tell_of(left: &Left, activity: &mut NewActivity) {
+    if let Some(environment) = activity
+        .environment
+        .as_mut()
+        .filter(|_| left.kind.moves_branch())
+    {
+        activity.kind = left.kind;
+        activity.source.clone_from(&left.source);
+        environment.title.clone_from(&left.title);
+        environment.choose(left.chosen_parent.clone());
     }
 }
 
@@ -65,12 +97,23 @@ pub(super) fn read(world: &World, settings: &Settings) -> Vec<Spooled> {
     };
     let mut found = Vec::new();
     for file in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-        if file.extension().is_none_or(|extension| extension != "json") {
-            continue;
-        }
-        let push = crate::disk::read_tail(&file, MAX_SPOOLED).ok();
-        let push = push.and_then(|bytes| serde_json::from_slice::<Push>(&bytes).ok());
-        let Some(push) = push else {
+        let extension = file.extension().and_then(|extension| extension.to_str());
+        let bytes = match extension {
+            Some("json" | moving::EXTENSION) => crate::disk::read_tail(&file, MAX_SPOOLED).ok(),
+            Some(_) | None => continue,
+        };
+        let read = bytes.and_then(|bytes| match extension {
+            Some(moving::EXTENSION) => {
+                let left = serde_json::from_slice::<Left>(&bytes).ok()?;
+                Some((left.push.clone(), Some(left)))
+            }
+            Some(_) | None => Some((serde_json::from_slice::<Push>(&bytes).ok()?, None)),
+        });
+        let Some((push, left)) = read else {
+            // One that has ended at this moment is gone.
+            if !file.exists() {
+                continue;
+            }
             tracing::error!(file = %file.display(), "a spooled push cannot be read");
             continue;
         };
@@ -83,13 +126,18 @@ pub(super) fn read(world: &World, settings: &Settings) -> Vec<Spooled> {
             // Taken away at this moment.
             Err(_) => continue,
         };
+        let actor = match &left {
+            Some(left) => left.actor.clone(),
+            None => identity::actor(&owner, &push.claims, &settings.host, project),
+        };
         found.push(Spooled {
             file,
             project: project.name.clone(),
             branches: admission::served(project, &push.updates),
-            actor: identity::actor(&owner, &push.claims, &settings.host, project),
+            actor,
             options: Options::read(&push.options),
             updates: push.updates,
+            left,
         });
     }
     found

@@ -16,7 +16,7 @@ use super::failure::{Failure, chain};
 use super::replaced::Replaced;
 use super::resume::resume;
 use super::world::World;
-use super::{build, check, deploy, end, retire, route, standing, tip};
+use super::{build, check, deploy, end, promote, retire, route, standing, tip};
 use crate::fail;
 use crate::plan::deployment::{Deployment, Event, Illegal, Outcome, Phase};
 use crate::plan::limits::Status;
@@ -110,7 +110,15 @@ async fn make_and_deploy(act: &Act) -> Result<Option<u32>, Failure> {
         act.log
             .note("forced push: the tree is replaced, data is not touched");
     }
-    let built = build::build(act).await?;
+    promote::say_source(act);
+    let child = match act.task.kind {
+        Kind::Promote => promote::slug_of_child(act).await?,
+        _ => None,
+    };
+    let built = match child {
+        Some(built) => built,
+        None => build::build(act).await?,
+    };
     deploy::deploy(act, built).await.map(Some)
 }
 
@@ -184,11 +192,11 @@ impl Act {
             (Phase::Broken, _) if self.is_stopped() => Err(Failure::cancelled()),
             (Phase::Broken, _) => Err(interrupted(self)),
             (Phase::Committed, _) => Ok(deploy::finish(self).await),
-            (_, Kind::Push) if self.status == Status::Inactive => {
+            (_, kind) if kind.moves_branch() && self.status == Status::Inactive => {
                 self.kept = Some(standing::keep(self).await?);
                 Ok(None)
             }
-            (_, Kind::Push) => make_and_deploy(self).await,
+            (_, kind) if kind.moves_branch() => make_and_deploy(self).await,
             (_, Kind::Redeploy | Kind::Rollback | Kind::Activate)
                 if self.status == Status::Inactive =>
             {
@@ -205,6 +213,8 @@ impl Act {
             (_, Kind::Deactivate) => retire::deactivate(self).await,
             (_, Kind::Pause) => standing::pause(self).await,
             (_, Kind::Resume) => standing::resume(self).await,
+            // It ended when it was recorded.
+            (_, _) => Ok(self.previous),
         }
     }
 
@@ -439,6 +449,28 @@ fn half_gone(act: &Act, failure: Failure, began: Instant) -> Conclusion {
     let mut conclusion = conclude_failure(environment, None, failure, began, false);
     conclusion.ended.serves = end::half_gone(act.task.kind, environment);
     conclusion
+}
+
+/// The conclusion of an activity with which nothing was left to do.
+pub fn was_done(kind: Kind, environment: &str, live: Option<u32>) -> Conclusion {
+    let (verdict, serves) = end::success(kind, environment, live, live);
+    Conclusion {
+        ending: Ending {
+            state: State::Succeeded,
+            reason: None,
+            live_after: live,
+        },
+        ended: Ended {
+            state: State::Succeeded,
+            verdict,
+            details: vec![],
+            hints: vec![],
+            url: None,
+            serves,
+            milliseconds: 0,
+        },
+        replaced: Replaced::default(),
+    }
 }
 
 /// The conclusion of an activity that never began.

@@ -21,7 +21,7 @@ use super::replaced::Replaced;
 use super::resume::makes;
 use super::route::{self, Target};
 use super::slug_key::SlugKey;
-use super::{housekeeping, numbers, retire, variables};
+use super::{housekeeping, mirror, numbers, retire, variables};
 use crate::disk;
 use crate::plan::step::Step;
 use crate::run::sandbox::{APP, Access, Bind, Sandbox};
@@ -44,6 +44,7 @@ pub async fn deploy(act: &Act, built: Built) -> Result<u32, Failure> {
             return Err(failure);
         }
     }
+    mirror::follow(act, &release.commit).await;
     after(act, &release).await;
     housekeeping::after(act).await;
     Ok(number)
@@ -63,6 +64,9 @@ pub async fn finish(act: &Act) -> Option<u32> {
     processes.retain(|process| process.release == number);
     launch::confirm(&act.world, &processes).await;
     let release = insist(id, "its release", || recorder.release(key, number)).await;
+    if let Some(release) = &release {
+        mirror::follow(act, &release.commit).await;
+    }
     if let Some(release) = release.filter(|_| makes(act.task.kind)) {
         after(act, &release).await;
         housekeeping::after(act).await;
@@ -92,6 +96,7 @@ pub async fn roll_back(act: &Act) -> Result<Option<u32>, Failure> {
         Instant::now(),
     );
     serve(act, &release, CommandUse::Skip).await?;
+    mirror::follow(act, &release.commit).await;
     Ok(Some(number))
 }
 

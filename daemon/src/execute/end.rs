@@ -48,6 +48,13 @@ pub fn success(
             format!("rolled back to r{live}"),
             format!("{environment} now serves r{live}{was}."),
         ),
+        (Kind::Info, live) => (
+            format!("{environment} is described anew"),
+            match live {
+                Some(live) => format!("{environment} still serves r{live}."),
+                None => format!("{environment} serves nothing."),
+            },
+        ),
         (_, Some(live)) => (
             format!("r{live} is live"),
             format!("{environment} now serves r{live}{was}."),
@@ -62,12 +69,6 @@ pub fn success(
 /// What to do after a success.
 pub fn hints(kind: Kind, environment: &str, previous: Option<u32>) -> Vec<String> {
     match (kind, previous) {
-        (Kind::Push | Kind::Redeploy | Kind::Activate, Some(_)) => {
-            vec![format!("undo with: wharf rollback -e {environment}")]
-        }
-        (Kind::Push | Kind::Redeploy | Kind::Activate, None) => {
-            vec!["see all environments with: wharf environments".into()]
-        }
         (Kind::Rollback, _) => {
             vec!["data was not touched; the next push deploys the branch's tip again".into()]
         }
@@ -81,7 +82,9 @@ pub fn hints(kind: Kind, environment: &str, previous: Option<u32>) -> Vec<String
                 "start it again with: wharf resume -e {environment}"
             )]
         }
-        (Kind::Delete | Kind::Check | Kind::Resume, _) => Vec::new(),
+        (Kind::Delete | Kind::Check | Kind::Resume | Kind::Info, _) => Vec::new(),
+        (_, Some(_)) => vec![format!("undo with: wharf rollback -e {environment}")],
+        (_, None) => vec!["see all environments with: wharf environments".into()],
     }
 }
 

@@ -285,10 +285,13 @@ impl Deployment {
                 Kind::Pause => self.has_done(&Step::Stop),
                 // Its slug may have been there already.
                 Kind::Check => self.phase == Phase::Working && self.open.is_none(),
-                Kind::Push | Kind::Resume => {
+                Kind::Resume => self.phase == Phase::Committed || self.has_done(&Step::Keep),
+                kind if kind.moves_branch() => {
                     self.phase == Phase::Committed || self.has_done(&Step::Keep)
                 }
-                Kind::Redeploy | Kind::Rollback | Kind::Activate => self.phase == Phase::Committed,
+                // Nothing was to be done.
+                Kind::Info => false,
+                _ => self.phase == Phase::Committed,
             },
             // A step whose end could not be recorded is one that failed.
             State::Failed | State::Cancelled => {

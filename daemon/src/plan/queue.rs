@@ -42,16 +42,13 @@ impl Ticket {
             && self.number > other.number
             && !other.begun
             && match self.kind {
-                Kind::Push => matches!(other.kind, Kind::Push | Kind::Check),
+                moves if moves.moves_branch() => {
+                    other.kind.moves_branch() || other.kind == Kind::Check
+                }
                 // What was accepted is deployed, whatever comes of this.
                 Kind::Check => other.kind == Kind::Check,
                 Kind::Delete => true,
-                Kind::Redeploy
-                | Kind::Rollback
-                | Kind::Activate
-                | Kind::Deactivate
-                | Kind::Pause
-                | Kind::Resume => false,
+                _ => false,
             }
     }
 }

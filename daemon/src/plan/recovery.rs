@@ -95,15 +95,7 @@ pub fn decide(deployment: &Deployment, found: Found) -> Recovery {
 
 /// Whether it takes down what serves.
 fn stops(kind: Kind) -> bool {
-    match kind {
-        Kind::Delete | Kind::Deactivate | Kind::Pause => true,
-        Kind::Push
-        | Kind::Redeploy
-        | Kind::Rollback
-        | Kind::Check
-        | Kind::Activate
-        | Kind::Resume => false,
-    }
+    matches!(kind, Kind::Delete | Kind::Deactivate | Kind::Pause)
 }
 
 impl Recovery {

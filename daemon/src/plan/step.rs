@@ -27,6 +27,8 @@ pub enum Step {
     Worker(String),
     /// The route is written: the commit point.
     Route,
+    /// The branch that follows production is moved: the site already serves.
+    Mirror,
     /// A late command, counted from 1: the site already serves.
     After(u32),
     /// Nothing is to be done: the environment stays as it is.
@@ -59,7 +61,7 @@ impl Step {
     pub fn stage(&self) -> Stage {
         match self {
             Step::Checkout | Step::Build(_) | Step::Freeze => Stage::Build,
-            Step::After(_) => Stage::PostDeploy,
+            Step::Mirror | Step::After(_) => Stage::PostDeploy,
             _ => Stage::Deploy,
         }
     }
@@ -69,16 +71,19 @@ impl Step {
         match self {
             Step::Command(_) | Step::After(_) => Effect::Once,
             Step::Route => Effect::Commit,
-            Step::Keep | Step::Suspend | Step::Unroute | Step::Stop | Step::PutAside => {
-                Effect::Finished
-            }
+            Step::Mirror
+            | Step::Keep
+            | Step::Suspend
+            | Step::Unroute
+            | Step::Stop
+            | Step::PutAside => Effect::Finished,
             _ => Effect::Discarded,
         }
     }
 
     /// Whether it comes after the commit point of a deployment, where nothing fails any more.
     pub fn is_late(&self) -> bool {
-        matches!(self, Step::After(_))
+        matches!(self, Step::Mirror | Step::After(_))
     }
 
     /// Whether it is done even when somebody stops the activity: nothing is left half-way.
@@ -102,7 +107,7 @@ impl Step {
         );
         match kind {
             // Of an inactive environment only the code is kept.
-            Kind::Push => serves || keeps,
+            Kind::Push | Kind::Branch | Kind::Merge | Kind::Promote | Kind::Sync => serves || keeps,
             Kind::Redeploy | Kind::Activate => serves,
             Kind::Rollback => serves && !makes,
             // It may be active already when its turn comes.
@@ -110,6 +115,7 @@ impl Step {
             Kind::Pause => matches!(self, Step::Suspend | Step::Stop),
             Kind::Delete | Kind::Deactivate => deletes,
             Kind::Check => matches!(self, Step::Checkout | Step::Build(_) | Step::Freeze),
+            Kind::Info => false,
         }
     }
 
@@ -135,6 +141,7 @@ impl Step {
             Step::Health => (6, 0),
             Step::Worker(_) => (7, 0),
             Step::Route => (8, 0),
+            Step::Mirror => (9, 0),
             Step::After(number) => (10, *number),
             Step::Suspend | Step::Unroute => (11, 0),
             Step::Stop => (12, 0),
@@ -156,6 +163,7 @@ impl fmt::Display for Step {
             Step::Health => f.write_str("health"),
             Step::Worker(name) => write!(f, "start worker {name}"),
             Step::Route => f.write_str("route"),
+            Step::Mirror => f.write_str("mirror"),
             Step::After(number) => write!(f, "after {number}"),
             Step::Keep => f.write_str("keep"),
             Step::Suspend => f.write_str("suspend"),
@@ -184,6 +192,7 @@ impl FromStr for Step {
             "route" => Some(Step::Route),
             "keep" => Some(Step::Keep),
             "suspend" => Some(Step::Suspend),
+            "mirror" => Some(Step::Mirror),
             "unroute" => Some(Step::Unroute),
             "stop" => Some(Step::Stop),
             "put aside" => Some(Step::PutAside),
@@ -223,6 +232,7 @@ pub(super) mod tests {
             Just(Step::Health),
             "[a-z]{1,3}".prop_map(Step::Worker),
             Just(Step::Route),
+            Just(Step::Mirror),
             (1_u32..4).prop_map(Step::After),
             Just(Step::Keep),
             Just(Step::Suspend),

@@ -48,7 +48,7 @@ impl Session {
         let files = self.files(commits).await?;
         let options = Options::read(&push.options);
         let Judged { mut verdict, codes } = self
-            .judge(&push, project.as_ref(), &options, &files)
+            .judge(&push, project.as_ref(), Some(&options), &files)
             .await?;
         fail::point(format_args!("admission: judged"));
         if !verdict.accepted {
@@ -66,11 +66,13 @@ impl Session {
         self.peer.send(&FromDaemon::Verdict(verdict)).await
     }
 
-    async fn judge(
+    /// Decides. Without options it is a move of the daemon's own, whose rights and policy whoever
+    /// makes it has asked for.
+    pub(super) async fn judge(
         &mut self,
         push: &Push,
         project: Option<&Project>,
-        options: &Options,
+        options: Option<&Options>,
         files: &BTreeMap<String, Files>,
     ) -> Result<Judged, Broken> {
         let mut runtimes: BTreeMap<String, Found> = BTreeMap::new();
@@ -93,7 +95,9 @@ impl Session {
                 }
             }
             queue_full = self.queue_full(project, &places, push).await;
-            against = self.against(push, project, &places, options).await?;
+            if let Some(options) = options {
+                against = self.against(push, project, &places, options).await?;
+            }
         }
         // A deletion makes room.
         let lacks = match push.updates.iter().any(|update| !update.deletes()) {

@@ -1,13 +1,18 @@
 //! What people ask and command.
 
 mod act;
+mod delete;
 mod grant;
 mod host;
+mod info;
 mod keep;
+mod land;
 mod logs;
 mod look;
+mod moves;
 mod overview;
 mod standing;
+mod tree;
 mod wait;
 
 use wharf_wire::FromDaemon;
@@ -52,6 +57,24 @@ impl Session {
             Ask::Deactivate(scope) => self.deactivate(&scope).await,
             Ask::Pause(scope) => self.pause(&scope).await,
             Ask::Resume(scope) => self.resume(&scope).await,
+            Ask::Branch {
+                scope,
+                name,
+                parent,
+                title,
+            } => {
+                self.branch(&scope, &name, parent.as_deref(), title.as_deref())
+                    .await
+            }
+            Ask::Merge { scope } => self.merge(&scope).await,
+            Ask::Promote { scope } => self.promote(&scope).await,
+            Ask::Sync { scope, what } => self.sync(&scope, what).await,
+            Ask::Delete { scope, children } => self.delete(&scope, children).await,
+            Ask::Info {
+                scope,
+                title,
+                parent,
+            } => self.info(&scope, title.as_deref(), parent.as_deref()).await,
             Ask::Cancel { activity } => self.cancel(activity).await,
             Ask::Reload => self.reload().await,
             Ask::Doctor => self.doctor().await,

@@ -122,7 +122,7 @@ impl Session {
     }
 
     /// Checks what is to be checked, and waits for the results.
-    async fn check(
+    pub(super) async fn check(
         &mut self,
         proposed: Vec<Proposed>,
         notes: Vec<String>,

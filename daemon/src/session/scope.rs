@@ -82,7 +82,7 @@ impl Session {
         record.map_err(|error| host(chain(&error)))
     }
 
-    fn sole_project(&self, scope: &Scope) -> Result<Project, Broken> {
+    pub(super) fn sole_project(&self, scope: &Scope) -> Result<Project, Broken> {
         if let Some(project) = self.project(scope)? {
             return Ok(project);
         }

@@ -4,14 +4,19 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, types::Type};
 use wharf_config::name::BranchName;
 use wharf_wire::event::Stage;
 use wharf_wire::outcome::{Kind, State};
-use wharf_wire::view::{Activity, Actor, Commit, Reason, Step};
+use wharf_wire::view::{Actor, Commit, Reason, Step};
 
-use super::environment::{EnvironmentKey, EnvironmentRecord, forget_tip, key, touch};
+use super::environment::{EnvironmentKey, EnvironmentRecord, describe, forget_tip, key, touch};
 use super::known::{self, Opened, Report};
 use super::status::{self, Limits};
 use super::{StoreError, environment, now};
 use crate::plan::deployment::Outcome;
 use crate::plan::recovery::{CANCEL, RESTART};
+
+mod read;
+
+pub(super) use read::{VIEW, view};
+pub use read::{find, list};
 
 /// The source of an actor whom nobody saw: the move was found by comparing tips.
 pub const RECONCILE: &str = "reconcile";
@@ -39,6 +44,8 @@ pub struct NewActivity {
     pub now: bool,
     /// The release to go back to.
     pub target: Option<u32>,
+    /// The id of the environment that the code came from, where a command brought it.
+    pub source: Option<String>,
 }
 
 /// What the executor needs to know of an activity.
@@ -62,6 +69,8 @@ pub struct Task {
     pub rebuild: bool,
     /// The release to go back to, or the one that was being made when the daemon died.
     pub release: Option<u32>,
+    /// The id of the environment that the code came from, where a command brought it.
+    pub source: Option<String>,
 }
 
 /// How an activity ended.
@@ -76,6 +85,15 @@ pub struct Ending {
 }
 
 impl Ending {
+    /// Nothing was left to do.
+    fn done(live: Option<u32>) -> Ending {
+        Ending {
+            state: State::Succeeded,
+            reason: None,
+            live_after: live,
+        }
+    }
+
     /// Another push to the same branch came later and was recorded first.
     pub(crate) fn overtaken(by: &str) -> Ending {
         Ending {
@@ -106,6 +124,17 @@ pub fn open(
     let mut opened = Vec::with_capacity(activities.len());
     for activity in activities {
         opened.push(match known::look(&transaction, activity)? {
+            Report::New if activity.kind == Kind::Info => {
+                if let Some(environment) = &activity.environment {
+                    describe(&transaction, environment)?;
+                }
+                let (id, _) = insert(&transaction, activity, &is_taken)?;
+                let live = environment::find(&transaction, &activity.key)?;
+                let ending = Ending::done(live.and_then(|environment| environment.live));
+                start(&transaction, &id)?;
+                end(&transaction, &id, &ending)?;
+                Opened::Done(id, ending.live_after)
+            }
             Report::New => {
                 if let Some(wanted) = &activity.environment {
                     let status = status::of_push(&transaction, wanted, limits)?;
@@ -151,9 +180,10 @@ fn insert(
         .prepare_cached(
             "INSERT INTO activity (id, project, environment, branch, kind, state, actor_name,
                  actor_source, commit_old, commit_new, subject, forced, rebuild, now, release,
-                 previous, created)
+                 source, previous, created)
              VALUES (:id, :project, :environment, :branch, :kind, 'waiting', :actor_name,
-                 :actor_source, :commit_old, :commit_new, :subject, :forced, :rebuild, :at_once, :release,
+                 :actor_source, :commit_old, :commit_new, :subject, :forced, :rebuild, :at_once,
+                 :release, :source,
                  (SELECT live FROM environment WHERE project = :project AND id = :environment),
                  :now) RETURNING number",
         )?
@@ -173,6 +203,7 @@ fn insert(
                 ":rebuild": activity.rebuild,
                 ":at_once": activity.now,
                 ":release": activity.target,
+                ":source": activity.source,
                 ":now": now(),
             },
             |row| row.get(0),
@@ -222,7 +253,7 @@ pub fn unfinished(connection: &Connection) -> Result<Vec<Task>, StoreError> {
 }
 
 const TASK: &str = "id, project, environment, branch, kind, state, commit_old, commit_new, subject, \
-                    forced, rebuild, release, number";
+                    forced, rebuild, release, number, source";
 
 fn read_task(row: &Row<'_>) -> Result<Task, StoreError> {
     let branch: String = row.get(3)?;
@@ -244,6 +275,7 @@ fn read_task(row: &Row<'_>) -> Result<Task, StoreError> {
         rebuild: row.get(10)?,
         release: row.get(11)?,
         number: row.get(12)?,
+        source: row.get(13)?,
     })
 }
 
@@ -423,93 +455,4 @@ pub fn steps(connection: &Connection, id: &str) -> Result<Vec<Step>, StoreError>
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// What people read of an activity.
-pub(super) const VIEW: &str = "id, project, environment, branch, kind, state, actor_name, actor_source, \
-                    commit_old, commit_new, subject, forced, slug, slug_reused, release, previous, \
-                    live_after, reason_code, reason_message, reason_hint, created, started, ended";
-
-/// Reads [`VIEW`], whose first column is this one.
-pub(super) fn view(row: &Row<'_>, first: usize) -> rusqlite::Result<Activity> {
-    let code: Option<String> = row.get(first + 17)?;
-    let message: Option<String> = row.get(first + 18)?;
-    Ok(Activity {
-        id: row.get(first)?,
-        project: row.get(first + 1)?,
-        environment: row.get(first + 2)?,
-        branch: row.get(first + 3)?,
-        kind: word(row, first + 4)?,
-        state: word(row, first + 5)?,
-        actor: Actor {
-            name: row.get(first + 6)?,
-            source: row.get(first + 7)?,
-        },
-        commit: Commit {
-            old: row.get(first + 8)?,
-            new: row.get(first + 9)?,
-            subject: row.get(first + 10)?,
-            forced: row.get(first + 11)?,
-        },
-        slug: row.get(first + 12)?,
-        slug_reused: row.get(first + 13)?,
-        release: row.get(first + 14)?,
-        previous: row.get(first + 15)?,
-        live_after: row.get(first + 16)?,
-        steps: Vec::new(),
-        reason: match (code, message) {
-            (Some(code), Some(message)) => Some(Reason {
-                code,
-                message,
-                hint: row.get(first + 19)?,
-            }),
-            _ => None,
-        },
-        created: row.get(first + 20)?,
-        started: row.get(first + 21)?,
-        ended: row.get(first + 22)?,
-    })
-}
-
-/// One activity with its steps, as people read it.
-///
-/// # Errors
-/// The database's.
-pub fn find(connection: &Connection, id: &str) -> Result<Option<Activity>, StoreError> {
-    let found = connection
-        .prepare_cached(&format!("SELECT {VIEW} FROM activity WHERE id = ?1"))?
-        .query_row([id], |row| view(row, 0))
-        .optional()?;
-    found
-        .map(|activity| with_steps(connection, activity))
-        .transpose()
-}
-
-/// Activities with their steps, newest first, of a project or an environment as far as named.
-///
-/// # Errors
-/// The database's.
-pub fn list(
-    connection: &Connection,
-    project: Option<&str>,
-    environment: Option<&str>,
-    limit: u32,
-) -> Result<Vec<Activity>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {VIEW} FROM activity
-         WHERE (?1 IS NULL OR project = ?1) AND (?2 IS NULL OR environment = ?2)
-         ORDER BY number DESC LIMIT ?3"
-    ))?;
-    let found: Vec<Activity> = statement
-        .query_map((project, environment, limit), |row| view(row, 0))?
-        .collect::<Result<_, _>>()?;
-    found
-        .into_iter()
-        .map(|activity| with_steps(connection, activity))
-        .collect()
-}
-
-fn with_steps(connection: &Connection, mut activity: Activity) -> Result<Activity, StoreError> {
-    activity.steps = steps(connection, &activity.id)?;
-    Ok(activity)
 }

@@ -14,6 +14,21 @@ pub struct EnvironmentKey {
     pub id: EnvironmentId,
 }
 
+impl EnvironmentRecord {
+    /// Gives it the parent that somebody chose, if somebody did.
+    pub fn choose(&mut self, parent: Option<String>) {
+        if parent.is_some() {
+            self.parent.clone_from(&parent);
+            self.chosen_parent = parent;
+        }
+    }
+
+    /// Its parent's id: the one that somebody chose, else the rule's.
+    pub fn parent_id(&self) -> Option<&str> {
+        self.chosen_parent.as_deref().or(self.parent.as_deref())
+    }
+}
+
 impl std::fmt::Display for EnvironmentKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}@{}", self.project, self.id)
@@ -195,6 +210,25 @@ pub fn set_rules(connection: &mut Connection, rules: &[Rule]) -> Result<(), Stor
             ))?;
     }
     Ok(transaction.commit()?)
+}
+
+/// Records what somebody says of an environment: its title, its parent.
+///
+/// # Errors
+/// The database's.
+pub fn describe(connection: &Connection, wanted: &EnvironmentRecord) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE environment SET title = ?3, chosen_parent = ?4
+             WHERE project = ?1 AND id = ?2",
+        )?
+        .execute((
+            wanted.key.project.as_str(),
+            wanted.key.id.as_str(),
+            &wanted.title,
+            &wanted.chosen_parent,
+        ))?;
+    Ok(())
 }
 
 /// Records that the branch is gone: the environment goes with it.

@@ -20,6 +20,8 @@ pub enum Opened {
     /// It is recorded under the first id, and ended: the second was a later push to the same branch
     /// whose bell came first.
     Overtaken(String, String),
+    /// It is recorded under this id, and ended: nothing was left to do. This release serves.
+    Done(String, Option<u32>),
     /// There is nothing to do.
     Nothing,
     /// It is not recorded: the project's plan leaves no room for it.
@@ -51,7 +53,7 @@ pub(super) fn look(connection: &Connection, activity: &NewActivity) -> Result<Re
                 false => Report::New,
             })
         }
-        Kind::Push => {
+        kind if kind.moves_branch() => {
             if let Some(id) = made_up_for(connection, activity)? {
                 return Ok(Report::Known(id));
             }
@@ -75,13 +77,12 @@ pub(super) fn look(connection: &Connection, activity: &NewActivity) -> Result<Re
             })
         }
         Kind::Pause | Kind::Resume => status::look(connection, activity),
-        Kind::Redeploy | Kind::Rollback | Kind::Check | Kind::Activate | Kind::Deactivate => {
-            Ok(Report::New)
-        }
+        _ => Ok(Report::New),
     }
 }
 
-/// The activity that took the same move up, where it is the newest move of the branch that counts.
+/// The activity that took the same move up, where it is the newest move of the branch that counts:
+/// found by a comparison, or a command's own that the spool told of.
 fn made_up_for(
     connection: &Connection,
     activity: &NewActivity,
@@ -90,9 +91,13 @@ fn made_up_for(
         .prepare_cached(
             "SELECT id FROM activity WHERE number =
                  (SELECT max(number) FROM activity
-                  WHERE project = ?1 AND environment = ?2 AND kind IN ('push', 'delete')
+                  WHERE project = ?1 AND environment = ?2
+                  AND kind IN ('push', 'branch', 'merge', 'promote', 'sync', 'delete')
                   AND state <> 'superseded')
-             AND kind = ?3 AND commit_new IS ?4 AND actor_source = ?5",
+             AND commit_new IS ?4
+             AND ((actor_source = ?5 AND (kind = ?3 OR kind = 'push' AND ?3 <> 'delete'))
+                 OR (kind = ?3 AND kind IN ('branch', 'merge', 'promote', 'sync'))
+                 OR (kind = ?3 AND kind = 'delete' AND state IN ('waiting', 'running')))",
         )?
         .query_row(
             (
@@ -112,7 +117,8 @@ fn later(connection: &Connection, activity: &NewActivity) -> Result<Option<Strin
     Ok(connection
         .prepare_cached(
             "SELECT id FROM activity
-             WHERE project = ?1 AND environment = ?2 AND kind = 'push' AND created >= ?3
+             WHERE project = ?1 AND environment = ?2 AND created >= ?3
+             AND kind IN ('push', 'branch', 'merge', 'promote', 'sync')
              AND (commit_old IS ?4 OR (commit_old IS ?5 AND actor_source = ?6))
              ORDER BY number DESC LIMIT 1",
         )?

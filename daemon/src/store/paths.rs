@@ -276,6 +276,11 @@ impl Paths {
         self.state.join("spool")
     }
 
+    /// One file of it.
+    pub fn spool_file(&self, name: &str) -> PathBuf {
+        self.spool().join(name)
+    }
+
     /// The router's own output.
     pub fn router_log(&self) -> PathBuf {
         self.state.join("router.log")

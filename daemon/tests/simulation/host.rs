@@ -776,7 +776,13 @@ fn makes(kind: Kind) -> bool {
 /// The steps of an activity where all goes well.
 fn program(kind: Kind) -> Vec<Step> {
     let names: &[&str] = match kind {
-        Kind::Push | Kind::Redeploy | Kind::Activate => &[
+        Kind::Push
+        | Kind::Branch
+        | Kind::Merge
+        | Kind::Promote
+        | Kind::Sync
+        | Kind::Redeploy
+        | Kind::Activate => &[
             "checkout",
             "build 1",
             "freeze",
@@ -794,6 +800,7 @@ fn program(kind: Kind) -> Vec<Step> {
         Kind::Pause => &["suspend", "stop"],
         Kind::Delete | Kind::Deactivate => &["unroute", "stop", "put aside"],
         Kind::Check => &["checkout", "build 1", "freeze"],
+        Kind::Info => &[],
     };
     names.iter().map(|name| name.parse().unwrap()).collect()
 }

@@ -57,7 +57,7 @@ fn once(name: &str, activities: &[&Activity], verdict: &mut Verdict) {
     let mut seen: BTreeMap<(&Option<String>, &Option<String>), &str> = BTreeMap::new();
     let moves = activities
         .iter()
-        .filter(|one| matches!(one.kind, Kind::Push | Kind::Delete));
+        .filter(|one| one.kind.moves_branch() || one.kind == Kind::Delete);
     for activity in moves {
         let commit = &activity.commit;
         if let Some(other) = seen.insert((&commit.old, &commit.new), &activity.id) {
@@ -117,7 +117,8 @@ fn commands(
     let (deployed, late) = (count("deployed"), count("late"));
     let mut ordered: BTreeMap<&str, (usize, bool)> = BTreeMap::new();
     for activity in activities {
-        let deploys = matches!(activity.kind, Kind::Push | Kind::Redeploy | Kind::Activate);
+        let deploys = activity.kind.moves_branch()
+            || matches!(activity.kind, Kind::Redeploy | Kind::Activate);
         if deploys && !is_kept(activity) {
             let entry = ordered.entry(&activity.commit.subject).or_default();
             entry.0 += 1;

@@ -82,7 +82,7 @@ impl World {
             .iter()
             .filter(|one| one.state != State::Superseded);
         for activity in counting {
-            if matches!(activity.kind, Kind::Push | Kind::Delete) {
+            if activity.kind.moves_branch() || activity.kind == Kind::Delete {
                 let tip = activity.commit.new.as_ref();
                 recorded.entry(&activity.branch).or_insert(tip);
             }

@@ -57,6 +57,21 @@ const ROLLBACK: [&str; 6] = [
     "record end: after",
     "retire: starting",
 ];
+/// What a merge cannot leave out, beside what a push has.
+const MERGE: [&str; 12] = [
+    "move: judged",
+    "move: kept",
+    "move: announced",
+    "move: done",
+    "sync repository: before",
+    "record activities: before",
+    "record activities: after",
+    "move: recorded",
+    "move: ended",
+    "step deploy route: started",
+    "record end: after",
+    "retire: starting",
+];
 /// What the deletion of a branch cannot leave out.
 const DELETE: [&str; 7] = [
     "admission: judged",
@@ -113,6 +128,11 @@ fn a_checked_push_survives_every_death() {
 #[test]
 fn a_rollback_survives_every_death() {
     matrix(Operation::Rollback, &ROLLBACK);
+}
+
+#[test]
+fn a_merge_survives_every_death() {
+    matrix(Operation::Merge, &MERGE);
 }
 
 #[test]

@@ -24,6 +24,9 @@ const MENDED: Duration = Duration::from_secs(20);
 /// The last point of a switch.
 const RETIRED: &str = "retire: done";
 
+/// Where a merge has changed nothing yet.
+const BEFORE_MOVE: [&str; 3] = ["move: judged", "move: kept", "move: announced"];
+
 /// What somebody does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
@@ -47,6 +50,8 @@ pub(crate) enum Operation {
     Resume,
     /// `wharf deactivate`.
     Deactivate,
+    /// `wharf merge` of a child that has what `main` has, and more.
+    Merge,
 }
 
 /// Who is killed when, and what that may lead to.
@@ -73,6 +78,7 @@ impl Operation {
             Operation::Pause => "pause",
             Operation::Resume => "resume",
             Operation::Deactivate => "deactivation",
+            Operation::Merge => "merge",
         }
     }
 
@@ -88,7 +94,8 @@ impl Operation {
             | Operation::Delete
             | Operation::Pause
             | Operation::Resume
-            | Operation::Deactivate => false,
+            | Operation::Deactivate
+            | Operation::Merge => false,
         }
     }
 
@@ -103,6 +110,7 @@ impl Operation {
             | Operation::RepeatablePush
             | Operation::CheckedPush
             | Operation::TwoPushes
+            | Operation::Merge
             | Operation::Rollback => "main",
         }
     }
@@ -128,7 +136,7 @@ impl Operation {
                 .position(|point| point.point == "record state of release: before")
                 .map(|further| route + further)
         });
-        self == Operation::Push
+        matches!(self, Operation::Push | Operation::Merge)
             && victim != Victim::Router
             && began.is_some_and(|began| row > began)
             && switched.is_some_and(|switched| row < switched)
@@ -141,6 +149,8 @@ impl Operation {
             Operation::Rollback | Operation::Pause | Operation::Resume | Operation::Deactivate => {
                 has_died && point.point == "record activities: before"
             }
+            // From there on the branch moves.
+            Operation::Merge => has_died && BEFORE_MOVE.contains(&point.point.as_str()),
             // Its rows end where git takes it.
             Operation::CheckedPush => has_died,
             _ => has_died && point.point == "admission: judged",
@@ -239,6 +249,16 @@ impl<'world> Stage<'world> {
                 self.push();
                 (Some(self.newest.clone()), Some(target))
             }
+            Operation::Merge => {
+                // A child of its own each time: none of its processes ends while this goes on.
+                if self.world.tips("shop").contains_key("feature") {
+                    self.sample.tree.push(&[":feature"]).ok();
+                }
+                let version = self.sample.commit();
+                let pushed = self.sample.tree.push(&["main:feature"]).ok();
+                pushed.has("success: ");
+                (Some(before), Some(version))
+            }
             Operation::Delete => {
                 let version = self.sample.commit();
                 self.sample
@@ -286,6 +306,7 @@ impl<'world> Stage<'world> {
             Operation::Pause => &["wharf", "pause", "-e", "feature"],
             Operation::Resume => &["wharf", "resume", "-e", "feature"],
             Operation::Deactivate => &["wharf", "deactivate", "-e", "feature"],
+            Operation::Merge => &["wharf", "merge", "-e", "feature"],
         };
         let mut command = tree.command(words[0]);
         command.args(&words[1..]);
@@ -455,6 +476,9 @@ impl<'world> Stage<'world> {
             | Operation::OtherPush => verdict.of(new.unwrap_or_default()),
             Operation::Rollback => newest(Kind::Rollback)
                 .filter(|one| new.is_some_and(|new| one.commit.subject == new)),
+            Operation::Merge => {
+                newest(Kind::Merge).filter(|one| new.is_some_and(|new| one.commit.subject == new))
+            }
             Operation::Delete => newest(Kind::Delete),
             Operation::Pause => fresh(Kind::Pause),
             Operation::Resume => fresh(Kind::Resume),

@@ -11,6 +11,7 @@ mod inputs;
 mod limits;
 mod load;
 mod mending;
+mod moves;
 mod policy;
 mod python;
 mod queue;

@@ -152,6 +152,7 @@ impl Session {
             rebuild: slug == SlugUse::Rebuild,
             now: false,
             target,
+            source: None,
         };
         let ids = self
             .desk

@@ -44,7 +44,7 @@ impl Session {
             let distances = self.distances(&project, &all).await;
             let nodes: Vec<_> = all
                 .iter()
-                .map(|one| (one.record.key.id.as_str(), one.record.parent.as_deref()))
+                .map(|one| (one.record.key.id.as_str(), one.record.parent_id()))
                 .collect();
             for index in tree::parents_first(&nodes) {
                 let one = &all[index];
@@ -69,7 +69,7 @@ impl Session {
             .filter_map(|one| Some((one.record.key.id.as_str(), one.record.tip.as_ref()?)))
             .collect();
         let pair = |one: &Overview| -> Option<Pair> {
-            let parent = tips.get(one.record.parent.as_deref()?)?;
+            let parent = tips.get(one.record.parent_id()?)?;
             Some((one.record.tip.clone()?, (*parent).clone()))
         };
         let pairs: Vec<Option<Pair>> = all.iter().map(pair).collect();
@@ -127,7 +127,7 @@ impl Session {
             branch: record.branch.to_string(),
             title: record.title.clone(),
             kind: record.kind.clone(),
-            parent: record.parent.clone(),
+            parent: record.parent_id().map(str::to_owned),
             ahead: distance.map(|distance| distance.ahead),
             behind: distance.map(|distance| distance.behind),
             status: record.status.clone(),

@@ -54,7 +54,7 @@ fn report(source: &str, kind: Kind, old: &str, new: &str) -> NewActivity {
     let some = |id: &str| (!id.is_empty()).then(|| id.to_owned());
     let key = key("shop", "main").unwrap();
     let branch = BranchName::parse("main").unwrap();
-    let environment = (kind == Kind::Push).then(|| EnvironmentRecord {
+    let environment = kind.moves_branch().then(|| EnvironmentRecord {
         key: key.clone(),
         branch: branch.clone(),
         kind: "development".into(),
@@ -85,6 +85,7 @@ fn report(source: &str, kind: Kind, old: &str, new: &str) -> NewActivity {
         rebuild: false,
         now: false,
         target: None,
+        source: None,
     }
 }
 
@@ -248,4 +249,26 @@ fn a_chosen_parent_and_a_title_stay() {
     assert_eq!(record.parent.as_deref(), Some("staging"));
     assert_eq!(record.title, "A cart");
     assert_eq!(record.tip.as_deref(), Some("2"));
+}
+
+#[test]
+fn a_move_of_our_own_is_recorded_once_whoever_tells_of_it() {
+    let mut store = Store::new();
+    store.id(bell("", "a"));
+    let merge = |old, new| report("uid", Kind::Merge, old, new);
+    // Told of by the spool and ordered by who asked, in any order.
+    let id = store.id(merge("a", "b"));
+    assert_eq!(store.open(merge("a", "b")), Opened::Known(id.clone()));
+    assert_eq!(store.open(found("a", "b")), Opened::Nothing);
+    store.end(&id, State::Succeeded);
+    assert_eq!(store.open(merge("a", "b")), Opened::Known(id));
+    // Found by its tip before anybody told whose it was.
+    let id = store.id(found("b", "c"));
+    assert_eq!(store.open(merge("b", "c")), Opened::Known(id));
+    // A push in between makes it another one.
+    store.id(bell("c", "b"));
+    store.id(merge("b", "c"));
+    let gone = report("uid", Kind::Delete, "c", "");
+    let id = store.id(gone.clone());
+    assert_eq!(store.open(gone), Opened::Known(id));
 }

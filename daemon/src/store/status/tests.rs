@@ -88,6 +88,7 @@ fn order(branch: &str, kind: Kind, source: &str, wish: Wish) -> NewActivity {
             ..Commit::default()
         },
         production: false,
+        source: None,
         now: false,
         rebuild: false,
         target: None,

@@ -70,6 +70,7 @@ impl Shop {
             environment: Some(environment),
             rebuild: false,
             now: false,
+            source: None,
             target,
         };
         let opened = self

@@ -1,0 +1,95 @@
+//! Names as other platforms write them: `environment:merge` is `merge`.
+
+use std::ffi::OsString;
+
+/// Each such name and the words that mean the same here.
+pub(super) const NAMES: [(&str, &[&str]); 21] = [
+    ("environment:list", &["environments"]),
+    ("environment:branch", &["branch"]),
+    ("environment:merge", &["merge"]),
+    ("environment:promote", &["promote"]),
+    ("environment:synchronize", &["sync"]),
+    ("environment:info", &["info"]),
+    ("environment:delete", &["delete"]),
+    ("environment:redeploy", &["redeploy"]),
+    ("environment:rollback", &["rollback"]),
+    ("environment:url", &["url"]),
+    ("environment:logs", &["log", "--app"]),
+    ("environment:activate", &["activate"]),
+    ("environment:deactivate", &["deactivate"]),
+    ("environment:pause", &["pause"]),
+    ("environment:resume", &["resume"]),
+    ("activity:list", &["activities"]),
+    ("activity:get", &["activity", "show"]),
+    ("activity:log", &["activity", "log"]),
+    ("activity:cancel", &["cancel"]),
+    ("activity:wait", &["activity", "wait"]),
+    ("project:list", &["project", "list"]),
+];
+
+/// Options before the command whose value is a word of its own.
+const WITH_VALUE: [&str; 5] = ["-p", "--project", "-e", "--environment", "--repository"];
+
+/// The same command line by our own names: only the command itself is looked at.
+pub(super) fn plain(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = words.into_iter().collect();
+    let mut place = 1;
+    while let Some(word) = words.get(place).and_then(|word| word.to_str()) {
+        if WITH_VALUE.contains(&word) {
+            place += 2;
+        } else if word.starts_with('-') {
+            place += 1;
+        } else {
+            let known = NAMES.iter().find(|(name, _)| *name == word);
+            if let Some((_, plain)) = known {
+                words.splice(place..=place, plain.iter().map(OsString::from));
+            }
+            return words;
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args;
+
+    fn of(line: &str) -> String {
+        let words = plain(line.split(' ').map(OsString::from));
+        let words = words.into_iter().map(|word| word.into_string().unwrap());
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn only_the_command_is_read_anew() {
+        assert_eq!(of("wharf -e x environment:merge"), "wharf -e x merge");
+        assert_eq!(
+            of("wharf --json activity:get 4f2a"),
+            "wharf --json activity show 4f2a"
+        );
+        let title = "wharf info --title environment:merge";
+        assert_eq!(of(title), title);
+        assert_eq!(
+            of("wharf -e environment:merge url"),
+            "wharf -e environment:merge url"
+        );
+        assert_eq!(of("wharf"), "wharf");
+    }
+
+    /// The names of commands that another part brings.
+    const COMING: [&str; 4] = ["activate", "deactivate", "pause", "resume"];
+
+    #[test]
+    fn every_name_means_a_command_that_is_there() {
+        let command = args::command();
+        for (name, words) in NAMES {
+            let mut found = Some(&command);
+            for word in words.iter().take_while(|word| !word.starts_with('-')) {
+                found = found.and_then(|command| command.find_subcommand(word));
+            }
+            let is_there = found.is_some() || COMING.contains(&words[0]);
+            assert!(is_there, "{name}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What single commands take.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Subcommand, ValueHint};
+
+use super::{LIMIT, time};
+
+/// `wharf branch`.
+#[derive(Debug, Clone, Args)]
+pub struct Branch {
+    /// The new branch
+    pub name: String,
+    /// The environment that it begins from [default: the work tree's]
+    pub parent: Option<String>,
+    /// What people say of it
+    #[arg(long)]
+    pub title: Option<String>,
+    /// Begin without the parent's data: this version copies none anyway
+    #[arg(long)]
+    pub no_data: bool,
+}
+
+/// What `wharf sync` brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum What {
+    /// The code
+    Code,
+    /// The data
+    Data,
+}
+
+/// `wharf activity`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Activity {
+    /// Show what happened, newest first: `wharf activities`
+    List {
+        /// At most so many
+        #[arg(short = 'n', long, default_value_t = LIMIT, value_name = "N",
+              value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
+    /// Show one activity with its steps
+    Show {
+        /// The activity, such as 4f2a
+        id: String,
+    },
+    /// Wait until it has ended, print its last line, exit by its result
+    #[command(
+        after_help = "Exit status: 0 it succeeded, 3 it failed, was cancelled or superseded, \
+                            1 it goes on after the timeout, 4 the daemon stays away, 5 there is none."
+    )]
+    Wait {
+        /// The activity, such as 4f2a
+        id: String,
+        /// The longest wait, such as 90s or 10m [default: as long as it takes]
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        timeout: Option<Duration>,
+    },
+    /// Show its log: `wharf log ID`
+    Log(ActivityLog),
+    /// Stop it and all of its processes: `wharf cancel ID`
+    Cancel {
+        /// The activity, such as 4f2a
+        id: String,
+    },
+}
+
+/// `wharf activity log`.
+#[derive(Debug, Clone, Args)]
+pub struct ActivityLog {
+    /// The activity, such as 4f2a
+    pub id: String,
+    /// Stay until it ends
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Every byte that the commands printed
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
+}
+
+/// `wharf project`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Project {
+    /// Serve a bare repository: install its hooks and register it
+    Add {
+        /// The project's name: a-z, 0-9 and single hyphens, at most 23
+        name: String,
+        /// The bare repository
+        #[arg(value_hint = ValueHint::DirPath)]
+        repository: PathBuf,
+    },
+    /// Show every project
+    List,
+}
+
+/// `wharf hook`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Hook {
+    /// Install the hooks; those that are there are kept and run first
+    Install(Repository),
+    /// Say whether the hooks are in order
+    Status(Repository),
+    /// Take the hooks out; those that were there before come back
+    Uninstall(Repository),
+    /// Bring the hooks of every project up to date: the daemon's own call
+    #[command(hide = true)]
+    Refresh,
+}
+
+/// Which repository a hook command means.
+#[derive(Debug, Clone, Args)]
+pub struct Repository {
+    /// The bare repository
+    #[arg(value_name = "REPO", value_hint = ValueHint::DirPath)]
+    pub path: PathBuf,
+}
+
+/// `wharf key`.
+#[derive(Debug, Clone, Args)]
+pub struct KeyFile {
+    /// The file that sshd reads [default: ~/.ssh/authorized_keys]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub authorized_keys: Option<PathBuf>,
+}
+
+/// `wharf key`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Key {
+    /// Let a public key push and ask, under a person's name
+    Add {
+        /// The person: a-z, 0-9, `.`, `_` and `-`, at most 32
+        name: String,
+        /// The public key's file, or - for standard input
+        #[arg(value_hint = ValueHint::FilePath)]
+        key: PathBuf,
+        /// Where it is written.
+        #[command(flatten)]
+        file: KeyFile,
+    },
+    /// Show the keys that `wharf key add` wrote
+    List {
+        /// Where to look.
+        #[command(flatten)]
+        file: KeyFile,
+    },
+    /// Take away all keys of a person
+    Remove {
+        /// The person
+        name: String,
+        /// Where they are.
+        #[command(flatten)]
+        file: KeyFile,
+    },
+}
+
+/// `wharf log`.
+#[derive(Debug, Clone, Args)]
+pub struct Log {
+    /// The activity [default: the environment's newest]
+    pub id: Option<String>,
+    /// Stay until it ends
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Every byte that the commands printed
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
+    /// What the running application prints
+    #[arg(long, conflicts_with_all = ["id", "raw", "json"])]
+    pub app: bool,
+}

@@ -1,0 +1,46 @@
+//! The branch that follows production: moved once a release serves there, as a copy to look at.
+
+use std::ffi::OsStr;
+use std::time::Instant;
+
+use wharf_config::project::Kind;
+use wharf_wire::event::Event;
+
+use super::activity::Act;
+use super::failure::Failure;
+use super::git::{self, Author};
+use super::refs::HEADS;
+use crate::plan::step::Step;
+
+/// Moves it to the commit that serves now, wherever it was. Its trouble is a warning: production
+/// serves all the same.
+pub async fn follow(act: &Act, commit: &str) {
+    let Some(mirror) = act.project.mirror.as_ref() else {
+        return;
+    };
+    if act.environment.kind != Kind::Production {
+        return;
+    }
+    let began = Instant::now();
+    let moved = act.step(Step::Mirror, async {
+        let name = format!("{HEADS}{mirror}");
+        let author = Author {
+            name: "wharf".into(),
+            email: format!("wharf@{}", act.project.name),
+        };
+        let why = format!("wharf: as {} serves it", act.key().id);
+        let words = ["update-ref", "-m", &why, &name, commit].map(OsStr::new);
+        git::ask(&act.project.repository, &words, Some(&author), b"")
+            .await
+            .map_err(|error| Failure::host("the mirror cannot be moved", &error))
+    });
+    let short = commit.get(..8).unwrap_or(commit);
+    match moved.await {
+        Ok(_) => act.did("mirror", format!("{mirror} is at {short}"), began),
+        Err(failure) => {
+            let message = &failure.reason.message;
+            let text = format!("{mirror} does not follow: {message}");
+            act.log.event(Event::Warning { text });
+        }
+    }
+}

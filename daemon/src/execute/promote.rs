@@ -1,0 +1,85 @@
+//! Where the code of a command came from: said in the log; and the slug that comes with it.
+
+use std::time::Instant;
+
+use wharf_config::name::EnvironmentId;
+use wharf_wire::outcome::Kind;
+
+use super::activity::Act;
+use super::build::Built;
+use super::failure::Failure;
+use super::slug_key::SlugKey;
+use crate::store::environment::EnvironmentKey;
+use crate::store::release::ReleaseState;
+
+/// Says which environment's code this is.
+pub fn say_source(act: &Act) {
+    let Some(source) = &act.task.source else {
+        return;
+    };
+    let commit = act.task.commit.new.as_deref().unwrap_or_default();
+    let commit = commit.get(..8).unwrap_or(commit);
+    let (kind, branch) = (act.task.kind, act.branch());
+    let text = match kind {
+        Kind::Branch => format!("{branch} begins at {commit}, as {source}"),
+        _ => format!("{source} into {branch}: {commit}"),
+    };
+    act.did(kind.word(), text, Instant::now());
+    if kind == Kind::Branch {
+        act.log
+            .note("its data begins empty: this version of Wharf clones none");
+    }
+}
+
+/// The slug with which the child serves this commit; none where it is of the other trust domain, or
+/// is gone: then the same tree is built.
+///
+/// # Errors
+/// The store's.
+pub async fn slug_of_child(act: &Act) -> Result<Option<Built>, Failure> {
+    let began = Instant::now();
+    let recorder = &act.world.recorder;
+    let child = act.task.source.as_deref();
+    let Some(id) = child.and_then(|id| EnvironmentId::parse(id).ok()) else {
+        return Ok(None);
+    };
+    let key = EnvironmentKey {
+        project: act.project.name.clone(),
+        id,
+    };
+    let Some(child) = recorder.environment(&key).await? else {
+        return Ok(None);
+    };
+    if child.trust_domain != act.trust_domain() {
+        return Ok(None);
+    }
+    let releases = recorder.releases(&key).await?;
+    let commit = act.task.commit.new.as_ref();
+    let mut served = releases
+        .into_iter()
+        .filter(|release| release.state == ReleaseState::Ready && Some(&release.commit) == commit)
+        .collect::<Vec<_>>();
+    // What it serves goes before what it served.
+    served.sort_by_key(|release| Some(release.number) != child.live);
+    let found = served.into_iter().find_map(|release| {
+        let slug = SlugKey::parse(&release.slug).ok()?;
+        let directory = act.world.paths.slugs().join(slug.as_str());
+        directory.is_dir().then_some((release, slug))
+    });
+    let Some((release, slug)) = found else {
+        return Ok(None);
+    };
+    recorder.set_slug(&act.task.id, slug.as_str(), true).await?;
+    let text = format!(
+        "slug {} of {} r{}, not built again",
+        slug.short(),
+        key.id,
+        release.number
+    );
+    act.did("build", text, began);
+    Ok(Some(Built {
+        application: release.application,
+        slug,
+        commit: release.commit,
+    }))
+}

@@ -1,0 +1,85 @@
+//! Branches that the daemon moves itself: each from where it was seen, or none of them.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use wharf_config::name::BranchName;
+
+use super::git::{self, Author, GitError};
+use super::refs::{self, HEADS};
+use super::repository::RepositoryError;
+
+/// One branch's move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swap {
+    /// Which.
+    pub branch: BranchName,
+    /// Where it must be, in hex; none: it must not be there.
+    pub old: Option<String>,
+    /// Where it is to be, in hex; none: it is to go.
+    pub new: Option<String>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Swapped {
+    /// All of them moved.
+    Yes,
+    /// Somebody else moved one, or is about to: none moved.
+    Lost,
+}
+
+/// Why it is not known whether they moved, or why they cannot.
+#[derive(Debug, thiserror::Error)]
+pub enum SwapError {
+    /// git said no.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The refs cannot be read.
+    #[error(transparent)]
+    Refs(#[from] RepositoryError),
+}
+
+/// Moves branches in one transaction of git's.
+///
+/// # Errors
+/// [`SwapError`].
+pub async fn swap(
+    repository: &Path,
+    swaps: &[Swap],
+    author: &Author,
+    why: &str,
+) -> Result<Swapped, SwapError> {
+    let input: String = swaps.iter().map(line).collect();
+    let words = ["update-ref", "-m", why, "--stdin"].map(OsStr::new);
+    let said = git::run(repository, &words, Some(author), input.as_bytes()).await?;
+    if said.exit == Some(0) {
+        return Ok(Swapped::Yes);
+    }
+    let is_elsewhere = |swap: &Swap| {
+        let name = format!("{HEADS}{}", swap.branch);
+        let tip = tokio::task::block_in_place(|| refs::find_tip(repository, &name))?;
+        Ok::<_, RepositoryError>(tip.and_then(|tip| tip.commit) != swap.old)
+    };
+    for swap in swaps {
+        if is_elsewhere(swap)? {
+            return Ok(Swapped::Lost);
+        }
+    }
+    // Another update holds the ref at this moment.
+    if said.complaint.contains(".lock") {
+        return Ok(Swapped::Lost);
+    }
+    Err(GitError::Refused("update-ref".into(), said.complaint).into())
+}
+
+/// A line of `git update-ref --stdin`; a branch's name holds nothing that would end a word.
+fn line(swap: &Swap) -> String {
+    let name = format!("{HEADS}{}", swap.branch);
+    match (&swap.old, &swap.new) {
+        (None, Some(new)) => format!("create {name} {new}\n"),
+        (Some(old), Some(new)) => format!("update {name} {new} {old}\n"),
+        (Some(old), None) => format!("delete {name} {old}\n"),
+        (None, None) => String::new(),
+    }
+}

@@ -1,0 +1,109 @@
+//! `wharf info`: what an environment is, and what people say of it.
+
+use wharf_wire::ask::Scope;
+use wharf_wire::outcome::Kind;
+use wharf_wire::view::Commit;
+
+use super::super::peer::Broken;
+use super::super::scope::missing;
+use super::super::{Session, host};
+use super::tree::{Tree, refusal};
+use crate::dispatch::Event;
+use crate::order;
+use crate::plan::family;
+use crate::plan::rights::Act;
+use crate::store::environment::EnvironmentRecord;
+
+/// Characters of a title, at most.
+const LONGEST: usize = 100;
+
+impl Session {
+    pub(super) async fn info(
+        &mut self,
+        scope: &Scope,
+        new_title: Option<&str>,
+        new_parent: Option<&str>,
+    ) -> Result<(), Broken> {
+        let mut record = self.environment(scope).await?;
+        if new_title.is_none() && new_parent.is_none() {
+            self.may_in(Act::View, &record)?;
+            let scope = Scope {
+                project: Some(record.key.project.to_string()),
+                repository: None,
+                environment: Some(record.key.id.to_string()),
+            };
+            return self.environments(&scope).await;
+        }
+        self.may_in(Act::Settings, &record)?;
+        if let Some(text) = new_title {
+            record.title = title(text)?;
+        }
+        if let Some(name) = new_parent {
+            let tree = self.tree(scope).await?;
+            record.chosen_parent = Some(parent(&tree, &record, name)?);
+        }
+        let commit = Commit::default();
+        let mut activity = order::of_record(
+            &record,
+            Kind::Info,
+            commit,
+            self.actor(&self.project_of(&record)?),
+        );
+        activity.environment = Some(record);
+        let activities = vec![activity];
+        let ordered = self
+            .desk
+            .ask(|reply| Event::Order { activities, reply })
+            .await;
+        let ordered = ordered.ok_or_else(|| host("the daemon is stopping".into()))?;
+        self.follow_moved(ordered.map_err(Broken::Refused)?).await
+    }
+}
+
+/// A title that may be recorded and shown.
+pub(super) fn title(text: &str) -> Result<String, Broken> {
+    let text = text.trim();
+    if text.chars().count() > LONGEST || text.chars().any(char::is_control) {
+        return Err(refusal(
+            "title",
+            "that is no title for an environment".to_owned(),
+            format!("one line of at most {LONGEST} characters"),
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// The id of an environment that may be the parent of another one.
+fn parent(tree: &Tree, record: &EnvironmentRecord, name: &str) -> Result<String, Broken> {
+    let id = &record.key.id;
+    let look = "see the tree: wharf environments";
+    if record.is_production() {
+        let message = format!("{id} is production, the root of the tree");
+        return Err(refusal("production", message, look));
+    }
+    let parent = tree.find(name).ok_or_else(|| no_parent(tree, name))?;
+    if tree.project.is_mirror(&parent.branch) {
+        let message = format!("{} only follows production", parent.branch);
+        return Err(refusal("mirror", message, look));
+    }
+    let chosen = parent.key.id.as_str();
+    if family::makes_ring(&tree.parents(), id.as_str(), chosen) {
+        return Err(refusal(
+            "parent-ring",
+            format!("{chosen} is {id} itself, or descends from it"),
+            look,
+        ));
+    }
+    Ok(chosen.to_owned())
+}
+
+/// Nothing is called so.
+pub(super) fn no_parent(tree: &Tree, name: &str) -> Broken {
+    let shown: String = name.chars().take(60).collect();
+    let shown = shown.escape_default();
+    missing(
+        "unknown-environment",
+        &format!("{} has no environment `{shown}`", tree.project.name),
+    )
+    .hint("see which there are: wharf environments")
+}

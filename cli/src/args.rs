@@ -110,6 +110,17 @@ pub enum Command {
         /// Build anew, even if nothing changed
         #[arg(long)]
         rebuild: bool,
+        /// Wait for no deploy window
+        #[arg(long)]
+        now: bool,
+    },
+    /// Let a deployment go live that waits for approval
+    Approve {
+        /// The activity, such as 4f2a
+        id: String,
+        /// Wait for no deploy window either
+        #[arg(long)]
+        now: bool,
     },
     /// Let an inactive environment live: its branch's tip is deployed
     Activate,
@@ -252,6 +263,7 @@ const SECTIONS: [(&str, &[&str]); 5] = [
         &[
             "rollback",
             "redeploy",
+            "approve",
             "activate",
             "deactivate",
             "pause",
@@ -320,6 +332,7 @@ impl Command {
         match self {
             Command::Activity(Activity::List { limit }) => Command::Activities { limit },
             Command::Activity(Activity::Cancel { id }) => Command::Cancel { id },
+            Command::Activity(Activity::Approve { id, now }) => Command::Approve { id, now },
             Command::Activity(Activity::Log(log)) => Command::Log(Log {
                 id: Some(log.id),
                 follow: log.follow,
@@ -357,6 +370,7 @@ impl Command {
             | Command::Deactivate
             | Command::Pause
             | Command::Resume
+            | Command::Approve { .. }
             | Command::Cancel { .. }
             | Command::Branch(_)
             | Command::Merge
@@ -414,12 +428,22 @@ impl Command {
             Command::Rollback {
                 release: Some(release),
             } => words(&["rollback", &format!("r{release}")]),
-            Command::Redeploy { rebuild: false } => words(&["redeploy"]),
-            Command::Redeploy { rebuild: true } => words(&["redeploy", "--rebuild"]),
             Command::Activate => words(&["activate"]),
             Command::Deactivate => words(&["deactivate"]),
             Command::Pause => words(&["pause"]),
             Command::Resume => words(&["resume"]),
+            Command::Redeploy { rebuild, now } => {
+                let mut all = vec!["redeploy".to_owned()];
+                all.extend(rebuild.then(|| "--rebuild".to_owned()));
+                all.extend(now.then(|| "--now".to_owned()));
+                Some(all)
+            }
+            Command::Approve { id, now } => {
+                let mut all = vec!["approve".to_owned()];
+                all.extend(now.then(|| "--now".to_owned()));
+                all.extend(["--".to_owned(), id.clone()]);
+                Some(all)
+            }
             Command::Cancel { id } => words(&["cancel", "--", id]),
             Command::Branch(branch) => {
                 let mut all = vec!["branch".to_owned()];

@@ -150,13 +150,14 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
             },
             Lines::Talk,
         ),
-        Command::Redeploy { rebuild } => {
+        Command::Redeploy { rebuild, now } => {
             let slug = if *rebuild {
                 SlugUse::Rebuild
             } else {
                 SlugUse::Reuse
             };
-            follow::lines(place, Ask::Redeploy { scope, slug }, Lines::Talk)
+            let now = *now;
+            follow::lines(place, Ask::Redeploy { scope, slug, now }, Lines::Talk)
         }
         Command::Activate => follow::lines(place, Ask::Activate(scope), Lines::Talk),
         Command::Deactivate => follow::lines(place, Ask::Deactivate(scope), Lines::Talk),
@@ -168,6 +169,14 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
         | Command::Sync { .. }
         | Command::Delete { .. }
         | Command::Info { .. } => moves::answer(place, scope, json, command),
+        Command::Approve { id, now } => follow::lines(
+            place,
+            Ask::Approve {
+                activity: id.clone(),
+                now: *now,
+            },
+            Lines::Talk,
+        ),
         Command::Cancel { id } => follow::lines(
             place,
             Ask::Cancel {

@@ -47,6 +47,7 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Deactivate
         | Command::Pause
         | Command::Resume
+        | Command::Approve { .. }
         | Command::Cancel { .. }
         | Command::Branch(_)
         | Command::Merge

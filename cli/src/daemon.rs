@@ -221,6 +221,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Deactivate(_)
         | Ask::Pause(_)
         | Ask::Resume(_) => None,
+        Ask::Approve { .. } => None,
         Ask::Cancel { .. } | Ask::Reload | Ask::Doctor => Some(THOROUGH),
         Ask::Status
         | Ask::Projects

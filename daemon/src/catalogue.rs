@@ -48,6 +48,11 @@ pub const ALL: &[Entry] = &[
         "push again, if the branch did not move",
     ),
     entry(
+        "approval",
+        "it is built and waits: somebody has to approve that it goes live",
+        "an admin runs `wharf approve ID`",
+    ),
+    entry(
         "bad-branch",
         "the name of a pushed branch cannot be an environment's",
         "`git branch -m OLD NEW`, then push again",
@@ -208,6 +213,11 @@ pub const ALL: &[Entry] = &[
         "`wharf log -e ENVIRONMENT` says why",
     ),
     entry(
+        "not-parked",
+        "what should be approved does not wait for that",
+        "`wharf activities` shows what waits; `wharf approve ID --now` passes by a window",
+    ),
+    entry(
         "not-supported-yet",
         "this version of Wharf cannot do it",
         "the message says what it can",
@@ -356,6 +366,11 @@ pub const ALL: &[Entry] = &[
         "waiting",
         "it has not begun: the message says for what it waits and how many go before it",
         "`wharf cancel ID` takes it out",
+    ),
+    entry(
+        "window",
+        "it is built and goes live by itself when its deploy window or time comes",
+        "an admin runs `wharf approve ID --now` to pass it by",
     ),
 ];
 

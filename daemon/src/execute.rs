@@ -23,6 +23,7 @@ pub mod maintenance;
 pub mod merge;
 pub mod mirror;
 pub mod numbers;
+mod parking;
 mod port;
 pub mod promote;
 pub mod refs;

@@ -77,6 +77,15 @@ pub enum Ask {
         scope: Scope,
         /// Whether an existing slug may be used.
         slug: SlugUse,
+        /// Whether it waits for no deploy window.
+        now: bool,
+    },
+    /// Lets a deployment go on that waits for somebody's approval.
+    Approve {
+        /// The activity's id.
+        activity: String,
+        /// Whether it waits for no deploy window either; enough where it waits for nothing else.
+        now: bool,
     },
     /// A link that opens the environment's pages for a time: one `Item::Grant`.
     Grant {

@@ -93,8 +93,23 @@ pub enum Event {
         /// How long it took.
         milliseconds: u64,
     },
+    /// It is built and waits before anything of its environment changes; it goes on later.
+    Parked(Box<Parked>),
     /// The activity ended. Always the last event.
     Ended(Box<Ended>),
+}
+
+/// What a deployment waits for once it is built, as the pusher reads it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Parked {
+    /// In one line, such as `built; waits for approval`.
+    pub verdict: String,
+    /// What lets it go on, each a line without `hint:`.
+    pub hints: Vec<String>,
+    /// The last line: what serves meanwhile.
+    pub serves: String,
 }
 
 /// The end of an activity, as the pusher reads it.

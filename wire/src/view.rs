@@ -157,6 +157,10 @@ pub struct Activity {
     pub previous: Option<u32>,
     /// The release that served after it ended.
     pub live_after: Option<u32>,
+    /// Its deployment waits for this moment, in milliseconds since 1970-01-01 UTC, or did.
+    pub due: Option<u64>,
+    /// Who approved its deployment, where that was wanted; empty while nobody has.
+    pub approved_by: Option<String>,
     /// Its steps in order.
     pub steps: Vec<Step>,
     /// Why it ended as it did, or for what it waits: a stable code, a message and a hint.

@@ -59,6 +59,14 @@ pub enum Activity {
     },
     /// Show its log: `wharf log ID`
     Log(ActivityLog),
+    /// Let it go live, where it waits for approval: `wharf approve ID`
+    Approve {
+        /// The activity, such as 4f2a
+        id: String,
+        /// Wait for no deploy window either
+        #[arg(long)]
+        now: bool,
+    },
     /// Stop it and all of its processes: `wharf cancel ID`
     Cancel {
         /// The activity, such as 4f2a

@@ -1,6 +1,6 @@
 //! What happened, newest first.
 
-use wharf_wire::view::Activity;
+use wharf_wire::{outcome::State, view::Activity};
 
 use super::{render, short, table, when};
 use crate::failure::plain;
@@ -91,6 +91,8 @@ fn beginning(text: &str) -> String {
 
 fn took(activity: &Activity, now: u64) -> String {
     match (activity.started, activity.ended) {
+        // It was built, and rests.
+        _ if activity.state == State::Waiting => String::new(),
         (Some(started), Some(ended)) => when::lasted(ended.saturating_sub(started)),
         (Some(started), None) => when::lasted(now.saturating_sub(started)),
         (None, _) => String::new(),
@@ -143,6 +145,8 @@ pub(crate) mod tests {
             source: None,
             previous: Some(6),
             live_after: Some(7),
+            due: None,
+            approved_by: None,
             steps: Vec::new(),
             reason: None,
             created: 1_700_000_000_000,

@@ -1,7 +1,10 @@
 //! When a deployment may begin to serve.
 
-use jiff::civil::{Time, Weekday};
+use std::fmt;
+
+use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Zoned};
 
 /// When a deployment may begin to serve; by default at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +32,104 @@ pub struct Window {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be days and hours, such as Mon-Fri 09:00-16:00")]
 pub struct NoWindow;
+
+/// How far ahead an opening is looked for: every week has one, however clocks are put forward.
+const AHEAD: i32 = 15;
+/// How long a time of the day lasts, as people write it.
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
+/// From here on, and until before there.
+type Opening = (Zoned, Zoned);
+
+impl Schedule {
+    /// The earliest moment from `now` on at which a deployment may begin to serve; none when that is
+    /// now. A time that a day has not, because clocks are put forward, is as much later; of one that
+    /// it has twice the first counts.
+    pub fn next(&self, now: &Zoned) -> Option<Zoned> {
+        if *self
+            == (Schedule {
+                zone: self.zone.clone(),
+                ..Schedule::default()
+            })
+        {
+            return None;
+        }
+        let now = match &self.zone {
+            Some(zone) => now.with_time_zone(zone.clone()),
+            None => now.clone(),
+        };
+        let openings = self.openings(&now).into_iter();
+        let next = openings
+            .filter(|(_, end)| *end > now)
+            .map(|(start, _)| start.max(now.clone()))
+            .min();
+        match next {
+            Some(next) if next == now => None,
+            Some(next) => Some(next),
+            // Denied as long as nothing opens; somebody looks again then.
+            None => Some(now.saturating_add(SignedDuration::from_hours(24))),
+        }
+    }
+
+    /// The same once its time of the day has come: within its hours.
+    #[must_use]
+    pub fn without_time(&self) -> Schedule {
+        Schedule {
+            at: None,
+            ..self.clone()
+        }
+    }
+
+    /// What is open around `now` and in the days that follow.
+    fn openings(&self, now: &Zoned) -> Vec<Opening> {
+        // What began yesterday may go over midnight.
+        let first = now.date().yesterday().unwrap_or(now.date());
+        let days: Vec<Date> = first
+            .series(jiff::Span::new().days(1))
+            .take(AHEAD as usize)
+            .collect();
+        let zone = now.time_zone();
+        let window = |day: &Date| match &self.window {
+            Some(window) => window.on(*day, zone),
+            None => Some((
+                moment(*day, Time::midnight(), zone)?,
+                moment(day.tomorrow().ok()?, Time::midnight(), zone)?,
+            )),
+        };
+        let windows: Vec<Opening> = days.iter().filter_map(window).collect();
+        let Some(at) = self.at else { return windows };
+        let times = days.iter().filter_map(|day| moment(*day, at, zone));
+        times
+            .filter(|time| {
+                windows
+                    .iter()
+                    .any(|(start, end)| start <= time && time < end)
+            })
+            .map(|time| (time.clone(), time.saturating_add(MINUTE)))
+            .collect()
+    }
+}
+
+fn moment(day: Date, time: Time, zone: &TimeZone) -> Option<Zoned> {
+    day.to_datetime(time).to_zoned(zone.clone()).ok()
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.window, &self.at) {
+            (None, None) => return f.write_str("at any time"),
+            (Some(window), None) => write!(f, "deploy window {window}")?,
+            (None, Some(at)) => write!(f, "deploy time {}", at.strftime("%H:%M"))?,
+            (Some(window), Some(at)) => {
+                write!(f, "deploy time {} within {window}", at.strftime("%H:%M"))?;
+            }
+        }
+        match self.zone.as_ref().and_then(TimeZone::iana_name) {
+            Some(name) => write!(f, " {name}"),
+            None => Ok(()),
+        }
+    }
+}
 
 const DAYS: [(&str, Weekday); 7] = [
     ("Mon", Weekday::Monday),
@@ -71,6 +172,42 @@ impl Window {
     }
 }
 
+impl Window {
+    /// Whether it is open at that time of some day.
+    pub fn has(&self, time: Time) -> bool {
+        match self.from < self.to {
+            true => self.from <= time && time < self.to,
+            false => self.from <= time || time < self.to,
+        }
+    }
+
+    /// When it is open that begins on this day; none where it does not, or a day has not these hours.
+    fn on(&self, day: Date, zone: &TimeZone) -> Option<Opening> {
+        let last = match self.from < self.to {
+            true => day,
+            false => day.tomorrow().ok()?,
+        };
+        let is_one = self.days.contains(&day.weekday());
+        let opening = (moment(day, self.from, zone)?, moment(last, self.to, zone)?);
+        (is_one && opening.0 < opening.1).then_some(opening)
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |day: &Weekday| DAYS[day.to_monday_zero_offset().unsigned_abs() as usize].0;
+        let runs = self.days.chunk_by(|one, other| one.next() == *other);
+        let runs: Vec<String> = runs
+            .map(|run| match run {
+                [first, .., last] => format!("{}-{}", name(first), name(last)),
+                run => run.iter().map(name).collect(),
+            })
+            .collect();
+        let (from, to) = (self.from.strftime("%H:%M"), self.to.strftime("%H:%M"));
+        write!(f, "{} {from}-{to}", runs.join(","))
+    }
+}
+
 fn day(text: &str) -> Result<Weekday, NoWindow> {
     let found = DAYS.iter().find(|(name, _)| *name == text);
     found.map(|(_, day)| *day).ok_or(NoWindow)
@@ -82,30 +219,4 @@ pub(crate) fn time(text: &str) -> Option<Time> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn windows_are_read() {
-        let window = Window::parse("Mon-Wed,Sat 09:00-16:30").unwrap();
-        let days: Vec<i8> = window
-            .days
-            .iter()
-            .map(|d| d.to_monday_zero_offset())
-            .collect();
-        assert_eq!(days, [0, 1, 2, 5]);
-        assert_eq!(window.to, Time::constant(16, 30, 0, 0));
-        let over = Window::parse("Sat-Mon 22:00-04:00").unwrap();
-        assert_eq!(over.days.len(), 3);
-        for bad in [
-            "",
-            "Mon",
-            "Mon 9-10",
-            "Mon-Fry 09:00-10:00",
-            "Mon 09:00",
-            "Mon 25:00-26:00",
-        ] {
-            assert_eq!(Window::parse(bad), Err(NoWindow), "{bad}");
-        }
-    }
-}
+mod tests;

@@ -92,7 +92,7 @@ fn policy_is_read() {
         mirror_to = "master"
         approve = true
         deploy_window = "Mon-Fri 09:00-16:00"
-        deploy_at = "02:00"
+        deploy_at = "10:00"
         [environments.staging]
         type = "staging"
         branchable = false

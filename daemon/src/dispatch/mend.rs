@@ -15,6 +15,7 @@ use crate::execute::failure::Failure;
 use crate::execute::replaced::{self, Replaced};
 use crate::execute::{World, deploy, launch, route};
 use crate::plan::limits::Status;
+use crate::plan::parking::Leave;
 use crate::store::activity::Task;
 use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
 use crate::store::log::Log;
@@ -314,6 +315,9 @@ impl Due {
             rebuild: false,
             release: Some(number),
             source: None,
+            slug: None,
+            leave: Leave::default(),
+            parked: false,
         };
         let act = Act::new(
             Arc::clone(world),

@@ -9,6 +9,7 @@ mod fleet;
 mod mend;
 pub mod moving;
 mod orders;
+mod parking;
 pub mod pausing;
 pub mod reconcile;
 pub mod rules;
@@ -36,6 +37,7 @@ use crate::execute::activity::Conclusion;
 use crate::execute::housekeeping::{self, Report, Wanted};
 use crate::execute::replaced::Replaced;
 use crate::execute::route;
+use crate::plan::parking::Word;
 use crate::plan::queue::{Full, Place, Queue, Ticket};
 use crate::settings::Settings;
 use crate::store::activity::NewActivity;
@@ -85,6 +87,29 @@ pub enum Event {
     Ended {
         /// Its id.
         activity: String,
+    },
+    /// An activity is built and waits before it goes live; that is recorded.
+    Parked {
+        /// Which.
+        ticket: Ticket,
+        /// When it may go on by itself: milliseconds since 1970-01-01 UTC.
+        due: Option<u64>,
+    },
+    /// Somebody lets a parked activity go on.
+    Approve {
+        /// Its id.
+        activity: String,
+        /// By this word.
+        word: Word,
+        /// Whether it was parked, once the word is recorded.
+        reply: oneshot::Sender<bool>,
+    },
+    /// The word is recorded.
+    Approved {
+        /// The activity's id.
+        activity: String,
+        /// Who waits for it to go on.
+        reply: oneshot::Sender<bool>,
     },
     /// Somebody wants an activity stopped.
     Cancel {
@@ -190,6 +215,8 @@ pub struct Dispatch {
     running: HashMap<String, CancellationToken>,
     /// Cancels of what the last daemon had begun and this one has not taken up yet.
     stopped: HashMap<String, CancellationToken>,
+    /// Cancels of what runs, with who wanted it: it may be parked at the same moment.
+    stopping: HashMap<String, String>,
     fleet: Fleet,
     /// The branches of admitted pushes whose bell may still ring, and since when.
     asked: Vec<(Instant, ProjectName, Vec<BranchName>)>,
@@ -214,6 +241,7 @@ impl Dispatch {
             recording: None,
             running: HashMap::new(),
             stopped: HashMap::new(),
+            stopping: HashMap::new(),
             fleet: Fleet::default(),
             asked: Vec::new(),
             later: Vec::new(),
@@ -234,8 +262,19 @@ impl Dispatch {
         let world = Arc::clone(&self.world);
         self.tasks
             .spawn(async move { route::refresh_first(&world).await });
+        let mut settings = self.world.settings.clone();
+        let mut counted = Arc::clone(&settings.borrow_and_update());
         loop {
+            let due = self.queue.next_due();
             tokio::select! {
+                () = parking::wait_for(due) => self.unpark_what_is_due(),
+                Ok(()) = settings.changed() => {
+                    let before = std::mem::replace(
+                        &mut counted,
+                        Arc::clone(&settings.borrow_and_update()),
+                    );
+                    self.unpark_what_changed(&before, &counted);
+                }
                 event = self.events.recv() => match event {
                     Some(Event::Stop) | None => break,
                     Some(event) => self.take(event),
@@ -274,8 +313,16 @@ impl Dispatch {
                 reply,
             } => self.enqueue(ids, tickets, reply),
             Event::Abandoned(ticket) => self.abandon(&ticket),
+            Event::Parked { ticket, due } => self.park(ticket, due),
+            Event::Approve {
+                activity,
+                word,
+                reply,
+            } => self.approve(activity, word, reply),
+            Event::Approved { activity, reply } => answer(reply, self.unpark(&activity)),
             Event::Ended { activity } => {
                 self.running.remove(&activity);
+                self.stopping.remove(&activity);
                 self.queue.finish(&activity);
                 self.world.pausing.notify_one();
                 self.mend_later_ones();

@@ -161,6 +161,10 @@ impl Dispatch {
 
     /// Stops an activity that waits or runs; answers false when it does neither.
     pub(super) fn cancel(&mut self, activity: String, by: &str, reply: oneshot::Sender<bool>) {
+        if let Some(ticket) = self.queue.unpark(&activity) {
+            self.end_parked(&ticket, by);
+            return answer(reply, true);
+        }
         if let Some(ticket) = self.queue.withdraw(&activity) {
             let reason = Reason {
                 code: "cancelled".into(),
@@ -178,6 +182,7 @@ impl Dispatch {
             }
             None => return answer(reply, false),
         };
+        self.stopping.insert(activity.clone(), by.to_owned());
         let world = Arc::clone(&self.world);
         self.tasks.spawn(async move {
             // Recorded, so that it stays stopped when this daemon ends before the activity does.
@@ -189,10 +194,10 @@ impl Dispatch {
         });
     }
 
-    fn supersede(&mut self, old: &Ticket, by: &str) {
+    pub(super) fn supersede(&mut self, old: &Ticket, by: &str) {
         let reason = Reason {
             code: "superseded".into(),
-            message: format!("superseded by {by} before it began"),
+            message: format!("superseded by {by} before it went live"),
             hint: Some(format!("follow the newer one: wharf log {by} -f")),
         };
         self.end_unbegun(old, State::Superseded, reason);
@@ -208,7 +213,7 @@ impl Dispatch {
         self.end_unbegun(ticket, State::Cancelled, reason);
     }
 
-    fn end_unbegun(&mut self, ticket: &Ticket, state: State, reason: Reason) {
+    pub(super) fn end_unbegun(&mut self, ticket: &Ticket, state: State, reason: Reason) {
         // What serves is not known here; the activity's record says it, read when it is closed.
         let conclusion = never_began(&ticket.environment, None, state, reason);
         self.conclude(ticket, conclusion);
@@ -305,7 +310,10 @@ async fn carry_out(world: Arc<World>, desk: Desk, ticket: Ticket, cancel: Cancel
                 WHARF_ACTIVITY = id,
                 "started"
             );
-            perform(Arc::clone(&world), task, cancel.clone()).await
+            match perform(Arc::clone(&world), task, cancel.clone()).await {
+                Some(conclusion) => conclusion,
+                None => return parked(&world, &desk, ticket).await,
+            }
         }
         Err(message) => {
             let (state, code) = if cancel.is_cancelled() {
@@ -331,6 +339,16 @@ async fn carry_out(world: Arc<World>, desk: Desk, ticket: Ticket, cancel: Cancel
         tidy(&world, &ticket).await;
     }
     housekeeping::make_room(&world).await;
+}
+
+/// Leaves an activity that is built, and waits, to the loop.
+async fn parked(world: &World, desk: &Desk, ticket: Ticket) {
+    let id = ticket.activity.as_str();
+    let task = insist(id, "until when it waits", || world.recorder.task(id)).await;
+    let due = task.and_then(|task| task.leave.due);
+    tidy(world, &ticket).await;
+    desk.send(Event::Parked { ticket, due }).await;
+    housekeeping::make_room(world).await;
 }
 
 /// Looks after the repository of a push, one at a time; whoever is late leaves it to the other.

@@ -134,11 +134,16 @@ pub async fn take_up(
         desk.send(Event::Mend(Mend::first(key))).await;
     }
     for task in world.recorder.unfinished().await? {
+        let (parked, due) = (task.parked, task.leave.due);
         let ticket = ticket(world, task).await?;
         // Whoever follows it stays until its end.
         world.logs.open(&ticket.activity);
         if ticket.kind == Kind::Check {
             desk.send(Event::Abandoned(ticket)).await;
+            continue;
+        }
+        if parked {
+            desk.send(Event::Parked { ticket, due }).await;
             continue;
         }
         desk.send(Event::Recorded {

@@ -13,6 +13,7 @@ use wharf_wire::view::Reason;
 
 use super::bound::Bound;
 use super::failure::{Failure, chain};
+use super::parking::{Turn, park};
 use super::replaced::Replaced;
 use super::resume::resume;
 use super::world::World;
@@ -67,8 +68,13 @@ pub struct Conclusion {
     pub replaced: Replaced,
 }
 
-/// Performs an activity and says how it ended. Never fails: a failure is a conclusion.
-pub async fn perform(world: Arc<World>, task: Task, cancel: CancellationToken) -> Conclusion {
+/// Performs an activity and says how it ended; none where it is parked. Never fails: a failure is a
+/// conclusion.
+pub async fn perform(
+    world: Arc<World>,
+    task: Task,
+    cancel: CancellationToken,
+) -> Option<Conclusion> {
     let began = Instant::now();
     let name = task.key.id.to_string();
     let log = world.logs.open(&task.id);
@@ -81,15 +87,16 @@ pub async fn perform(world: Arc<World>, task: Task, cancel: CancellationToken) -
     let previous = record.and_then(|record| record.live);
     let (deployment, task) = match resume(&world, task, &log).await {
         Ok(resumed) => resumed,
-        Err(failure) => return conclude_failure(&name, previous, failure, began, false),
+        Err(failure) => return Some(conclude_failure(&name, previous, failure, began, false)),
     };
     let touched = deployment.is_touched();
     let mut act = match Act::new(world, task, previous, Some(deployment), log, cancel) {
         Ok(act) => act,
-        Err(failure) => return conclude_failure(&name, previous, failure, began, touched),
+        Err(failure) => return Some(conclude_failure(&name, previous, failure, began, touched)),
     };
     act.status = status;
     let mut conclusion = match act.perform().await {
+        Ok(_) if act.phase() == Phase::Parked => return None,
         Ok(live) => conclude_success(&act, live, began),
         Err(failure) if act.is_half_gone() => half_gone(&act, failure, began),
         Err(failure) => conclude_failure(&name, previous, failure, began, act.is_touched()),
@@ -102,7 +109,7 @@ pub async fn perform(world: Arc<World>, task: Task, cancel: CancellationToken) -
     }
     act.end(conclusion.ending.state);
     conclusion.replaced = std::mem::take(&mut *act.replaced());
-    conclusion
+    Some(conclusion)
 }
 
 async fn make_and_deploy(act: &Act) -> Result<Option<u32>, Failure> {
@@ -119,6 +126,9 @@ async fn make_and_deploy(act: &Act) -> Result<Option<u32>, Failure> {
         Some(built) => built,
         None => build::build(act).await?,
     };
+    if park(act, &built).await? == Turn::Parked {
+        return Ok(act.previous);
+    }
     deploy::deploy(act, built).await.map(Some)
 }
 
@@ -285,7 +295,7 @@ impl Act {
     }
 
     /// Takes an event into the state, if it can happen.
-    fn happens(&self, event: &Event) -> Result<(), Illegal> {
+    pub(super) fn happens(&self, event: &Event) -> Result<(), Illegal> {
         if let Some(states) = &self.states {
             let mut state = states.lock().expect("nothing panics while it holds this");
             *state = state.apply(event)?;
@@ -321,7 +331,7 @@ impl Act {
     }
 
     /// Whether deploy commands have begun, so that data may have changed.
-    fn is_touched(&self) -> bool {
+    pub(super) fn is_touched(&self) -> bool {
         self.look(false, Deployment::is_touched)
     }
 

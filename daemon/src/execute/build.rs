@@ -70,6 +70,14 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
         turn = turn.lock() => turn,
         () = act.cancel.cancelled() => return Err(Failure::cancelled()),
     };
+    if let Some(slug) = built_before(act, &base).await? {
+        act.did("build", format!("slug {} is built", slug.short()), began);
+        return Ok(Built {
+            application,
+            slug,
+            commit,
+        });
+    }
     if !act.task.rebuild
         && let Some(slug) = usable(&act.world, &base).await?
     {
@@ -171,6 +179,17 @@ pub async fn usable(world: &World, base: &SlugKey) -> Result<Option<SlugKey>, St
     let record = world.recorder.newest_slug(base.as_str()).await?;
     let key = record.and_then(|record| SlugKey::parse(&record.key).ok());
     Ok(key.filter(|key| world.paths.slugs().join(key.as_str()).is_dir()))
+}
+
+/// The slug that this activity made or found in an earlier attempt, if it is there still.
+async fn built_before(act: &Act, base: &SlugKey) -> Result<Option<SlugKey>, StoreError> {
+    let Some(before) = &act.task.slug else {
+        return Ok(None);
+    };
+    let record = act.world.recorder.slug(before).await?;
+    let own = record.filter(|record| record.base == base.as_str());
+    let key = own.and_then(|record| SlugKey::parse(&record.key).ok());
+    Ok(key.filter(|key| act.world.paths.slugs().join(key.as_str()).is_dir()))
 }
 
 /// What the slug of a release was made of; none where nobody knows any more.

@@ -40,8 +40,8 @@ pub async fn resume(world: &World, task: Task, log: &Log) -> Result<(Deployment,
     if !rows.is_empty() && !deployment.is_committed() {
         discard(world, &task).await?;
     }
-    if deployment.phase() == Phase::Waiting {
-        if !rows.is_empty() {
+    if matches!(deployment.phase(), Phase::Waiting | Phase::Parked) {
+        if !rows.is_empty() && deployment.phase() == Phase::Waiting {
             log.note("Wharf was restarted; this begins again.");
         }
         deployment = deployment

@@ -4,6 +4,7 @@
 //! through the same function. So what the record can say and what can happen are one thing, and an
 //! order of events that makes no sense is an error in both.
 
+use wharf_wire::event::Stage;
 use wharf_wire::outcome::{Kind, State};
 
 use super::step::{Effect, NoStep, Step};
@@ -30,6 +31,8 @@ pub enum Phase {
     Waiting,
     /// Its steps are done, one after the other.
     Working,
+    /// It is built, and waits before anything of its environment changes; then it begins again.
+    Parked,
     /// One of them failed, or may not be done again: only the end is left.
     Broken,
     /// The route is written: nothing is undone any more.
@@ -47,6 +50,8 @@ pub enum Event {
     StepStarted(Step),
     /// The step that is open ended.
     StepEnded(Outcome),
+    /// It is built, and has to wait before it goes live.
+    Parked,
     /// Somebody wants it stopped; its step may end all the same.
     Stopping,
     /// The daemon died meanwhile, and the next one decided.
@@ -99,6 +104,9 @@ pub enum Illegal {
     /// A step after one that comes later.
     #[error("step {0} began after {1}")]
     Order(Step, Step),
+    /// It waits where it is half-way, or with nothing to wait for.
+    #[error("it was parked while {0:?}")]
+    Parked(Phase),
     /// Too late to stop it.
     #[error("it was stopped after its end")]
     Stopped,
@@ -172,6 +180,7 @@ impl Deployment {
             Event::Began => self.begin(),
             Event::StepStarted(step) => self.start(step),
             Event::StepEnded(outcome) => self.end_step(*outcome),
+            Event::Parked => self.park(),
             Event::Stopping => self.stop(),
             Event::Interrupted(recovery) => self.recover(*recovery),
             Event::Ended(state) => self.end(*state),
@@ -179,7 +188,7 @@ impl Deployment {
     }
 
     fn begin(&self) -> Result<Deployment, Illegal> {
-        if self.phase != Phase::Waiting {
+        if !matches!(self.phase, Phase::Waiting | Phase::Parked) {
             return Err(Illegal::Began(self.phase));
         }
         Ok(Deployment {
@@ -193,7 +202,7 @@ impl Deployment {
         let may = match self.phase {
             Phase::Working => !step.is_late(),
             Phase::Committed => step.is_late(),
-            Phase::Waiting | Phase::Broken | Phase::Ended => false,
+            Phase::Waiting | Phase::Parked | Phase::Broken | Phase::Ended => false,
         };
         if !may {
             return Err(Illegal::Step(step.clone(), self.phase));
@@ -242,6 +251,24 @@ impl Deployment {
         })
     }
 
+    fn park(&self) -> Result<Deployment, Illegal> {
+        let is_built = self.open.is_none()
+            && self
+                .last
+                .as_ref()
+                .is_none_or(|last| last.stage() == Stage::Build)
+            && Step::Release.belongs_to(self.kind);
+        // Once deploy commands have begun, what they did must not wait for the rest.
+        if self.phase != Phase::Working || !is_built || self.touched {
+            return Err(Illegal::Parked(self.phase));
+        }
+        Ok(Deployment {
+            phase: Phase::Parked,
+            last: None,
+            ..self.clone()
+        })
+    }
+
     fn stop(&self) -> Result<Deployment, Illegal> {
         if self.phase == Phase::Ended {
             return Err(Illegal::Stopped);
@@ -279,7 +306,7 @@ impl Deployment {
     fn end(&self, state: State) -> Result<Deployment, Illegal> {
         let may = match state {
             State::Waiting | State::Running => false,
-            State::Superseded => self.phase == Phase::Waiting,
+            State::Superseded => matches!(self.phase, Phase::Waiting | Phase::Parked),
             State::Succeeded => match self.kind {
                 Kind::Delete | Kind::Deactivate => self.has_done(&Step::PutAside),
                 Kind::Pause => self.has_done(&Step::Stop),
@@ -295,7 +322,10 @@ impl Deployment {
             },
             // A step whose end could not be recorded is one that failed.
             State::Failed | State::Cancelled => {
-                matches!(self.phase, Phase::Waiting | Phase::Working | Phase::Broken)
+                matches!(
+                    self.phase,
+                    Phase::Waiting | Phase::Working | Phase::Parked | Phase::Broken
+                )
             }
         };
         if !may {

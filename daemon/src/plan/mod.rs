@@ -7,6 +7,7 @@ pub mod family;
 pub mod limits;
 pub mod merge;
 pub mod options;
+pub mod parking;
 pub mod pausing;
 pub mod places;
 pub mod policy;

@@ -58,8 +58,18 @@ pub enum Run {
 pub enum When {
     /// It does where there is one.
     InWindow,
-    /// `-o now`.
+    /// `-o now`, or `--now`.
     Now,
+}
+
+impl When {
+    /// As a command line says it.
+    pub fn of(now: bool) -> When {
+        match now {
+            true => When::Now,
+            false => When::InWindow,
+        }
+    }
 }
 
 /// What a new environment begins with.

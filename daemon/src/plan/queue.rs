@@ -1,6 +1,7 @@
 //! Which activity runs next: production first, one an environment, fair between projects, bounded.
 
 mod line;
+mod parked;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -67,6 +68,8 @@ const MOST: usize = 1_000;
 pub struct Queue {
     waiting: Vec<Waiting>,
     running: Vec<Ticket>,
+    /// They are built and have no turn until somebody lets them go on.
+    parked: Vec<Parked>,
     /// Project and id of environments that are mended: one thing at a time.
     held: BTreeSet<(String, String)>,
     /// When each project's turn was last, counted in starts.
@@ -81,6 +84,14 @@ struct Waiting {
     ticket: Ticket,
     /// How often production had begun when it came.
     since: u64,
+}
+
+/// An activity that is built and waits before it goes live.
+#[derive(Debug, Clone)]
+struct Parked {
+    ticket: Ticket,
+    /// When it may go on by itself: milliseconds since 1970-01-01 UTC.
+    due: Option<u64>,
 }
 
 /// An activity that is not to begin any more.
@@ -170,12 +181,14 @@ impl Queue {
             .waiting
             .drain(..)
             .partition(|other| ticket.supersedes(&other.ticket));
+        let parked = self.supersede_parked(&ticket);
         let (by, since) = (ticket.activity.clone(), self.production_starts);
         let place = waiting.partition_point(|other| other.ticket.number < ticket.number);
         waiting.insert(place, Waiting { ticket, since });
         self.waiting = waiting;
-        let superseded = superseded.into_iter().map(|old| Superseded {
-            old: old.ticket,
+        let superseded = superseded.into_iter().map(|old| old.ticket);
+        let superseded = superseded.chain(parked).map(|old| Superseded {
+            old,
             by: by.clone(),
         });
         superseded.collect()
@@ -183,7 +196,7 @@ impl Queue {
 
     fn all(&self) -> impl Iterator<Item = &Ticket> {
         let waiting = self.waiting.iter().map(|waiting| &waiting.ticket);
-        waiting.chain(&self.running)
+        waiting.chain(self.parked()).chain(&self.running)
     }
 
     /// Whether an activity more may wait in an environment.
@@ -192,7 +205,7 @@ impl Queue {
     /// Which bound is reached, with the figures.
     pub fn room(&self, project: &str, environment: &str) -> Result<(), Full> {
         let waiting = |fits: &dyn Fn(&Ticket) -> bool| {
-            let fitting = self.waiting.iter().filter(|other| fits(&other.ticket));
+            let fitting = self.idle().filter(|other| fits(other));
             fitting.count()
         };
         let of_project = |ticket: &Ticket| ticket.project == project;
@@ -208,7 +221,7 @@ impl Queue {
                 MOST_IN_PROJECT,
                 format!("in {project}"),
             ),
-            (self.waiting.len(), MOST, "on this host".to_owned()),
+            (self.idle().count(), MOST, "on this host".to_owned()),
         ];
         let reached = bounds
             .into_iter()
@@ -229,7 +242,7 @@ impl Queue {
     /// Which bound is reached, with the figures.
     pub fn room_for_push(&self, project: &str, environment: &str) -> Result<(), Full> {
         let push = push(project, environment);
-        if self.waiting.iter().any(|old| push.supersedes(&old.ticket)) {
+        if self.idle().any(|old| push.supersedes(old)) {
             return Ok(());
         }
         self.room(project, environment)
@@ -242,6 +255,7 @@ impl Queue {
     pub fn room_for_pushes(&self, project: &str, environments: &[String]) -> Result<(), Full> {
         let mut then = Queue {
             waiting: self.waiting.clone(),
+            parked: self.parked.clone(),
             ..Queue::default()
         };
         for (own, environment) in environments.iter().enumerate() {
@@ -346,7 +360,7 @@ impl Queue {
 
     /// How many wait and how many run.
     pub fn counts(&self) -> (usize, usize) {
-        (self.waiting.len(), self.running.len())
+        (self.idle().count(), self.running.len())
     }
 
     /// Lets no activity of an environment begin; false while one runs there, or it is held already.

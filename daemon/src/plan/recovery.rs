@@ -10,6 +10,9 @@ pub const RESTART: &str = "restart";
 /// The row that says that somebody wanted it stopped.
 pub const CANCEL: &str = "cancel";
 
+/// The row that says that it was built, and waits for what the row ends with.
+pub const PARKED: &str = "parked";
+
 /// A recorded step: its name, and how it ended.
 pub type Row<'a> = (&'a str, Option<&'a str>);
 
@@ -31,6 +34,7 @@ pub fn replay(kind: Kind, rows: &[Row<'_>]) -> Result<Deployment, Illegal> {
         Deployment::new(kind),
         |deployment, (name, result)| match *name {
             CANCEL => deployment.apply(&Event::Stopping),
+            PARKED => begun(deployment)?.apply(&Event::Parked),
             RESTART => {
                 let recovery = Recovery::parse(result.unwrap_or_default())?;
                 deployment.apply(&Event::Interrupted(recovery))
@@ -40,16 +44,21 @@ pub fn replay(kind: Kind, rows: &[Row<'_>]) -> Result<Deployment, Illegal> {
     )
 }
 
+/// That it left the queue has no row of its own.
+fn begun(deployment: Deployment) -> Result<Deployment, Illegal> {
+    match deployment.phase() {
+        Phase::Waiting | Phase::Parked => deployment.apply(&Event::Began),
+        _ => Ok(deployment),
+    }
+}
+
 fn replay_step(
-    mut deployment: Deployment,
+    deployment: Deployment,
     name: &str,
     result: Option<&str>,
 ) -> Result<Deployment, Illegal> {
-    if deployment.phase() == Phase::Waiting {
-        deployment = deployment.apply(&Event::Began)?;
-    }
     let step = name.parse::<Step>()?;
-    deployment = deployment.apply(&Event::StepStarted(step))?;
+    let deployment = begun(deployment)?.apply(&Event::StepStarted(step))?;
     match result {
         Some(result) => deployment.apply(&Event::StepEnded(Outcome::parse(result)?)),
         None => Ok(deployment),
@@ -67,8 +76,10 @@ pub fn resume(
     found: Found,
 ) -> Result<(Deployment, Option<Recovery>), Illegal> {
     let deployment = replay(kind, rows)?;
-    // A death that was decided upon already is not decided upon again.
-    if rows.last().is_none_or(|(name, _)| *name == RESTART) {
+    // A death that was decided upon already is not decided upon again; where it waited nothing was
+    // in its middle.
+    let quiet = |name: &str| name == RESTART || (name == PARKED && !deployment.is_stopped());
+    if rows.last().is_none_or(|(name, _)| quiet(name)) {
         return Ok((deployment, None));
     }
     let recovery = decide(&deployment, found);

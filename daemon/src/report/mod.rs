@@ -11,7 +11,7 @@ pub use duration::duration;
 pub use forecast::{Forecast, Slug, inactive as forecast_inactive};
 
 use wharf_config::project::Broken;
-use wharf_wire::event::{Ended, Event};
+use wharf_wire::event::{Ended, Event, Parked};
 use wharf_wire::outcome::State;
 
 /// Columns of our own lines.
@@ -46,6 +46,7 @@ pub fn lines(event: &Event, prefix: &str) -> Vec<String> {
             text,
             milliseconds,
         } => ended_step(width, label, text, *milliseconds),
+        Event::Parked(parked) => parked_activity(width, parked),
         Event::Ended(ended) => ended_activity(width, ended),
     };
     if !prefix.is_empty() {
@@ -180,6 +181,16 @@ fn ended_activity(width: usize, ended: &Ended) -> Vec<String> {
         lines.extend(wrapped(width, "hint: ", "  ", hint));
     }
     lines.extend(serves(width, &ended.serves));
+    lines
+}
+
+fn parked_activity(width: usize, parked: &Parked) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    lines.extend(wrapped(width, "success: ", "  ", &parked.verdict));
+    for hint in &parked.hints {
+        lines.extend(wrapped(width, "hint: ", "  ", hint));
+    }
+    lines.extend(serves(width, &parked.serves));
     lines
 }
 

@@ -1,6 +1,7 @@
 //! What people ask and command.
 
 mod act;
+mod approve;
 mod delete;
 mod grant;
 mod host;
@@ -51,7 +52,6 @@ impl Session {
             }
             Ask::AppLog { scope } => self.app_log(&scope).await,
             Ask::Rollback { scope, release } => self.roll_back(&scope, release).await,
-            Ask::Redeploy { scope, slug } => self.redeploy(&scope, slug).await,
             Ask::Grant { scope, seconds } => self.grant(&scope, seconds).await,
             Ask::Activate(scope) => self.activate(&scope).await,
             Ask::Deactivate(scope) => self.deactivate(&scope).await,
@@ -75,6 +75,8 @@ impl Session {
                 title,
                 parent,
             } => self.info(&scope, title.as_deref(), parent.as_deref()).await,
+            Ask::Redeploy { scope, slug, now } => self.redeploy(&scope, slug, now).await,
+            Ask::Approve { activity, now } => self.approve(activity, now).await,
             Ask::Cancel { activity } => self.cancel(activity).await,
             Ask::Reload => self.reload().await,
             Ask::Doctor => self.doctor().await,

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Zoned;
 use wharf_config::application;
 use wharf_config::files::Files;
 use wharf_config::name::BranchName;
 use wharf_config::project::Project;
+use wharf_wire::event::Event;
 use wharf_wire::hook::{Compare, Compared, Push, Verdict};
 use wharf_wire::{FromDaemon, ToDaemon};
 
@@ -20,6 +22,7 @@ use crate::order;
 use crate::plan::admission::{self, Branch};
 use crate::plan::limits::{self, Counted, Status, Wish};
 use crate::plan::options::{Options, Rebuild};
+use crate::plan::parking;
 use crate::plan::places::Places;
 use crate::report::{self, Forecast, Slug};
 use crate::settings;
@@ -193,7 +196,11 @@ impl Session {
             release,
             url: &settings::url(&hosts[0], world.router.port()),
         };
-        Ok(forecast.lines(&prefix))
+        let mut lines = forecast.lines(&prefix);
+        if let Some(text) = parking::forecast(&environment.policy, &Zoned::now()) {
+            lines.extend(report::lines(&Event::Note { text }, &prefix));
+        }
+        Ok(lines)
     }
 
     /// Asks the hook what a commit changes: only it can read the quarantined objects.

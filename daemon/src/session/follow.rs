@@ -1,17 +1,19 @@
 //! Following activities for somebody who watches. The work never waits for the watcher.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use wharf_wire::FromDaemon;
-use wharf_wire::event::{Ended, Entry, Event};
+use wharf_wire::event::{Ended, Entry, Event, Parked};
 use wharf_wire::outcome::{Exit, State};
 
 use super::peer::Broken;
 use super::{Session, faulty, host};
 use crate::dispatch::{Desk, Event as Desired};
+use crate::execute::World;
 use crate::execute::end;
 use crate::report;
 use crate::store::environment;
@@ -22,6 +24,51 @@ const QUIET: Duration = Duration::from_secs(15);
 /// Events that wait for a slow watcher, at most; its followers wait then, the work does not.
 const BACKLOG: usize = 64;
 
+/// How far somebody follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// To the end, however long it waits.
+    End,
+    /// As far as it goes by itself: until it waits for an approval or a window.
+    Parked,
+}
+
+/// Which part of an activity somebody follows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub(super) until: Until,
+    /// Nothing that happened before is shown.
+    pub(super) since: u64,
+}
+
+/// All of it.
+const WHOLE: Part = Part {
+    until: Until::End,
+    since: 0,
+};
+
+/// How following an activity ended.
+enum Final {
+    Ended(Ended),
+    Parked(Parked),
+}
+
+impl Final {
+    fn exit(&self) -> Exit {
+        match self {
+            Final::Ended(ended) => exit(Some(ended.state)),
+            Final::Parked(_) => Exit::Ok,
+        }
+    }
+
+    fn serves(&self) -> &str {
+        match self {
+            Final::Ended(ended) => &ended.serves,
+            Final::Parked(parked) => &parked.serves,
+        }
+    }
+}
+
 /// What a follower tells: an event of one of several activities, or that nothing happened.
 enum Told {
     Event(usize, Box<Entry>),
@@ -30,17 +77,31 @@ enum Told {
 }
 
 impl Session {
-    /// Follows activities to their ends and exits by the worst of them. The notes come when the
-    /// watcher knows what this is about and how to leave.
+    /// Follows activities as far as they go by themselves and exits by the worst of them. The notes
+    /// come when the watcher knows what this is about and how to leave.
     pub(super) async fn follow(
         &mut self,
         ids: &[String],
         notes: Vec<String>,
     ) -> Result<(), Broken> {
-        let finals = self.watch(ids, notes, report::watching).await?;
+        let part = Part {
+            until: Until::Parked,
+            ..WHOLE
+        };
+        self.follow_part(ids, notes, part).await
+    }
+
+    /// Follows a part of activities and exits by the worst of them.
+    pub(super) async fn follow_part(
+        &mut self,
+        ids: &[String],
+        notes: Vec<String>,
+        part: Part,
+    ) -> Result<(), Broken> {
+        let finals = self.watch_part(ids, notes, report::watching, part).await?;
         let exits = finals
             .iter()
-            .map(|ended| exit(ended.as_ref().map(|ended| ended.state)));
+            .map(|end| end.as_ref().map_or(Exit::Failed, Final::exit));
         let exit = exits.max_by_key(|exit| exit.code()).unwrap_or(Exit::Ok);
         self.end(exit).await
     }
@@ -50,11 +111,26 @@ impl Session {
     pub(super) async fn watch(
         &mut self,
         ids: &[String],
-        mut notes: Vec<String>,
+        notes: Vec<String>,
         leaving: fn(&str) -> String,
     ) -> Result<Vec<Option<Ended>>, Broken> {
+        let finals = self.watch_part(ids, notes, leaving, WHOLE).await?;
+        let ended = |end| match end {
+            Some(Final::Ended(ended)) => Some(ended),
+            Some(Final::Parked(_)) | None => None,
+        };
+        Ok(finals.into_iter().map(ended).collect())
+    }
+
+    async fn watch_part(
+        &mut self,
+        ids: &[String],
+        mut notes: Vec<String>,
+        leaving: fn(&str) -> String,
+        part: Part,
+    ) -> Result<Vec<Option<Final>>, Broken> {
         let mut names = vec![String::new(); ids.len()];
-        let mut finals: Vec<Option<Ended>> = vec![None; ids.len()];
+        let mut finals: Vec<Option<Final>> = ids.iter().map(|_| None).collect();
         if let [_, _, ..] = ids {
             let header = format!("wharf: {} environments", ids.len());
             self.peer.lines(vec![header, leaving("ID")]).await?;
@@ -63,9 +139,9 @@ impl Session {
         let (tell, mut told) = mpsc::channel(BACKLOG);
         let mut followers = JoinSet::new();
         for (index, id) in ids.iter().enumerate() {
-            let (logs, desk) = (self.world.logs.clone(), self.desk.clone());
-            let (id, tell) = (id.clone(), tell.clone());
-            followers.spawn(async move { watch(index, &id, &logs, &desk, &tell).await });
+            let (world, desk) = (Arc::clone(&self.world), self.desk.clone());
+            let (id, tell, until) = (id.clone(), tell.clone(), part.until);
+            followers.spawn(async move { watch(index, &id, until, &world, &desk, &tell).await });
         }
         drop(tell);
         let mut last = Quiet::new();
@@ -100,9 +176,11 @@ impl Session {
                     {
                         names[index] = format!("[{environment}] ");
                     }
-                    self.peer
-                        .lines(report::lines(&entry.event, &names[index]))
-                        .await?;
+                    let is_head = matches!(entry.event, Event::Opened { .. });
+                    if entry.at >= part.since || is_head {
+                        let lines = report::lines(&entry.event, &names[index]);
+                        self.peer.lines(lines).await?;
+                    }
                     if matches!(entry.event, Event::Opened { .. }) && ids.len() == 1 {
                         let mut lines = vec![leaving(&ids[index])];
                         lines.append(&mut notes);
@@ -113,25 +191,31 @@ impl Session {
                         last.doing(label);
                     }
                     if let Event::Ended(ended) = &entry.event {
-                        finals[index] = Some((**ended).clone());
+                        finals[index] = Some(Final::Ended((**ended).clone()));
+                    }
+                    if let Event::Parked(parked) = &entry.event {
+                        finals[index] = Some(Final::Parked((**parked).clone()));
+                        last.doing("parked");
+                    } else if !matches!(entry.event, Event::Ended(_)) {
+                        finals[index] = None;
                     }
                     last.spoke();
                 }
             }
         }
         for (index, id) in ids.iter().enumerate() {
-            if finals[index].is_none()
+            if !matches!(finals[index], Some(Final::Ended(_)))
                 && let Some(entry) = self.recorded_end(id).await
                 && let Event::Ended(ended) = &entry.event
             {
                 let lines = report::lines(&entry.event, &names[index]);
                 self.peer.lines(lines).await?;
-                finals[index] = Some((**ended).clone());
+                finals[index] = Some(Final::Ended((**ended).clone()));
             }
         }
         if ids.len() > 1 {
             let mut lines = vec![String::new()];
-            lines.extend(finals.iter().flatten().map(|ended| ended.serves.clone()));
+            lines.extend(finals.iter().flatten().map(|end| end.serves().to_owned()));
             self.peer.lines(lines).await?;
         }
         Ok(finals)
@@ -146,7 +230,7 @@ impl Session {
     /// Sends one log, as far as it goes or to its end.
     pub(super) async fn log(&mut self, id: &str, follow: bool, events: bool) -> Result<(), Broken> {
         if follow && !events {
-            return self.follow(&[id.to_owned()], vec![]).await;
+            return self.follow_part(&[id.to_owned()], vec![], WHOLE).await;
         }
         let mut follower = open(&self.world.logs, id).await?;
         let mut state = None;
@@ -232,16 +316,24 @@ pub(super) fn exit(state: Option<State>) -> Exit {
     }
 }
 
-async fn watch(index: usize, id: &str, logs: &Logs, desk: &Desk, tell: &mpsc::Sender<Told>) {
-    let Ok(mut follower) = logs.follow(id).await else {
+async fn watch(
+    index: usize,
+    id: &str,
+    until: Until,
+    world: &World,
+    desk: &Desk,
+    tell: &mpsc::Sender<Told>,
+) {
+    let Ok(mut follower) = world.logs.follow(id).await else {
         return;
     };
+    let mut ahead = None;
     let mut waited = tokio::time::interval(QUIET);
     waited.reset_after(Duration::from_millis(200));
     let mut began = false;
     loop {
         let next = tokio::select! {
-            next = follower.next() => next,
+            next = next_of(&mut ahead, &mut follower) => next,
             _ = waited.tick(), if !began => {
                 if let Some(text) = place(id, desk).await
                     && tell.send(Told::Waits(index, text)).await.is_err()
@@ -253,6 +345,7 @@ async fn watch(index: usize, id: &str, logs: &Logs, desk: &Desk, tell: &mpsc::Se
         };
         let Ok(Some(entry)) = next else { break };
         began |= !matches!(entry.event, Event::Opened { .. });
+        let is_parked = matches!(entry.event, Event::Parked(_)) && until == Until::Parked;
         if tell
             .send(Told::Event(index, Box::new(entry)))
             .await
@@ -260,9 +353,30 @@ async fn watch(index: usize, id: &str, logs: &Logs, desk: &Desk, tell: &mpsc::Se
         {
             return;
         }
+        if is_parked && stays_parked(id, world).await {
+            // Another one may have been said since.
+            match follower.read_line().await {
+                Ok(Some(entry)) => ahead = Some(entry),
+                Ok(None) | Err(_) => break,
+            }
+        }
     }
     // Nobody listens any more: nothing to tell.
     drop(tell.send(Told::End).await);
+}
+
+/// The next event, first what was read ahead.
+async fn next_of(ahead: &mut Option<Entry>, follower: &mut Follower) -> io::Result<Option<Entry>> {
+    match ahead.take() {
+        Some(entry) => Ok(Some(entry)),
+        None => follower.next().await,
+    }
+}
+
+/// Whether an activity waits still, of which that was said once.
+async fn stays_parked(id: &str, world: &World) -> bool {
+    let task = world.recorder.task(id).await;
+    task.is_ok_and(|task| task.is_some_and(|task| task.parked))
 }
 
 async fn place(id: &str, desk: &Desk) -> Option<String> {
@@ -303,6 +417,7 @@ impl Quiet {
             "build" => "building",
             "deploy" => "deploying",
             "after" => "finishing",
+            "parked" => "waiting",
             _ => "working",
         }
         .into();

@@ -11,7 +11,8 @@ use super::known::{self, Opened, Report};
 use super::status::{self, Limits};
 use super::{StoreError, environment, now};
 use crate::plan::deployment::Outcome;
-use crate::plan::recovery::{CANCEL, RESTART};
+use crate::plan::parking::{Leave, Word};
+use crate::plan::recovery::{CANCEL, PARKED, RESTART};
 
 mod read;
 
@@ -71,6 +72,12 @@ pub struct Task {
     pub release: Option<u32>,
     /// The id of the environment that the code came from, where a command brought it.
     pub source: Option<String>,
+    /// The slug that it made or found in an earlier attempt.
+    pub slug: Option<String>,
+    /// What is decided about its waiting.
+    pub leave: Leave,
+    /// Whether it is parked, and nobody has let it go on or stopped it.
+    pub parked: bool,
 }
 
 /// How an activity ended.
@@ -100,7 +107,7 @@ impl Ending {
             state: State::Superseded,
             reason: Some(Reason {
                 code: "superseded".into(),
-                message: format!("superseded by {by} before it began"),
+                message: format!("superseded by {by} before it went live"),
                 hint: Some(format!("follow the newer one: wharf log {by} -f")),
             }),
             live_after: None,
@@ -253,7 +260,10 @@ pub fn unfinished(connection: &Connection) -> Result<Vec<Task>, StoreError> {
 }
 
 const TASK: &str = "id, project, environment, branch, kind, state, commit_old, commit_new, subject, \
-                    forced, rebuild, release, number, source";
+                    forced, rebuild, release, number, slug, due, approved_by, now, \
+                    state = 'waiting' AND coalesce(reason_code IN ('approval', 'window'), 0) \
+                    AND NOT EXISTS (SELECT 1 FROM step \
+                    WHERE step.activity = activity.id AND step.name = 'cancel'), source";
 
 fn read_task(row: &Row<'_>) -> Result<Task, StoreError> {
     let branch: String = row.get(3)?;
@@ -275,7 +285,14 @@ fn read_task(row: &Row<'_>) -> Result<Task, StoreError> {
         rebuild: row.get(10)?,
         release: row.get(11)?,
         number: row.get(12)?,
-        source: row.get(13)?,
+        slug: row.get(13)?,
+        leave: Leave {
+            due: row.get(14)?,
+            approved_by: row.get(15)?,
+            now: row.get(16)?,
+        },
+        parked: row.get(17)?,
+        source: row.get(18)?,
     })
 }
 
@@ -294,7 +311,8 @@ fn word<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlit
 pub fn start(connection: &Connection, id: &str) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "UPDATE activity SET state = 'running', started = coalesce(started, ?2) WHERE id = ?1",
+            "UPDATE activity SET state = 'running', started = coalesce(started, ?2),
+                 reason_code = NULL, reason_message = NULL, reason_hint = NULL WHERE id = ?1",
         )?
         .execute((id, now()))?;
     Ok(())
@@ -423,6 +441,54 @@ pub fn restart(connection: &mut Connection, id: &str, decision: &str) -> Result<
 /// The database's.
 pub fn stopping(connection: &Connection, id: &str) -> Result<(), StoreError> {
     mark(connection, id, CANCEL, "asked")
+}
+
+/// Records in one go that it is built and waits, for what, and what people read of that.
+///
+/// # Errors
+/// The database's.
+pub fn park(
+    connection: &mut Connection,
+    id: &str,
+    leave: &Leave,
+    reason: &Reason,
+) -> Result<(), StoreError> {
+    let transaction = connection.transaction()?;
+    mark(&transaction, id, PARKED, &reason.code)?;
+    transaction
+        .prepare_cached(
+            "UPDATE activity SET state = 'waiting', due = ?2, approved_by = ?3, reason_code = ?4,
+                 reason_message = ?5, reason_hint = ?6 WHERE id = ?1 AND ended IS NULL",
+        )?
+        .execute((
+            id,
+            leave.due,
+            &leave.approved_by,
+            &reason.code,
+            &reason.message,
+            &reason.hint,
+        ))?;
+    Ok(transaction.commit()?)
+}
+
+/// Records by whose word a parked activity goes on.
+///
+/// # Errors
+/// The database's.
+pub fn unpark(connection: &Connection, id: &str, word: &Word) -> Result<(), StoreError> {
+    let (approved_by, now) = match word {
+        Word::Approved { by, now } => (Some(by), *now),
+        Word::Now => (None, true),
+    };
+    connection
+        .prepare_cached(
+            "UPDATE activity SET now = now OR ?3,
+                 approved_by = CASE approved_by WHEN '' THEN coalesce(?2, '') ELSE approved_by END,
+                 reason_code = NULL, reason_message = NULL, reason_hint = NULL
+             WHERE id = ?1 AND ended IS NULL",
+        )?
+        .execute((id, approved_by, now))?;
+    Ok(())
 }
 
 /// A row among the steps that is none.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 use wharf_config::name::ProjectName;
 use wharf_wire::event::Stage;
-use wharf_wire::view::{Activity, Commit};
+use wharf_wire::view::{Activity, Commit, Reason};
 
 use super::activity::{self, Ending, NewActivity, Task};
 use super::environment::{self, EnvironmentKey, EnvironmentRecord, Rule};
@@ -20,6 +20,7 @@ use super::stock::{self, Numbers, View};
 use super::{Database, Fault, StoreError};
 use crate::fail;
 use crate::plan::limits::{Counted, Status};
+use crate::plan::parking::{Leave, Word};
 use crate::plan::retention::{Record, Release, Slug};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -171,6 +172,22 @@ impl Recorder {
         let id = id.to_owned();
         self.write("stopping", move |connection| {
             activity::stopping(connection, &id)
+        })
+        .await
+    }
+
+    pub async fn park(&self, id: &str, leave: Leave, reason: Reason) -> Result<()> {
+        let id = id.to_owned();
+        self.write("parking", move |connection| {
+            activity::park(connection, &id, &leave, &reason)
+        })
+        .await
+    }
+
+    pub async fn unpark(&self, id: &str, word: Word) -> Result<()> {
+        let id = id.to_owned();
+        self.write("going on", move |connection| {
+            activity::unpark(connection, &id, &word)
         })
         .await
     }

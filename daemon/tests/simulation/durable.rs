@@ -34,6 +34,8 @@ pub(crate) struct Activity {
     pub state: State,
     pub rows: Vec<(String, Option<&'static str>)>,
     pub release: Option<u32>,
+    /// Whether somebody let it go live, where it had to wait for that.
+    pub leave: Option<bool>,
     pub repeatable: bool,
     /// How often each deploy and late command ran.
     pub ran: BTreeMap<Step, u32>,

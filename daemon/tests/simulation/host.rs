@@ -46,6 +46,9 @@ pub(crate) struct Count {
     pub activated: u64,
     /// Activations past the limit.
     pub full: u64,
+    /// Deployments that were built and had to wait.
+    pub parked: u64,
+    pub approved: u64,
 }
 
 impl Count {
@@ -70,12 +73,14 @@ impl Count {
         self.kept += other.kept;
         self.activated += other.activated;
         self.full += other.full;
+        self.parked += other.parked;
+        self.approved += other.approved;
     }
 }
 
 pub(crate) struct Host {
-    durable: Durable,
-    queue: Queue,
+    pub(crate) durable: Durable,
+    pub(crate) queue: Queue,
     running: BTreeMap<usize, Run>,
     stopped: BTreeSet<usize>,
     /// Who waits for a check, by its activity.
@@ -94,12 +99,12 @@ struct Pusher {
 }
 
 /// An activity that is being done.
-struct Run {
-    state: Deployment,
+pub(crate) struct Run {
+    pub(crate) state: Deployment,
     /// What is left to do, the next one last.
     left: Vec<Step>,
     at: At,
-    cancel: bool,
+    pub(crate) cancel: bool,
     /// A rollback to what is not there any more.
     refused: bool,
 }
@@ -294,15 +299,16 @@ impl Host {
             state: State::Waiting,
             rows: Vec::new(),
             release,
+            leave: None,
             repeatable: random.random_range(0..3) == 0,
             ran: BTreeMap::new(),
         });
         self.enqueue(self.durable.activities.len() - 1);
     }
 
-    fn enqueue(&mut self, index: usize) {
+    pub(crate) fn ticket(&self, index: usize) -> Ticket {
         let activity = &self.durable.activities[index];
-        let ticket = Ticket {
+        Ticket {
             activity: index.to_string(),
             number: index as u64,
             project: format!("p{}", activity.environment % 2),
@@ -310,12 +316,20 @@ impl Host {
             production: activity.environment == 0,
             kind: activity.kind,
             begun: activity.state == State::Running,
-        };
-        for Superseded { old, .. } in self.queue.add(ticket) {
-            let old: usize = old.activity.parse().unwrap();
-            let state = Deployment::new(self.durable.activities[old].kind);
-            self.conclude(old, &state, State::Superseded);
         }
+    }
+
+    fn enqueue(&mut self, index: usize) {
+        for Superseded { old, .. } in self.queue.add(self.ticket(index)) {
+            self.superseded(&old);
+        }
+    }
+
+    pub(crate) fn superseded(&mut self, old: &Ticket) {
+        let old: usize = old.activity.parse().unwrap();
+        let activity = &self.durable.activities[old];
+        let state = replay(activity.kind, &activity.rows()).unwrap();
+        self.conclude(old, &state, State::Superseded);
     }
 
     /// Somebody cancels an activity that has not ended.
@@ -330,8 +344,10 @@ impl Host {
     }
 
     fn stop(&mut self, index: usize) {
-        if self.queue.withdraw(&index.to_string()).is_some() {
-            let state = Deployment::new(self.durable.activities[index].kind);
+        let id = index.to_string();
+        if self.queue.unpark(&id).is_some() || self.queue.withdraw(&id).is_some() {
+            let activity = &self.durable.activities[index];
+            let state = replay(activity.kind, &activity.rows()).unwrap();
             return self.conclude(index, &state, State::Cancelled);
         }
         let asked = (CANCEL.to_owned(), Some("asked"));
@@ -376,6 +392,7 @@ impl Host {
             match activity.kind {
                 _ if activity.state.is_end() => {}
                 Kind::Check => self.abandon(index),
+                _ if activity.is_parked() => self.find_parked(index),
                 _ => self.enqueue(index),
             }
         }
@@ -433,7 +450,7 @@ impl Host {
                 Recovery::Fail | Recovery::Cancel => self.count.stayed += 1,
             }
         }
-        if state.phase() == Phase::Waiting {
+        if matches!(state.phase(), Phase::Waiting | Phase::Parked) {
             if let Some(half) = activity.release.filter(|_| makes(activity.kind)) {
                 let record = self.durable.environments.get_mut(&environment).unwrap();
                 record.release(half).made = Made::Failed;
@@ -479,6 +496,13 @@ impl Host {
 
     fn go_on(&mut self, index: usize, random: &mut SmallRng) {
         let mut run = self.running.remove(&index).expect("it runs");
+        let next = run.left.last().filter(|_| run.at == At::Before);
+        if run.state.phase() == Phase::Working
+            && let Some(step) = next
+            && self.has_to_wait(index, &run, step)
+        {
+            return self.park(index, &run);
+        }
         let ended = match (run.state.phase(), run.left.last().cloned()) {
             _ if run.refused => Some(State::Failed),
             (Phase::Broken, _) if run.state.is_stopped() => Some(State::Cancelled),
@@ -552,6 +576,9 @@ impl Host {
     }
 
     fn effect(&mut self, index: usize, step: &Step) {
+        if *step == Step::Release {
+            self.is_let_go(index);
+        }
         let activity = &mut self.durable.activities[index];
         let (environment, kind) = (activity.environment, activity.kind);
         let record = self.durable.environments.get_mut(&environment);
@@ -724,6 +751,7 @@ impl Host {
             let Some(&index) = self.running.keys().next() else {
                 // The last check may have let a ref move whose bell nobody heard.
                 self.reconcile(random);
+                self.let_all_go_on();
                 match self.queue.counts() {
                     (0, 0) => break,
                     _ => continue,

@@ -7,6 +7,7 @@
 
 mod durable;
 mod host;
+mod parking;
 
 use std::ops::Range;
 
@@ -45,6 +46,8 @@ fn history(seed: u64) -> host::Count {
             34..37 => host.change(environment, Kind::Resume, &mut random),
             37..39 => host.change(environment, Kind::Deactivate, &mut random),
             39..42 => host.change(environment, Kind::Activate, &mut random),
+            42..44 => host.approve(&mut random),
+            44..46 => host.let_time_pass(random.random_range(0..200)),
             _ => {
                 for _ in 0..random.random_range(1..30) {
                     host.work(&mut random);
@@ -95,5 +98,6 @@ fn every_history_comes_to_a_good_end() {
     assert!(count.paused > 0 && count.resumed > 0 && count.deactivated > 0);
     assert!(count.kept > 0 && count.activated > 0 && count.full > 0);
     assert!(count.accepted > 0 && count.rejected > 0 && count.unanswered > 0);
+    assert!(count.parked > seeds && count.approved > 0);
     assert!(count.cancelled > 0 && count.rolled_back > 0 && count.deleted > 0 && count.renewed > 0);
 }

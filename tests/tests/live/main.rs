@@ -8,6 +8,7 @@ mod doors;
 mod frozen;
 mod hostile;
 mod inputs;
+mod later;
 mod limits;
 mod load;
 mod mending;

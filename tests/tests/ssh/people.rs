@@ -315,3 +315,53 @@ fn own_id(environments: &str, branch: &str) -> String {
     let mut its = all.filter(|one| one["branch"] == branch);
     its.next().unwrap()["id"].as_str().unwrap().to_owned()
 }
+
+#[test]
+fn only_who_may_lets_a_deployment_go_live() {
+    let world = World::new();
+    let mut house = House::new(&world, VERA);
+    house.is("olga");
+    house.shop.push(&["main", "main:staging"]).ok();
+    let rule = "type = \"staging\"\napprove = true\ndeploy_window = \"Mon 04:00-04:01\"\n[";
+    let approved = TREE.replace("type = \"staging\"\n[", rule);
+    assert_ne!(approved, TREE);
+    house.declare(&format!("{approved}{VERA}"));
+
+    house.is("dan");
+    house.change("two\n");
+    let pushed = house.shop.push(&["main:staging"]).ok();
+    let pushed = pushed
+        .has("success: built; waits for approval")
+        .transcript();
+    let id = pushed.split_once("wharf approve ").unwrap().1;
+    let id = id.split_whitespace().next().unwrap();
+    house
+        .shop
+        .wharf(&["approve", id])
+        .exits(6)
+        .has("dan may not approve deployments of staging");
+    house
+        .shop
+        .wharf(&["redeploy", "-e", "staging", "--now"])
+        .exits(6)
+        .has("dan may not pass by the deploy window of staging");
+    let now = ["-o", "now", "main~1:refs/heads/staging", "--force"];
+    house.refused(
+        &now,
+        &[
+            "dan may not force a push to staging",
+            "dan may not pass by the deploy window of staging",
+        ],
+    );
+    house.is("vera");
+    house.shop.wharf(&["approve", id]).exits(6).lacks("waits");
+    house.is("olga");
+    house
+        .shop
+        .wharf(&["approve", id, "--now"])
+        .ok()
+        .has("approved by olga, to go live now")
+        .has("staging now serves r2 (was r1).");
+    let shown = house.shop.wharf(&["activity", "show", id, "--json"]).ok();
+    shown.has("\"approved_by\": \"olga\"");
+}

@@ -75,9 +75,18 @@ fn read_schedule(table: &Table<'_>, inherited: &Inherited) -> Schedule {
         .get("deploy_window")
         .and_then(|item| item.parsed("\"Mon-Fri 09:00-16:00\"", Window::parse));
     let time = |text: &str| schedule::time(text).ok_or("must be a time of the day");
-    let at = table
-        .get("deploy_at")
-        .and_then(|item| item.parsed("\"02:00\"", time));
+    let at = table.get("deploy_at").and_then(|item| {
+        let at = item.parsed("\"02:00\"", time)?;
+        let never = window.as_ref().filter(|window| !window.has(at));
+        if let Some(window) = never {
+            item.bad_key(
+                "bad-value",
+                format!("is never within {window}"),
+                "choose a time within deploy_window",
+            );
+        }
+        Some(at)
+    });
     Schedule {
         window,
         at,

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::recovery::{CANCEL, Found, RESTART, decide, replay};
+use crate::plan::recovery::{CANCEL, Found, PARKED, RESTART, decide, replay, resume};
 use crate::plan::step::tests::any_step;
 
 const NOT_ROUTED: Found = Found {
@@ -226,6 +226,44 @@ fn what_somebody_stopped_stays_stopped_unless_it_serves() {
 }
 
 #[test]
+fn what_is_parked_is_built_and_goes_on_from_there() {
+    let parked = (PARKED, Some("approval"));
+    let freeze = ("freeze", Some("succeeded"));
+    // The slug may have been there; a window may come after the approval.
+    for rows in [&[parked][..], &[freeze, parked], &[freeze, parked, parked]] {
+        let (state, decided) = resume(Kind::Push, rows, NOT_ROUTED).unwrap();
+        assert_eq!((state.phase(), decided), (Phase::Parked, None));
+        assert!(state.apply(&Event::Ended(State::Superseded)).is_ok());
+        let live = [rows, &[("release", None)]].concat();
+        let (state, decided) = resume(Kind::Push, &live, NOT_ROUTED).unwrap();
+        assert_eq!(
+            (state.phase(), decided),
+            (Phase::Waiting, Some(Recovery::Redo))
+        );
+        for stopped in [
+            [rows, &[(CANCEL, Some("asked"))]].concat(),
+            [&[(CANCEL, Some("asked"))], rows].concat(),
+        ] {
+            let (state, decided) = resume(Kind::Push, &stopped, NOT_ROUTED).unwrap();
+            assert_eq!(
+                (state.phase(), decided),
+                (Phase::Broken, Some(Recovery::Cancel))
+            );
+        }
+    }
+    let parked = [Event::Parked];
+    for (events, kind) in [
+        (&done("release")[..], Kind::Push),
+        (&done("deploy 1"), Kind::Push),
+        (&[], Kind::Rollback),
+        (&[], Kind::Delete),
+        (&[], Kind::Check),
+    ] {
+        assert!(run(kind, &[events, &parked].concat()).is_err(), "{kind:?}");
+    }
+}
+
+#[test]
 fn late_commands_that_began_are_counted_over_a_restart() {
     let rows = [
         ("route", Some("succeeded")),
@@ -260,6 +298,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Began),
         8 => any_step().prop_map(Event::StepStarted),
         8 => outcome.prop_map(Event::StepEnded),
+        1 => Just(Event::Parked),
         1 => Just(Event::Stopping),
         1 => recovery.prop_map(Event::Interrupted),
         1 => state.prop_map(Event::Ended),
@@ -273,6 +312,7 @@ fn record(rows: &mut Vec<(String, Option<&'static str>)>, event: &Event) {
         Event::Began | Event::Ended(_) => {}
         Event::StepStarted(step) => rows.push((step.to_string(), None)),
         Event::StepEnded(outcome) => open.expect("legal").1 = Some(outcome.word()),
+        Event::Parked => rows.push((PARKED.to_owned(), Some("approval"))),
         Event::Stopping => rows.push((CANCEL.to_owned(), Some("asked"))),
         Event::Interrupted(recovery) => {
             if let Some(open) = open {

@@ -260,6 +260,37 @@ fn a_rollback_waits_behind_an_older_push_and_both_run() {
     assert_eq!(queue.start_next(4).unwrap().activity, "b");
 }
 
+#[test]
+fn what_is_parked_holds_nobody_up_and_is_superseded() {
+    let mut queue = Queue::default();
+    queue.add(ticket("built", "one", Kind::Push));
+    let built = queue.start_next(1).unwrap();
+    assert_eq!(queue.park(built, Some(7)), None);
+    assert!(queue.is_parked("built") && queue.place("built").is_none());
+    assert_eq!((queue.counts(), queue.next_due()), ((1, 0), Some(7)));
+    assert!(queue.due(6).is_empty());
+    // Others of its environment go on, and leave it where it is.
+    queue.add(ticket("back", "one", Kind::Rollback));
+    assert_eq!(queue.start_next(1).unwrap().activity, "back");
+    queue.finish("back");
+    assert_eq!(queue.due(7), ["built"]);
+    let built = queue.unpark("built").unwrap();
+    assert!(queue.unpark("built").is_none() && queue.add(built).is_empty());
+    let built = queue.start_next(1).unwrap();
+    // A newer push comes while it is parked, and while it is built.
+    assert_eq!(queue.park(built.clone(), None), None);
+    let superseded = queue.add(ticket("newer", "one", Kind::Push));
+    assert_eq!(superseded[0].old.activity, "built");
+    let newer = queue.start_next(1).unwrap();
+    queue.add(ticket("newest", "one", Kind::Push));
+    let superseded = queue.park(newer, None).unwrap();
+    assert_eq!(
+        (superseded.by.as_str(), queue.parked().count()),
+        ("newest", 0)
+    );
+    assert_eq!(queue.start_next(1).unwrap().activity, "newest");
+}
+
 proptest! {
     #[test]
     fn two_projects_with_work_take_turns(big in 2_usize..40, small in 1_usize..10) {

@@ -14,6 +14,7 @@ use super::standing::lives;
 use super::store;
 use crate::dispatch::Event;
 use crate::execute::tip;
+use crate::plan::options::When;
 use crate::plan::rights::Act;
 use crate::report;
 use crate::store::activity::NewActivity;
@@ -89,12 +90,22 @@ impl Session {
             .await
     }
 
-    pub(super) async fn redeploy(&mut self, scope: &Scope, slug: SlugUse) -> Result<(), Broken> {
+    pub(super) async fn redeploy(
+        &mut self,
+        scope: &Scope,
+        slug: SlugUse,
+        now: bool,
+    ) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
         self.may_in(Act::Redeploy, &record)?;
         lives(&record)?;
+        let when = When::of(now);
+        if when == When::Now {
+            self.may_in(Act::Now, &record)?;
+        }
         let commit = self.tip_of(&record).await?;
-        self.order(record, Kind::Redeploy, commit, slug, None).await
+        self.order_at(record, Kind::Redeploy, commit, slug, None, when)
+            .await
     }
 
     /// The branch's tip, which there is room to deploy.
@@ -121,6 +132,19 @@ impl Session {
         commit: Commit,
         slug: SlugUse,
         target: Option<u32>,
+    ) -> Result<(), Broken> {
+        self.order_at(record, kind, commit, slug, target, When::InWindow)
+            .await
+    }
+
+    async fn order_at(
+        &mut self,
+        record: EnvironmentRecord,
+        kind: Kind,
+        commit: Commit,
+        slug: SlugUse,
+        target: Option<u32>,
+        when: When,
     ) -> Result<(), Broken> {
         let (project, environment) = (record.key.project.to_string(), record.key.id.to_string());
         let room = self
@@ -150,7 +174,7 @@ impl Session {
             // Neither moves a branch: what a bell recorded meanwhile stays.
             environment: None,
             rebuild: slug == SlugUse::Rebuild,
-            now: false,
+            now: when == When::Now,
             target,
             source: None,
         };

@@ -151,7 +151,13 @@ impl Session {
 fn why(newest: Option<&Activity>) -> Option<String> {
     let newest = newest?;
     let (kind, id) = (newest.kind.word(), &newest.id);
+    let reason = newest.reason.as_ref().map(|reason| &reason.message);
     match (newest.state, newest.kind) {
+        (State::Waiting, _) => Some(match reason {
+            // It is built, and waits for an approval or a window.
+            Some(reason) => format!("{kind} {id} {reason}"),
+            None => format!("{kind} {id} waiting"),
+        }),
         (State::Succeeded, Kind::Rollback) => Some(format!("rolled back by {}", newest.actor.name)),
         (State::Succeeded, _) => None,
         (state, _) => Some(format!("{kind} {id} {}", state.word())),

@@ -9,7 +9,7 @@ use super::{StoreError, steps, word};
 pub(in crate::store) const VIEW: &str = "id, project, environment, branch, kind, state, actor_name, actor_source, \
                     commit_old, commit_new, subject, forced, slug, slug_reused, release, previous, \
                     live_after, reason_code, reason_message, reason_hint, created, started, ended, \
-                    source";
+                    source, due, approved_by";
 
 /// Reads [`VIEW`], whose first column is this one.
 pub(in crate::store) fn view(row: &Row<'_>, first: usize) -> rusqlite::Result<Activity> {
@@ -33,6 +33,8 @@ pub(in crate::store) fn view(row: &Row<'_>, first: usize) -> rusqlite::Result<Ac
             forced: row.get(first + 11)?,
         },
         source: row.get(first + 23)?,
+        due: row.get(first + 24)?,
+        approved_by: row.get(first + 25)?,
         slug: row.get(first + 12)?,
         slug_reused: row.get(first + 13)?,
         release: row.get(first + 14)?,

@@ -7,6 +7,7 @@ pub mod build;
 pub mod check;
 pub mod checkout;
 pub mod command;
+pub mod conclude;
 pub mod deploy;
 pub mod distance;
 pub mod durable;

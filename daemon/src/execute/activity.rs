@@ -17,7 +17,7 @@ use super::parking::{Turn, park};
 use super::replaced::Replaced;
 use super::resume::resume;
 use super::world::World;
-use super::{build, check, deploy, end, promote, retire, route, standing, tip};
+use super::{build, check, conclude, deploy, end, promote, retire, route, standing, tip};
 use crate::fail;
 use crate::plan::deployment::{Deployment, Event, Illegal, Outcome, Phase};
 use crate::plan::limits::Status;
@@ -54,7 +54,7 @@ pub struct Act {
     states: Option<Mutex<Deployment>>,
     replaced: Mutex<Replaced>,
     /// Why nothing is deployed, where the code is kept and that is all.
-    kept: Option<Reason>,
+    pub(super) kept: Option<Reason>,
 }
 
 /// How an activity ended: recorded first, then said.
@@ -87,19 +87,19 @@ pub async fn perform(
     let previous = record.and_then(|record| record.live);
     let (deployment, task) = match resume(&world, task, &log).await {
         Ok(resumed) => resumed,
-        Err(failure) => return Some(conclude_failure(&name, previous, failure, began, false)),
+        Err(failure) => return Some(conclude::failed(&name, previous, failure, began, false)),
     };
     let touched = deployment.is_touched();
     let mut act = match Act::new(world, task, previous, Some(deployment), log, cancel) {
         Ok(act) => act,
-        Err(failure) => return Some(conclude_failure(&name, previous, failure, began, touched)),
+        Err(failure) => return Some(conclude::failed(&name, previous, failure, began, touched)),
     };
     act.status = status;
     let mut conclusion = match act.perform().await {
         Ok(_) if act.phase() == Phase::Parked => return None,
-        Ok(live) => conclude_success(&act, live, began),
-        Err(failure) if act.is_half_gone() => half_gone(&act, failure, began),
-        Err(failure) => conclude_failure(&name, previous, failure, began, act.is_touched()),
+        Ok(live) => conclude::succeeded(&act, live, began),
+        Err(failure) if act.is_half_gone() => conclude::half_gone(&act, failure, began),
+        Err(failure) => conclude::failed(&name, previous, failure, began, act.is_touched()),
     };
     if conclusion.ending.state != State::Succeeded
         && let Some(live) = previous
@@ -382,129 +382,4 @@ fn interrupted(act: &Act) -> Failure {
 /// Since then, as the log counts.
 pub fn milliseconds(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-fn conclude_success(act: &Act, live: Option<u32>, began: Instant) -> Conclusion {
-    let (kind, name) = (act.task.kind, act.key().id.as_str());
-    let (verdict, serves) = match &act.kept {
-        Some(_) => end::kept(name),
-        None => end::success(kind, name, act.previous, live),
-    };
-    let hints = match &act.kept {
-        Some(why) => end::hints_of(why),
-        None => end::hints(kind, name, act.previous),
-    };
-    let shows = !matches!(kind, Kind::Check | Kind::Pause);
-    Conclusion {
-        ending: Ending {
-            state: State::Succeeded,
-            reason: act.kept.clone(),
-            live_after: live,
-        },
-        ended: Ended {
-            state: State::Succeeded,
-            verdict,
-            details: vec![],
-            hints,
-            url: live.filter(|_| shows).map(|_| act.url()),
-            serves,
-            milliseconds: milliseconds(began),
-        },
-        replaced: Replaced::default(),
-    }
-}
-
-/// The conclusion of what ended otherwise. `previous` serves on.
-fn conclude_failure(
-    environment: &str,
-    previous: Option<u32>,
-    failure: Failure,
-    began: Instant,
-    touched: bool,
-) -> Conclusion {
-    let failure = failure.or_full();
-    let state = if failure.cancelled {
-        State::Cancelled
-    } else {
-        State::Failed
-    };
-    let changed = if touched {
-        end::TOUCHED
-    } else {
-        end::UNTOUCHED
-    };
-    Conclusion {
-        ended: Ended {
-            state,
-            verdict: failure.reason.message.clone(),
-            details: failure.details,
-            hints: failure.reason.hint.iter().cloned().collect(),
-            url: None,
-            serves: end::serves(environment, previous, changed),
-            milliseconds: milliseconds(began),
-        },
-        ending: Ending {
-            state,
-            reason: Some(failure.reason),
-            live_after: previous,
-        },
-        replaced: Replaced::default(),
-    }
-}
-
-/// The conclusion of what takes an environment down and failed on its way, when nothing served any
-/// more.
-fn half_gone(act: &Act, failure: Failure, began: Instant) -> Conclusion {
-    let environment = act.key().id.as_str();
-    let mut conclusion = conclude_failure(environment, None, failure, began, false);
-    conclusion.ended.serves = end::half_gone(act.task.kind, environment);
-    conclusion
-}
-
-/// The conclusion of an activity with which nothing was left to do.
-pub fn was_done(kind: Kind, environment: &str, live: Option<u32>) -> Conclusion {
-    let (verdict, serves) = end::success(kind, environment, live, live);
-    Conclusion {
-        ending: Ending {
-            state: State::Succeeded,
-            reason: None,
-            live_after: live,
-        },
-        ended: Ended {
-            state: State::Succeeded,
-            verdict,
-            details: vec![],
-            hints: vec![],
-            url: None,
-            serves,
-            milliseconds: 0,
-        },
-        replaced: Replaced::default(),
-    }
-}
-
-/// The conclusion of an activity that never began.
-pub fn never_began(
-    environment: &str,
-    live: Option<u32>,
-    state: State,
-    reason: Reason,
-) -> Conclusion {
-    Conclusion {
-        ended: Ended {
-            state,
-            verdict: reason.message.clone(),
-            details: vec![],
-            hints: reason.hint.iter().cloned().collect(),
-            url: None,
-            serves: end::serves(environment, live, end::UNTOUCHED),
-            milliseconds: 0,
-        },
-        ending: Ending {
-            state,
-            reason: Some(reason),
-            live_after: live,
-        },
-        replaced: Replaced::default(),
-    }
 }

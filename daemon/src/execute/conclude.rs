@@ -1,0 +1,138 @@
+//! How an activity's end is said: for the store, and for people.
+
+use std::time::Instant;
+
+use wharf_wire::event::Ended;
+use wharf_wire::outcome::{Kind, State};
+use wharf_wire::view::Reason;
+
+use super::activity::{Act, Conclusion, milliseconds};
+use super::end;
+use super::failure::Failure;
+use super::replaced::Replaced;
+use crate::store::activity::Ending;
+
+pub(super) fn succeeded(act: &Act, live: Option<u32>, began: Instant) -> Conclusion {
+    let (kind, name) = (act.task.kind, act.key().id.as_str());
+    let (verdict, serves) = match &act.kept {
+        Some(_) => end::kept(name),
+        None => end::success(kind, name, act.previous, live),
+    };
+    let hints = match &act.kept {
+        Some(why) => end::hints_of(why),
+        None => end::hints(kind, name, act.previous),
+    };
+    let shows = !matches!(kind, Kind::Check | Kind::Pause);
+    Conclusion {
+        ending: Ending {
+            state: State::Succeeded,
+            reason: act.kept.clone(),
+            live_after: live,
+        },
+        ended: Ended {
+            state: State::Succeeded,
+            verdict,
+            details: vec![],
+            hints,
+            url: live.filter(|_| shows).map(|_| act.url()),
+            serves,
+            milliseconds: milliseconds(began),
+        },
+        replaced: Replaced::default(),
+    }
+}
+
+/// The conclusion of what ended otherwise. `previous` serves on.
+pub(super) fn failed(
+    environment: &str,
+    previous: Option<u32>,
+    failure: Failure,
+    began: Instant,
+    touched: bool,
+) -> Conclusion {
+    let failure = failure.or_full();
+    let state = if failure.cancelled {
+        State::Cancelled
+    } else {
+        State::Failed
+    };
+    let changed = if touched {
+        end::TOUCHED
+    } else {
+        end::UNTOUCHED
+    };
+    Conclusion {
+        ended: Ended {
+            state,
+            verdict: failure.reason.message.clone(),
+            details: failure.details,
+            hints: failure.reason.hint.iter().cloned().collect(),
+            url: None,
+            serves: end::serves(environment, previous, changed),
+            milliseconds: milliseconds(began),
+        },
+        ending: Ending {
+            state,
+            reason: Some(failure.reason),
+            live_after: previous,
+        },
+        replaced: Replaced::default(),
+    }
+}
+
+/// The conclusion of what takes an environment down and failed on its way, when nothing served any
+/// more.
+pub(super) fn half_gone(act: &Act, failure: Failure, began: Instant) -> Conclusion {
+    let environment = act.key().id.as_str();
+    let mut conclusion = failed(environment, None, failure, began, false);
+    conclusion.ended.serves = end::half_gone(act.task.kind, environment);
+    conclusion
+}
+
+/// The conclusion of an activity with which nothing was left to do.
+pub fn was_done(kind: Kind, environment: &str, live: Option<u32>) -> Conclusion {
+    let (verdict, serves) = end::success(kind, environment, live, live);
+    Conclusion {
+        ending: Ending {
+            state: State::Succeeded,
+            reason: None,
+            live_after: live,
+        },
+        ended: Ended {
+            state: State::Succeeded,
+            verdict,
+            details: vec![],
+            hints: vec![],
+            url: None,
+            serves,
+            milliseconds: 0,
+        },
+        replaced: Replaced::default(),
+    }
+}
+
+/// The conclusion of an activity that never began.
+pub fn never_began(
+    environment: &str,
+    live: Option<u32>,
+    state: State,
+    reason: Reason,
+) -> Conclusion {
+    Conclusion {
+        ended: Ended {
+            state,
+            verdict: reason.message.clone(),
+            details: vec![],
+            hints: reason.hint.iter().cloned().collect(),
+            url: None,
+            serves: end::serves(environment, live, end::UNTOUCHED),
+            milliseconds: 0,
+        },
+        ending: Ending {
+            state,
+            reason: Some(reason),
+            live_after: live,
+        },
+        replaced: Replaced::default(),
+    }
+}

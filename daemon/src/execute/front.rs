@@ -51,7 +51,9 @@ impl Front {
             project,
             default,
         };
-        let environment = tree.rule(&record.branch);
+        let mut environment = tree.rule(&record.branch);
+        // The record's word: the rule's may be another branch's.
+        environment.id = key.id.clone();
         let hosts = settings.hosts(project, &environment);
         let port = world.router.port();
         let mut names = settings.host.previews.clone();

@@ -234,3 +234,27 @@ fn scripts_are_bash_without_mistakes() {
         );
     }
 }
+
+/// The page is what three people read in `tests/tests/ssh/story.rs`.
+#[test]
+fn the_story_is_told_as_it_was_seen() {
+    let snapshot = root().join("tests/tests/ssh/snapshots/story.snap");
+    let snapshot = fs::read_to_string(snapshot).unwrap();
+    let told = snapshot.splitn(3, "---\n").nth(2).unwrap();
+    let mut page = String::new();
+    for chapter in told.split("# ").skip(1) {
+        let (title, lines) = chapter.split_once('\n').unwrap();
+        page.push_str(&format!(
+            "\n## {title}\n\n```console\n{}\n```\n",
+            lines.trim()
+        ));
+    }
+    let file = root().join("docs/story.md");
+    let whole = fs::read_to_string(&file).unwrap();
+    let (head, tail) = whole.split_once("\n## ").unwrap();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&file, format!("{head}{page}")).unwrap();
+        return;
+    }
+    assert_eq!(format!("\n## {tail}"), page, "see the page's first lines");
+}

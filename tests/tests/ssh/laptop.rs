@@ -77,7 +77,7 @@ pub(crate) fn settings() -> insta::Settings {
     for (from, to) in [
         (r"(localhost|127\.0\.0\.1):\d+", "${1}:PORT"),
         (
-            r"(push|check|delete|redeploy|rollback) [0-9a-f]{4,8}\b",
+            r"(push|check|delete|redeploy|rollback|branch|merge|promote|sync|activate) [0-9a-f]{4,8}\b",
             "${1} ID",
         ),
         (r"wharf log [0-9a-f]{4,8}\b", "wharf log ID"),

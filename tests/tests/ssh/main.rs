@@ -17,6 +17,7 @@ mod people;
 mod pushes;
 mod refused;
 mod rejected;
+mod story;
 mod terminal;
 mod waited;
 mod waiting;

@@ -105,6 +105,12 @@ pub enum Command {
         #[arg(value_parser = release_number)]
         release: Option<u32>,
     },
+    /// Let a commit go live that is in the repository: for a forge's pipeline
+    Deploy {
+        /// Its whole id, such as a pipeline knows it
+        #[arg(long, value_name = "ID")]
+        commit: String,
+    },
     /// Deploy the branch's tip again, with today's variables
     Redeploy {
         /// Build anew, even if nothing changed
@@ -262,6 +268,7 @@ const SECTIONS: [(&str, &[&str]); 5] = [
         "Act",
         &[
             "rollback",
+            "deploy",
             "redeploy",
             "approve",
             "activate",
@@ -365,6 +372,7 @@ impl Command {
             | Command::Hook(Hook::Install(_) | Hook::Uninstall(_) | Hook::Refresh)
             | Command::Key(Key::Add { .. } | Key::Remove { .. })
             | Command::Rollback { .. }
+            | Command::Deploy { .. }
             | Command::Redeploy { .. }
             | Command::Activate
             | Command::Deactivate
@@ -432,6 +440,7 @@ impl Command {
             Command::Deactivate => words(&["deactivate"]),
             Command::Pause => words(&["pause"]),
             Command::Resume => words(&["resume"]),
+            Command::Deploy { commit } => words(&["deploy", "--commit", commit]),
             Command::Redeploy { rebuild, now } => {
                 let mut all = vec!["redeploy".to_owned()];
                 all.extend(rebuild.then(|| "--rebuild".to_owned()));

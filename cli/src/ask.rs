@@ -43,6 +43,7 @@ fn wants(command: &Command) -> Wants {
         | Command::Url { .. }
         | Command::Releases
         | Command::Rollback { .. }
+        | Command::Deploy { .. }
         | Command::Redeploy { .. }
         | Command::Activate
         | Command::Deactivate
@@ -150,6 +151,10 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
             },
             Lines::Talk,
         ),
+        Command::Deploy { commit } => {
+            let commit = commit.clone();
+            follow::lines(place, Ask::Deploy { scope, commit }, Lines::Talk)
+        }
         Command::Redeploy { rebuild, now } => {
             let slug = if *rebuild {
                 SlugUse::Rebuild

@@ -42,6 +42,7 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Releases
         | Command::Project(Project::List)
         | Command::Rollback { .. }
+        | Command::Deploy { .. }
         | Command::Redeploy { .. }
         | Command::Activate
         | Command::Deactivate

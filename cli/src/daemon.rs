@@ -216,6 +216,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Sync { .. }
         | Ask::Delete { .. }
         | Ask::Info { .. }
+        | Ask::Deploy { .. }
         | Ask::Redeploy { .. }
         | Ask::Activate(_)
         | Ask::Deactivate(_)

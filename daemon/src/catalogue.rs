@@ -58,6 +58,11 @@ pub const ALL: &[Entry] = &[
         "`git branch -m OLD NEW`, then push again",
     ),
     entry(
+        "bad-commit",
+        "a commit that should go live is not named by its whole id",
+        "`git rev-parse HEAD` prints it",
+    ),
+    entry(
         "branch-exists",
         "a branch that is to begin is there already",
         "choose another name",
@@ -331,6 +336,11 @@ pub const ALL: &[Entry] = &[
         "unknown-activity",
         "there is no such activity",
         "`wharf activities`",
+    ),
+    entry(
+        "unknown-commit",
+        "a commit that should go live is not in the repository",
+        "push it first, on any branch",
     ),
     entry(
         "unknown-environment",

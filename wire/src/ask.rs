@@ -71,6 +71,13 @@ pub enum Ask {
         /// Its number; without it the last one that succeeded before the serving one.
         release: Option<u32>,
     },
+    /// A commit that is in the repository goes live: its branch comes to it, forward only.
+    Deploy {
+        /// Which environment.
+        scope: Scope,
+        /// The commit's whole id, in hex.
+        commit: String,
+    },
     /// The branch's tip is deployed again, with today's variables.
     Redeploy {
         /// Which environment.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 /// Each such name and the words that mean the same here.
-pub(super) const NAMES: [(&str, &[&str]); 21] = [
+pub(super) const NAMES: [(&str, &[&str]); 22] = [
     ("environment:list", &["environments"]),
     ("environment:branch", &["branch"]),
     ("environment:merge", &["merge"]),
@@ -11,6 +11,7 @@ pub(super) const NAMES: [(&str, &[&str]); 21] = [
     ("environment:synchronize", &["sync"]),
     ("environment:info", &["info"]),
     ("environment:delete", &["delete"]),
+    ("environment:deploy", &["deploy"]),
     ("environment:redeploy", &["redeploy"]),
     ("environment:rollback", &["rollback"]),
     ("environment:url", &["url"]),

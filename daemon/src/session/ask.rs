@@ -3,6 +3,7 @@
 mod act;
 mod approve;
 mod delete;
+mod deploy;
 mod grant;
 mod host;
 mod info;
@@ -75,6 +76,7 @@ impl Session {
                 title,
                 parent,
             } => self.info(&scope, title.as_deref(), parent.as_deref()).await,
+            Ask::Deploy { scope, commit } => self.deploy(&scope, &commit).await,
             Ask::Redeploy { scope, slug, now } => self.redeploy(&scope, slug, now).await,
             Ask::Approve { activity, now } => self.approve(activity, now).await,
             Ask::Cancel { activity } => self.cancel(activity).await,

@@ -386,3 +386,31 @@ fn a_merge_is_superseded_and_followed_like_a_push() {
     assert!(slow.end().contains("main now serves r2 (was r1)."));
     world.settle("shop").unwrap();
 }
+
+/// As a forge's pipeline does it: the commit is pushed somewhere, then one environment gets it.
+#[test]
+fn a_pipeline_names_the_commit_that_goes_live() {
+    let world = World::new();
+    let shop = deployed(&world, "shop");
+    shop.git(&["switch", "--quiet", "-c", "next"]).ok();
+    shop.write("version", "two\n");
+    shop.commit("Second");
+    shop.push(&["next"]).ok();
+    let commit = tip(&world, "next").unwrap();
+    let deploy = ["environment:deploy", "-e", "main", "--commit", &commit];
+    shop.wharf(&deploy).ok().has("main now serves r2 (was r1).");
+    assert_eq!(tip(&world, "main"), Some(commit.clone()));
+    assert_eq!(newest(&world).kind, Kind::Push);
+    // Asked again, for it may have been cut off: nothing is done twice.
+    shop.wharf(&deploy).ok().has("main serves r2, which is");
+    assert_eq!(world.releases("shop", "main").unwrap().len(), 2);
+    let first = bare(&world, &["rev-parse", "main^"]);
+    let back = ["deploy", "-e", "main", "--commit", &first];
+    shop.wharf(&back).exits(6).has("has all of");
+    let nowhere = "0".repeat(39) + "1";
+    let unknown = ["deploy", "-e", "main", "--commit", &nowhere];
+    shop.wharf(&unknown).exits(6).has("has no commit");
+    shop.wharf(&["deploy", "-e", "main", "--commit", "main"])
+        .exits(6)
+        .has("40 digits");
+}

@@ -51,7 +51,7 @@ pub(super) struct Landing {
     pub(super) kind: Kind,
     pub(super) into: Environment,
     pub(super) aim: Aim,
-    /// The id of the environment that the code comes from.
+    /// The id of the environment that the code comes from, or what else it is called.
     pub(super) source: String,
     /// Of a new branch: what people say of it.
     pub(super) title: String,
@@ -69,6 +69,13 @@ impl Landing {
             title: String::new(),
             chosen_parent: None,
         }
+    }
+}
+
+impl Landing {
+    /// The environment that the code came from, where it came from one.
+    fn recorded_source(&self) -> Option<String> {
+        (self.kind != Kind::Push).then(|| self.source.clone())
     }
 }
 
@@ -103,7 +110,7 @@ impl Session {
                 push,
                 actor: self.actor(project),
                 kind: landing.kind,
-                source: Some(landing.source.clone()),
+                source: landing.recorded_source(),
                 title: landing.title.clone(),
                 chosen_parent: landing.chosen_parent.clone(),
             };
@@ -297,7 +304,7 @@ impl Session {
             order::of_move(pushed, branch, kind, &update)
         });
         let mut activity = made.await.map_err(|error| host(error.to_string()))?;
-        activity.source = Some(landing.source.clone());
+        activity.source = landing.recorded_source();
         if let Some(environment) = &mut activity.environment {
             environment.title.clone_from(&landing.title);
             environment.choose(landing.chosen_parent.clone());

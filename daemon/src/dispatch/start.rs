@@ -23,7 +23,7 @@ use crate::store::overview::Overview;
 #[derive(Debug)]
 pub struct Findings {
     members: Vec<Member>,
-    /// Every environment, with what may end there once the router has heard of its last switch.
+    /// Environments with what may end there once the router has heard of their last switch.
     environments: Vec<(EnvironmentKey, Replaced)>,
     due: Vec<EnvironmentKey>,
 }
@@ -52,7 +52,7 @@ pub async fn find(world: &Arc<World>) -> Result<Findings, Failure> {
     for one in environments {
         let key = one.record.key.clone();
         if !busy.contains(&key) && is_quiet(world, &one) {
-            findings.environments.push((key, Replaced::default()));
+            // The router is told of its route a little later, with all others.
             continue;
         }
         let found = mend::adopt(world, one.record).await?;

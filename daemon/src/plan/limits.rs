@@ -92,6 +92,8 @@ pub struct Counted {
     pub status: Status,
     /// When it was last deployed, in milliseconds since 1970-01-01 UTC.
     pub deployed: u64,
+    /// Whether others hang on it.
+    pub is_parent: bool,
 }
 
 /// The bound that leaves no room.
@@ -167,12 +169,15 @@ pub fn room(limits: &MaxActive, kind: Kind, others: &[Counted]) -> Result<(), Fu
             continue;
         }
         taken.sort_by_key(|one| (one.deployed, one.id.as_str()));
-        let mut may_go = taken.iter().filter(|one| one.kind != Kind::Production);
+        let may_go = taken.iter().filter(|one| one.kind != Kind::Production);
+        // Of those on which nothing hangs, if there are any.
+        let leaf = may_go.clone().find(|one| !one.is_parent);
+        let first = leaf.or_else(|| may_go.clone().next());
         return Err(Full {
             plan: limits.plan,
             kind: bounded,
             most,
-            first: may_go.next().map(|one| one.id.clone()),
+            first: first.map(|one| one.id.clone()),
             taken: taken.iter().map(|one| one.id.clone()).collect(),
         });
     }
@@ -213,6 +218,7 @@ mod tests {
             kind,
             status,
             deployed,
+            is_parent: false,
         }
     }
 
@@ -240,6 +246,9 @@ mod tests {
             "4 of 4 environments are active on plan starter: main, stage, old, cart"
         );
         assert_eq!(full.hint(), "make room with: wharf deactivate -e stage");
+        all[4].is_parent = true;
+        let full = room(&starter(), Kind::Development, &all).unwrap_err();
+        assert_eq!(full.hint(), "make room with: wharf deactivate -e old");
         assert_eq!(room(&starter(), Kind::Production, &all), Ok(()));
         all.retain(|one| one.id != "old");
         let full = room(&starter(), Kind::Staging, &all).unwrap_err();

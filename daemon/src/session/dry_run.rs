@@ -114,6 +114,7 @@ impl Session {
             kind,
             status,
             deployed: u64::MAX,
+            is_parent: false,
         });
         if status != Status::Inactive {
             return Ok(None);

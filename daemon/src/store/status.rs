@@ -1,6 +1,6 @@
 //! Which environments live: decided in the transaction that records who wants one to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension};
 use wharf_config::name::ProjectName;
@@ -72,8 +72,10 @@ pub(super) fn activate(
 /// The other environments of the project, as they count; not when they were deployed.
 fn others(connection: &Connection, own: &EnvironmentKey) -> Result<Vec<Counted>, StoreError> {
     let records = environment::list(connection, Some(&own.project))?;
+    let parents: BTreeSet<String> = records.iter().filter_map(|r| r.parent.clone()).collect();
     let others = records.into_iter().filter(|record| record.key != *own);
     let counted = others.map(|record| Counted {
+        is_parent: parents.contains(record.key.id.as_str()),
         kind: record.type_of(),
         status: record.status(),
         deployed: 0,

@@ -127,6 +127,7 @@ impl Durable {
             .iter()
             .filter(|(id, _)| **id != environment);
         let counted = others.map(|(id, record)| Counted {
+            is_parent: false,
             id: id.to_string(),
             kind: type_of(*id),
             status: record.status,

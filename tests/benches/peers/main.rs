@@ -11,6 +11,7 @@ mod checkout;
 mod hooks;
 mod live;
 mod rollback;
+mod scale;
 mod table;
 mod world;
 
@@ -36,12 +37,13 @@ fn main() {
     );
     println!("line that says 1.00. Absolute times are this machine's, ratios carry over.\n");
     println!("{}\n", world::machine());
-    let parts: [(&str, Measure); 5] = [
+    let parts: [(&str, Measure); 6] = [
         ("hooks", hooks::measure),
         ("checkout", checkout::measure),
         ("live", live::measure),
         ("rollback", rollback::of_a_server),
         ("rollback", rollback::of_a_site),
+        ("scale", scale::measure),
     ];
     for (name, measure) in parts {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {

@@ -1,0 +1,118 @@
+//! What a thousand environments and two hundred projects cost, beside one of each.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    in_turn,
+    live::project,
+    table::{Peer, Table},
+    world::World,
+};
+
+const ROUNDS: usize = 15;
+const ENVIRONMENTS: usize = 1_000;
+const PROJECTS: usize = 200;
+/// Branches of one push: what the queue of a project takes at a time.
+const AT_ONCE: usize = 100;
+const FILES: [(&str, &str); 2] = [("index.html", "one\n"), ("version", "0\n")];
+
+pub(crate) fn measure(_world: &World) -> Table {
+    let (one, many) = (World::new(), World::new());
+    let small = project(&one, "shop", &FILES);
+    let large = project(&many, "shop", &FILES);
+    grow(&many, &large);
+    let mut peers = [
+        of("a push, one environment", &one, &small, push),
+        of("a push beside 1,000", &many, &large, push),
+        of("wharf environments, one", &one, &small, list),
+        of("wharf environments, 1,000", &many, &large, list),
+        of("the daemon's start, one", &one, &small, restart),
+        of(
+            "the daemon's start, 1,000 in 200 projects",
+            &many,
+            &large,
+            restart,
+        ),
+    ];
+    let table = in_turn(ROUNDS, &mut peers);
+    let note = format!(
+        "One project with {ENVIRONMENTS} environments, {} more with none, beside one of each. The daemon \
+         that started there has {} MB resident; the other one {} MB.",
+        PROJECTS - 1,
+        resident(&many, &large),
+        resident(&one, &small)
+    );
+    table.titled("A large host", &note, "a push, one environment")
+}
+
+fn grow(world: &World, tree: &Path) {
+    let names: Vec<String> = (1..ENVIRONMENTS)
+        .map(|number| format!("main:feature-{number}"))
+        .collect();
+    for some in names.chunks(AT_ONCE) {
+        world.run(tree, &format!("git push --quiet wharf {}", some.join(" ")));
+    }
+    for number in 1..PROJECTS {
+        let bare = world.directory(&format!("project-{number}.git"));
+        world.run(&bare, "git init --quiet --bare --initial-branch=main");
+        let add = format!("wharf project add project-{number} {}", bare.display());
+        world.run(tree, &add);
+    }
+}
+
+fn of<'a>(
+    name: &'static str,
+    world: &'a World,
+    tree: &Path,
+    act: fn(&World, &Path, usize) -> Duration,
+) -> Peer<'a> {
+    let tree: PathBuf = tree.to_owned();
+    Peer {
+        name,
+        run: Box::new(move |round| act(world, &tree, round)),
+    }
+}
+
+fn push(world: &World, tree: &Path, round: usize) -> Duration {
+    fs::write(tree.join("version"), format!("{}\n", round + 1)).unwrap();
+    world.run(
+        tree,
+        &format!("git commit --quiet --all --message=round-{round}"),
+    );
+    world.run(tree, "git push --quiet wharf main")
+}
+
+fn list(world: &World, tree: &Path, _round: usize) -> Duration {
+    world.run(tree, "wharf environments")
+}
+
+/// From the program's start until it answers.
+fn restart(world: &World, tree: &Path, _round: usize) -> Duration {
+    let pid = pid(world, tree);
+    world.run(tree, &format!("kill {pid}"));
+    let ended = Path::new("/proc").join(pid);
+    let until = Instant::now() + Duration::from_secs(30);
+    while ended.exists() && Instant::now() < until {
+        std::thread::yield_now();
+    }
+    world.run(tree, "wharf start")
+}
+
+fn resident(world: &World, tree: &Path) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", pid(world, tree))).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kib = line.unwrap().split_whitespace().nth(1).unwrap();
+    kib.parse::<u64>().unwrap() / 1_000
+}
+
+fn pid(world: &World, tree: &Path) -> String {
+    let mut status = world.command("wharf", tree);
+    let said = status.args(["status", "--json"]).output().unwrap().stdout;
+    let said = String::from_utf8(said).unwrap();
+    let rest = said.split("\"pid\": ").nth(1).unwrap();
+    rest.chars().take_while(char::is_ascii_digit).collect()
+}

@@ -56,12 +56,14 @@ fn grow(world: &World, tree: &Path) {
     for some in names.chunks(AT_ONCE) {
         world.run(tree, &format!("git push --quiet wharf {}", some.join(" ")));
     }
+    let projects = world.directory("wharf/config/projects.d");
     for number in 1..PROJECTS {
         let bare = world.directory(&format!("project-{number}.git"));
         world.run(&bare, "git init --quiet --bare --initial-branch=main");
-        let add = format!("wharf project add project-{number} {}", bare.display());
-        world.run(tree, &add);
+        let text = format!("repository = \"{}\"\n", bare.display());
+        fs::write(projects.join(format!("project-{number}.toml")), text).unwrap();
     }
+    world.run(tree, "wharf reload");
 }
 
 fn of<'a>(

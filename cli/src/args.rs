@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 pub use parts::{
-    Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Project, Repository, What,
+    Activity, ActivityLog, Answer, Branch, Hook, Key, KeyFile, Log, Project, Repository, What,
 };
 
 /// The whole command line.
@@ -202,29 +202,6 @@ pub enum Command {
         #[arg(value_hint = ValueHint::DirPath)]
         directory: PathBuf,
     },
-}
-
-/// Commands whose JSON has a published schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Answer {
-    /// `wharf status`
-    Status,
-    /// `wharf project list`
-    Projects,
-    /// `wharf environments`
-    Environments,
-    /// `wharf activities`
-    Activities,
-    /// `wharf activity show` and `wharf activity wait`
-    Activity,
-    /// `wharf releases`
-    Releases,
-    /// `wharf log`; with --follow each line is one of its entries
-    Log,
-    /// `wharf doctor`
-    Doctor,
-    /// `wharf cleanup`
-    Cleanup,
 }
 
 /// How many activities are shown where nobody says.

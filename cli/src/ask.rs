@@ -89,9 +89,12 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
         }
         Command::Environments => {
             let (found, exit) = environments(place, scope)?;
-            print_all(json, &found, "no environments yet; push a branch", || {
-                environments::draw(&found, when::now(), show::width())
-            })?;
+            print_all(
+                json,
+                &found,
+                "no environments yet, or none that you may look at; push a branch",
+                || environments::draw(&found, when::now(), show::width()),
+            )?;
             Ok(exit)
         }
         Command::Activities { limit } => {

@@ -263,11 +263,19 @@ fn unreachable(socket: &Path) -> Failure {
         Exit::Unreachable,
         format!("the daemon does not answer at {}", socket.display()),
     )
-    .hint(if socket.starts_with("/run/wharf") {
+    .hint(if is_asked_from_elsewhere() {
+        // Whoever reads it has another machine before them.
+        "tell the host's operator; there: wharf doctor"
+    } else if socket.starts_with("/run/wharf") {
         "look at it with: systemctl status wharfd"
     } else {
         "start it with: wharf start"
     })
+}
+
+/// Whether somebody asks through `wharf-shell`, who has no shell here.
+fn is_asked_from_elsewhere() -> bool {
+    std::env::var_os("WHARF_USER").is_some_and(|user| !user.is_empty())
 }
 
 fn out_of_turn(message: &FromDaemon) -> Failure {

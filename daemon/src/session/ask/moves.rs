@@ -10,15 +10,16 @@ use super::super::peer::Broken;
 use super::land::{Aim, Landing, tip};
 use super::tree::{Tree, refusal};
 use super::{info, store};
+use crate::plan::limits::Status;
 use crate::plan::rights::Act;
-use crate::store::environment::EnvironmentRecord;
 
 impl Session {
     pub(super) async fn merge(&mut self, scope: &Scope) -> Result<(), Broken> {
         let child = self.environment(scope).await?;
+        self.may_in(Act::View, &child)?;
         let tree = self.tree(scope).await?;
         let parent = tree.parent_of(&child)?;
-        self.may_bring(&tree, &child, &parent)?;
+        self.may_bring(&tree, &parent)?;
         let landing = Landing {
             aim: Aim::Merge(child.branch.clone()),
             source: child.key.id.to_string(),
@@ -29,19 +30,24 @@ impl Session {
 
     pub(super) async fn promote(&mut self, scope: &Scope) -> Result<(), Broken> {
         let child = self.environment(scope).await?;
+        self.may_in(Act::View, &child)?;
         let tree = self.tree(scope).await?;
         let parent = tree.parent_of(&child)?;
-        self.may_bring(&tree, &child, &parent)?;
+        self.may_bring(&tree, &parent)?;
         let release = match child.live {
             Some(live) => self.world.recorder.release(&child.key, live).await,
             None => Ok(None),
         };
         let id = &child.key.id;
         let release = release.map_err(store)?.ok_or_else(|| {
+            let first = match child.status() {
+                Status::Inactive => "activate",
+                _ => "redeploy",
+            };
             refusal(
                 "no-release",
                 format!("{id} serves nothing that could be promoted"),
-                format!("deploy it first: wharf redeploy -e {id}"),
+                format!("deploy it first: wharf {first} -e {id}"),
             )
         })?;
         let landing = Landing {
@@ -53,18 +59,12 @@ impl Session {
     }
 
     /// Whether they may bring a child's code to its parent.
-    fn may_bring(
-        &self,
-        tree: &Tree,
-        child: &EnvironmentRecord,
-        parent: &Environment,
-    ) -> Result<(), Broken> {
+    fn may_bring(&self, tree: &Tree, parent: &Environment) -> Result<(), Broken> {
         let act = match parent.policy.accept {
             Accept::Push => Act::Merge,
             Accept::Merge => Act::MergeOnly,
         };
-        self.may(act, &tree.project, parent.id.as_str(), parent.kind)?;
-        self.may_in(Act::View, child)
+        self.may(act, &tree.project, parent.id.as_str(), parent.kind)
     }
 
     pub(super) async fn sync(&mut self, scope: &Scope, what: Synced) -> Result<(), Broken> {

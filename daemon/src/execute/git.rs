@@ -48,18 +48,9 @@ pub struct Author {
     pub email: String,
 }
 
-/// Runs git on a repository.
-///
-/// # Errors
-/// That it cannot be run, or takes too long. That it says no is none: see [`Said::exit`].
-pub async fn run(
-    repository: &Path,
-    words: &[&OsStr],
-    author: Option<&Author>,
-    input: &[u8],
-) -> Result<Said, GitError> {
-    let name = || words[0].to_string_lossy().into_owned();
-    let mut command = Command::new("git");
+/// git on a repository, with nothing of the caller's surroundings but where it is.
+pub fn isolated<W: AsRef<OsStr>>(repository: &Path, words: &[W]) -> std::process::Command {
+    let mut command = std::process::Command::new("git");
     command
         .arg("--git-dir")
         .arg(repository)
@@ -79,7 +70,23 @@ pub async fn run(
         .env("GIT_CONFIG_VALUE_1", "/dev/null")
         .env("GIT_CONFIG_KEY_2", "core.fsmonitor")
         .env("GIT_CONFIG_VALUE_2", "false")
-        .current_dir("/")
+        .current_dir("/");
+    command
+}
+
+/// Runs git on a repository.
+///
+/// # Errors
+/// That it cannot be run, or takes too long. That it says no is none: see [`Said::exit`].
+pub async fn run(
+    repository: &Path,
+    words: &[&OsStr],
+    author: Option<&Author>,
+    input: &[u8],
+) -> Result<Said, GitError> {
+    let name = || words[0].to_string_lossy().into_owned();
+    let mut command = Command::from(isolated(repository, words));
+    command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

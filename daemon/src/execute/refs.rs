@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use gix::prelude::ReferenceExt as _;
 use wharf_config::name::BranchName;
 
+use super::git::isolated;
 use super::repository::{RepositoryError, open, reading};
 
 /// What a branch's ref begins with.
@@ -154,19 +155,7 @@ fn listed(repository: &Path, what: &str) -> Result<Vec<Tip>, RepositoryError> {
 
 /// Runs git for its output, with the repository's own configuration only.
 fn git(repository: &Path, words: &[&str]) -> std::io::Result<Vec<u8>> {
-    let output = Command::new("git")
-        .arg("--git-dir")
-        .arg(repository)
-        .args(words)
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        // Whoever owns the repository: git would refuse one of another user.
-        .env("GIT_CONFIG_COUNT", "1")
-        .env("GIT_CONFIG_KEY_0", "safe.directory")
-        .env("GIT_CONFIG_VALUE_0", repository)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .output()?;
+    let output = isolated(repository, words).stdin(Stdio::null()).output()?;
     if output.status.success() {
         return Ok(output.stdout);
     }

@@ -3,7 +3,6 @@
 pub mod access;
 pub mod admission;
 pub mod deployment;
-pub mod family;
 pub mod limits;
 pub mod merge;
 pub mod options;

@@ -98,6 +98,13 @@ const NEAR: f64 = 0.7;
 /// Warnings of one push: further ones tell nobody more.
 const MAX_WARNINGS: usize = 10;
 
+/// A title of an environment that may be recorded and shown; none where the text is none.
+pub fn title_of(text: &str) -> Option<String> {
+    let title = text.trim();
+    let fits = title.chars().count() <= MAX_TITLE && !title.chars().any(char::is_control);
+    fits.then(|| title.to_owned())
+}
+
 impl Options {
     /// Reads them; the last one of a name counts.
     pub fn read(options: &[String]) -> Options {
@@ -150,13 +157,11 @@ impl Options {
                 self.parent = Some(name.to_owned());
             }
             Some((TITLE | "title", title)) => {
-                let title = title.trim();
-                let length = title.chars().count();
-                if length > MAX_TITLE || title.chars().any(char::is_control) {
-                    let fits = format!("at most {MAX_TITLE} printable characters");
-                    return Err(bad("title", title, &fits));
-                }
-                self.title = Some(title.to_owned());
+                let fits = || format!("at most {MAX_TITLE} printable characters");
+                self.title = match title_of(title) {
+                    Some(title) => Some(title),
+                    None => return Err(bad("title", title.trim(), &fits())),
+                };
             }
             Some((name @ ("nowait" | "now" | "rebuild" | "dry-run"), _)) => {
                 return Err(format!("push option `{name}` takes no value"));

@@ -1,4 +1,4 @@
-//! The tree of environments: parents, children, rings.
+//! The tree of a project's environments: who comes before whom, and who descends from whom.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +28,27 @@ pub fn parents_first(nodes: &[Node<'_>]) -> Vec<usize> {
     ordered
 }
 
+/// Each environment's parent, by their ids.
+pub type Parents = BTreeMap<String, Option<String>>;
+
+/// All that descend from an environment, the deepest first.
+pub fn descendants(parents: &Parents, top: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut seen = BTreeSet::from([top]);
+    let mut level = vec![top];
+    while !level.is_empty() {
+        let below = parents
+            .iter()
+            .filter(|(_, parent)| parent.as_deref().is_some_and(|p| level.contains(&p)))
+            .map(|(id, _)| id.as_str());
+        // A ring, which is refused, would have no end.
+        level = below.filter(|id| seen.insert(id)).collect();
+        found.extend(level.iter().map(|id| (*id).to_owned()));
+    }
+    found.reverse();
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +65,29 @@ mod tests {
             ("b", Some("a")),
         ];
         assert_eq!(parents_first(&nodes), [2, 3, 1, 0, 5, 4]);
+    }
+
+    fn family(pairs: &[(&str, &str)]) -> Parents {
+        let parent = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        pairs
+            .iter()
+            .map(|(id, of)| ((*id).to_owned(), parent(of)))
+            .collect()
+    }
+
+    #[test]
+    fn the_deepest_come_first_and_a_ring_has_an_end() {
+        let parents = family(&[
+            ("production", ""),
+            ("staging", "production"),
+            ("a", "staging"),
+            ("b", "a"),
+            ("other", "production"),
+        ]);
+        assert_eq!(descendants(&parents, "staging"), ["b", "a"]);
+        assert!(descendants(&parents, "other").is_empty());
+        let ring = family(&[("a", "b"), ("b", "a")]);
+        assert_eq!(descendants(&ring, "a"), ["b"]);
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! Both ways to keep refs, read as one.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
 use super::*;
 

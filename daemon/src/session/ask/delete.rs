@@ -13,8 +13,8 @@ use super::tree::{Tree, refusal};
 use crate::dispatch::moving::Left;
 use crate::execute::swap::Swap;
 use crate::order;
-use crate::plan::family;
 use crate::plan::rights::Act;
+use crate::plan::tree;
 use crate::store::environment::EnvironmentRecord;
 
 /// So often somebody else may be quicker.
@@ -88,7 +88,7 @@ fn going(
             "to move production elsewhere, change the project's file first",
         ));
     }
-    let below = family::descendants(&tree.parents(), id);
+    let below = tree::descendants(&tree.parents(), id);
     if !below.is_empty() && children == Children::Stay {
         let named: Vec<&str> = below.iter().rev().take(NAMED).map(String::as_str).collect();
         let more = match below.len() - named.len() {

@@ -10,12 +10,10 @@ use super::super::{Session, host};
 use super::tree::{Tree, refusal};
 use crate::dispatch::Event;
 use crate::order;
-use crate::plan::family;
+use crate::plan::options::{MAX_TITLE, title_of};
+use crate::plan::places::NoParent;
 use crate::plan::rights::Act;
 use crate::store::environment::EnvironmentRecord;
-
-/// Characters of a title, at most.
-const LONGEST: usize = 100;
 
 impl Session {
     pub(super) async fn info(
@@ -62,39 +60,34 @@ impl Session {
 
 /// A title that may be recorded and shown.
 pub(super) fn title(text: &str) -> Result<String, Broken> {
-    let text = text.trim();
-    if text.chars().count() > LONGEST || text.chars().any(char::is_control) {
-        return Err(refusal(
+    title_of(text).ok_or_else(|| {
+        refusal(
             "title",
             "that is no title for an environment".to_owned(),
-            format!("one line of at most {LONGEST} characters"),
-        ));
-    }
-    Ok(text.to_owned())
+            format!("one line of at most {MAX_TITLE} characters"),
+        )
+    })
 }
 
 /// The id of an environment that may be the parent of another one.
 fn parent(tree: &Tree, record: &EnvironmentRecord, name: &str) -> Result<String, Broken> {
     let id = &record.key.id;
     let look = "see the tree: wharf environments";
-    if record.is_production() {
-        let message = format!("{id} is production, the root of the tree");
-        return Err(refusal("production", message, look));
+    match tree.places().parent(&record.branch, name) {
+        Ok(parent) => Ok(parent.to_string()),
+        Err(NoParent::Missing(_)) => Err(no_parent(tree, name)),
+        Err(NoParent::Root) => {
+            let message = format!("{id} is production, the root of the tree");
+            Err(refusal("production", message, look))
+        }
+        Err(error @ NoParent::NotBranchable(_)) => {
+            Err(refusal("not-branchable", error.to_string(), look))
+        }
+        Err(NoParent::Ring(chosen)) => {
+            let message = format!("{chosen} is {id} itself, or descends from it");
+            Err(refusal("parent-ring", message, look))
+        }
     }
-    let parent = tree.find(name).ok_or_else(|| no_parent(tree, name))?;
-    if tree.project.is_mirror(&parent.branch) {
-        let message = format!("{} only follows production", parent.branch);
-        return Err(refusal("mirror", message, look));
-    }
-    let chosen = parent.key.id.as_str();
-    if family::makes_ring(&tree.parents(), id.as_str(), chosen) {
-        return Err(refusal(
-            "parent-ring",
-            format!("{chosen} is {id} itself, or descends from it"),
-            look,
-        ));
-    }
-    Ok(chosen.to_owned())
 }
 
 /// Nothing is called so.

@@ -12,8 +12,8 @@ use super::super::peer::Broken;
 use super::super::scope::missing;
 use super::store;
 use crate::order;
-use crate::plan::family::Parents;
 use crate::plan::places::Places;
+use crate::plan::tree::Parents;
 use crate::store::environment::EnvironmentRecord;
 
 /// A project with all of its environments.
@@ -45,8 +45,13 @@ impl Session {
 impl Tree {
     /// What a branch is, or would be.
     pub(super) fn place(&self, branch: &BranchName) -> Environment {
+        self.places().environment(branch)
+    }
+
+    /// The same for decisions.
+    pub(super) fn places(&self) -> Places<'_> {
         let places = self.records.iter().cloned().map(order::place).collect();
-        Places::new(&self.project, self.default.as_ref(), places).environment(branch)
+        Places::new(&self.project, self.default.as_ref(), places)
     }
 
     /// The environment of that id or branch.

@@ -143,10 +143,10 @@ fn serves(environment: &Environment) -> String {
         (None, _) => "nothing".to_owned(),
         (Some(release), commit) => {
             let commit = commit.as_deref().map(short).unwrap_or_default();
-            let behind = if environment.at_tip {
-                ""
-            } else {
-                ", not the tip"
+            let behind = match (environment.at_tip, &environment.why) {
+                (true, _) => String::new(),
+                (false, None) => ", not the tip".to_owned(),
+                (false, Some(why)) => format!(", not the tip: {why}"),
             };
             plain(&format!("r{release} {commit}{behind}"))
         }
@@ -220,6 +220,7 @@ mod tests {
         let mut login = environment("feature-login-1a2b3c", Some("staging"));
         login.branch = "feature/login".into();
         login.at_tip = false;
+        login.why = Some("push 4f2a failed".into());
         login.title = "Sign in".into();
         (login.ahead, login.behind) = (Some(3), Some(1));
         let mut cart = environment("cart", Some("staging"));

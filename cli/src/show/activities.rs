@@ -1,6 +1,9 @@
 //! What happened, newest first.
 
-use wharf_wire::{outcome::State, view::Activity};
+use wharf_wire::{
+    outcome::{Kind, State},
+    view::Activity,
+};
 
 use super::{render, short, table, when};
 use crate::failure::plain;
@@ -101,7 +104,11 @@ fn took(activity: &Activity, now: u64) -> String {
 
 fn commit(activity: &Activity) -> String {
     let Some(new) = &activity.commit.new else {
-        return "deleted".to_owned();
+        // What moves no branch has no commit of its own.
+        return match activity.kind {
+            Kind::Delete => "deleted".to_owned(),
+            _ => String::new(),
+        };
     };
     let forced = if activity.commit.forced {
         " (forced)"

@@ -69,7 +69,7 @@ impl Dispatch {
             let said = match &word {
                 Word::Approved { by, now: false } => format!("approved by {by}"),
                 Word::Approved { by, now: true } => format!("approved by {by}, to go live now"),
-                Word::Now => "it goes live without waiting for its window".to_owned(),
+                Word::Now { by } => format!("{by} lets it go live without waiting for its window"),
             };
             match world.recorder.unpark(&activity, word).await {
                 Ok(()) => {

@@ -32,7 +32,10 @@ pub enum Word {
         now: bool,
     },
     /// It waits for no window.
-    Now,
+    Now {
+        /// Who let it go.
+        by: String,
+    },
 }
 
 /// What a deployment waits for.
@@ -117,7 +120,7 @@ impl Leave {
                 by: by.to_owned(),
                 now: when == When::Now,
             }),
-            When::Now => Some(Word::Now),
+            When::Now => Some(Word::Now { by: by.to_owned() }),
             When::InWindow => None,
         }
     }

@@ -107,7 +107,7 @@ pub fn park(
 pub fn unpark(connection: &Connection, id: &str, word: &Word) -> Result<(), StoreError> {
     let (approved_by, now) = match word {
         Word::Approved { by, now } => (Some(by), *now),
-        Word::Now => (None, true),
+        Word::Now { .. } => (None, true),
     };
     connection
         .prepare_cached(

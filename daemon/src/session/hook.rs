@@ -11,7 +11,6 @@ use wharf_wire::{FromDaemon, ToDaemon};
 use super::peer::Broken;
 use super::scope::missing;
 use super::{Session, host, store, unexpected};
-use crate::dispatch::Event;
 use crate::execute::durable;
 use crate::execute::failure::chain;
 use crate::order::{self, Pushed};
@@ -57,12 +56,7 @@ impl Session {
             durable::make(&self.world, repository, &activities)
                 .await
                 .map_err(|error| host(format!("the push may not last: {}", chain(&error))))?;
-            let ordered = self
-                .desk
-                .ask(|reply| Event::Order { activities, reply })
-                .await;
-            let ordered = ordered.ok_or_else(|| host("the daemon is stopping".into()))?;
-            ids.extend(ordered.map_err(Broken::Refused)?);
+            ids.extend(self.ordered(activities).await?);
         }
         self.peer
             .send(&FromDaemon::Queued {

@@ -18,10 +18,11 @@ use wharf_wire::hook::{ASKS_AS, ASKS_WITH, CLAIMS, Claim, KEY};
 use wharf_wire::outcome::Exit;
 use wharf_wire::{FromDaemon, Refusal, ToDaemon, VERSION, Welcome};
 
-use crate::dispatch::Desk;
+use crate::dispatch::{Desk, Event};
 use crate::execute::World;
 use crate::execute::failure::chain;
 use crate::identity::Account;
+use crate::store::activity::NewActivity;
 use crate::store::{Fault, StoreError};
 use peer::{Broken, Peer};
 
@@ -106,6 +107,14 @@ impl Session {
             ToDaemon::Ask(ask) => self.answer(ask).await,
             _ => Err(unexpected("Admit, Propose, Ring or Ask")),
         }
+    }
+
+    /// Has activities recorded and queued; returns their ids.
+    async fn ordered(&self, activities: Vec<NewActivity>) -> Result<Vec<String>, Broken> {
+        let ordered = self.desk.ask(|reply| Event::Order { activities, reply });
+        let ordered = ordered.await;
+        let ordered = ordered.ok_or_else(|| host("the daemon is stopping".into()))?;
+        ordered.map_err(Broken::Refused)
     }
 
     async fn end(&mut self, exit: Exit) -> Result<(), Broken> {

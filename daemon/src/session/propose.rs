@@ -161,12 +161,7 @@ impl Session {
         activities: Vec<NewActivity>,
         notes: Vec<String>,
     ) -> Result<Vec<Option<Ended>>, Broken> {
-        let ordered = self
-            .desk
-            .ask(|reply| Event::Order { activities, reply })
-            .await;
-        let ordered = ordered.ok_or_else(|| host("the daemon is stopping".into()))?;
-        let ids = ordered.map_err(Broken::Refused)?;
+        let ids = self.ordered(activities).await?;
         let watched = self.watch(&ids, notes, report::waiting_push).await;
         if watched.is_err() {
             for activity in ids {

@@ -219,7 +219,7 @@ pub fn set_rules(connection: &mut Connection, rules: &[Rule]) -> Result<(), Stor
 pub fn describe(connection: &Connection, wanted: &EnvironmentRecord) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "UPDATE environment SET title = ?3, chosen_parent = ?4
+            "UPDATE environment SET title = ?3, chosen_parent = ?4, parent = coalesce(?4, parent)
              WHERE project = ?1 AND id = ?2",
         )?
         .execute((

@@ -283,6 +283,9 @@ fn environments_go_with_their_children() {
     shop.wharf(&["info", "-e", "c", "--parent", "a", "--title", "Third"])
         .ok()
         .has("parent: a");
+    let all = world.environments(Some("shop")).unwrap();
+    let third = all.iter().find(|one| one.id == "c").unwrap();
+    assert_eq!(third.parent.as_deref(), Some("a"), "the tree shows it");
     assert_eq!(newest(&world).kind, Kind::Info);
     shop.wharf(&["delete", "-e", "a"])
         .exits(6)

@@ -178,15 +178,7 @@ impl Session {
             target,
             source: None,
         };
-        let ids = self
-            .desk
-            .ask(|reply| Event::Order {
-                activities: vec![activity],
-                reply,
-            })
-            .await
-            .ok_or_else(|| host("the daemon is stopping".into()))?
-            .map_err(Broken::Refused)?;
+        let ids = self.ordered(vec![activity]).await?;
         self.peer
             .send(&FromDaemon::Queued {
                 activities: ids.clone(),

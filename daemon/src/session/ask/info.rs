@@ -4,11 +4,10 @@ use wharf_wire::ask::Scope;
 use wharf_wire::outcome::Kind;
 use wharf_wire::view::Commit;
 
+use super::super::Session;
 use super::super::peer::Broken;
 use super::super::scope::missing;
-use super::super::{Session, host};
 use super::tree::{Tree, refusal};
-use crate::dispatch::Event;
 use crate::order;
 use crate::plan::options::{MAX_TITLE, title_of};
 use crate::plan::places::NoParent;
@@ -49,12 +48,8 @@ impl Session {
         );
         activity.environment = Some(record);
         let activities = vec![activity];
-        let ordered = self
-            .desk
-            .ask(|reply| Event::Order { activities, reply })
-            .await;
-        let ordered = ordered.ok_or_else(|| host("the daemon is stopping".into()))?;
-        self.follow_moved(ordered.map_err(Broken::Refused)?).await
+        let ids = self.ordered(activities).await?;
+        self.follow_moved(ids).await
     }
 }
 

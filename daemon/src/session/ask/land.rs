@@ -355,12 +355,7 @@ impl Session {
         durable::make(&self.world, project.repository.clone(), &activities)
             .await
             .map_err(|error| host(format!("the move may not last: {}", chain(&error))))?;
-        let ordered = self
-            .desk
-            .ask(|reply| Event::Order { activities, reply })
-            .await;
-        let ordered = ordered.ok_or_else(|| host("the daemon is stopping".into()))?;
-        let ids = ordered.map_err(Broken::Refused)?;
+        let ids = self.ordered(activities).await?;
         fail::point(format_args!("move: recorded"));
         tokio::task::block_in_place(|| moving.end());
         fail::point(format_args!("move: ended"));

@@ -39,6 +39,24 @@ pub struct Route {
     /// Set while nothing can answer: the router says so with 503 and `Retry-After`.
     #[serde(default)]
     pub unavailable: Option<Unavailable>,
+    /// Set while visitors must not meet the site, which may answer all the same.
+    #[serde(default)]
+    pub maintenance: Option<Maintenance>,
+}
+
+/// Visitors wait, then see a page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Maintenance {
+    /// The activity that needs it; none where somebody switched it on.
+    pub activity: Option<String>,
+    /// Until when requests wait, in milliseconds since 1970-01-01 UTC: who comes later sees the page
+    /// at once.
+    pub hold_until: u64,
+    /// What they see: an absolute path of a file; without it the router's own page.
+    pub page: Option<PathBuf>,
+    /// Whom it does not concern: operators' addresses.
+    pub pass: Vec<IpNet>,
 }
 
 /// Who may look at an environment's pages, with all that the router needs to tell.

@@ -1,6 +1,6 @@
 //! Reads `wharf.toml` and fills in what was detected.
 
-use super::{Application, Process, Step, parts};
+use super::{Application, Process, Step, build, deploy, env, mounts, parts, process};
 use crate::{
     detect::{self, Package},
     files::Files,
@@ -65,30 +65,34 @@ fn written(table: Table<'_>) -> Written {
     parts::top(&table, app);
     written.serves = app.public.is_some();
     if let Some(item) = table.get("build") {
-        app.build = parts::build(&item);
-        written.steps = parts::names_steps(&item);
+        app.build = build::build(&item);
+        written.steps = build::names_steps(&item);
     }
     if let Some(item) = table.get("deploy") {
-        app.deploy = parts::deploy(&item);
+        app.deploy = deploy::deploy(&item);
         written.deploys = !app.deploy.run.is_empty();
     }
+    if let Some(item) = table.get("assets") {
+        app.assets = deploy::assets(&item);
+    }
+    if let Some(item) = table.get("checks") {
+        app.checks = deploy::checks(&item);
+    }
     if let Some(item) = table.get("web") {
-        app.web = parts::process(&item);
+        app.web = process::process(&item);
         written.serves = true;
     }
     if let Some(item) = table.get("workers") {
-        app.workers = parts::workers(&item);
+        app.workers = process::workers(&item);
         written.workers = true;
     }
     if let Some(item) = table.get("mounts") {
-        app.mounts = parts::mounts(&item);
+        app.mounts = mounts::mounts(&item);
     }
     if let Some(item) = table.get("env") {
-        app.env = parts::env(&item);
+        app.env = env::env(&item);
     }
-    table.later(&[
-        "services", "crons", "assets", "seed", "routes", "front", "network",
-    ]);
+    table.later(&["services", "crons", "seed", "routes", "front", "network"]);
     table.finish();
     written
 }
@@ -119,10 +123,7 @@ fn fill_processes(written: &mut Written, procfile: Option<detect::Procfile>, fil
         if written.deploys {
             unused.push("release".to_owned());
         } else {
-            app.deploy.run = vec![Step {
-                name: "release".to_owned(),
-                run,
-            }];
+            app.deploy.run = vec![Step::new("release", run)];
             used.push("release as deploy command".to_owned());
         }
     }
@@ -199,10 +200,7 @@ fn fill_static(app: &mut Application, files: &Files) {
 }
 
 fn plain_step(run: &str) -> Step {
-    Step {
-        name: run.to_owned(),
-        run: run.to_owned(),
-    }
+    Step::new(run, run)
 }
 
 fn nothing_to_serve(files: &Files) -> Problem {

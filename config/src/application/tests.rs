@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -75,12 +77,26 @@ fn wharf_toml_whole() {
         public = "pub/"
         [build]
         cache = ["~/.composer/cache"]
-        steps = ["composer install", { name = "compile", run = "bin/compile" }]
+        patches = { files = ["hot/*.patch"], after = "compile" }
+        steps = [
+            { run = "composer install", inputs = ["composer.lock"] },
+            { name = "compile", run = "bin/compile" },
+            ["npm run css", "npm run js"],
+        ]
         [deploy]
         run = "bin/migrate"
         after = ["a", "b"]
         health = { path = "/health", within = "30s" }
         repeatable = true
+        maintenance = { unless = "bin/migrated", page = "errors/503.html" }
+        hold = "20s"
+        install = { unless = "test -f var/env", run = "bin/install" }
+        [assets]
+        run = "bin/assets"
+        when = { committed = "etc/config.php" }
+        outputs = ["pub/static"]
+        [checks]
+        smoke = "curl -fsS $WHARF_CHECK_URL/"
         [web]
         start = "php -S 127.0.0.1:$PORT"
         [workers]
@@ -96,7 +112,24 @@ fn wharf_toml_whole() {
     let app = good(&[("wharf.toml", text)]);
     assert_eq!(app.runtime.as_ref().unwrap().to_string(), "php:8.2");
     assert!(app.runtime_at.is_some());
+    assert_eq!(app.build.steps[0].inputs.len(), 1);
     assert_eq!(app.build.steps[1].name, "compile");
+    let beside = app.build.steps.iter().map(|step| step.beside);
+    assert_eq!(beside.collect::<Vec<_>>(), [false, false, false, true]);
+    assert_eq!(app.build.patches.after.as_deref(), Some("compile"));
+    let maintenance = &app.deploy.maintenance;
+    assert_eq!(maintenance.when, When::Unless("bin/migrated".into()));
+    assert_eq!(maintenance.hold, Duration::from_secs(20));
+    assert_eq!(
+        maintenance.page.as_ref().unwrap().as_str(),
+        "errors/503.html"
+    );
+    assert_eq!(app.deploy.install.as_ref().unwrap().run.len(), 1);
+    assert_eq!(
+        app.assets.as_ref().unwrap().outputs[0].as_str(),
+        "pub/static"
+    );
+    assert_eq!(app.checks[0].name, "smoke");
     assert_eq!(app.deploy.health.within, Duration::from_secs(30));
     assert_eq!((app.mounts.len(), app.env.len()), (2, 3));
     let json = serde_json::to_string(&app).unwrap();
@@ -108,6 +141,36 @@ fn wharf_toml_whole() {
             ..app
         }
     );
+}
+
+#[test]
+fn maintenance_is_short_to_write() {
+    let read = |text: &str| {
+        let text = format!("web = \"x\"\n[deploy]\nrun = \"y\"\n{text}");
+        good(&[("wharf.toml", &text)]).deploy.maintenance
+    };
+    assert_eq!(read("").when, When::Never);
+    assert_eq!(read("maintenance = true").when, When::Always);
+    let held = read("hold = \"5s\"");
+    assert_eq!((held.when, held.hold.as_secs()), (When::Always, 5));
+    assert_eq!(read("maintenance = false\nhold = \"5s\"").when, When::Never);
+    assert_eq!(
+        read("maintenance = { page = \"a.html\" }").when,
+        When::Always
+    );
+}
+
+#[test]
+fn patches_lie_in_the_conventional_places_unless_said() {
+    let read = |text: &str| {
+        let text = format!("web = \"x\"\n[build]\n{text}");
+        good(&[("wharf.toml", &text)]).build.patches.files
+    };
+    assert_eq!(read(""), None);
+    assert_eq!(read("patches = false"), Some(vec![]));
+    let patterns = read("patches = \"a/*.patch\"").unwrap();
+    assert!(patterns[0].matcher().is_match("a/1.patch"));
+    assert!(!patterns[0].matcher().is_match("a/b/1.patch"));
 }
 
 #[test]

@@ -156,6 +156,8 @@ pub async fn weigh(
             .iter()
             .map(|step| step.run.clone())
             .collect(),
+        patches: Vec::new(),
+        assets: Vec::new(),
         mounts: application.mounts.keys().map(ToString::to_string).collect(),
         runtimes: runtime::of(&world.runtimes, application).await?,
         variables: variables::for_key(application),

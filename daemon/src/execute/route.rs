@@ -93,6 +93,7 @@ pub async fn write(act: &Act, target: Target) -> Result<(), Failure> {
         public: target.public,
         upstream: target.upstream,
         unavailable: None,
+        maintenance: None,
     };
     store(&act.world, act.key(), route).await
 }

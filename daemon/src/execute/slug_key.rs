@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Grows when a slug's layout changes, so that no earlier slug is taken for a new one.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Everything that went into a slug. Two builds with equal ingredients have the same result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,8 +16,15 @@ pub struct Ingredients {
     pub format: u32,
     /// Object id of the tree.
     pub tree: String,
+    /// What is applied to it, in order: the path and the object id of each patch; before them the
+    /// step after which they are applied, where they do not come first.
+    #[serde(default)]
+    pub patches: Vec<String>,
     /// The build's commands, in order.
     pub steps: Vec<String>,
+    /// The commands that make static content in the build, and where it comes to lie.
+    #[serde(default)]
+    pub assets: Vec<String>,
     /// Where mounts go: their points are made when the slug freezes.
     pub mounts: Vec<String>,
     /// Runtimes and their probed versions, such as `python` and `3.11.2`.
@@ -112,7 +119,9 @@ pub fn explain(old: &Ingredients, new: &Ingredients) -> Vec<String> {
         }
     };
     say(old.tree != new.tree, "tree");
+    say(old.patches != new.patches, "patches");
     say(old.steps != new.steps, "build steps");
+    say(old.assets != new.assets, "assets");
     say(old.mounts != new.mounts, "mounts");
     for name in differing(&old.runtimes, &new.runtimes) {
         say(true, name);
@@ -162,7 +171,9 @@ mod tests {
         Ingredients {
             format: FORMAT,
             tree: "4b825dc642cb6eb9a060e54bf8d69288fbee4904".into(),
+            patches: vec!["patches/1.patch 0000".into()],
             steps: vec!["npm ci".into(), "npm run build".into()],
+            assets: vec!["bin/assets".into(), "pub/static".into()],
             mounts: vec!["data".into()],
             runtimes: [("node".into(), "20.1.0".into())].into(),
             variables: [("NODE_ENV".into(), "production".into())].into(),
@@ -174,12 +185,14 @@ mod tests {
 
     #[test]
     fn each_ingredient_changes_the_key_and_is_named() {
-        let table: [(Change, &str); 8] = [
+        let table: [(Change, &str); 10] = [
             (|i| i.tree = "0".repeat(40), "tree changed"),
             (
                 |i| i.steps = vec!["npm ci npm run build".into()],
                 "build steps changed",
             ),
+            (|i| i.patches.clear(), "patches changed"),
+            (|i| i.assets.clear(), "assets changed"),
             (|i| i.mounts.clear(), "mounts changed"),
             (
                 |i| drop(i.runtimes.insert("node".into(), "22.0.0".into())),
@@ -206,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_key_is_stable_across_releases_of_wharf() {
-        insta::assert_snapshot!(base().key(), @"6ebfe100e5d677d7a26a5fd0626677d5944f18729d7056228d14eca9c2f953ff");
+        insta::assert_snapshot!(base().key(), @"105db97f49285f0575ca7edd5954426fc19fe47f5f3527efd2d1548cde505606");
     }
 
     #[test]

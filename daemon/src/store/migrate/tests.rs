@@ -15,6 +15,7 @@ const SHIPPED: &[&str] = &[
     "1ae94b6b3657cb83db66e453aeb38549b44de9d953cf3e01064d480e8d6f2dc4",
     "a779bbb9e8609ec7fa27d6e4be2d1db507d485a18a1ac41c32ba780368daa74d",
     "888084cea0562bdd29563f987ab7c05e9a4f1a2f4877cee9cf5e3af5179912bf",
+    "aa8a89194ee5ad48161457a6553c38d61f4cd9981fa3f5016a15cb3eace64098",
 ];
 
 fn fixture(version: usize) -> PathBuf {

@@ -266,6 +266,7 @@ pub fn route(environment: &str, generation: u64) -> Route {
         upstream: None,
         access: Access::default(),
         unavailable: None,
+        maintenance: None,
     }
 }
 

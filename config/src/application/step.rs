@@ -1,0 +1,154 @@
+//! Commands: one, or several in order.
+
+use serde::{Deserialize, Serialize};
+use toml::de::DeValue;
+
+use crate::{
+    name::RelPath,
+    plain::{plain, quoted, shortened},
+    reader::Item,
+};
+
+const MAX_STEPS: usize = 64;
+const MAX_PATHS: usize = 64;
+
+/// What is in a build's and a deploy's table, so that both spellings read alike.
+const COMMAND: &str = "\"npm run build\"";
+
+/// A command.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// What people read: printable ASCII, at most 60 characters.
+    pub name: String,
+    /// What `/bin/sh -c` gets.
+    pub run: String,
+    /// Files and directories that alone decide what it makes: where they are as they were, what it
+    /// made then is used again. None: it always runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<RelPath>,
+    /// Whether it runs at the same time as the one before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beside: bool,
+}
+
+impl Step {
+    /// A command that always runs, after the one before it.
+    pub fn new(name: impl Into<String>, run: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            run: run.into(),
+            ..Self::default()
+        }
+    }
+}
+
+/// A command, or a list of commands, in which a list is commands that run at the same time.
+pub(super) fn groups(item: &Item<'_>) -> Vec<Step> {
+    let DeValue::Array(_) = item.value() else {
+        return steps(item);
+    };
+    let list = item.list(MAX_STEPS, "").unwrap_or_default();
+    let mut steps = Vec::new();
+    for item in &list {
+        if !matches!(item.value(), DeValue::Array(_)) {
+            steps.extend(step(item, Place::Build));
+            continue;
+        }
+        let group = item.list(MAX_STEPS, "").unwrap_or_default();
+        for (at, item) in group.iter().enumerate() {
+            let step = step(item, Place::Build);
+            steps.extend(step.map(|step| Step {
+                beside: at > 0,
+                ..step
+            }));
+        }
+    }
+    if steps.len() > MAX_STEPS {
+        item.bad(
+            format!("{} steps, at most {MAX_STEPS} are allowed", steps.len()),
+            "put some into a script",
+        );
+    }
+    steps
+}
+
+/// A command, or a list of commands in order.
+pub(super) fn steps(item: &Item<'_>) -> Vec<Step> {
+    match item.value() {
+        DeValue::Array(_) => {
+            let list = item.list(MAX_STEPS, "").unwrap_or_default();
+            let steps = list.iter().filter_map(|item| step(item, Place::Other));
+            steps.collect()
+        }
+        _ => step(item, Place::Other).into_iter().collect(),
+    }
+}
+
+/// Where a command stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// What it makes may be used again.
+    Build,
+    /// It acts on what is outside the slug.
+    Other,
+}
+
+fn step(item: &Item<'_>, place: Place) -> Option<Step> {
+    if !matches!(item.value(), DeValue::Table(_)) {
+        return command(item).map(|run| Step::new(step_name(&run), run));
+    }
+    let table = item.table("")?;
+    let run = table.get("run").map(|item| command(&item));
+    let name = table
+        .get("name")
+        .and_then(|item| item.text("\"compile\"").map(step_name));
+    let inputs = match place {
+        Place::Build => table.get("inputs").map(|item| paths(&item)),
+        Place::Other => None,
+    };
+    if run.is_none() {
+        let message = format!("{} has no `run`", quoted(item.path()));
+        table.problem(
+            "missing-key",
+            message,
+            "write { name = \"compile\", run = \"make\" }",
+        );
+    }
+    table.finish();
+    let run = run.flatten()?;
+    Some(Step {
+        name: name
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| step_name(&run)),
+        run,
+        inputs: inputs.unwrap_or_default(),
+        beside: false,
+    })
+}
+
+/// A list of files and directories of the tree.
+pub(super) fn paths(item: &Item<'_>) -> Vec<RelPath> {
+    const EXAMPLE: &str = "\"package-lock.json\"";
+    let list = item.list(MAX_PATHS, EXAMPLE).unwrap_or_default();
+    let paths = list
+        .iter()
+        .filter_map(|item| item.parsed(EXAMPLE, RelPath::parse));
+    paths.collect()
+}
+
+/// What people read of a command: its first line, shortened.
+pub(crate) fn step_name(run: &str) -> String {
+    let line = run.trim().lines().next().unwrap_or_default().trim();
+    shortened(&plain(&shortened(line, 60)), 60)
+}
+
+/// A command's text.
+pub(super) fn command(item: &Item<'_>) -> Option<String> {
+    let text = item.text(COMMAND)?;
+    if text.trim().is_empty() {
+        item.bad("the command is empty", "write a command, or remove the key");
+        return None;
+    }
+    Some(text.to_owned())
+}

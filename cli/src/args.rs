@@ -346,7 +346,7 @@ impl Command {
             | Command::Cleanup { .. } => true,
             Command::Init { .. }
             | Command::Project(Project::Add { .. })
-            | Command::Hook(Hook::Install(_) | Hook::Uninstall(_) | Hook::Refresh)
+            | Command::Hook(Hook::Install(_) | Hook::Uninstall(_) | Hook::Refresh { .. })
             | Command::Key(Key::Add { .. } | Key::Remove { .. })
             | Command::Rollback { .. }
             | Command::Deploy { .. }

@@ -194,7 +194,7 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
         ),
         Command::Reload => {
             let exit = follow::lines(place, Ask::Reload, Lines::Talk)?;
-            hooks::refresh(place)?;
+            hooks::refresh(place, &[])?;
             Ok(exit)
         }
         Command::Cleanup { dry_run } => clean_up(place, json, *dry_run),

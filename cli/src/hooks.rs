@@ -38,8 +38,8 @@ pub fn run(command: &args::Hook, json: bool) -> Result<Exit, Failure> {
             );
             Ok(Exit::Ok)
         }
-        args::Hook::Refresh => {
-            refresh(&daemon::place()?)?;
+        args::Hook::Refresh { projects } => {
+            refresh(&daemon::place()?, projects)?;
             Ok(Exit::Ok)
         }
         args::Hook::Status(repository) => {
@@ -98,19 +98,23 @@ pub fn on_failure(place: &Place, repository: &Path) -> Result<OnFailure, Failure
     Ok(own.map_or(host.on_failure, |project| project.on_failure(&host)))
 }
 
-/// Brings the hooks of every project up to date with the host's files, as far as this user may;
-/// says what to run where not.
+/// Brings the hooks of these projects, or of every one, up to date with the host's files, as far as this
+/// user may; says what to run where not.
 ///
 /// # Errors
 /// The host's files are wrong.
-pub fn refresh(place: &Place) -> Result<(), Failure> {
+pub fn refresh(place: &Place, only: &[String]) -> Result<(), Failure> {
     let host = host(place)?;
     let directory = match project::read_all(&host.projects, Some(&place.kept_projects_dir())) {
         Ok(directory) => directory,
         // The daemon has said so.
         Err(_) => return Ok(()),
     };
+    let is_meant = |name: &str| only.is_empty() || only.iter().any(|one| one == name);
     for project in directory.projects {
+        if !is_meant(project.name.as_str()) {
+            continue;
+        }
         let repository = &project.repository;
         // Where nothing is installed, nobody wants it.
         if !hook::is_installed(repository) {

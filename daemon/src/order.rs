@@ -8,7 +8,7 @@ use wharf_wire::hook::RefUpdate;
 use wharf_wire::outcome::Kind;
 use wharf_wire::view::{Actor, Commit};
 
-use crate::execute::{refs, repository};
+use crate::execute::repository;
 use crate::plan::admission::{self, Branch};
 use crate::plan::limits::Wish;
 use crate::plan::options::{Options, Rebuild, When};
@@ -34,7 +34,9 @@ pub struct Order {
 pub struct Pushed<'a> {
     /// To which project.
     pub project: &'a Project,
-    /// What is recorded of that project's branches.
+    /// The branch that its repository's HEAD names.
+    pub default: Option<&'a BranchName>,
+    /// What is recorded of those of its branches that this is about.
     pub places: &'a [Place],
     /// Who pushed.
     pub actor: &'a Actor,
@@ -44,8 +46,7 @@ pub struct Pushed<'a> {
 
 /// Reads what the activities need of the repository. Blocks.
 pub fn of_updates(pushed: Pushed<'_>, updates: &[RefUpdate]) -> Order {
-    let default = refs::head(&pushed.project.repository);
-    let mut places = Places::new(pushed.project, default.as_ref(), pushed.places.to_vec());
+    let mut places = Places::new(pushed.project, pushed.default, pushed.places.to_vec());
     let mut order = Order::default();
     for update in updates {
         let (kind, name) = match admission::branch(pushed.project, update) {
@@ -126,8 +127,7 @@ pub enum Proposed {
 
 /// Reads what the checks need of the repository, one answer for each update. Blocks.
 pub fn of_proposal(pushed: Pushed<'_>, updates: &[RefUpdate]) -> Vec<Proposed> {
-    let default = refs::head(&pushed.project.repository);
-    let mut places = Places::new(pushed.project, default.as_ref(), pushed.places.to_vec());
+    let mut places = Places::new(pushed.project, pushed.default, pushed.places.to_vec());
     let mut proposed = Vec::with_capacity(updates.len());
     for update in updates {
         proposed.push(match admission::branch(pushed.project, update) {
@@ -192,8 +192,7 @@ pub fn of_move(
     kind: Kind,
     update: &RefUpdate,
 ) -> NewActivity {
-    let default = refs::head(&pushed.project.repository);
-    let places = Places::new(pushed.project, default.as_ref(), pushed.places.to_vec());
+    let places = Places::new(pushed.project, pushed.default, pushed.places.to_vec());
     let mut activity = activity(pushed, &places, branch, kind, update);
     if kind == Kind::Branch
         && let Some(environment) = &mut activity.environment
@@ -232,17 +231,6 @@ pub fn rule(on_new_branch: OnNewBranch) -> Wish {
         // One that is refused comes in only where a hook was passed by.
         OnNewBranch::Inactive | OnNewBranch::Reject => Wish::Inactive,
         OnNewBranch::Activate => Wish::AsItIs,
-    }
-}
-
-/// What is recorded of a branch's environment, for decisions.
-pub fn place(record: EnvironmentRecord) -> Place {
-    Place {
-        id: record.key.id,
-        branch: record.branch,
-        parent: record.parent,
-        live: record.live,
-        is_there: record.tip.is_some(),
     }
 }
 

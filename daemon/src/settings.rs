@@ -1,10 +1,10 @@
 //! What people wrote, as it counts now: replaced as a whole when it is read again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use wharf_config::host::{Host, OnFailure, Unreachable};
+use wharf_config::host::{Host, OnFailure};
 use wharf_config::name::{BranchName, ProjectName};
 use wharf_config::place::Place;
 use wharf_config::problem::Problems;
@@ -95,11 +95,23 @@ impl Settings {
         project.on_failure(&self.host)
     }
 
-    /// What stands in the hooks of each project.
-    pub fn hook_words(&self) -> (Unreachable, Vec<(&Path, OnFailure)>) {
-        let projects = self.projects.values();
-        let words = projects.map(|one| (one.repository.as_path(), self.on_failure(one)));
-        (self.host.unreachable, words.collect())
+    /// The projects that are not as they were.
+    pub fn changed_since(&self, before: &Settings) -> BTreeSet<ProjectName> {
+        let projects = self.projects.iter();
+        let changed = projects.filter(|(name, one)| before.projects.get(*name) != Some(one));
+        changed.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The projects whose hooks have something else to say than before.
+    pub fn other_hooks(&self, before: &Settings) -> BTreeSet<ProjectName> {
+        let word = |settings: &Settings, name: &ProjectName| {
+            let project = settings.projects.get(name)?;
+            let (path, on_failure) = (project.repository.clone(), settings.on_failure(project));
+            Some((settings.host.unreachable, path, on_failure))
+        };
+        let names = self.projects.keys();
+        let other = names.filter(|name| word(self, name) != word(before, name));
+        other.cloned().collect()
     }
 
     /// What a branch of a project is.

@@ -113,7 +113,10 @@ pub enum Hook {
     Uninstall(Repository),
     /// Bring the hooks of every project up to date: the daemon's own call
     #[command(hide = true)]
-    Refresh,
+    Refresh {
+        /// Only these projects; without one, all
+        projects: Vec<String>,
+    },
 }
 
 /// Which repository a hook command means.

@@ -22,8 +22,9 @@ use crate::store::paths::Paths;
 /// When it cannot be recorded.
 pub async fn know(world: &World, settings: &Settings) -> Result<(), StoreError> {
     let mut spooled = None;
+    let known = world.recorder.known_projects().await?;
     for project in settings.projects.values() {
-        if world.recorder.baseline(&project.name).await?.is_some() {
+        if known.contains(project.name.as_str()) {
             continue;
         }
         // Pushed while no daemon knew the project: that is somebody's push all the same.

@@ -24,14 +24,13 @@ use crate::execute::refs::{self, HEADS};
 use crate::execute::repository::RepositoryError;
 use crate::order::{self, Pushed};
 use crate::plan::options::Options;
-use crate::plan::places::Place;
+use crate::plan::places::{Asked, Place};
 use crate::plan::tips::{Known, Leftover, Moved, Scope};
 use crate::report;
 use crate::settings::Settings;
 use crate::store::StoreError;
 use crate::store::activity::{NewActivity, RECONCILE};
 use crate::store::baseline::Baseline;
-use crate::store::environment::EnvironmentRecord;
 
 /// The bell rings within milliseconds of the refs' move; a chained hook may be slower.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
@@ -93,6 +92,24 @@ pub async fn after_change(world: &Arc<World>, desk: &Desk, project: &ProjectName
     .await
 }
 
+/// Looks after branches that moved, as [`after_change`] does after all of them.
+pub async fn after_moves(
+    world: &Arc<World>,
+    desk: &Desk,
+    project: &ProjectName,
+    branches: &BTreeSet<BranchName>,
+) -> Made {
+    let question = |reply| Event::Asked {
+        project: project.clone(),
+        reply,
+    };
+    let Some(asked) = desk.ask(question).await else {
+        return Made::GivenUp;
+    };
+    let scope = Scope::Only(branches.difference(&asked).cloned().collect());
+    make_up(world, desk, project, &scope, Leftover::Left, &[]).await
+}
+
 /// Looks after everything that may have happened while no daemon was there.
 pub(super) async fn at_start(world: &Arc<World>, desk: &Desk) {
     let spooled = read_spool(world).await;
@@ -140,6 +157,9 @@ async fn make_up(
     leftover: Leftover,
     spooled: &[spool::Spooled],
 ) -> Made {
+    if *scope == Scope::Only(BTreeSet::new()) {
+        return Made::Up;
+    }
     if world.recorder.fault().is_some() {
         // Said once where it was found. The next daemon looks after everything.
         return Made::GivenUp;
@@ -199,35 +219,65 @@ async fn unrecorded(
     let Some(project) = settings.projects.get(name).cloned() else {
         return Ok(Vec::new());
     };
-    let repository = project.repository.clone();
-    let records = world.recorder.environments(Some(name.clone())).await?;
-    let places: Vec<Place> = records.iter().cloned().map(order::place).collect();
-    let baseline = baseline_of(world, &settings, &project, scope).await?;
-    let spooled = spooled.to_vec();
-    let (scope, records) = (scope.clone(), records.into_iter().map(known).collect());
-    let compared = tokio::task::spawn_blocking(move || {
-        let record = Record {
-            known: records,
-            baseline,
-        };
-        let Compared { moved, gone } = compare::compare(&project, record, &scope, leftover)?;
-        let updates: Vec<RefUpdate> = moved.into_iter().map(update).collect();
-        let activities = activities(&project, places, &updates, &spooled);
-        Ok::<_, RepositoryError>((activities, gone))
-    });
-    let (activities, gone) = compared.await??;
+    let record = Record {
+        known: known(world, name, scope).await?,
+        baseline: baseline_of(world, &settings, &project, scope).await?,
+    };
+    let (of, in_scope) = (project.clone(), scope.clone());
+    let compared =
+        tokio::task::spawn_blocking(move || compare::compare(&of, record, &in_scope, leftover));
+    let Compared { moved, gone } = compared.await??;
     if !gone.is_empty() {
         world.recorder.drop_baseline(name, gone).await?;
     }
+    if moved.is_empty() {
+        return Ok(Vec::new());
+    }
+    let updates: Vec<RefUpdate> = moved.into_iter().map(update).collect();
+    let repository = project.repository.clone();
+    let activities = ordered(world, project, updates, spooled).await?;
     if !activities.is_empty() {
         durable::make(world, repository, &activities).await?;
     }
     Ok(activities)
 }
 
+/// The recorded tips of the branches in scope.
+async fn known(world: &World, name: &ProjectName, scope: &Scope) -> Result<Vec<Known>, StoreError> {
+    match scope {
+        Scope::Only(branches) => world.recorder.known(name, branches.clone()).await,
+        Scope::AllBut(_) => {
+            let records = world.recorder.environments(Some(name.clone())).await?;
+            Ok(records.into_iter().map(Known::from).collect())
+        }
+    }
+}
+
+/// The activities of moves, with what is recorded of their branches.
+async fn ordered(
+    world: &World,
+    project: Project,
+    updates: Vec<RefUpdate>,
+    spooled: &[spool::Spooled],
+) -> Result<Vec<NewActivity>, Trouble> {
+    let repository = project.repository.clone();
+    let default = tokio::task::spawn_blocking(move || refs::head(&repository)).await?;
+    let mut asked = Asked::of_updates(&project, default.as_ref(), &updates);
+    for push in spooled {
+        asked = asked.with_parent(push.options.parent.as_deref());
+    }
+    let places = world.recorder.places(&project.name, asked).await?;
+    let spooled = spooled.to_vec();
+    let made = tokio::task::spawn_blocking(move || {
+        activities(&project, default.as_ref(), places, &updates, &spooled)
+    });
+    Ok(made.await?)
+}
+
 /// What the moves ask for, with what the spool tells of each: who pushed, and what they asked for.
 fn activities(
     project: &Project,
+    default: Option<&BranchName>,
     mut places: Vec<Place>,
     updates: &[RefUpdate],
     spooled: &[spool::Spooled],
@@ -244,6 +294,7 @@ fn activities(
         let push = spooled.iter().rfind(|push| push.has(&project.name, update));
         let pushed = Pushed {
             project,
+            default,
             places: &places,
             actor: push.map_or(&nobody, |push| &push.actor),
             options: push.map_or(&nothing, |push| &push.options),
@@ -257,7 +308,7 @@ fn activities(
             .iter()
             .filter_map(|a| a.environment.clone());
         // The next one must not take the same id.
-        places.extend(made.map(order::place));
+        places.extend(made.map(Place::from));
         activities.extend(order.activities);
     }
     activities
@@ -270,7 +321,12 @@ async fn baseline_of(
     project: &Project,
     scope: &Scope,
 ) -> Result<Baseline, StoreError> {
-    if let Some(baseline) = world.recorder.baseline(&project.name).await? {
+    let only = match scope {
+        Scope::Only(branches) => Some(branches.clone()),
+        Scope::AllBut(_) => None,
+    };
+    let read = || world.recorder.baseline(&project.name, only.clone());
+    if let Some(baseline) = read().await? {
         return Ok(baseline);
     }
     // Those whose bell may ring this moment are somebody's push as well.
@@ -279,16 +335,7 @@ async fn baseline_of(
     let spooled = tokio::task::block_in_place(|| spool::read(world, settings));
     pushed.extend(spool::pushed(&spooled, &project.name));
     baseline::take(world, settings, project, &pushed).await?;
-    let baseline = world.recorder.baseline(&project.name).await?;
-    Ok(baseline.unwrap_or_default())
-}
-
-fn known(record: EnvironmentRecord) -> Known {
-    Known {
-        production: record.kind == "production",
-        branch: record.branch,
-        tip: record.tip,
-    }
+    Ok(read().await?.unwrap_or_default())
 }
 
 /// The branch of a tip, where it can have an environment.

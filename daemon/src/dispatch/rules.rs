@@ -4,6 +4,7 @@
 //! repository's HEAD names is production where nobody declared one. What either means for the
 //! environments that are there is recorded here; what they serve stays until their next deployment.
 
+use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -59,21 +60,27 @@ pub async fn reload(
     let (old, new) = (world.settings(), Arc::new(new));
     settings.send_replace(Arc::clone(&new));
     tracing::info!("the configuration was read again");
-    if old.hook_words() != new.hook_words() {
-        refresh_hooks().await;
+    let (hooks, changed) = (new.other_hooks(&old), new.changed_since(&old));
+    if !hooks.is_empty() {
+        refresh_hooks(&hooks).await;
     }
-    follow_all(world).await;
-    route::refresh(world).await;
+    for name in &changed {
+        follow(world, &new.projects[name]).await;
+    }
+    // The host's own word counts for every project.
+    let concerned = (old.host == new.host).then_some(&changed);
+    route::refresh(world, concerned).await;
     Ok(projects)
 }
 
 /// Has the hooks say what the operator says now: what a push gets while no daemon is there stands in
 /// them.
-async fn refresh_hooks() {
+async fn refresh_hooks(projects: &BTreeSet<ProjectName>) {
     let refreshed = match sibling("wharf") {
         Ok(wharf) => {
             let mut command = tokio::process::Command::new(wharf);
             command.args(["hook", "refresh"]).stdin(Stdio::null());
+            command.args(projects.iter().map(ProjectName::as_str));
             command.kill_on_drop(true).output().await
         }
         Err(error) => Err(error),
@@ -102,7 +109,7 @@ pub async fn after_change(world: &Arc<World>, name: &ProjectName) {
         && world.heads.put(name, head(project).await)
     {
         follow(world, project).await;
-        route::refresh(world).await;
+        route::refresh(world, Some(&BTreeSet::from([name.clone()]))).await;
     }
 }
 

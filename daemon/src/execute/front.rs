@@ -1,7 +1,7 @@
 //! What visitors meet of an environment whatever serves there: its names, its address, its doors.
 //! A reload may change it while the release stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wharf_config::name::{BranchName, EnvironmentId, ProjectName};
 use wharf_config::project::{Access, Environment, Kind, Project};
@@ -44,31 +44,15 @@ impl Front {
         let Some(record) = world.recorder.environment(key).await? else {
             return Ok(None);
         };
-        let default = heads.of(project);
         let tree = Tree {
-            world,
+            records: Records::Asked(world),
             settings: &settings,
             project,
-            default,
+            default: heads.of(project),
         };
-        let mut environment = tree.rule(&record.branch);
-        // The record's word: the rule's may be another branch's.
-        environment.id = key.id.clone();
-        let hosts = settings.hosts(project, &environment);
-        let port = world.router.port();
-        let mut names = settings.host.previews.clone();
-        names.extend(project.previews.clone());
-        let said = tree.said(record, &environment).await?;
-        Ok(Some(Front {
-            url: (port != 0).then(|| settings::url(&hosts[0], port)),
-            noindex: environment.kind != Kind::Production,
-            access: route::Access {
-                who: access::who(environment.kind, said, &hosts, names),
-                key: Some(grant::public_key(world, key).await?),
-                proxies: settings.host.proxies.clone(),
-            },
-            hosts,
-        }))
+        let public = grant::public_key(world, key).await?;
+        let front = tree.front(record, world.router.port(), Some(public));
+        Ok(Some(front.await?))
     }
 
     /// Gives a route this front; says whether that changed it.
@@ -91,6 +75,57 @@ impl Front {
     }
 }
 
+/// The environments of these projects, or of all, whose routes say something else than today's front:
+/// compared with what is recorded of them at one moment. Whoever changes one of them meanwhile sees to
+/// its route.
+///
+/// # Errors
+/// When the record cannot be read.
+pub(super) async fn outdated(
+    world: &World,
+    projects: Option<&BTreeSet<ProjectName>>,
+) -> Result<Vec<EnvironmentKey>, Failure> {
+    let settings = world.settings();
+    let mut records = Vec::new();
+    match projects {
+        None => records = world.recorder.environments(None).await?,
+        Some(projects) => {
+            for name in projects {
+                let of_project = world.recorder.environments(Some(name.clone())).await?;
+                records.extend(of_project);
+            }
+        }
+    }
+    let held: BTreeMap<EnvironmentKey, EnvironmentRecord> = records
+        .into_iter()
+        .map(|record| (record.key.clone(), record))
+        .collect();
+    let (mut heads, mut outdated) = (Heads::default(), Vec::new());
+    for (key, record) in &held {
+        let Some(project) = settings.projects.get(&key.project) else {
+            continue;
+        };
+        let Some(route) = tokio::task::block_in_place(|| super::route::read(&world.paths, key))
+        else {
+            continue;
+        };
+        let tree = Tree {
+            records: Records::Held(&held),
+            settings: &settings,
+            project,
+            default: heads.of(project),
+        };
+        // Its key is its own for as long as it lives.
+        let public = route.access.key.clone();
+        let is_keyless = public.is_none();
+        let front = tree.front(record.clone(), world.router.port(), public);
+        if front.await?.put_on(&mut route.clone()) || is_keyless {
+            outdated.push(key.clone());
+        }
+    }
+    Ok(outdated)
+}
+
 /// The default branches of projects, each read once.
 #[derive(Debug, Default)]
 pub(super) struct Heads(BTreeMap<ProjectName, Option<BranchName>>);
@@ -103,15 +138,58 @@ impl Heads {
     }
 }
 
+/// Where what is recorded of an environment is found.
+enum Records<'a> {
+    /// Asked for one by one.
+    Asked(&'a World),
+    /// Read all at once.
+    Held(&'a BTreeMap<EnvironmentKey, EnvironmentRecord>),
+}
+
+impl Records<'_> {
+    async fn of(&self, key: &EnvironmentKey) -> Result<Option<EnvironmentRecord>, Failure> {
+        match self {
+            Records::Asked(world) => Ok(world.recorder.environment(key).await?),
+            Records::Held(held) => Ok(held.get(key).cloned()),
+        }
+    }
+}
+
 /// A project's environments, as rules and records have them.
 struct Tree<'a> {
-    world: &'a World,
+    records: Records<'a>,
     settings: &'a Settings,
     project: &'a Project,
     default: Option<BranchName>,
 }
 
 impl Tree<'_> {
+    /// What visitors meet of an environment; `public` is the key of its links.
+    async fn front(
+        &self,
+        record: EnvironmentRecord,
+        port: u16,
+        public: Option<String>,
+    ) -> Result<Front, Failure> {
+        let mut environment = self.rule(&record.branch);
+        // The record's word: the rule's may be another branch's.
+        environment.id = record.key.id.clone();
+        let hosts = self.settings.hosts(self.project, &environment);
+        let mut names = self.settings.host.previews.clone();
+        names.extend(self.project.previews.clone());
+        let said = self.said(record, &environment).await?;
+        Ok(Front {
+            url: (port != 0).then(|| settings::url(&hosts[0], port)),
+            noindex: environment.kind != Kind::Production,
+            access: route::Access {
+                who: access::who(environment.kind, said, &hosts, names),
+                key: public,
+                proxies: self.settings.host.proxies.clone(),
+            },
+            hosts,
+        })
+    }
+
     fn rule(&self, branch: &BranchName) -> Environment {
         self.settings
             .environment(self.project, branch, self.default.as_ref())
@@ -134,7 +212,7 @@ impl Tree<'_> {
                 project: self.project.name.clone(),
                 id,
             };
-            let record = self.world.recorder.environment(&key).await?;
+            let record = self.records.of(&key).await?;
             let branch = match &record {
                 Some(record) => Some(&record.branch),
                 None => self.ruled(&key.id),

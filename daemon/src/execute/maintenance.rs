@@ -1,5 +1,6 @@
 //! Keeping repositories small: the installer turns `receive.autogc` off, which makes each push
-//! faster, so the daemon does it, after the push.
+//! faster, so the daemon does it, after the push. And keeping refs together: git reads each of them
+//! several times a push, and a thousand files take longer to read than all else that a push does.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -10,13 +11,52 @@ use tokio::process::Command;
 /// The longest that a collection may take; the next one goes on from there.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
-/// Runs `git gc --auto`, which does nothing in some milliseconds until there is enough to do.
-/// Trouble is only logged: nothing depends on it.
+/// Refs in files of their own, from which on git puts them together in one.
+const LOOSE: usize = 64;
+
+/// Runs `git gc --auto`, which does nothing in some milliseconds until there is enough to do, and puts
+/// refs together where there are many. Trouble is only logged: nothing depends on it.
 pub async fn collect(repository: &Path) {
-    let collected = Command::new("git")
+    let words = ["-c", "gc.autoDetach=false", "gc", "--auto", "--quiet"];
+    run(repository, "gc", &words).await;
+    let refs = repository.join("refs");
+    let counted = tokio::task::spawn_blocking(move || loose_refs(&refs, LOOSE)).await;
+    if counted.expect("counting does not panic") == LOOSE {
+        // What goes from its file must be in the other one for good.
+        let words = ["-c", "core.fsync=all", "pack-refs", "--all"];
+        run(repository, "pack-refs", &words).await;
+    }
+}
+
+/// Files below a directory of refs, counted up to `most`.
+fn loose_refs(directory: &Path, most: usize) -> usize {
+    let mut count = 0;
+    let mut waiting = vec![directory.to_owned()];
+    while let Some(directory) = waiting.pop() {
+        // git removes the directory of the last ref in it.
+        let Ok(entries) = crate::disk::entries(&directory) else {
+            continue;
+        };
+        for entry in entries.filter_map(Result::ok) {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => waiting.push(entry.path()),
+                Ok(_) => count += 1,
+                Err(_) => {}
+            }
+            if count == most {
+                return count;
+            }
+        }
+    }
+    count
+}
+
+/// Runs git in a repository, for as long as it takes.
+async fn run(repository: &Path, what: &str, words: &[&str]) {
+    let run = Command::new("git")
         .arg("--git-dir")
         .arg(repository)
-        .args(["-c", "gc.autoDetach=false", "gc", "--auto", "--quiet"])
+        .args(words)
         // Whoever owns the repository: git would refuse one of another user.
         .env("GIT_CONFIG_COUNT", "1")
         .env("GIT_CONFIG_KEY_0", "safe.directory")
@@ -27,15 +67,15 @@ pub async fn collect(repository: &Path) {
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .output();
-    match tokio::time::timeout(PATIENCE, collected).await {
+    match tokio::time::timeout(PATIENCE, run).await {
         Ok(Ok(output)) if output.status.success() => {}
         Ok(Ok(output)) => {
             let said = String::from_utf8_lossy(&output.stderr);
             let said = said.lines().next().unwrap_or_default();
-            tracing::warn!(repository = %repository.display(), "git gc: {said}");
+            tracing::warn!(repository = %repository.display(), "git {what}: {said}");
         }
-        Ok(Err(error)) => tracing::warn!(repository = %repository.display(), %error, "git gc"),
-        Err(_) => tracing::warn!(repository = %repository.display(), "git gc takes too long"),
+        Ok(Err(error)) => tracing::warn!(repository = %repository.display(), %error, "git {what}"),
+        Err(_) => tracing::warn!(repository = %repository.display(), "git {what} takes too long"),
     }
 }
 
@@ -87,5 +127,28 @@ mod tests {
         );
         collect(&repository).await;
         assert!(packs() > 0, "nothing was packed");
+    }
+
+    #[tokio::test]
+    async fn many_loose_refs_are_packed_and_few_are_not() {
+        let directory = tempfile::tempdir().unwrap();
+        git(directory.path(), &["init", "--quiet"]);
+        git(
+            directory.path(),
+            &["commit", "--quiet", "--allow-empty", "--message", "x"],
+        );
+        let repository = directory.path().join(".git");
+        // One more is the branch itself.
+        for number in 2..LOOSE {
+            git(directory.path(), &["branch", &format!("some/b-{number}")]);
+        }
+        collect(&repository).await;
+        assert!(!repository.join("packed-refs").exists(), "few");
+        git(directory.path(), &["tag", "one-more"]);
+        collect(&repository).await;
+        let packed = std::fs::read_to_string(repository.join("packed-refs")).unwrap();
+        let refs = packed.lines().filter(|line| line.contains(" refs/"));
+        assert_eq!(refs.count(), LOOSE);
+        assert_eq!(loose_refs(&repository.join("refs"), LOOSE), 0);
     }
 }

@@ -1,14 +1,16 @@
 //! The switch: one rename is the commit point, then the router confirms.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use wharf_config::name::ProjectName;
 use wharf_wire::route::{Access, Route, Unavailable, Upstream, Who};
 
 use super::activity::Act;
 use super::failure::{Failure, chain};
-use super::front::{Front, Heads};
+use super::front::{self, Front, Heads};
 use super::router::RouterError;
 use super::world::World;
 use crate::disk;
@@ -195,16 +197,26 @@ pub async fn remove(world: &World, key: &EnvironmentKey) -> Result<(), Failure> 
         .map_err(|error| Failure::host("cannot remove the route", &error))
 }
 
-/// Writes every route anew whose hosts, address or doors the settings have changed, and makes the
-/// router follow. What serves stays as it is, and so does all of a project that is gone.
-pub async fn refresh(world: &World) {
-    renew_all(world, Tell::Changed).await;
+/// Writes every route of these projects, or of all, anew whose hosts, address or doors the settings have
+/// changed, and makes the router follow. What serves stays as it is, and so does all of a project that
+/// is gone.
+pub async fn refresh(world: &World, projects: Option<&BTreeSet<ProjectName>>) {
+    match front::outdated(world, projects).await {
+        Ok(outdated) => renew_all(world, outdated, Tell::Changed).await,
+        Err(failure) => tracing::error!("no route is looked at: {}", failure.reason.message),
+    }
 }
 
-/// The same when a daemon starts: what was written by one that then died, nobody may have told the
-/// router.
+/// The same for all when a daemon starts: what was written by one that then died, nobody may have told
+/// the router.
 pub async fn refresh_first(world: &World) {
-    renew_all(world, Tell::All).await;
+    match world.recorder.environments(None).await {
+        Ok(records) => {
+            let keys = records.into_iter().map(|record| record.key).collect();
+            renew_all(world, keys, Tell::All).await;
+        }
+        Err(error) => tracing::error!(error = chain(&error), "no route is looked at"),
+    }
 }
 
 /// Which routes the router is told of.
@@ -214,17 +226,9 @@ enum Tell {
     All,
 }
 
-async fn renew_all(world: &World, tell: Tell) {
-    let environments = match world.recorder.environments(None).await {
-        Ok(environments) => environments,
-        Err(error) => {
-            tracing::error!(error = chain(&error), "no route is looked at");
-            return;
-        }
-    };
+async fn renew_all(world: &World, environments: Vec<EnvironmentKey>, tell: Tell) {
     let mut heads = Heads::default();
-    for record in environments {
-        let key = &record.key;
+    for key in &environments {
         // Also until the router follows: who comes next finds it as the file says.
         let turn = world.routing.turn(&key.to_string());
         let _turn = turn.lock().await;

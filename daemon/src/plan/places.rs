@@ -1,9 +1,13 @@
 //! Where the branches of a project have their environments: the record's word, else the rule's.
 
+mod asked;
+
 use std::collections::BTreeSet;
 
 use wharf_config::name::{BranchName, EnvironmentId};
 use wharf_config::project::{Branchable, Environment, Kind, Project};
+
+pub use asked::{Asked, Records};
 
 /// An environment that is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +24,7 @@ pub struct Place {
     pub is_there: bool,
 }
 
-/// A project with what is recorded of it.
+/// A project with what is recorded of it, as far as it was [`Asked`].
 #[derive(Debug, Clone)]
 pub struct Places<'a> {
     project: &'a Project,
@@ -46,6 +50,15 @@ pub enum NoParent {
     Root,
 }
 
+/// The id that a branch would get once so many others are taken.
+fn id_in(branch: &BranchName, round: usize) -> EnvironmentId {
+    match u32::try_from(round) {
+        Ok(0) => EnvironmentId::from_branch(branch),
+        Ok(round) => EnvironmentId::in_round(branch, round),
+        Err(_) => unreachable!("there are more ids than environments"),
+    }
+}
+
 impl<'a> Places<'a> {
     /// Puts together what is known.
     pub fn new(project: &'a Project, default: Option<&'a BranchName>, all: Vec<Place>) -> Self {
@@ -66,10 +79,8 @@ impl<'a> Places<'a> {
         if let Some(place) = self.of(branch) {
             return place.id.clone();
         }
-        let by_rule = std::iter::once(EnvironmentId::from_branch(branch));
-        let further = (1..).map(|round| EnvironmentId::in_round(branch, round));
-        by_rule
-            .chain(further)
+        (0..)
+            .map(|round| id_in(branch, round))
             .find(|id| self.all.iter().all(|place| place.id != *id))
             .expect("there are more ids than environments")
     }

@@ -18,7 +18,7 @@ use crate::execute::refs;
 use crate::fail;
 use crate::plan::admission::{self, Branch, Facts, Found, Judged};
 use crate::plan::options::{Options, Run};
-use crate::plan::places::Places;
+use crate::plan::places::{Asked, Places};
 use crate::plan::policy::{self, Ground, Reason};
 use crate::plan::queue::Full;
 
@@ -83,8 +83,15 @@ impl Session {
         let (mut serving, mut against, mut queue_full) = (BTreeMap::new(), Vec::new(), None);
         if let Some(project) = project {
             let default = head(&project.repository).await?;
-            let all = self.places(project).await?;
-            let places = Places::new(project, default.as_ref(), all);
+            let default = default.as_ref();
+            let mut asked = Asked::of_updates(project, default, &push.updates);
+            if let Some(options) = options {
+                asked = asked
+                    .with_children(project, default, &push.updates)
+                    .with_parent(options.parent.as_deref());
+            }
+            let all = self.places(project, asked).await?;
+            let places = Places::new(project, default, all);
             for update in &push.updates {
                 let name = update.name.strip_prefix(refs::HEADS);
                 let name = name.and_then(|name| BranchName::parse(name).ok());

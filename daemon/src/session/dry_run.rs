@@ -23,7 +23,7 @@ use crate::plan::admission::{self, Branch};
 use crate::plan::limits::{self, Counted, Status, Wish};
 use crate::plan::options::{Options, Rebuild};
 use crate::plan::parking;
-use crate::plan::places::Places;
+use crate::plan::places::{Asked, Places};
 use crate::report::{self, Forecast, Slug};
 use crate::settings;
 use crate::store::environment::EnvironmentKey;
@@ -41,7 +41,8 @@ impl Session {
         files: &BTreeMap<String, Files>,
     ) -> Result<Verdict, Broken> {
         let default = head(&project.repository).await?;
-        let all = self.places(project).await?;
+        let asked = Asked::of_updates(project, default.as_ref(), &push.updates);
+        let all = self.places(project, asked).await?;
         let places = Places::new(project, default.as_ref(), all);
         let several = admission::served(project, &push.updates).len() > 1;
         let mut lines = options.warnings.clone();

@@ -8,6 +8,7 @@ use wharf_wire::hook::{self, Push};
 use wharf_wire::outcome::{Exit, Kind, State};
 use wharf_wire::{FromDaemon, ToDaemon};
 
+use super::admit::head;
 use super::peer::Broken;
 use super::scope::missing;
 use super::{Session, host, store, unexpected};
@@ -15,7 +16,7 @@ use crate::execute::durable;
 use crate::execute::failure::chain;
 use crate::order::{self, Pushed};
 use crate::plan::options::{Options, Wait};
-use crate::plan::places::Place;
+use crate::plan::places::{Asked, Place};
 use crate::report;
 use crate::store::activity::NewActivity;
 
@@ -26,7 +27,10 @@ impl Session {
         let project = self.pushed_to(&push)?;
         let options = Options::read(&push.options);
         let actor = self.actor(&project);
-        let places = self.places(&project).await?;
+        let default = head(&project.repository).await?;
+        let asked = Asked::of_updates(&project, default.as_ref(), &push.updates)
+            .with_parent(options.parent.as_deref());
+        let places = self.places(&project, asked).await?;
         let repository = project.repository.clone();
         let checked = self.world.settings().on_failure(&project) == OnFailure::Reject
             && push.updates.iter().any(|update| !update.deletes());
@@ -39,6 +43,7 @@ impl Session {
         let order = tokio::task::spawn_blocking(move || {
             let pushed = Pushed {
                 project: &project,
+                default: default.as_ref(),
                 places: &places,
                 actor: &actor,
                 options: &options,
@@ -139,16 +144,14 @@ impl Session {
         })
     }
 
-    /// What is recorded of a project's branches.
-    pub(super) async fn places(&self, project: &Project) -> Result<Vec<Place>, Broken> {
-        let name = Some(project.name.clone());
-        let records = self
-            .world
-            .recorder
-            .environments(name)
-            .await
-            .map_err(store)?;
-        Ok(records.into_iter().map(order::place).collect())
+    /// What is recorded of what is asked.
+    pub(super) async fn places(
+        &self,
+        project: &Project,
+        asked: Asked,
+    ) -> Result<Vec<Place>, Broken> {
+        let places = self.world.recorder.places(&project.name, asked).await;
+        places.map_err(store)
     }
 }
 

@@ -5,20 +5,21 @@
 //! stopped.
 
 use wharf_config::host::OnFailure;
+use wharf_config::name::BranchName;
 use wharf_config::project::Project;
 use wharf_wire::FromDaemon;
 use wharf_wire::event::Ended;
 use wharf_wire::hook::{Judgement, Push};
 use wharf_wire::outcome::{Exit, State};
 
+use super::admit::head;
 use super::peer::Broken;
 use super::{Session, host};
 use crate::dispatch::Event;
-use crate::execute::refs;
 use crate::order::{self, Proposed, Pushed};
 use crate::plan::admission;
 use crate::plan::options::{Options, Run, Wait};
-use crate::plan::places::{Place, Places};
+use crate::plan::places::{Asked, Place, Places};
 use crate::plan::policy::{self, Ground, Reason};
 use crate::report;
 use crate::store::activity::NewActivity;
@@ -37,8 +38,13 @@ impl Session {
             let refused = Some("dry run: nothing was changed".to_owned());
             return self.judge_all(&vec![refused; push.updates.len()]).await;
         }
-        let all = self.places(&project).await?;
-        let denied = self.denied(&push, &project, all.clone(), &options).await?;
+        let default = head(&project.repository).await?;
+        let asked = Asked::of_updates(&project, default.as_ref(), &push.updates)
+            .with_children(&project, default.as_ref(), &push.updates)
+            .with_parent(options.parent.as_deref());
+        let all = self.places(&project, asked).await?;
+        let known = (default.clone(), all.clone());
+        let denied = self.denied(&push, &project, known, &options).await?;
         if denied.iter().any(Option::is_some) {
             return self.judge_all(&denied).await;
         }
@@ -53,6 +59,7 @@ impl Session {
         let proposed = tokio::task::spawn_blocking(move || {
             let pushed = Pushed {
                 project: &of,
+                default: default.as_ref(),
                 places: &all,
                 actor: &actor,
                 options: &options,
@@ -80,13 +87,12 @@ impl Session {
         &mut self,
         push: &Push,
         project: &Project,
-        all: Vec<Place>,
+        (default, all): (Option<BranchName>, Vec<Place>),
         options: &Options,
     ) -> Result<Vec<Refused>, Broken> {
         let person = self.person(project);
         let (of, options, updates) = (project.clone(), options.clone(), push.updates.clone());
         let judged = tokio::task::spawn_blocking(move || {
-            let default = refs::head(&of.repository);
             let places = Places::new(&of, default.as_ref(), all);
             let doubtful = policy::doubtful(&of, &places, &person, &updates);
             let is_forced = |number: &u32| {

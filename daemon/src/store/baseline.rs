@@ -1,6 +1,6 @@
 //! What was in a repository before Wharf knew it: such branches are deployed once they move.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 use wharf_config::name::{BranchName, ProjectName};
@@ -11,20 +11,28 @@ use super::{Recorder, StoreError, now};
 /// tips in hex.
 pub type Baseline = BTreeMap<BranchName, String>;
 
-/// The baseline of a project; none where it was not taken yet.
+/// The baseline of a project, or as much of it as is about these branches; none where it was not taken
+/// yet.
 ///
 /// # Errors
 /// The database's.
-pub fn of(connection: &Connection, project: &ProjectName) -> Result<Option<Baseline>, StoreError> {
+pub fn of(
+    connection: &Connection,
+    project: &ProjectName,
+    only: Option<&BTreeSet<BranchName>>,
+) -> Result<Option<Baseline>, StoreError> {
     let seen = connection
         .prepare_cached("SELECT 1 FROM project WHERE name = ?1")?
         .exists([project.as_str()])?;
     if !seen {
         return Ok(None);
     }
-    let mut statement =
-        connection.prepare_cached("SELECT branch, tip FROM baseline WHERE project = ?1")?;
-    let rows = statement.query_map([project.as_str()], |row| {
+    let mut statement = connection.prepare_cached(
+        "SELECT branch, tip FROM baseline WHERE project = ?1
+         AND (?2 IS NULL OR branch IN (SELECT value FROM json_each(?2)))",
+    )?;
+    let only = only.map(|only| serde_json::to_string(only).expect("names are text"));
+    let rows = statement.query_map((project.as_str(), only), |row| {
         Ok((row.get::<_, String>(0)?, row.get(1)?))
     })?;
     rows.map(|row| {
@@ -85,15 +93,33 @@ pub fn drop_branch(
 }
 
 impl Recorder {
-    /// The baseline of a project; none where it was not taken yet.
+    /// The baseline of a project, or as much of it as is about these branches; none where it was not
+    /// taken yet.
     ///
     /// # Errors
     /// The database's.
-    pub async fn baseline(&self, project: &ProjectName) -> Result<Option<Baseline>, StoreError> {
+    pub async fn baseline(
+        &self,
+        project: &ProjectName,
+        only: Option<BTreeSet<BranchName>>,
+    ) -> Result<Option<Baseline>, StoreError> {
         let project = project.clone();
         self.0
-            .call(move |connection| of(connection, &project))
+            .call(move |connection| of(connection, &project, only.as_ref()))
             .await
+    }
+
+    /// The projects whose baseline was taken.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn known_projects(&self) -> Result<BTreeSet<String>, StoreError> {
+        let read = self.0.call(|connection| {
+            let mut statement = connection.prepare_cached("SELECT name FROM project")?;
+            let names = statement.query_map([], |row| row.get(0))?;
+            Ok(names.collect::<Result<_, _>>()?)
+        });
+        read.await
     }
 
     /// Records a project's baseline, unless it was taken already.

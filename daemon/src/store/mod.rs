@@ -15,6 +15,7 @@ pub mod migrate;
 pub mod open;
 pub mod overview;
 pub mod paths;
+pub mod places;
 pub mod process;
 pub mod recorder;
 pub mod release;

@@ -1,6 +1,6 @@
 //! Which environments live: decided in the transaction that records who wants one to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension};
 use wharf_config::name::ProjectName;
@@ -69,31 +69,39 @@ pub(super) fn activate(
     Ok(Ok(()))
 }
 
-/// The other environments of the project, as they count; not when they were deployed.
+/// The other environments of the project that take a place; not when they were deployed.
 fn others(connection: &Connection, own: &EnvironmentKey) -> Result<Vec<Counted>, StoreError> {
-    let records = environment::list(connection, Some(&own.project))?;
-    let parents: BTreeSet<String> = records.iter().filter_map(|r| r.parent.clone()).collect();
-    let others = records.into_iter().filter(|record| record.key != *own);
-    let counted = others.map(|record| Counted {
-        is_parent: parents.contains(record.key.id.as_str()),
-        kind: record.type_of(),
-        status: record.status(),
-        deployed: 0,
-        id: record.key.id.to_string(),
-    });
-    Ok(counted.collect())
+    // However many inactive ones there are, nobody makes records of them.
+    let mut statement = connection.prepare_cached(
+        "SELECT id, type, status, id IN (SELECT parent FROM environment WHERE project = ?1 AND parent IS NOT NULL)
+         FROM environment WHERE project = ?1 AND id <> ?2 AND status <> ?3 ORDER BY id",
+    )?;
+    let inactive = Status::Inactive.word();
+    let names = (own.project.as_str(), own.id.as_str(), inactive);
+    let rows = statement.query_map(names, |row| {
+        Ok(Counted {
+            id: row.get(0)?,
+            kind: type_of(&row.get::<_, String>(1)?),
+            status: Status::of(&row.get::<_, String>(2)?),
+            deployed: 0,
+            is_parent: row.get(3)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The other environments of the project, as they count.
+/// The other environments of the project that take a place.
 ///
 /// # Errors
 /// The database's.
 pub fn counted(connection: &Connection, own: &EnvironmentKey) -> Result<Vec<Counted>, StoreError> {
-    let deployed = deployed(connection, Some(&own.project))?;
     let mut others = others(connection, own)?;
+    let mut deployed: BTreeMap<String, u64> = deployed(connection, Some(&own.project))?
+        .into_iter()
+        .map(|(key, at)| (key.id.to_string(), at))
+        .collect();
     for other in &mut others {
-        let of_other = deployed.iter().find(|(key, _)| key.id.as_str() == other.id);
-        other.deployed = of_other.map(|(_, at)| *at).unwrap_or_default();
+        other.deployed = deployed.remove(&other.id).unwrap_or_default();
     }
     Ok(others)
 }
@@ -213,6 +221,11 @@ fn newest(
         .optional()?)
 }
 
+/// The type of a record's word. One that nobody knows is given the greatest care.
+fn type_of(word: &str) -> Type {
+    Type::parse(word).unwrap_or(Type::Production)
+}
+
 impl EnvironmentRecord {
     /// What it is.
     pub fn status(&self) -> Status {
@@ -221,7 +234,7 @@ impl EnvironmentRecord {
 
     /// Its type. A word that nobody knows is given the greatest care.
     pub fn type_of(&self) -> Type {
-        Type::parse(&self.kind).unwrap_or(Type::Production)
+        type_of(&self.kind)
     }
 
     /// Whether it is the root of its project's tree.

@@ -1,11 +1,12 @@
 //! Which directories are watched, and what a name in one of them means.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
-use wharf_config::name::ProjectName;
+use wharf_config::name::{BranchName, ProjectName};
 
 use super::inotify::{Inotify, Seen};
 use super::{Subject, Trouble};
@@ -25,13 +26,29 @@ enum Place {
     Settings,
     /// The top of a repository.
     Top(ProjectName),
-    /// A directory of refs.
+    /// A directory of refs, whatever they are.
     Refs(ProjectName),
+    /// A directory of branches, with what their names begin with.
+    Heads(ProjectName, String),
 }
 
 impl Place {
     fn is_of(&self, project: &ProjectName) -> bool {
-        matches!(self, Place::Top(of) | Place::Refs(of) if of == project)
+        matches!(self, Place::Top(of) | Place::Refs(of) | Place::Heads(of, _) if of == project)
+    }
+}
+
+impl Place {
+    /// What a directory in one of refs is.
+    fn below(&self, name: &OsStr) -> Place {
+        match (self, name.to_str()) {
+            (Place::Heads(project, before), Some(name)) => {
+                Place::Heads(project.clone(), format!("{before}{name}/"))
+            }
+            // No branch in it has an environment.
+            (Place::Heads(project, _), None) => Place::Refs(project.clone()),
+            (other, _) => other.clone(),
+        }
     }
 }
 
@@ -57,7 +74,8 @@ impl Eyes {
     /// Watches the projects that there are now; returns those that are new. What could not be
     /// watched is tried again.
     pub(super) fn follow(&mut self, world: &World) -> Vec<ProjectName> {
-        if self.inotify.is_none() {
+        let is_blind = self.inotify.is_none();
+        if is_blind {
             match Inotify::new() {
                 Ok(inotify) => self.inotify = Some(inotify),
                 Err(error) => {
@@ -86,8 +104,12 @@ impl Eyes {
         self.look_around(world, &Subject::Settings);
         let mut new = Vec::new();
         for (project, repository) in self.projects.clone() {
-            self.look_around(world, &Subject::Refs(project.clone()));
-            if before.get(&project) != Some(&repository) {
+            let subject = Subject::Refs(project.clone());
+            let is_new = before.get(&project) != Some(&repository);
+            if is_new || is_blind || world.watching.is_troubled(&subject) {
+                self.look_around(world, &subject);
+            }
+            if is_new {
                 new.push(project);
             }
         }
@@ -106,10 +128,12 @@ impl Eyes {
                 let watched = inotify.watch(&spool, Place::Spool);
                 watched.map_err(|error| trouble(&spool.display().to_string(), &error))
             }
-            Subject::Refs(project) => match self.projects.get(project) {
-                Some(repository) => watch_refs(inotify, project, repository, MOST),
-                None => Ok(()),
-            },
+            Subject::Refs(project) | Subject::Branch(project, _) => {
+                match self.projects.get(project) {
+                    Some(repository) => watch_refs(inotify, project, repository, MOST),
+                    None => Ok(()),
+                }
+            }
         };
         world.watching.trouble(subject, found.err());
     }
@@ -139,26 +163,48 @@ impl Eyes {
     fn about(&self, seen: Seen<Place>) -> Vec<Subject> {
         match seen {
             // What editors write beside has other names.
-            Seen::Name(Place::Settings, name) if is_settings(&name) => vec![Subject::Settings],
+            Seen::Name(Place::Settings, name) | Seen::Directory(Place::Settings, name)
+                if is_settings(&name) =>
+            {
+                vec![Subject::Settings]
+            }
             Seen::Gone(Place::Settings) => vec![Subject::Settings],
             // A file that is not whole yet has another name.
             Seen::Name(Place::Spool, name) if name.ends_with(b".json") => vec![Subject::Spool],
-            Seen::Name(Place::Top(project), name) if TOP.contains(&name.as_slice()) => {
+            Seen::Name(Place::Top(project), name) | Seen::Directory(Place::Top(project), name)
+                if TOP.contains(&name.as_slice()) =>
+            {
                 vec![Subject::Refs(project)]
             }
             // git refuses such names for branches: a lock comes before each change, and goes.
-            Seen::Name(Place::Refs(project), name) if !name.ends_with(b".lock") => {
+            Seen::Name(_, name) if name.ends_with(b".lock") => Vec::new(),
+            Seen::Name(Place::Refs(project), _) => vec![Subject::Refs(project)],
+            Seen::Name(Place::Heads(project, before), name) => {
+                let branch = branch(&before, &name);
+                let moved = branch.map(|branch| Subject::Branch(project, branch));
+                moved.into_iter().collect()
+            }
+            // Whatever is in it by now, nobody has told.
+            Seen::Directory(Place::Refs(project) | Place::Heads(project, _), _) => {
                 vec![Subject::Refs(project)]
             }
-            Seen::Name(..) => Vec::new(),
+            Seen::Name(..) | Seen::Directory(..) => Vec::new(),
             Seen::Gone(Place::Spool) => vec![Subject::Spool],
-            Seen::Gone(Place::Top(project) | Place::Refs(project)) => vec![Subject::Refs(project)],
+            Seen::Gone(Place::Top(project) | Place::Refs(project) | Place::Heads(project, _)) => {
+                vec![Subject::Refs(project)]
+            }
             Seen::Overflow => {
                 let refs = self.projects.keys().cloned().map(Subject::Refs);
                 refs.chain([Subject::Spool, Subject::Settings]).collect()
             }
         }
     }
+}
+
+/// The branch of a file in a directory of branches, where it can have an environment.
+fn branch(before: &str, name: &[u8]) -> Option<BranchName> {
+    let name = std::str::from_utf8(name).ok()?;
+    BranchName::parse(&format!("{before}{name}")).ok()
 }
 
 /// Watches a repository's top, for packed refs, and every directory of branches, parents first.
@@ -179,11 +225,13 @@ fn watch_refs(
     inotify
         .watch(&refs, Place::Refs(project.clone()))
         .map_err(failed(&refs))?;
-    let mut waiting = vec![refs.join("heads")];
+    let heads = Place::Heads(project.clone(), String::new());
+    let mut waiting = vec![(refs.join("heads"), heads)];
     // Where all refs are in a few tables, their list is replaced at each move.
-    waiting.push(repository.join("reftable"));
+    let tables = Place::Refs(project.clone());
+    waiting.push((repository.join("reftable"), tables));
     let mut count = 0;
-    while let Some(directory) = waiting.pop() {
+    while let Some((directory, place)) = waiting.pop() {
         if count == most {
             return Err(Trouble {
                 code: Trouble::WATCH,
@@ -195,7 +243,7 @@ fn watch_refs(
             });
         }
         count += 1;
-        match inotify.watch(&directory, Place::Refs(project.clone())) {
+        match inotify.watch(&directory, place.clone()) {
             Ok(()) => {}
             // git removes the directory of the last branch in it, and all of them in a new form.
             Err(error) if is_gone(&error) => continue,
@@ -207,7 +255,7 @@ fn watch_refs(
         let below = entries
             .filter_map(Result::ok)
             .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-            .map(|entry| entry.path());
+            .map(|entry| (entry.path(), place.below(&entry.file_name())));
         waiting.extend(below);
     }
     Ok(())

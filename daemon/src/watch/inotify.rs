@@ -34,8 +34,10 @@ pub(super) struct Inotify<T> {
 /// What the kernel says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Seen<T> {
-    /// Something of that name came, went or was written.
+    /// A file of that name came, went or was written.
     Name(T, Vec<u8>),
+    /// A directory of that name came or went.
+    Directory(T, Vec<u8>),
     /// The directory itself is gone.
     Gone(T),
     /// More happened than the kernel could keep: it may be anything.
@@ -116,7 +118,11 @@ fn read<T: Clone>(descriptor: &OwnedFd, watched: &mut HashMap<i32, T>) -> io::Re
         } else if event.events().contains(ReadFlags::IGNORED) {
             seen.extend(watched.remove(&event.wd()).map(Seen::Gone));
         } else if let (Some(whom), Some(name)) = (watched.get(&event.wd()), event.file_name()) {
-            seen.push(Seen::Name(whom.clone(), name.to_bytes().to_vec()));
+            let (whom, name) = (whom.clone(), name.to_bytes().to_vec());
+            seen.push(match event.events().contains(ReadFlags::ISDIR) {
+                true => Seen::Directory(whom, name),
+                false => Seen::Name(whom, name),
+            });
         }
     }
 }

@@ -6,7 +6,7 @@
 mod eyes;
 mod inotify;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use wharf_config::name::ProjectName;
+use wharf_config::name::{BranchName, ProjectName};
 use wharf_config::problem::Problems;
 
 use crate::dispatch::reconcile::{self, Made};
@@ -26,6 +26,8 @@ use eyes::Eyes;
 const SETTLE: Duration = Duration::from_millis(500);
 /// The wait after a look that failed; doubles up to [`LONGEST`].
 const FIRST: Duration = Duration::from_secs(5);
+/// Branches that are compared by their names; of more, all are compared.
+const ONE_BY_ONE: usize = 100;
 /// See [`FIRST`].
 const LONGEST: Duration = Duration::from_secs(300);
 
@@ -34,8 +36,10 @@ const LONGEST: Duration = Duration::from_secs(300);
 pub enum Subject {
     /// The directory where hooks leave pushes.
     Spool,
-    /// The refs of a project's repository.
+    /// The refs of a project's repository: any of them, and its HEAD.
     Refs(ProjectName),
+    /// One of its branches.
+    Branch(ProjectName, BranchName),
     /// The host's and the projects' files.
     Settings,
 }
@@ -136,6 +140,12 @@ impl Watching {
         }
     }
 
+    /// Whether a subject could not be watched.
+    fn is_troubled(&self, subject: &Subject) -> bool {
+        let troubles = self.troubles.lock().expect("no holder panics");
+        troubles.contains_key(subject)
+    }
+
     /// A look in a while; one that is due sooner stays so.
     fn put(&self, subject: Subject, wait: Duration, pause: Duration) {
         let at = Instant::now() + wait;
@@ -151,6 +161,27 @@ impl Watching {
         let due = self.due.lock().expect("no holder panics");
         let first = due.iter().min_by_key(|(_, due)| due.at)?;
         Some((first.0.clone(), first.1.at))
+    }
+
+    /// Everything of a subject's kind that one look does: with a branch, all of the project's that
+    /// are due.
+    fn with_others(&self, subject: Subject) -> Look {
+        let Subject::Branch(project, branch) = subject else {
+            return Look::At(subject);
+        };
+        let (mut branches, now) = (BTreeSet::from([branch]), Instant::now());
+        let mut all = self.due.lock().expect("no holder panics");
+        all.retain(|subject, due| match subject {
+            Subject::Branch(of, branch) if *of == project && due.at <= now => {
+                branches.insert(branch.clone());
+                false
+            }
+            _ => true,
+        });
+        match branches.len() {
+            1..=ONE_BY_ONE => Look::Branches(project, branches),
+            _ => Look::At(Subject::Refs(project)),
+        }
     }
 
     fn take(&self, subject: &Subject) -> Duration {
@@ -197,28 +228,53 @@ async fn watch(world: Arc<World>, desk: Desk, stop: CancellationToken, mut eyes:
             () = wait => {
                 let (subject, _) = next.expect("the wait was for it");
                 let pause = world.watching.take(&subject);
-                // New directories first: what comes into one later is seen, what is there is read.
-                tokio::task::block_in_place(|| eyes.look_around(&world, &subject));
-                if look(&world, &desk, &subject).await == Made::NotYet {
+                let look = world.watching.with_others(subject);
+                if let Look::At(subject) = &look {
+                    // New directories first: what comes into one later is seen, what is there is read.
+                    tokio::task::block_in_place(|| eyes.look_around(&world, subject));
+                }
+                if look.look(&world, &desk).await == Made::NotYet {
                     let next = (pause * 2).min(LONGEST);
-                    world.watching.put(subject, pause, next);
+                    world.watching.put(look.again(), pause, next);
                 }
             }
         }
     }
 }
 
-async fn look(world: &Arc<World>, desk: &Desk, subject: &Subject) -> Made {
-    match subject {
-        Subject::Spool => reconcile::after_spooling(world, desk).await,
-        Subject::Refs(project) => {
-            rules::after_change(world, project).await;
-            reconcile::after_change(world, desk, project).await
+/// One look.
+#[derive(Debug)]
+enum Look {
+    /// At all of a subject.
+    At(Subject),
+    /// At these branches of a project, and nothing else of it.
+    Branches(ProjectName, BTreeSet<BranchName>),
+}
+
+impl Look {
+    async fn look(&self, world: &Arc<World>, desk: &Desk) -> Made {
+        match self {
+            Look::Branches(project, branches) => {
+                reconcile::after_moves(world, desk, project, branches).await
+            }
+            Look::At(Subject::Refs(project) | Subject::Branch(project, _)) => {
+                rules::after_change(world, project).await;
+                reconcile::after_change(world, desk, project).await
+            }
+            Look::At(Subject::Spool) => reconcile::after_spooling(world, desk).await,
+            Look::At(Subject::Settings) => match desk.ask(|reply| Event::Reload { reply }).await {
+                // Refused or not, it is known what counts.
+                Some(_) => Made::Up,
+                None => Made::GivenUp,
+            },
         }
-        Subject::Settings => match desk.ask(|reply| Event::Reload { reply }).await {
-            // Refused or not, it is known what counts.
-            Some(_) => Made::Up,
-            None => Made::GivenUp,
-        },
+    }
+
+    /// What to look at where that failed.
+    fn again(self) -> Subject {
+        match self {
+            Look::At(subject) => subject,
+            Look::Branches(project, _) => Subject::Refs(project),
+        }
     }
 }

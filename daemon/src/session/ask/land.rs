@@ -12,6 +12,7 @@ use wharf_wire::FromDaemon;
 use wharf_wire::hook::{Push, RefUpdate};
 use wharf_wire::outcome::{Exit, Kind};
 
+use super::super::admit::head;
 use super::super::peer::Broken;
 use super::super::{Session, host};
 use super::tree::{Tree, refusal};
@@ -27,6 +28,7 @@ use crate::fail;
 use crate::order::{self, Pushed};
 use crate::plan::merge as texts;
 use crate::plan::options::Options;
+use crate::plan::places::Asked;
 use crate::store::activity::NewActivity;
 
 /// So often somebody else may be quicker.
@@ -269,11 +271,15 @@ impl Session {
         if settings.on_failure(project) == OnFailure::Keep {
             return Ok(true);
         }
-        let (actor, places) = (self.actor(project), self.places(project).await?);
+        let actor = self.actor(project);
+        let default = head(&project.repository).await?;
+        let asked = Asked::of_updates(project, default.as_ref(), &push.updates);
+        let places = self.places(project, asked).await?;
         let (project, updates) = (project.clone(), push.updates.clone());
         let proposed = tokio::task::spawn_blocking(move || {
             let pushed = Pushed {
                 project: &project,
+                default: default.as_ref(),
                 places: &places,
                 actor: &actor,
                 options: &Options::read(&[]),
@@ -292,11 +298,15 @@ impl Session {
         push: &Push,
     ) -> Result<NewActivity, Broken> {
         let (project, kind) = (tree.project.clone(), landing.kind);
-        let (actor, places) = (self.actor(&project), self.places(&project).await?);
+        let actor = self.actor(&project);
+        let default = head(&project.repository).await?;
+        let asked = Asked::of(&project, default.as_ref(), [&landing.into.branch]);
+        let places = self.places(&project, asked).await?;
         let (branch, update) = (landing.into.branch.clone(), push.updates[0].clone());
         let made = tokio::task::spawn_blocking(move || {
             let pushed = Pushed {
                 project: &project,
+                default: default.as_ref(),
                 places: &places,
                 actor: &actor,
                 options: &Options::read(&[]),

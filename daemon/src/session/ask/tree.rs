@@ -11,8 +11,7 @@ use super::super::admit::head;
 use super::super::peer::Broken;
 use super::super::scope::missing;
 use super::store;
-use crate::order;
-use crate::plan::places::Places;
+use crate::plan::places::{Place, Places};
 use crate::plan::tree::Parents;
 use crate::store::environment::EnvironmentRecord;
 
@@ -50,7 +49,7 @@ impl Tree {
 
     /// The same for decisions.
     pub(super) fn places(&self) -> Places<'_> {
-        let places = self.records.iter().cloned().map(order::place).collect();
+        let places = self.records.iter().cloned().map(Place::from).collect();
         Places::new(&self.project, self.default.as_ref(), places)
     }
 

@@ -25,9 +25,16 @@ pub(crate) fn measure(_world: &World) -> Table {
     let small = project(&one, "shop", &FILES);
     let large = project(&many, "shop", &FILES);
     grow(&many, &large);
+    let (bare_small, bare_large) = (bare(&one, 1), bare(&many, ENVIRONMENTS));
+    // As a clone has them.
+    many.run(&large, "git pack-refs --all");
     let mut peers = [
+        of("git alone, one branch", &one, &bare_small, push),
+        of("git alone, 1,000 branches", &many, &bare_large, push),
         of("a push, one environment", &one, &small, push),
         of("a push beside 1,000", &many, &large, push),
+        of("another project, one", &one, &small, add),
+        of("another project, beside 200", &many, &large, add),
         of("wharf environments, one", &one, &small, list),
         of("wharf environments, 1,000", &many, &large, list),
         of("the daemon's start, one", &one, &small, restart),
@@ -41,7 +48,8 @@ pub(crate) fn measure(_world: &World) -> Table {
     let table = in_turn(ROUNDS, &mut peers);
     let note = format!(
         "One project with {ENVIRONMENTS} environments, {} more with none, beside one of each. The daemon \
-         that started there has {} MB resident; the other one {} MB.",
+         that started there has {} MB resident; the other one {} MB. Work trees have their refs together, \
+         as a clone has them; where git is alone the repository's are as the pushes left them.",
         PROJECTS - 1,
         resident(&many, &large),
         resident(&one, &small)
@@ -66,6 +74,21 @@ fn grow(world: &World, tree: &Path) {
     world.run(tree, "wharf reload");
 }
 
+/// A repository without hooks, and a work tree that has pushed so many branches to it.
+fn bare(world: &World, branches: usize) -> PathBuf {
+    let tree = world.work_tree("plain", &FILES);
+    let bare = world.directory("plain.git");
+    world.run(&bare, "git init --quiet --bare --initial-branch=main");
+    world.run(&tree, &format!("git remote add wharf {}", bare.display()));
+    let further = (1..branches).map(|number| format!("main:feature-{number}"));
+    let names: Vec<String> = std::iter::once("main".to_owned()).chain(further).collect();
+    for some in names.chunks(AT_ONCE) {
+        world.run(&tree, &format!("git push --quiet wharf {}", some.join(" ")));
+    }
+    world.run(&tree, "git pack-refs --all");
+    tree
+}
+
 fn of<'a>(
     name: &'static str,
     world: &'a World,
@@ -86,6 +109,17 @@ fn push(world: &World, tree: &Path, round: usize) -> Duration {
         &format!("git commit --quiet --all --message=round-{round}"),
     );
     world.run(tree, "git push --quiet wharf main")
+}
+
+/// Until the daemon serves one project more.
+fn add(world: &World, tree: &Path, round: usize) -> Duration {
+    let name = format!("more-{round}");
+    let bare = world.directory(&format!("{name}.git"));
+    world.run(&bare, "git init --quiet --bare --initial-branch=main");
+    world.run(
+        tree,
+        &format!("wharf project add {name} {}", bare.display()),
+    )
 }
 
 fn list(world: &World, tree: &Path, _round: usize) -> Duration {

@@ -20,4 +20,6 @@ pub mod run;
 pub mod session;
 pub mod settings;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod watch;

@@ -1,26 +1,11 @@
 //! A real repository, and what somebody saw of it while git packed its refs.
 
 use std::path::Path;
-use std::process::Command;
 
 use wharf_config::name::ProjectName;
 
 use super::*;
-
-fn git(repository: &Path, words: &[&str]) -> String {
-    let output = Command::new("git")
-        .args(words)
-        .current_dir(repository)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap())
-        .envs([("GIT_CONFIG_NOSYSTEM", "1"), ("HOME", "/nonexistent")])
-        .envs([("GIT_AUTHOR_NAME", "a"), ("GIT_AUTHOR_EMAIL", "a@b")])
-        .envs([("GIT_COMMITTER_NAME", "a"), ("GIT_COMMITTER_EMAIL", "a@b")])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{words:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
+use crate::testing::git;
 
 /// A project with the branches `main`, `side` and `old`, all at one commit, and that commit.
 fn shop(directory: &Path) -> (Project, String) {

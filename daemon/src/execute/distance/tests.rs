@@ -1,31 +1,12 @@
 //! Against git's own count.
 
-use std::process::{Command, Stdio};
-
 use super::*;
-
-fn git(repository: &Path, words: &[&str], date: u64) -> String {
-    let date = format!("{date} +0000");
-    let output = Command::new("git")
-        .args(words)
-        .current_dir(repository)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap())
-        .envs([("GIT_CONFIG_NOSYSTEM", "1"), ("HOME", "/nonexistent")])
-        .envs([("GIT_AUTHOR_NAME", "a"), ("GIT_AUTHOR_EMAIL", "a@b")])
-        .envs([("GIT_COMMITTER_NAME", "a"), ("GIT_COMMITTER_EMAIL", "a@b")])
-        .envs([("GIT_AUTHOR_DATE", &date), ("GIT_COMMITTER_DATE", &date)])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{words:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
+use crate::testing::{git, git_at};
 
 /// A history with merges.
 fn history(repository: &Path, commits: usize) -> Vec<String> {
-    git(repository, &["init", "--quiet", "--bare", "."], 0);
-    let tree = git(repository, &["mktree"], 0);
+    git(repository, &["init", "--quiet", "--bare", "."]);
+    let tree = git(repository, &["mktree"]);
     let mut made: Vec<String> = Vec::new();
     for number in 0..commits {
         let mut words = vec!["commit-tree".to_owned(), "-m".into(), number.to_string()];
@@ -39,7 +20,7 @@ fn history(repository: &Path, commits: usize) -> Vec<String> {
         words.push(tree.clone());
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let date = 1_700_000_000 + number as u64;
-        made.push(git(repository, &words, date));
+        made.push(git_at(repository, &words, date));
     }
     made
 }
@@ -67,7 +48,7 @@ fn distances_are_what_git_counts() {
     distances.count(path, &pairs, None).unwrap();
     for ((one, other), found) in pairs.iter().zip(distances.known(&pairs)) {
         let range = format!("{one}...{other}");
-        let counted = git(path, &["rev-list", "--count", "--left-right", &range], 0);
+        let counted = git(path, &["rev-list", "--count", "--left-right", &range]);
         let found = found.unwrap();
         assert_eq!(
             counted,

@@ -1,41 +1,20 @@
 //! Both ways to keep refs, read as one.
 
-use std::process::{Command, Output};
-
 use super::*;
-
-fn try_git(repository: &Path, words: &[&str]) -> Output {
-    Command::new("git")
-        .args(words)
-        .current_dir(repository)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap())
-        .envs([("GIT_CONFIG_NOSYSTEM", "1"), ("HOME", "/nonexistent")])
-        .envs([("GIT_AUTHOR_NAME", "a"), ("GIT_AUTHOR_EMAIL", "a@b")])
-        .envs([("GIT_COMMITTER_NAME", "a"), ("GIT_COMMITTER_EMAIL", "a@b")])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
-}
-
-fn run(repository: &Path, words: &[&str]) -> String {
-    let output = try_git(repository, words);
-    assert!(output.status.success(), "{words:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
+use crate::testing::{MOMENT, git, try_git};
 
 /// A bare repository with the branch `deep/a`, and HEAD at `trunk`, which is not there.
 fn bare(format: &[&str]) -> Option<(tempfile::TempDir, String)> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     let init = [&["init", "--quiet", "--bare"], format, &["."]].concat();
-    if !try_git(path, &init).status.success() {
+    if !try_git(path, &init, MOMENT).status.success() {
         return None;
     }
-    let tree = run(path, &["mktree"]);
-    let commit = run(path, &["commit-tree", "-m", "x", &tree]);
-    run(path, &["update-ref", "refs/heads/deep/a", &commit]);
-    run(path, &["symbolic-ref", "HEAD", "refs/heads/trunk"]);
+    let tree = git(path, &["mktree"]);
+    let commit = git(path, &["commit-tree", "-m", "x", &tree]);
+    git(path, &["update-ref", "refs/heads/deep/a", &commit]);
+    git(path, &["symbolic-ref", "HEAD", "refs/heads/trunk"]);
     Some((directory, commit))
 }
 
@@ -50,9 +29,9 @@ fn reads(repository: &Path, commit: &str) {
     assert_eq!(find("refs/heads/deep"), None);
     assert_eq!(find("refs/heads/deep/b"), None);
     assert_eq!(head(repository).unwrap().as_str(), "trunk");
-    run(repository, &["update-ref", "--no-deref", "HEAD", commit]);
+    git(repository, &["update-ref", "--no-deref", "HEAD", commit]);
     assert_eq!(head(repository), None, "detached");
-    run(repository, &["symbolic-ref", "HEAD", "refs/heads/trunk"]);
+    git(repository, &["symbolic-ref", "HEAD", "refs/heads/trunk"]);
 }
 
 #[test]
@@ -60,7 +39,7 @@ fn refs_in_files_are_read_loose_and_packed() {
     let (directory, commit) = bare(&[]).unwrap();
     let path = directory.path();
     reads(path, &commit);
-    run(path, &["pack-refs", "--all"]);
+    git(path, &["pack-refs", "--all"]);
     reads(path, &commit);
     // What has no object is there all the same, and what leads nowhere too.
     let lost = "1".repeat(40);
@@ -84,8 +63,8 @@ fn refs_in_a_reftable_are_read_as_well() {
 fn a_form_that_nobody_knows_is_no_empty_repository() {
     let (directory, _) = bare(&[]).unwrap();
     let path = directory.path();
-    run(path, &["config", "core.repositoryFormatVersion", "1"]);
-    run(path, &["config", "extensions.refStorage", "files"]);
+    git(path, &["config", "core.repositoryFormatVersion", "1"]);
+    git(path, &["config", "extensions.refStorage", "files"]);
     assert_eq!(tips(path).unwrap().len(), 1);
     let config = path.join("config");
     let text = std::fs::read_to_string(&config).unwrap();

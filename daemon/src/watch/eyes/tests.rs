@@ -1,8 +1,7 @@
 //! Real git, real directories: what is a change and what is none.
 
-use std::process::Command;
-
 use super::*;
+use crate::testing::git;
 
 struct Repository {
     directory: tempfile::TempDir,
@@ -26,19 +25,7 @@ impl Repository {
     }
 
     fn git(&self, words: &[&str]) -> String {
-        let output = Command::new("git")
-            .args(words)
-            .current_dir(self.path())
-            .env_clear()
-            .env("PATH", std::env::var("PATH").unwrap())
-            .envs([("GIT_CONFIG_NOSYSTEM", "1"), ("HOME", "/nonexistent")])
-            .envs([("GIT_AUTHOR_NAME", "a"), ("GIT_AUTHOR_EMAIL", "a@b")])
-            .envs([("GIT_COMMITTER_NAME", "a"), ("GIT_COMMITTER_EMAIL", "a@b")])
-            .stdin(std::process::Stdio::null())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        git(self.path(), words)
     }
 
     fn branch(&self, name: &str) {

@@ -147,9 +147,9 @@ impl Settings {
 
 /// The branches that the repositories' HEADs named when their environments followed them.
 #[derive(Debug, Default)]
-pub struct Heads(Mutex<BTreeMap<ProjectName, Option<BranchName>>>);
+pub struct FollowedHeads(Mutex<BTreeMap<ProjectName, Option<BranchName>>>);
 
-impl Heads {
+impl FollowedHeads {
     /// Keeps what a HEAD names now; says whether that is new.
     pub fn put(&self, project: &ProjectName, head: Option<BranchName>) -> bool {
         let mut heads = self.0.lock().expect("no holder panics");

@@ -35,7 +35,7 @@ impl Front {
     pub(super) async fn of(
         world: &World,
         key: &EnvironmentKey,
-        heads: &mut Heads,
+        heads: &mut DefaultBranches,
     ) -> Result<Option<Front>, Failure> {
         let settings = world.settings();
         let Some(project) = settings.projects.get(&key.project) else {
@@ -100,7 +100,7 @@ pub(super) async fn outdated(
         .into_iter()
         .map(|record| (record.key.clone(), record))
         .collect();
-    let (mut heads, mut outdated) = (Heads::default(), Vec::new());
+    let (mut heads, mut outdated) = (DefaultBranches::default(), Vec::new());
     for (key, record) in &held {
         let Some(project) = settings.projects.get(&key.project) else {
             continue;
@@ -128,9 +128,9 @@ pub(super) async fn outdated(
 
 /// The default branches of projects, each read once.
 #[derive(Debug, Default)]
-pub(super) struct Heads(BTreeMap<ProjectName, Option<BranchName>>);
+pub(super) struct DefaultBranches(BTreeMap<ProjectName, Option<BranchName>>);
 
-impl Heads {
+impl DefaultBranches {
     fn of(&mut self, project: &Project) -> Option<BranchName> {
         let read = || tokio::task::block_in_place(|| refs::head(&project.repository));
         let head = self.0.entry(project.name.clone());

@@ -10,7 +10,7 @@ use wharf_wire::route::{Access, Route, Unavailable, Upstream, Who};
 
 use super::activity::Act;
 use super::failure::{Failure, chain};
-use super::front::{self, Front, Heads};
+use super::front::{self, DefaultBranches, Front};
 use super::router::RouterError;
 use super::world::World;
 use crate::disk;
@@ -227,7 +227,7 @@ enum Tell {
 }
 
 async fn renew_all(world: &World, environments: Vec<EnvironmentKey>, tell: Tell) {
-    let mut heads = Heads::default();
+    let mut heads = DefaultBranches::default();
     for key in &environments {
         // Also until the router follows: who comes next finds it as the file says.
         let turn = world.routing.turn(&key.to_string());
@@ -258,7 +258,7 @@ async fn renew_all(world: &World, environments: Vec<EnvironmentKey>, tell: Tell)
 async fn renew(
     world: &World,
     key: &EnvironmentKey,
-    heads: &mut Heads,
+    heads: &mut DefaultBranches,
 ) -> Result<Option<bool>, Failure> {
     let route = tokio::task::block_in_place(|| read(&world.paths, key));
     let Some(mut route) = route else {
@@ -279,7 +279,7 @@ async fn renew(
 async fn store(world: &World, key: &EnvironmentKey, mut route: Route) -> Result<(), Failure> {
     let turn = world.routing.turn(&key.to_string());
     let _turn = turn.lock().await;
-    if let Some(front) = Front::of(world, key, &mut Heads::default()).await? {
+    if let Some(front) = Front::of(world, key, &mut DefaultBranches::default()).await? {
         front.put_on(&mut route);
     }
     route.generation = world.recorder.next_generation(key).await?;

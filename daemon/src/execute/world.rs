@@ -16,7 +16,7 @@ use super::runtime::Runtimes;
 use crate::run::job::Jobs;
 use crate::run::keepers::Keepers;
 use crate::run::runner::Runner;
-use crate::settings::{Heads, Settings};
+use crate::settings::{FollowedHeads, Settings};
 use crate::store::Recorder;
 use crate::store::log::Logs;
 use crate::store::paths::Paths;
@@ -56,7 +56,7 @@ pub struct World {
     /// How far branches are from their parents.
     pub distances: Arc<Distances>,
     /// The default branches that environments follow.
-    pub heads: Heads,
+    pub heads: FollowedHeads,
     /// Routes that are being written, by their environment.
     pub routing: Turns,
     /// Repositories that are being tidied, by their project.

@@ -38,7 +38,7 @@ use crate::execute::housekeeping::{self, Report, Wanted};
 use crate::execute::replaced::Replaced;
 use crate::execute::route;
 use crate::plan::parking::Word;
-use crate::plan::queue::{Full, Place, Queue, Ticket};
+use crate::plan::queue::{Full, Place, Queue, Ticket, Work};
 use crate::settings::Settings;
 use crate::store::activity::NewActivity;
 use crate::store::environment::EnvironmentKey;
@@ -143,10 +143,10 @@ pub enum Event {
         /// The first bound that is reached.
         reply: oneshot::Sender<Result<(), Full>>,
     },
-    /// How many wait and how many run?
-    Counts {
-        /// Waiting, running.
-        reply: oneshot::Sender<(usize, usize)>,
+    /// What waits and what runs?
+    Work {
+        /// All of it.
+        reply: oneshot::Sender<Work>,
     },
     /// How are an environment's processes?
     Health {
@@ -341,7 +341,7 @@ impl Dispatch {
                 kind,
                 reply,
             } => answer(reply, self.room(&project, &environments, kind)),
-            Event::Counts { reply } => answer(reply, self.queue.counts()),
+            Event::Work { reply } => answer(reply, self.queue.work()),
             Event::Health { reply } => answer(reply, self.fleet.conditions()),
             Event::Watch(member) => self.fleet.watch(member, &self.desk, &mut self.tasks),
             Event::Process { instance, health } => {

@@ -103,6 +103,15 @@ pub struct Superseded {
     pub by: String,
 }
 
+/// What is to be done and what is being done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Work {
+    /// It waits for its turn, or for leave.
+    pub waiting: Vec<Ticket>,
+    /// It runs.
+    pub running: Vec<Ticket>,
+}
+
 /// Where a waiting activity stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -361,6 +370,14 @@ impl Queue {
     /// How many wait and how many run.
     pub fn counts(&self) -> (usize, usize) {
         (self.idle().count(), self.running.len())
+    }
+
+    /// Everything that waits, for whatever it does, and everything that runs.
+    pub fn work(&self) -> Work {
+        Work {
+            waiting: self.idle().cloned().collect(),
+            running: self.running.clone(),
+        }
     }
 
     /// Lets no activity of an environment begin; false while one runs there, or it is held already.

@@ -3,6 +3,7 @@
 mod admit;
 mod ask;
 mod dry_run;
+mod family;
 mod follow;
 mod hook;
 mod peer;

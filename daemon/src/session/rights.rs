@@ -1,6 +1,7 @@
 //! Whether whoever is on the other side may do what they ask.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use wharf_config::name::{BranchName, ProjectName};
 use wharf_config::project::{Kind as Type, Project};
@@ -60,8 +61,20 @@ impl Session {
         environment: &str,
         kind: Type,
     ) -> Result<(), Broken> {
+        self.may_in_named(act, project, environment, environment, kind)
+    }
+
+    /// The same in one that they are told of by another name than its id.
+    pub(super) fn may_in_named(
+        &self,
+        act: Act,
+        project: &Project,
+        environment: &str,
+        name: &str,
+        kind: Type,
+    ) -> Result<(), Broken> {
         let person = self.person(project);
-        let may = rights::may(project.roles.as_ref(), &person, act, environment, kind);
+        let may = rights::may(project.roles.as_ref(), &person, act, name, kind);
         may.map_err(|denied| {
             tracing::info!(
                 WHARF_PROJECT = %project.name,
@@ -97,12 +110,14 @@ impl Session {
 
     /// How many records are read for so many that are shown: of some nothing may be seen.
     pub(super) fn reach(&self, shown: u32, most: u32) -> u32 {
+        if self.has_roles() { most } else { shown }
+    }
+
+    /// Whether there is something that not everybody may see.
+    pub(super) fn has_roles(&self) -> bool {
         let settings = self.world.settings();
-        let has_roles = settings
-            .projects
-            .values()
-            .any(|project| project.roles.is_some());
-        if has_roles { most } else { shown }
+        let mut projects = settings.projects.values();
+        projects.any(|project| project.roles.is_some())
     }
 
     /// Refuses to look at an activity, also of an environment that is gone.
@@ -157,19 +172,19 @@ impl Session {
 }
 
 /// What counts for what they may see of a project.
-struct Seen {
-    project: Project,
+pub(super) struct Seen {
+    pub(super) project: Project,
     person: Person,
     /// The branch that HEAD names, where it matters.
-    default: Option<BranchName>,
+    pub(super) default: Option<BranchName>,
 }
 
 impl Seen {
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.project.roles.is_none()
     }
 
-    fn may_view(&self, kind: Type) -> bool {
+    pub(super) fn may_view(&self, kind: Type) -> bool {
         rights::may(
             self.project.roles.as_ref(),
             &self.person,
@@ -225,7 +240,16 @@ impl Eyes<'_> {
         name.unwrap_or_else(|| self.session.account.actor().name)
     }
 
-    fn of(&mut self, name: &ProjectName) -> Option<&Seen> {
+    /// The settings that count now.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        self.session.world.settings()
+    }
+
+    pub(super) fn owns_host(&self) -> bool {
+        self.session.owns_host()
+    }
+
+    pub(super) fn of(&mut self, name: &ProjectName) -> Option<&Seen> {
         let known = self.people.entry(name.clone()).or_insert_with(|| {
             let project = self.session.world.settings().projects.get(name).cloned()?;
             Some(Seen {

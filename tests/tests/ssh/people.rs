@@ -163,6 +163,63 @@ fn three_people_on_one_account() {
     who_did_it(&world);
 }
 
+/// Whoever may not look at an environment is not told that it is there, nor counted it.
+#[test]
+fn who_sees_development_only_learns_nothing_of_the_rest() {
+    let world = World::new();
+    let mut house = House::new(&world, VERA);
+    let tree = TREE.replace("branch = \"staging\"", "branch = \"preview\"");
+    house.declare(&format!("{tree}{VERA}"));
+    house.is("olga");
+    house.shop.push(&["main", "main:preview", "main:cart"]).ok();
+    house.change("two\n");
+    house.shop.push(&["HEAD:preview"]).ok();
+    house.shop.wharf(&["sync", "code", "-e", "cart"]).ok();
+    let read = |house: &House<'_>, words: &[&str]| -> serde_json::Value {
+        let said = house.shop.wharf(&[words, &["--json"]].concat()).ok();
+        serde_json::from_str(&said.out).unwrap()
+    };
+    let cart = &read(&house, &["info", "-e", "cart"]);
+    assert_eq!(cart["parent"], "preview");
+    assert_eq!(cart["activity"]["source"], "preview");
+    assert_eq!(read(&house, &["status"])["environments"], 3);
+
+    house.is("vera");
+    for words in [
+        &["environments"][..],
+        &["info", "-e", "cart"],
+        &["activities"],
+        &["releases", "-e", "cart"],
+        &["project", "list"],
+        &["status"],
+    ] {
+        let printed = house.shop.wharf(words).ok().out;
+        assert!(!printed.contains("preview"), "{words:?} {printed}");
+        let printed = read(&house, words).to_string();
+        assert!(!printed.contains("preview"), "{words:?} {printed}");
+    }
+    let cart = &read(&house, &["environments"])[0];
+    assert_eq!(cart["id"], "cart");
+    for hidden in ["parent", "ahead", "behind"] {
+        assert!(cart[hidden].is_null(), "{hidden} {cart}");
+    }
+    let status = read(&house, &["status"]);
+    let counts = ["environments", "active", "projects"].map(|what| &status[what]);
+    assert_eq!(
+        counts,
+        [&1.into(), &1.into(), &1.into()] as [&serde_json::Value; 3]
+    );
+    for words in [
+        &["merge", "-e", "cart"][..],
+        &["sync", "code", "-e", "cart"],
+    ] {
+        let said = house.shop.wharf(&[words, &["--json"]].concat()).exits(6);
+        assert!(said.out.contains("\"denied\""), "{said}");
+        assert!(!said.out.contains("preview"), "{said}");
+        assert!(!said.err.contains("preview"), "{said}");
+    }
+}
+
 /// The record and the journal say who did what, also what was refused.
 fn who_did_it(world: &World) {
     let words = ["--here", "--project", "shop", "--json", "activities"];

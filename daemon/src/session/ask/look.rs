@@ -11,6 +11,7 @@ use super::{count, store};
 use crate::dispatch::Event;
 use crate::execute::route;
 use crate::plan::limits::Status;
+use crate::plan::queue::Ticket;
 use crate::plan::rights::Act;
 use crate::settings;
 use crate::store::environment::EnvironmentRecord;
@@ -21,18 +22,28 @@ const MOST: u32 = 1_000;
 
 impl Session {
     pub(super) async fn status(&mut self) -> Result<(), Broken> {
-        let (waiting, running) = self
-            .desk
-            .ask(|reply| Event::Counts { reply })
-            .await
-            .unwrap_or_default();
-        let environments = self
+        let work = self.desk.ask(|reply| Event::Work { reply }).await;
+        let work = work.unwrap_or_default();
+        let mut environments = self
             .world
             .recorder
             .environments(None)
             .await
             .map_err(store)?;
         let settings = self.world.settings();
+        let (waiting, running, projects) = {
+            let mut eyes = self.eyes();
+            let known = eyes.known(&environments);
+            environments.retain(|record| eyes.see(record));
+            let mut seen = |tickets: &[Ticket]| {
+                let seen = tickets.iter().filter(|one| eyes.see_work(one, &known));
+                count(seen.count())
+            };
+            let (waiting, running) = (seen(&work.waiting), seen(&work.running));
+            let all = settings.projects.keys();
+            let projects = all.filter(|name| eyes.see_project(name)).count();
+            (waiting, running, count(projects))
+        };
         let router = self.world.router.status().await;
         let are = |status: Status| {
             let all = environments.iter();
@@ -48,9 +59,9 @@ impl Session {
             ),
             router_up: router.is_ok(),
             state: self.world.paths.state().display().to_string(),
-            waiting: count(waiting),
-            running: count(running),
-            projects: count(settings.projects.len()),
+            waiting,
+            running,
+            projects,
             environments: count(environments.len()),
             active: are(Status::Active),
             paused: are(Status::Paused),
@@ -126,10 +137,15 @@ impl Session {
             )
             .await
             .map_err(store)?;
+        let records = self.origins(&activities).await?;
         let seen: Vec<_> = {
             let mut eyes = self.eyes();
-            let seen = activities.into_iter().filter(|one| eyes.see_activity(one));
-            seen.take(limit.min(MOST) as usize).collect()
+            let known = eyes.known(&records);
+            let mut seen = activities;
+            seen.retain(|one| eyes.see_activity(one));
+            seen.truncate(limit.min(MOST) as usize);
+            let seen = seen.into_iter();
+            seen.map(|one| eyes.shown(one, &known)).collect()
         };
         let places = self.desk.ask(|reply| Event::Places { reply }).await;
         let places = places.unwrap_or_default();

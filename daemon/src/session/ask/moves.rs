@@ -12,6 +12,7 @@ use super::tree::{Tree, refusal};
 use super::{info, store};
 use crate::plan::limits::Status;
 use crate::plan::rights::Act;
+use crate::store::environment::EnvironmentRecord;
 
 impl Session {
     pub(super) async fn merge(&mut self, scope: &Scope) -> Result<(), Broken> {
@@ -19,7 +20,7 @@ impl Session {
         self.may_in(Act::View, &child)?;
         let tree = self.tree(scope).await?;
         let parent = tree.parent_of(&child)?;
-        self.may_bring(&tree, &parent)?;
+        self.may_bring(&tree, &child, &parent)?;
         let landing = Landing {
             aim: Aim::Merge(child.branch.clone()),
             source: child.key.id.to_string(),
@@ -33,7 +34,7 @@ impl Session {
         self.may_in(Act::View, &child)?;
         let tree = self.tree(scope).await?;
         let parent = tree.parent_of(&child)?;
-        self.may_bring(&tree, &parent)?;
+        self.may_bring(&tree, &child, &parent)?;
         let release = match child.live {
             Some(live) => self.world.recorder.release(&child.key, live).await,
             None => Ok(None),
@@ -59,12 +60,30 @@ impl Session {
     }
 
     /// Whether they may bring a child's code to its parent.
-    fn may_bring(&self, tree: &Tree, parent: &Environment) -> Result<(), Broken> {
+    fn may_bring(
+        &self,
+        tree: &Tree,
+        child: &EnvironmentRecord,
+        parent: &Environment,
+    ) -> Result<(), Broken> {
+        self.may_know(tree, child, parent)?;
         let act = match parent.policy.accept {
             Accept::Push => Act::Merge,
             Accept::Merge => Act::MergeOnly,
         };
         self.may(act, &tree.project, parent.id.as_str(), parent.kind)
+    }
+
+    /// Whether they may look at the parent; whoever may not is not told what it is called.
+    fn may_know(
+        &self,
+        tree: &Tree,
+        child: &EnvironmentRecord,
+        parent: &Environment,
+    ) -> Result<(), Broken> {
+        let name = format!("the parent of {}", child.key.id);
+        let id = parent.id.as_str();
+        self.may_in_named(Act::View, &tree.project, id, &name, parent.kind)
     }
 
     pub(super) async fn sync(&mut self, scope: &Scope, what: Synced) -> Result<(), Broken> {
@@ -87,7 +106,7 @@ impl Session {
         }
         let tree = self.tree(scope).await?;
         let parent = tree.parent_of(&child)?;
-        self.may(Act::View, &tree.project, parent.id.as_str(), parent.kind)?;
+        self.may_know(&tree, &child, &parent)?;
         let landing = Landing {
             aim: Aim::Merge(parent.branch.clone()),
             source: parent.id.to_string(),

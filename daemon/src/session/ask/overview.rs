@@ -27,10 +27,7 @@ impl Session {
     pub(super) async fn environments(&mut self, scope: &Scope) -> Result<(), Broken> {
         let project = self.project(scope)?.map(|project| project.name);
         let mut all = self.world.recorder.overview(project).await.map_err(store)?;
-        {
-            let mut eyes = self.eyes();
-            all.retain(|one| eyes.see(&one.record));
-        }
+        self.eyes().keep_seen(&mut all);
         let conditions = self.desk.ask(|reply| Event::Health { reply }).await;
         let conditions = conditions.unwrap_or_default();
         let mut projects: BTreeMap<ProjectName, Vec<Overview>> = BTreeMap::new();

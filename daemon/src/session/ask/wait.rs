@@ -54,7 +54,8 @@ impl Session {
     async fn recorded(&self, id: String) -> Result<Activity, Broken> {
         let id = self.meant(Some(id), &Scope::default()).await?;
         let found = self.world.recorder.activity(&id).await.map_err(store)?;
-        found.ok_or_else(|| host(format!("activity {id} is gone")))
+        let found = found.ok_or_else(|| host(format!("activity {id} is gone")))?;
+        self.shown(found).await
     }
 
     /// Reads a log to its end, unless the caller leaves; none when the log breaks off.

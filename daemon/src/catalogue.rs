@@ -244,7 +244,7 @@ pub const ALL: &[Entry] = &[
     ),
     entry(
         "production",
-        "production is never paused, deactivated or deleted, and has no parent",
+        "production is never paused or deactivated, and has no parent",
         "another environment",
     ),
     entry(

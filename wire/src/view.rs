@@ -27,6 +27,8 @@ pub enum Item {
     Release(Release),
     /// See [`Grant`].
     Grant(Grant),
+    /// One of several reasons for which something is not done, which was said in lines.
+    Reason(Reason),
     /// See [`Finding`].
     Finding(Finding),
     /// See [`Removal`].
@@ -218,7 +220,7 @@ pub struct Step {
     pub exit_code: Option<i32>,
 }
 
-/// Why an activity ended as it did.
+/// Why an activity ended as it did, or why something is not done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -43,8 +43,16 @@ pub struct Facts<'a> {
 pub struct Judged {
     /// What the hook is told.
     pub verdict: Verdict,
-    /// The stable codes of all reasons, for the operator.
-    pub codes: Vec<&'static str>,
+    /// All reasons, for programs and for the operator; none where it is accepted.
+    pub reasons: Vec<Reason>,
+}
+
+impl Judged {
+    /// The stable codes of all reasons, each once.
+    pub fn codes(&self) -> Vec<&'static str> {
+        let codes: BTreeSet<_> = self.reasons.iter().map(|reason| reason.code).collect();
+        codes.into_iter().collect()
+    }
 }
 
 /// What the host has of a runtime.
@@ -178,13 +186,17 @@ pub fn judge(facts: &Facts<'_>) -> Judged {
 #[derive(Debug, Default)]
 struct Said {
     lines: Vec<String>,
-    codes: BTreeSet<&'static str>,
+    reasons: Vec<Reason>,
 }
 
 impl Said {
     fn add(&mut self, code: &'static str, message: &str, hint: Option<&str>) {
         self.lines.extend(report::reason(message, hint));
-        self.codes.insert(code);
+        self.reasons.push(Reason {
+            code,
+            message: message.to_owned(),
+            hint: hint.map(str::to_owned),
+        });
     }
 
     /// What is wrong with what a commit holds.
@@ -202,9 +214,13 @@ impl Said {
             // Its warnings are given by the build, once.
             Some(Ok(application)) => unfit(&application, facts.runtimes),
         };
-        if !problems.is_empty() {
+        if let Some(first) = problems.first() {
+            self.reasons.push(Reason {
+                code: "config-invalid",
+                message: first.trim_start_matches("error: ").to_owned(),
+                hint: Some("see all of it in a work tree: wharf check".into()),
+            });
             self.lines.extend(problems);
-            self.codes.insert("config-invalid");
         }
     }
 
@@ -223,7 +239,7 @@ impl Said {
                 accepted,
                 lines: self.lines,
             },
-            codes: self.codes.into_iter().collect(),
+            reasons: self.reasons,
         }
     }
 }

@@ -149,28 +149,9 @@ impl Ground<'_> {
 
     fn of_deletion(&self, name: &BranchName, gone: &BTreeSet<BranchName>) -> Vec<Reason> {
         let environment = self.places.environment(name);
-        let id = &environment.id;
-        let mut reasons = Vec::new();
-        if environment.kind == Kind::Production {
-            reasons.push(Reason {
-                code: "production-stays",
-                message: format!("branch {name} is production and cannot be deleted"),
-                hint: Some("to move production elsewhere, change the project's file first".into()),
-            });
-        }
-        reasons.extend(self.denied(Act::Delete, &environment));
-        let stays = |child: &&Place| !gone.contains(&child.branch);
-        let children: Vec<&Place> = self.places.children(id).filter(stays).collect();
-        if !children.is_empty() {
-            reasons.push(Reason {
-                code: "has-children",
-                message: format!("{id} has children: {}", names(&children)),
-                hint: Some(format!(
-                    "delete it with them: wharf delete --with-children -e {id}"
-                )),
-            });
-        }
-        reasons
+        let stays = why_stays(self.project, self.places, self.person, &environment, gone);
+        let denied = self.denied(Act::Delete, &environment);
+        denied.into_iter().chain(stays).collect()
     }
 
     fn of_mirror(&self, name: &BranchName) -> Reason {
@@ -203,6 +184,43 @@ impl Ground<'_> {
     }
 }
 
+/// Why an environment cannot be deleted, whoever asks, and whether by a push or by `wharf delete`:
+/// it is production, or its children would stay. `gone` are the branches that go with it.
+pub fn why_stays(
+    project: &Project,
+    places: &Places<'_>,
+    person: &Person,
+    environment: &Environment,
+    gone: &BTreeSet<BranchName>,
+) -> Vec<Reason> {
+    let (id, branch) = (&environment.id, &environment.branch);
+    let mut reasons = Vec::new();
+    if environment.kind == Kind::Production {
+        reasons.push(Reason {
+            code: "production-stays",
+            message: format!("branch {branch} is production and cannot be deleted"),
+            hint: Some("to move production elsewhere, change the project's file first".into()),
+        });
+    }
+    let children = places.children(id);
+    let children: Vec<&Place> = children.filter(|one| !gone.contains(&one.branch)).collect();
+    if !children.is_empty() {
+        let sees = |child: &Place| {
+            let kind = places.environment(&child.branch).kind;
+            may(project.roles.as_ref(), person, Act::View, "", kind).is_ok()
+        };
+        reasons.push(Reason {
+            code: "has-children",
+            message: format!("{id} has children: {}", names(&children, sees)),
+            hint: Some(format!(
+                "delete it with them: wharf delete --with-children -e {id}; or give each another \
+                 parent: wharf info --parent ENVIRONMENT -e CHILD"
+            )),
+        });
+    }
+    reasons
+}
+
 impl From<Denied> for Reason {
     fn from(denied: Denied) -> Self {
         Reason {
@@ -213,14 +231,15 @@ impl From<Denied> for Reason {
     }
 }
 
-/// The first few, and how many more.
-fn names(places: &[&Place]) -> String {
-    let first = places.iter().take(MAX_NAMES).map(|place| place.id.as_str());
-    let mut text = first.collect::<Vec<_>>().join(", ");
-    if let Some(more) = places.len().checked_sub(MAX_NAMES).filter(|more| *more > 0) {
-        text.push_str(&format!(" and {more} more"));
+/// The first few that may be seen, and how many more.
+fn names(places: &[&Place], sees: impl Fn(&Place) -> bool) -> String {
+    let seen = places.iter().filter(|place| sees(place)).take(MAX_NAMES);
+    let seen: Vec<&str> = seen.map(|place| place.id.as_str()).collect();
+    match (seen.join(", "), places.len() - seen.len()) {
+        (text, 0) => text,
+        (text, more) if text.is_empty() => more.to_string(),
+        (text, more) => format!("{text} and {more} more"),
     }
-    text
 }
 
 #[cfg(test)]

@@ -47,9 +47,11 @@ impl Session {
         }
         let files = self.files(commits).await?;
         let options = Options::read(&push.options);
-        let Judged { mut verdict, codes } = self
+        let judged = self
             .judge(&push, project.as_ref(), Some(&options), &files)
             .await?;
+        let codes = judged.codes();
+        let mut verdict = judged.verdict;
         fail::point(format_args!("admission: judged"));
         if !verdict.accepted {
             self.refused(project.as_ref(), &codes, &verdict.lines);

@@ -13,6 +13,7 @@ mod logs;
 mod look;
 mod moves;
 mod overview;
+mod refuse;
 mod standing;
 mod tree;
 mod wait;

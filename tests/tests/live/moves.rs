@@ -289,7 +289,7 @@ fn environments_go_with_their_children() {
     assert_eq!(newest(&world).kind, Kind::Info);
     shop.wharf(&["delete", "-e", "a"])
         .exits(6)
-        .has("a is the parent of ");
+        .has("a has children: b, c");
     shop.wharf(&["environment:delete", "-e", "c"])
         .ok()
         .has("c is deleted");

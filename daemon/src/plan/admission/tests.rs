@@ -57,7 +57,7 @@ fn judged(updates: &[RefUpdate], config: &str, lacks: &[&str]) -> Verdict {
         against: &against,
         serving: &[("main".to_owned(), 7)].into(),
     });
-    assert_eq!(judged.verdict.accepted, judged.codes.is_empty());
+    assert_eq!(judged.verdict.accepted, judged.reasons.is_empty());
     judged.verdict
 }
 
@@ -155,7 +155,7 @@ fn a_repository_that_no_project_names_is_refused() {
         against: &[],
         serving: &BTreeMap::new(),
     });
-    assert_eq!(judged.codes, ["unknown-repository"]);
+    assert_eq!(judged.codes(), ["unknown-repository"]);
     let said = judged.verdict.lines.join("\n");
     assert!(said.contains("no project names this repository"), "{said}");
 }

@@ -188,7 +188,7 @@ fn who_may_push_what() {
             "refs/heads/production",
             OLD,
             NONE,
-            &["production-stays", "denied", "has-children"],
+            &["denied", "production-stays", "has-children"],
         ),
     ] {
         assert_eq!(who.codes(name, old, new), codes, "{} {name} {new}", who.who);

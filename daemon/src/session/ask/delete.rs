@@ -9,28 +9,32 @@ use wharf_wire::view::Commit;
 use super::super::Session;
 use super::super::peer::Broken;
 use super::land::{push, raced, tip, update};
-use super::tree::{Tree, refusal};
+use super::tree::Tree;
 use crate::dispatch::moving::Left;
 use crate::execute::swap::Swap;
 use crate::order;
 use crate::plan::rights::Act;
-use crate::plan::tree;
+use crate::plan::{policy, tree};
 use crate::store::environment::EnvironmentRecord;
 
 /// So often somebody else may be quicker.
 const ATTEMPTS: u32 = 5;
-/// Children that a refusal names, at most.
-const NAMED: usize = 5;
 
 impl Session {
     pub(super) async fn delete(&mut self, scope: &Scope, children: Children) -> Result<(), Broken> {
         let top = self.environment(scope).await?;
         let tree = self.tree(scope).await?;
-        let going = going(&tree, &top, children)?;
+        let going = going(&tree, &top, children);
         for record in &going {
             self.may_in(Act::Delete, record)?;
         }
         let project = &tree.project;
+        let gone = going.iter().map(|record| record.branch.clone()).collect();
+        let (places, place) = (tree.places(), tree.place(&top.branch));
+        let stays = policy::why_stays(project, &places, &self.person(project), &place, &gone);
+        if !stays.is_empty() {
+            return self.refuse(stays).await;
+        }
         for _ in 0..ATTEMPTS {
             let (mut swaps, mut activities, mut updates) = (vec![], vec![], vec![]);
             for record in &going {
@@ -75,35 +79,11 @@ impl Session {
 }
 
 /// All that go, the deepest first.
-fn going(
-    tree: &Tree,
-    top: &EnvironmentRecord,
-    children: Children,
-) -> Result<Vec<EnvironmentRecord>, Broken> {
-    let id = top.key.id.as_str();
-    if top.is_production() {
-        return Err(refusal(
-            "production",
-            format!("{id} is production and cannot be deleted"),
-            "to move production elsewhere, change the project's file first",
-        ));
-    }
-    let below = tree::descendants(&tree.parents(), id);
-    if !below.is_empty() && children == Children::Stay {
-        let named: Vec<&str> = below.iter().rev().take(NAMED).map(String::as_str).collect();
-        let more = match below.len() - named.len() {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        return Err(refusal(
-            "has-children",
-            format!("{id} is the parent of {}{more}", named.join(", ")),
-            format!(
-                "delete them too: wharf delete --with-children -e {id}; or give each another \
-                 parent: wharf info --parent ENVIRONMENT -e CHILD"
-            ),
-        ));
-    }
+fn going(tree: &Tree, top: &EnvironmentRecord, children: Children) -> Vec<EnvironmentRecord> {
+    let below = match children {
+        Children::Stay => Vec::new(),
+        Children::Go => tree::descendants(&tree.parents(), top.key.id.as_str()),
+    };
     let found = below.iter().filter_map(|id| tree.find(id));
-    Ok(found.chain([top]).cloned().collect())
+    found.chain([top]).cloned().collect()
 }

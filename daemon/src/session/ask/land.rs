@@ -26,9 +26,11 @@ use crate::execute::swap::{self, Swap, SwapError, Swapped};
 use crate::execute::{durable, repository, source};
 use crate::fail;
 use crate::order::{self, Pushed};
+use crate::plan::admission::Judged;
 use crate::plan::merge as texts;
 use crate::plan::options::Options;
 use crate::plan::places::Asked;
+use crate::plan::policy::Reason;
 use crate::store::activity::NewActivity;
 
 /// So often somebody else may be quicker.
@@ -250,7 +252,7 @@ impl Session {
         files: &BTreeMap<String, Files>,
     ) -> Result<bool, Broken> {
         let judged = self.judge(push, Some(project), None, files).await?;
-        let verdict = judged.verdict;
+        let Judged { verdict, reasons } = judged;
         fail::point(format_args!("move: judged"));
         if !verdict.accepted {
             tracing::info!(
@@ -261,6 +263,7 @@ impl Session {
                 verdict.lines.first().map_or("", String::as_str)
             );
             self.peer.lines(verdict.lines).await?;
+            self.name_reasons(&reasons).await?;
         }
         Ok(verdict.accepted)
     }
@@ -288,7 +291,14 @@ impl Session {
         });
         let proposed = proposed.await.map_err(|error| host(error.to_string()))?;
         let refused = self.check(proposed, vec![]).await?;
-        Ok(refused.iter().all(Option::is_none))
+        let reasons = refused.into_iter().flatten().map(|message| Reason {
+            code: "build-failed",
+            message,
+            hint: None,
+        });
+        let reasons: Vec<Reason> = reasons.collect();
+        self.name_reasons(&reasons).await?;
+        Ok(reasons.is_empty())
     }
 
     async fn activity_of(

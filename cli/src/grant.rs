@@ -39,7 +39,13 @@ pub fn grant(place: &Place, scope: Scope, time: Duration, json: bool) -> Result<
 }
 
 fn opens(grant: &Grant) -> String {
-    let expires = i64::try_from(grant.expires).ok();
+    if grant.public {
+        return format!(
+            "{} is public: everybody may look, and needs no link for it",
+            grant.environment
+        );
+    }
+    let expires = grant.expires.and_then(|at| i64::try_from(at).ok());
     let expires = expires.and_then(|at| Timestamp::from_millisecond(at).ok());
     let until = expires.map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string());
     format!(

@@ -258,8 +258,10 @@ pub struct Release {
     pub created: u64,
 }
 
-/// A link that opens an environment's pages for a time.
+/// What `wharf url --grant` gives: a link that opens an environment's pages for a time, or the address
+/// of one that is public.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
     /// Its project's name.
@@ -268,8 +270,10 @@ pub struct Grant {
     pub environment: String,
     /// The link.
     pub url: String,
-    /// Until when: milliseconds since 1970-01-01 UTC.
-    pub expires: u64,
+    /// Whether the environment is public, and needs none.
+    pub public: bool,
+    /// Until when it opens: milliseconds since 1970-01-01 UTC; none for what is public.
+    pub expires: Option<u64>,
 }
 
 /// Something that retention removes.

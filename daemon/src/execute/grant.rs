@@ -21,6 +21,8 @@ const NAME: &str = "wharf:grant";
 pub enum Link {
     /// It opens the environment.
     Url(String),
+    /// Everybody may look anyway: the plain address.
+    Public(String),
     /// There is nothing to open.
     NothingServes,
     /// No link opens it.
@@ -38,8 +40,10 @@ pub async fn link(world: &World, key: &EnvironmentKey, expires: u64) -> Result<L
     let Some(route) = tokio::task::block_in_place(|| route::read(&world.paths, key)) else {
         return Ok(Link::NothingServes);
     };
-    if matches!(route.access.who, Who::Networks(_)) {
-        return Ok(Link::Closed);
+    match route.access.who {
+        Who::Everyone => return Ok(Link::Public(route.url)),
+        Who::Networks(_) => return Ok(Link::Closed),
+        Who::Machine | Who::Names(_) => {}
     }
     let said = said(key.project.as_str(), key.id.as_str(), expires);
     let signature = signing_key(world, key).await?.sign(said.as_bytes());

@@ -33,11 +33,12 @@ impl Session {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let expires = now.map_err(|error| host(error.to_string()))?.as_secs() + seconds;
         let failed = |failure: Failure| host(failure.reason.message);
-        let url = match grant::link(&self.world, key, expires)
+        let (url, public) = match grant::link(&self.world, key, expires)
             .await
             .map_err(failed)?
         {
-            Link::Url(url) => url,
+            Link::Url(url) => (url, false),
+            Link::Public(url) => (url, true),
             Link::NothingServes => {
                 let text = format!("nothing serves {id} yet");
                 return Err(
@@ -53,18 +54,21 @@ impl Session {
                 }));
             }
         };
-        tracing::info!(
-            WHARF_PROJECT = %key.project,
-            WHARF_ENVIRONMENT = %key.id,
-            WHARF_ACTOR = self.actor(&self.project_of(&record)?).name,
-            seconds,
-            "a link lets others look"
-        );
+        if !public {
+            tracing::info!(
+                WHARF_PROJECT = %key.project,
+                WHARF_ENVIRONMENT = %key.id,
+                WHARF_ACTOR = self.actor(&self.project_of(&record)?).name,
+                seconds,
+                "a link lets others look"
+            );
+        }
         let item = Item::Grant(view::Grant {
             project: key.project.to_string(),
             environment: id.to_string(),
             url,
-            expires: expires * 1000,
+            public,
+            expires: (!public).then_some(expires * 1000),
         });
         self.item(item).await?;
         self.end(Exit::Ok).await

@@ -76,12 +76,20 @@ fn what(activity: &Activity) -> String {
 
 fn state(activity: &Activity) -> String {
     match &activity.reason {
+        // It says itself that it waits.
+        Some(reason) if is_said(activity.state, &reason.message) => {
+            beginning(&plain(&reason.message))
+        }
         Some(reason) => {
             let word = activity.state.word();
             format!("{word}: {}", beginning(&plain(&reason.message)))
         }
         None => activity.state.word().to_owned(),
     }
+}
+
+fn is_said(state: State, message: &str) -> bool {
+    state == State::Waiting && message.starts_with("waits ")
 }
 
 /// As much of a text as a table shows.
@@ -176,10 +184,17 @@ pub(crate) mod tests {
         let mut waiting = activity("4f2c");
         waiting.state = State::Waiting;
         (waiting.started, waiting.ended, waiting.release) = (None, None, None);
+        let mut parked = waiting.clone();
+        parked.id = "4f2e".into();
+        parked.reason = Some(Reason {
+            code: "approval".into(),
+            message: "waits for approval".into(),
+            hint: None,
+        });
         let mut gone = activity("4f2d");
         gone.kind = Kind::Delete;
         (gone.release, gone.commit.new) = (None, None);
-        let all = [gone, waiting, failed, activity("4f2a")];
+        let all = [parked, gone, waiting, failed, activity("4f2a")];
         insta::assert_snapshot!(draw(&all, 1_700_000_100_000, None));
     }
 

@@ -76,7 +76,8 @@ fn what_needs_an_approval_is_built_once_and_waits_for_it() {
     );
     shop.wharf(&["activities"])
         .ok()
-        .has("waiting: waits for approval");
+        .has("waits for approval")
+        .lacks("waiting: waits");
     shop.wharf(&["approve", &first])
         .exits(6)
         .has("has ended: superseded");

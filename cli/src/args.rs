@@ -6,8 +6,9 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
+pub use answer::Answer;
 pub use parts::{
-    Activity, ActivityLog, Answer, Branch, Hook, Key, KeyFile, Log, Project, Repository, What,
+    Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Project, Repository, What,
 };
 
 /// The whole command line.
@@ -39,7 +40,7 @@ pub struct Global {
     /// The environment or branch, instead of the work tree's
     #[arg(short, long, global = true, value_name = "NAME")]
     pub environment: Option<String>,
-    /// Print JSON (commands that look at something)
+    /// Print JSON: what was found, or what came of it
     #[arg(long, global = true)]
     pub json: bool,
     /// Ask this machine's daemon, wherever the remote points
@@ -162,10 +163,10 @@ pub enum Command {
     /// Show what the environment is, or change its title or its parent
     Info {
         /// What people say of it
-        #[arg(long, conflicts_with = "json")]
+        #[arg(long)]
         title: Option<String>,
         /// The parent, by its id or branch
-        #[arg(long, value_name = "NAME", conflicts_with = "json")]
+        #[arg(long, value_name = "NAME")]
         parent: Option<String>,
     },
 
@@ -301,13 +302,19 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Wharf, clap::E
     let mut wharf =
         Wharf::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     wharf.command = wharf.command.short();
-    if wharf.global.json && !wharf.command.looks() {
+    if wharf.global.json && wharf.command.answer().is_none() {
         return Err(command.error(
             clap::error::ErrorKind::ArgumentConflict,
-            "--json is for commands that look at something",
+            "this command prints no JSON",
         ));
     }
     Ok(wharf)
+}
+
+/// Whether a command line, good or not, wants JSON.
+pub fn wants_json<'w>(words: impl IntoIterator<Item = &'w OsString>) -> bool {
+    let mut words = words.into_iter().take_while(|word| *word != "--");
+    words.any(|word| word == "--json")
 }
 
 impl Command {
@@ -324,49 +331,6 @@ impl Command {
                 app: false,
             }),
             other => other,
-        }
-    }
-
-    /// Whether it prints records, which `--json` turns into JSON.
-    fn looks(&self) -> bool {
-        match self {
-            Command::Status
-            | Command::Environments
-            | Command::Activities { .. }
-            | Command::Activity(_)
-            | Command::Log(_)
-            | Command::Url { .. }
-            | Command::Releases
-            | Command::Project(Project::List)
-            | Command::Hook(Hook::Status(_))
-            | Command::Key(Key::List { .. })
-            | Command::Check { .. }
-            | Command::Doctor
-            | Command::Info { .. }
-            | Command::Cleanup { .. } => true,
-            Command::Init { .. }
-            | Command::Project(Project::Add { .. })
-            | Command::Hook(Hook::Install(_) | Hook::Uninstall(_) | Hook::Refresh { .. })
-            | Command::Key(Key::Add { .. } | Key::Remove { .. })
-            | Command::Rollback { .. }
-            | Command::Deploy { .. }
-            | Command::Redeploy { .. }
-            | Command::Activate
-            | Command::Deactivate
-            | Command::Pause
-            | Command::Resume
-            | Command::Approve { .. }
-            | Command::Cancel { .. }
-            | Command::Branch(_)
-            | Command::Merge
-            | Command::Promote
-            | Command::Sync { .. }
-            | Command::Delete { .. }
-            | Command::Start { .. }
-            | Command::Reload
-            | Command::Schema { .. }
-            | Command::Completions { .. }
-            | Command::Man { .. } => false,
         }
     }
 
@@ -472,6 +436,7 @@ impl Command {
     }
 }
 
+mod answer;
 mod names;
 mod parts;
 

@@ -2,7 +2,7 @@
 
 mod moves;
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use serde::Serialize;
 use wharf_config::place::Place;
@@ -13,11 +13,14 @@ use wharf_wire::{
 };
 
 use crate::{
+    act::act,
     args::{self, Command, Global, Project},
     daemon,
     failure::{self, Failure},
     follow::{self, Lines},
-    grant, hooks, remote,
+    grant, hooks,
+    record::Address,
+    remote,
     scope::{self, Wants, Whereto},
     show::{self, activities, environments, releases, removals, status, when},
     wait,
@@ -146,17 +149,17 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
         Command::Url { grant: None } => url(place, scope, json),
         Command::Url { grant: Some(time) } => grant::grant(place, scope, *time, json),
         Command::Log(log) => self::log(place, scope, json, log),
-        Command::Rollback { release } => follow::lines(
+        Command::Rollback { release } => act(
             place,
             Ask::Rollback {
                 scope,
                 release: *release,
             },
-            Lines::Talk,
+            json,
         ),
         Command::Deploy { commit } => {
             let commit = commit.clone();
-            follow::lines(place, Ask::Deploy { scope, commit }, Lines::Talk)
+            act(place, Ask::Deploy { scope, commit }, json)
         }
         Command::Redeploy { rebuild, now } => {
             let slug = if *rebuild {
@@ -165,32 +168,32 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
                 SlugUse::Reuse
             };
             let now = *now;
-            follow::lines(place, Ask::Redeploy { scope, slug, now }, Lines::Talk)
+            act(place, Ask::Redeploy { scope, slug, now }, json)
         }
-        Command::Activate => follow::lines(place, Ask::Activate(scope), Lines::Talk),
-        Command::Deactivate => follow::lines(place, Ask::Deactivate(scope), Lines::Talk),
-        Command::Pause => follow::lines(place, Ask::Pause(scope), Lines::Talk),
-        Command::Resume => follow::lines(place, Ask::Resume(scope), Lines::Talk),
+        Command::Activate => act(place, Ask::Activate(scope), json),
+        Command::Deactivate => act(place, Ask::Deactivate(scope), json),
+        Command::Pause => act(place, Ask::Pause(scope), json),
+        Command::Resume => act(place, Ask::Resume(scope), json),
         Command::Branch(_)
         | Command::Merge
         | Command::Promote
         | Command::Sync { .. }
         | Command::Delete { .. }
         | Command::Info { .. } => moves::answer(place, scope, json, command),
-        Command::Approve { id, now } => follow::lines(
+        Command::Approve { id, now } => act(
             place,
             Ask::Approve {
                 activity: id.clone(),
                 now: *now,
             },
-            Lines::Talk,
+            json,
         ),
-        Command::Cancel { id } => follow::lines(
+        Command::Cancel { id } => act(
             place,
             Ask::Cancel {
                 activity: id.clone(),
             },
-            Lines::Talk,
+            json,
         ),
         Command::Reload => {
             let exit = follow::lines(place, Ask::Reload, Lines::Talk)?;
@@ -247,19 +250,21 @@ fn url(place: &Place, scope: Scope, json: bool) -> Result<Exit, Failure> {
         .or_else(|| found.iter().find(|one| one.branch == wanted))
         .ok_or_else(|| {
             Failure::new(Exit::NotFound, format!("no environment `{wanted}`"))
+                .code("unknown-environment")
                 .hint("see them with: wharf environments")
         })?;
     let Some(url) = &one.url else {
         return Err(
             Failure::new(Exit::NotFound, format!("nothing serves `{}` yet", one.id))
+                .code("not-live")
                 .hint(format!("see why with: wharf log -e {}", one.id)),
         );
     };
-    let record = BTreeMap::from([
-        ("project", &one.project),
-        ("environment", &one.id),
-        ("url", url),
-    ]);
+    let record = Address {
+        project: one.project.clone(),
+        environment: one.id.clone(),
+        url: url.clone(),
+    };
     print(json, &record, || format!("{}\n", failure::plain(url)))?;
     Ok(Exit::Ok)
 }

@@ -1,50 +1,19 @@
 //! `wharf check`: what a push of this directory would be told.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::Serialize;
-use wharf_config::{application::Application, problem::Problem};
+use serde_json::{Map, Value};
+use wharf_config::application::Application;
 use wharf_wire::outcome::Exit;
 
 use crate::{
     failure::{self, Failure, plain},
+    record::{Checked, Wrong},
     show,
 };
 
 /// How wide problems are drawn where there is no terminal, as in a push's output.
 const WIDTH: usize = 72;
-
-/// What scripts read.
-#[derive(Debug, Serialize)]
-struct Record<'a> {
-    directory: PathBuf,
-    application: Option<&'a Application>,
-    problems: Vec<ProblemRecord<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct ProblemRecord<'a> {
-    file: &'a str,
-    line: Option<usize>,
-    column: Option<usize>,
-    code: &'a str,
-    message: &'a str,
-    hint: Option<&'a str>,
-}
-
-impl<'a> From<&'a Problem> for ProblemRecord<'a> {
-    fn from(problem: &'a Problem) -> Self {
-        let place = problem.position();
-        ProblemRecord {
-            file: &problem.file,
-            line: place.map(|(line, _)| line),
-            column: place.map(|(_, column)| column),
-            code: problem.code,
-            message: &problem.message,
-            hint: problem.hint.as_deref(),
-        }
-    }
-}
 
 /// Reads the application's configuration and says what it means, or everything that is wrong.
 ///
@@ -60,12 +29,12 @@ pub fn run(directory: &Path, json: bool) -> Result<Exit, Failure> {
     })?;
     let read = wharf_config::check(&directory);
     if json {
-        show::json(&Record {
+        show::json(&Checked {
             directory,
-            application: read.as_ref().ok(),
+            application: read.as_ref().ok().map(form).transpose()?,
             problems: match &read {
                 Ok(_) => Vec::new(),
-                Err(problems) => problems.iter().map(ProblemRecord::from).collect(),
+                Err(problems) => problems.iter().map(Wrong::from).collect(),
             },
         })?;
     }
@@ -86,6 +55,18 @@ pub fn run(directory: &Path, json: bool) -> Result<Exit, Failure> {
             }
             Ok(Exit::Failed)
         }
+    }
+}
+
+/// The application as releases keep it.
+fn form(application: &Application) -> Result<Map<String, Value>, Failure> {
+    let cannot = |cause| Failure::new(Exit::Failed, "cannot write JSON").because(cause);
+    match serde_json::to_value(application).map_err(cannot)? {
+        Value::Object(form) => Ok(form),
+        other => Err(Failure::new(
+            Exit::Failed,
+            format!("an application is no {other}"),
+        )),
     }
 }
 

@@ -20,7 +20,7 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         .map_err(|error| Failure::usage("the current directory is gone").because(error))?;
     let json = wharf.global.json;
     let exit = match &wharf.command {
-        Command::Init { name } => init::run(&here, name.as_deref()),
+        Command::Init { name } => init::run(&here, name.as_deref(), json),
         Command::Project(Project::Add { name, repository }) => {
             project::add(&here.join(repository), name)
         }

@@ -3,7 +3,12 @@
 use std::{error::Error, fmt, io::Write as _};
 
 use anstyle::{AnsiColor, Style};
-use wharf_wire::{Refusal, outcome::Exit};
+use wharf_wire::{Refusal, outcome::Exit, view::Reason};
+
+use crate::{
+    record::{self, NotDone},
+    show,
+};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -17,6 +22,9 @@ pub struct Failure {
     message: String,
     hints: Vec<String>,
     cause: Option<Box<dyn Error + Send + Sync>>,
+    code: Option<String>,
+    /// All reasons, which people have read in lines already.
+    reasons: Vec<Reason>,
 }
 
 impl Failure {
@@ -27,6 +35,28 @@ impl Failure {
             message: message.into(),
             hints: Vec::new(),
             cause: None,
+            code: None,
+            reasons: Vec::new(),
+        }
+    }
+
+    /// It was not done, for reasons that people have read in lines already.
+    pub fn told(exit: Exit, reasons: Vec<Reason>) -> Failure {
+        let first = reasons.first();
+        Failure {
+            code: first.map(|reason| reason.code.clone()),
+            hints: first
+                .and_then(|first| first.hint.clone())
+                .into_iter()
+                .collect(),
+            reasons: reasons.clone(),
+            ..Failure::new(
+                exit,
+                first.map_or_else(
+                    || "it was not done".to_owned(),
+                    |first| first.message.clone(),
+                ),
+            )
         }
     }
 
@@ -38,6 +68,13 @@ impl Failure {
     /// Ends the command without a word, such as when nobody reads its output any more.
     pub fn quiet(exit: Exit) -> Failure {
         Failure::new(exit, "")
+    }
+
+    /// Names it for programs; else its exit status does.
+    #[must_use]
+    pub fn code(mut self, code: impl Into<String>) -> Failure {
+        self.code = Some(code.into());
+        self
     }
 
     /// Adds a next step.
@@ -59,9 +96,42 @@ impl Failure {
         self.hints.first().map(String::as_str)
     }
 
+    /// Tells people, on standard error, and with `json` programs as well, on standard output.
+    pub fn report(&self, json: bool) {
+        self.print();
+        if json {
+            self.print_json();
+        }
+    }
+
+    /// Tells programs.
+    pub fn print_json(&self) {
+        if self.exit == Exit::Ok {
+            return;
+        }
+        // Nobody is left to be told that standard output is gone.
+        drop(show::json(&self.record()));
+    }
+
+    /// What programs are told.
+    pub fn record(&self) -> NotDone {
+        NotDone {
+            error: record::Error {
+                code: match &self.code {
+                    Some(code) => code.clone(),
+                    None => named(self.exit).to_owned(),
+                },
+                message: self.to_string(),
+                hints: self.hints.clone(),
+                exit: self.exit.code(),
+                reasons: self.reasons.clone(),
+            },
+        }
+    }
+
     /// Prints `error:` and `hint:` lines on standard error.
-    pub fn print(&self) {
-        if self.message.is_empty() {
+    fn print(&self) {
+        if self.message.is_empty() || !self.reasons.is_empty() {
             return;
         }
         say("error:", ERROR, &self.to_string());
@@ -96,7 +166,31 @@ impl From<Refusal> for Failure {
             message: refusal.message,
             hints: refusal.hint.into_iter().collect(),
             cause: None,
+            code: Some(refusal.code),
+            reasons: Vec::new(),
         }
+    }
+}
+
+/// The code of what has none of its own.
+fn named(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Ok | Exit::Failed => "failed",
+        Exit::Usage => "usage",
+        Exit::DeployFailed => "deploy-failed",
+        Exit::Unreachable => "unreachable",
+        Exit::NotFound => "not-found",
+        Exit::Refused => "refused",
+    }
+}
+
+impl From<clap::Error> for Failure {
+    fn from(error: clap::Error) -> Failure {
+        let text = error.render().to_string();
+        let first = text.split("\n\n").next().unwrap_or_default();
+        let words = first.trim_start_matches("error: ").split_whitespace();
+        let words: Vec<&str> = words.collect();
+        Failure::usage(words.join(" ")).hint("see how: wharf --help")
     }
 }
 

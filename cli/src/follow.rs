@@ -7,7 +7,11 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use wharf_config::place::Place;
-use wharf_wire::{ask::Ask, outcome::Exit, view::Item};
+use wharf_wire::{
+    ask::Ask,
+    outcome::Exit,
+    view::{Item, Reason},
+};
 
 use crate::{
     daemon::{Answer, Conversation},
@@ -27,20 +31,58 @@ pub enum Lines {
     Talk,
 }
 
+/// What came of something, beside the lines.
+#[derive(Debug)]
+pub struct Told {
+    /// What was recorded for it.
+    pub activities: Vec<String>,
+    /// Why it is not done, where lines said so.
+    pub reasons: Vec<Reason>,
+    /// How the command exits.
+    pub exit: Exit,
+}
+
 /// Asks, prints lines as they come, and returns how the command exits.
 ///
 /// # Errors
 /// As [`Conversation::answer`], or nobody can be told.
 pub fn lines(place: &Place, ask: Ask, lines: Lines) -> Result<Exit, Failure> {
+    Ok(tell(place, ask, lines)?.exit)
+}
+
+/// The same, with what programs want to know of it.
+///
+/// # Errors
+/// As [`lines`].
+pub fn tell(place: &Place, ask: Ask, lines: Lines) -> Result<Told, Failure> {
     let mut conversation = Conversation::begin(place, ask)?;
     let waiting = Waiting::begin();
+    let mut told = Told {
+        activities: Vec::new(),
+        reasons: Vec::new(),
+        exit: Exit::Failed,
+    };
     loop {
-        match conversation.answer()? {
+        let answer = conversation.answer();
+        match answer.map_err(|failure| goes_on(failure, &told.activities))? {
             Answer::Line(text) => waiting.print(&plain(&text), lines)?,
-            Answer::Queued(_) | Answer::Raw(_) | Answer::Item(_) => {}
-            Answer::End(exit) => return Ok(exit),
+            Answer::Queued(activities) => told.activities = activities,
+            Answer::Item(item) => {
+                if let Item::Reason(reason) = *item {
+                    told.reasons.push(reason);
+                }
+            }
+            Answer::Raw(_) => {}
+            Answer::End(exit) => return Ok(Told { exit, ..told }),
         }
     }
+}
+
+/// What is recorded goes on, whoever went away.
+fn goes_on(failure: Failure, activities: &[String]) -> Failure {
+    activities.iter().fold(failure, |failure, id| {
+        failure.hint(format!("wait for it with: wharf activity wait {id}"))
+    })
 }
 
 /// Asks, and prints events as JSON: an array, or one object a line as they come.

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use wharf_config::{
     host::{self, Host, OnFailure},
     place::Place,
@@ -15,7 +14,7 @@ use crate::{
     args, daemon,
     failure::{self, Failure},
     hook::{self, HookState, InstallError, Mode, Options, Report, Status},
-    show,
+    record, show,
 };
 
 /// Does one of the hook commands.
@@ -46,7 +45,7 @@ pub fn run(command: &args::Hook, json: bool) -> Result<Exit, Failure> {
             let on_failure = on_failure(&daemon::place()?, &repository.path)?;
             let status = hook::status(&repository.path, on_failure)?;
             if json {
-                show::json(&Record::from(&status))?;
+                show::json(&record::Hooks::from(&status))?;
             } else {
                 show::data(draw(&status).as_bytes())?;
             }
@@ -195,56 +194,24 @@ impl From<InstallError> for Failure {
     }
 }
 
-/// What scripts read.
-#[derive(Debug, Serialize)]
-struct Record {
-    repository: PathBuf,
-    complete: bool,
-    hooks: Vec<HookRecord>,
-    settings: Vec<SettingRecord>,
-    problems: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct HookRecord {
-    name: &'static str,
-    state: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-struct SettingRecord {
-    key: &'static str,
-    wanted: &'static str,
-    value: Option<String>,
-}
-
-impl From<&Status> for Record {
-    fn from(status: &Status) -> Record {
-        Record {
+impl From<&Status> for record::Hooks {
+    fn from(status: &Status) -> record::Hooks {
+        let hooks = status.hooks.iter().map(|one| record::Hook {
+            name: one.hook.to_owned(),
+            state: word(&one.state).to_owned(),
+        });
+        let settings = status.settings.iter().map(|one| record::Setting {
+            key: one.key.to_owned(),
+            wanted: one.wanted.to_owned(),
+            value: one.value.clone(),
+        });
+        let problems = status.problems.iter().map(|one| one.message.clone());
+        record::Hooks {
             repository: status.repository.clone(),
             complete: status.is_complete(),
-            hooks: status
-                .hooks
-                .iter()
-                .map(|one| HookRecord {
-                    name: one.hook,
-                    state: word(&one.state),
-                })
-                .collect(),
-            settings: status
-                .settings
-                .iter()
-                .map(|one| SettingRecord {
-                    key: one.key,
-                    wanted: one.wanted,
-                    value: one.value.clone(),
-                })
-                .collect(),
-            problems: status
-                .problems
-                .iter()
-                .map(|one| one.message.clone())
-                .collect(),
+            hooks: hooks.collect(),
+            settings: settings.collect(),
+            problems: problems.collect(),
         }
     }
 }

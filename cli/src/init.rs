@@ -20,7 +20,8 @@ use crate::{
     git::{self, Home},
     hooks,
     project::{self, Registered},
-    start,
+    record::Ready,
+    show, start,
 };
 
 /// The remote that is added.
@@ -31,7 +32,7 @@ const REMOTE: &str = "wharf";
 ///
 /// # Errors
 /// The first step that cannot be done.
-pub fn run(directory: &Path, name: Option<&str>) -> Result<Exit, Failure> {
+pub fn run(directory: &Path, name: Option<&str>, json: bool) -> Result<Exit, Failure> {
     let top =
         match git::home(directory)? {
             Some(Home::WorkTree(top)) => top,
@@ -75,11 +76,23 @@ pub fn run(directory: &Path, name: Option<&str>) -> Result<Exit, Failure> {
         start::Started::Before => {
             let exit = follow::lines(&place, Ask::Reload, Lines::Talk)?;
             if exit != Exit::Ok {
-                return Ok(exit);
+                return Err(Failure::new(exit, "the daemon did not take all of it")
+                    .hint("see what is wrong with: wharf doctor"));
             }
         }
     }
-    say_next(&place, &name, &branch)
+    let url = url(&place, &name, &branch)?;
+    say_next(&branch, url.as_deref());
+    if json {
+        show::json(&Ready {
+            project: name.to_string(),
+            repository,
+            remote: REMOTE.to_owned(),
+            branch,
+            url,
+        })?;
+    }
+    Ok(Exit::Ok)
 }
 
 /// The project's name and repository. A remote of an earlier time decides, unless a name is given.
@@ -196,14 +209,21 @@ fn add_remote(top: &Path, repository: &Path, remote: Option<&str>) -> Result<(),
 }
 
 /// Says what to type next, and where the result will be.
-fn say_next(place: &Place, name: &ProjectName, branch: &str) -> Result<Exit, Failure> {
+fn say_next(branch: &str, url: Option<&str>) {
     failure::hint(&format!(
         "deploy with: git push {REMOTE} {}",
         shell_words::quote(branch)
     ));
+    if let Some(url) = url {
+        failure::note(&format!("it will answer at {url}"));
+    }
+}
+
+/// Where the first branch will answer; none where that cannot be told.
+fn url(place: &Place, name: &ProjectName, branch: &str) -> Result<Option<String>, Failure> {
     // The new project's first branch is its production, which has the domain's own name.
     let host = hooks::host(place)?;
-    let url = match (&host.domain, BranchName::parse(branch)) {
+    Ok(match (&host.domain, BranchName::parse(branch)) {
         (Some(_), _) | (None, Err(_)) => None,
         (None, Ok(branch)) => Some(format!(
             "http://{}--{name}.localhost:{}",
@@ -211,11 +231,7 @@ fn say_next(place: &Place, name: &ProjectName, branch: &str) -> Result<Exit, Fai
             // All is set up by now: a daemon that does not answer yet is no failure of this.
             port(place).ok().flatten().unwrap_or(host.listen.port())
         )),
-    };
-    if let Some(url) = url {
-        failure::note(&format!("it will answer at {url}"));
-    }
-    Ok(Exit::Ok)
+    })
 }
 
 /// The port that the router really has: the configuration may leave the choice to the system.

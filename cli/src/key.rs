@@ -8,14 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Serialize;
 use ssh_key::{HashAlg, PublicKey};
 use wharf_wire::outcome::Exit;
 
 use crate::{
     args,
     failure::{self, Failure, plain},
-    hooks, show,
+    hooks, record, show,
 };
 use file::{Keys, Ours};
 
@@ -67,18 +66,10 @@ fn add(path: &Path, name: &str, source: &Path) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// What scripts read.
-#[derive(Debug, Serialize)]
-struct Record {
-    name: String,
-    r#type: String,
-    fingerprint: String,
-}
-
 fn list(path: &Path, json: bool) -> Result<Exit, Failure> {
-    let records: Vec<Record> = Keys::read(path)?
+    let records: Vec<record::Key> = Keys::read(path)?
         .ours()
-        .map(|ours| Record {
+        .map(|ours| record::Key {
             r#type: ours.key.algorithm().to_string(),
             fingerprint: ours.key.fingerprint(HashAlg::Sha256).to_string(),
             name: ours.name,

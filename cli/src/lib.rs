@@ -4,11 +4,13 @@ pub mod args;
 pub mod commands;
 pub mod failure;
 
+pub mod act;
 pub mod ask;
 pub mod daemon;
 pub mod follow;
 pub mod git;
 pub mod grant;
+pub mod record;
 pub mod remote;
 pub mod schema;
 pub mod scope;

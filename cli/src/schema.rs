@@ -3,7 +3,7 @@
 use schemars::{Schema, schema_for};
 use wharf_wire::{event::Entry, outcome::Exit, view};
 
-use crate::{args::Answer, failure::Failure, show};
+use crate::{args::Answer, failure::Failure, record, show};
 
 /// Prints the JSON Schema of a command's JSON.
 ///
@@ -19,10 +19,19 @@ fn of(answer: Answer) -> Schema {
         Answer::Status => schema_for!(view::Status),
         Answer::Projects => schema_for!(Vec<view::Project>),
         Answer::Environments => schema_for!(Vec<view::Environment>),
+        Answer::Environment => schema_for!(view::Environment),
         Answer::Activities => schema_for!(Vec<view::Activity>),
         Answer::Activity => schema_for!(view::Activity),
         Answer::Releases => schema_for!(Vec<view::Release>),
         Answer::Log => schema_for!(Vec<Entry>),
+        Answer::Url => schema_for!(record::Address),
+        Answer::Grant => schema_for!(view::Grant),
+        Answer::Outcome => schema_for!(record::Outcome),
+        Answer::Error => schema_for!(record::NotDone),
+        Answer::Init => schema_for!(record::Ready),
+        Answer::Check => schema_for!(record::Checked),
+        Answer::Hooks => schema_for!(record::Hooks),
+        Answer::Keys => schema_for!(Vec<record::Key>),
         Answer::Doctor => schema_for!(Vec<view::Finding>),
         Answer::Cleanup => schema_for!(Vec<view::Removal>),
     }

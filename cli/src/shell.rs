@@ -77,11 +77,12 @@ pub fn words_of(words: Vec<String>) -> Result<Request, Failure> {
 
 /// Reads `wharf`'s own words by its own rules, and writes them anew.
 fn wharf(words: Vec<String>) -> Result<Request, Failure> {
-    let line = std::iter::once("wharf".to_owned())
-        .chain(words)
-        .map(OsString::from);
+    let line = std::iter::once("wharf".to_owned()).chain(words);
+    let line: Vec<OsString> = line.map(OsString::from).collect();
+    let json = args::wants_json(&line);
     let wharf = match args::parse(line) {
         Ok(wharf) => wharf,
+        Err(error) if json && error.use_stderr() => return Err(error.into()),
         Err(error) => {
             let code = u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code());
             return Ok(Request::Say(error.render().to_string(), code));

@@ -53,6 +53,7 @@ pub fn wait(
     let late = || {
         let time = timeout.unwrap_or_default().as_secs();
         Failure::new(Exit::Failed, format!("{id} goes on after {time}s"))
+            .code("timeout")
             .hint(format!("see where it stands: wharf activity show {id}"))
     };
     let ended = match timeout {

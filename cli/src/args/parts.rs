@@ -180,26 +180,3 @@ pub struct Log {
     #[arg(long, conflicts_with_all = ["id", "raw", "json"])]
     pub app: bool,
 }
-
-/// Commands whose JSON has a published schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Answer {
-    /// `wharf status`
-    Status,
-    /// `wharf project list`
-    Projects,
-    /// `wharf environments`
-    Environments,
-    /// `wharf activities`
-    Activities,
-    /// `wharf activity show` and `wharf activity wait`
-    Activity,
-    /// `wharf releases`
-    Releases,
-    /// `wharf log`; with --follow each line is one of its entries
-    Log,
-    /// `wharf doctor`
-    Doctor,
-    /// `wharf cleanup`
-    Cleanup,
-}

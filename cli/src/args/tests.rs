@@ -76,10 +76,12 @@ fn a_timeout_is_a_time() {
 }
 
 #[test]
-fn json_is_refused_where_nothing_is_read() {
+fn json_is_refused_where_there_is_none() {
     assert!(read("wharf --json status").is_ok());
     assert!(read("wharf releases --json").is_ok());
-    assert_eq!(read("wharf redeploy --json").unwrap_err().exit_code(), 2);
+    assert!(read("wharf redeploy --json").is_ok());
+    assert!(read("wharf info --title x --json").is_ok());
+    assert_eq!(read("wharf reload --json").unwrap_err().exit_code(), 2);
     assert_eq!(read("wharf log --raw --json").unwrap_err().exit_code(), 2);
 }
 

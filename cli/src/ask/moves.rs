@@ -9,10 +9,10 @@ use wharf_wire::{
 
 use super::{pick, print};
 use crate::{
+    act::act,
     args::{Command, What},
     daemon,
     failure::Failure,
-    follow::{self, Lines},
     show::environments,
 };
 
@@ -56,7 +56,7 @@ pub(super) fn answer(
         },
         _ => unreachable!("it is none of the tree's"),
     };
-    follow::lines(place, ask, Lines::Talk)
+    act(place, ask, json)
 }
 
 fn show(place: &Place, scope: Scope, json: bool) -> Result<Exit, Failure> {

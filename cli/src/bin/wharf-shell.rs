@@ -3,7 +3,7 @@
 
 use std::{
     env,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
@@ -11,6 +11,7 @@ use std::{
 
 use clap::Parser;
 use wharf_cli::{
+    args,
     failure::{self, Failure},
     hooks,
     shell::{self, Request},
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
     match serve() {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            failure.print();
+            failure.report(wants_json());
             ExitCode::from(failure.exit.code())
         }
     }
@@ -112,6 +113,25 @@ fn surround(command: &mut Command, args: &Args) {
     if let Some(home) = env::home_dir().filter(|home| home.is_dir()) {
         command.current_dir(home);
     }
+}
+
+/// Whether a program asks, which is told in JSON what goes wrong.
+fn wants_json() -> bool {
+    let words: Vec<OsString> = match is_git_shell_command() {
+        true => env::args_os().collect(),
+        false => {
+            let command = env::var_os("SSH_ORIGINAL_COMMAND").unwrap_or_default();
+            let words = command
+                .to_str()
+                .and_then(|text| shell_words::split(text).ok());
+            words
+                .unwrap_or_default()
+                .into_iter()
+                .map(Into::into)
+                .collect()
+        }
+    };
+    args::wants_json(&words)
 }
 
 fn is_git_shell_command() -> bool {

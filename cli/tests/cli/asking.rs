@@ -3,7 +3,7 @@ use wharf_wire::{
     ask::{Ask, LogForm, Scope, SlugUse},
     event::{Entry, Event},
     outcome::Exit,
-    view::{Environment, Finding, Grant, Item, Severity},
+    view::{Environment, Finding, Grant, Item, Reason, Severity},
 };
 
 use crate::world::World;
@@ -120,7 +120,8 @@ fn a_link_is_data_and_what_it_opens_is_talk() {
             project: "shop".into(),
             environment: "feature".into(),
             url: "http://feature.test/?wharf-grant=abc".into(),
-            expires: 1_763_735_460_000,
+            public: false,
+            expires: Some(1_763_735_460_000),
         });
         vec![FromDaemon::Item(Box::new(grant)), end(Exit::Ok)]
     };
@@ -304,4 +305,88 @@ fn nothing_is_asked_without_a_project() {
     let said = World::new().wharf("rollback");
     assert_eq!(said.code, 2);
     assert!(said.err.contains("hint: go to a work tree"), "{}", said.err);
+}
+
+#[test]
+fn what_is_public_needs_no_link() {
+    let world = World::new();
+    let grant = Item::Grant(Grant {
+        project: "shop".into(),
+        environment: "main".into(),
+        url: "http://main.test/".into(),
+        public: true,
+        expires: None,
+    });
+    let daemon = world.daemon(vec![FromDaemon::Item(Box::new(grant)), end(Exit::Ok)]);
+    let said = world.wharf("-p shop -e main url --grant 1h");
+    assert_eq!((said.code, said.out.as_str()), (0, "http://main.test/\n"));
+    assert!(said.err.starts_with("main is public"), "{}", said.err);
+    drop(daemon.join().unwrap());
+}
+
+#[test]
+fn an_error_is_json_for_programs_and_text_for_people() {
+    let world = World::new();
+    let refusal = Refusal {
+        code: "denied".into(),
+        message: "dan may not merge into main".into(),
+        hint: Some("ask".into()),
+        exit: Exit::Refused,
+    };
+    let daemon = world.daemon(vec![FromDaemon::Refused(refusal)]);
+    let said = world.wharf("-p shop -e main merge --json");
+    let printed: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let wanted = serde_json::json!({"error": {
+        "code": "denied",
+        "message": "dan may not merge into main",
+        "hints": ["ask"],
+        "exit": 6,
+        "reasons": [],
+    }});
+    assert_eq!((said.code, printed), (6, wanted));
+    assert_eq!(said.err, "error: dan may not merge into main\nhint: ask\n");
+    drop(daemon.join().unwrap());
+
+    // Several reasons were said in lines: people read them once.
+    let world = World::new();
+    let reason = |code: &str| {
+        let reason = Reason {
+            code: code.into(),
+            message: format!("{code} it is"),
+            hint: None,
+        };
+        FromDaemon::Item(Box::new(Item::Reason(reason)))
+    };
+    let daemon = world.daemon(vec![
+        FromDaemon::Line("error: said".into()),
+        reason("one"),
+        reason("two"),
+        end(Exit::Refused),
+    ]);
+    let said = world.wharf("-p shop -e main delete --json");
+    let printed: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(printed["error"]["code"], "one");
+    assert_eq!(printed["error"]["reasons"][1]["code"], "two");
+    assert_eq!((said.code, said.err.as_str()), (6, "error: said\n"));
+    drop(daemon.join().unwrap());
+    let said = world.wharf("status --jsn --json");
+    assert_eq!((said.code, said.err.contains("Usage")), (2, true));
+    assert!(said.out.contains("\"usage\""), "{}", said.out);
+}
+
+#[test]
+fn what_is_recorded_can_be_waited_for_when_the_daemon_goes_away() {
+    let world = World::new();
+    let queued = FromDaemon::Queued {
+        activities: vec!["4f2a".into()],
+    };
+    let daemon = world.daemon(vec![queued]);
+    let said = world.wharf("-p shop -e main redeploy --json");
+    assert_eq!(said.code, 4);
+    assert!(
+        said.out.contains("wharf activity wait 4f2a"),
+        "{}",
+        said.out
+    );
+    drop(daemon.join().unwrap());
 }

@@ -124,3 +124,22 @@ fn it_serves_as_a_git_shell_command() {
     );
     assert_eq!(said.code, 6, "{said:?}");
 }
+
+#[test]
+fn a_program_is_told_in_json_what_is_not_served() {
+    let world = World::new();
+    for (command, code, name) in [
+        ("wharf doctor --json", 6, "refused"),
+        ("wharf reload --json", 2, "usage"),
+        ("wharf --here --json -p shop environments", 4, "unreachable"),
+    ] {
+        let said = shell(&world, command);
+        let printed: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+        assert_eq!(
+            (said.code, &printed["error"]["code"]),
+            (code, &name.into()),
+            "{said:?}"
+        );
+        assert!(said.err.starts_with("error: "), "{said:?}");
+    }
+}

@@ -14,7 +14,7 @@ fn every_exit_code() {
         let said = shop.wharf(&[command]).exits(2).has("--help");
         assert_eq!(said.out, "", "{said}");
     }
-    shop.wharf(&["redeploy", "--json"]).exits(2);
+    shop.wharf(&["reload", "--json"]).exits(2);
     shop.wharf(&["rollback", "last"]).exits(2);
     for words in [
         &["--project", "nothing", "--here", "environments"][..],
@@ -52,30 +52,13 @@ fn every_read_gives_json() {
     let world = World::new();
     let shop = deployed(&world, "shop");
     shop.push(&["main:feature"]).ok();
-    // What a schema promises, for those that have one.
-    let fits = |words: &[&str], printed: &Value| {
-        let answer = match words {
-            ["project", "list"] => "projects",
-            ["activity", "show", _] => "activity",
-            [first, ..] => first,
-            [] => return,
-        };
-        let schema = shop.wharf(&["schema", answer]);
-        if schema.code == 0 {
-            let schema: Value = serde_json::from_str(&schema.out).unwrap();
-            let wrong = jsonschema::validate(&schema, printed).err();
-            assert!(wrong.is_none(), "{answer}: {wrong:?}");
-        }
-    };
     let json = |words: &[&str]| -> Value {
         let mut all = words.to_vec();
         all.push("--json");
         let said = shop.wharf(&all).ok();
         assert_eq!(said.err, "", "{said}");
         let printed = serde_json::from_str(&said.out);
-        let printed = printed.unwrap_or_else(|error| panic!("{error}\n{said}"));
-        fits(words, &printed);
-        printed
+        printed.unwrap_or_else(|error| panic!("{error}\n{said}"))
     };
     assert_eq!(json(&["status"])["environments"], 2);
     let environments = json(&["environments"]);
@@ -93,9 +76,6 @@ fn every_read_gives_json() {
     let id = activities[0]["id"].as_str().unwrap();
     assert_eq!(json(&["activity", "show", id])["id"], id);
     json(&["cleanup", "--dry-run"]);
-    for answer in ["status", "environments", "log", "doctor", "cleanup"] {
-        shop.wharf(&["schema", answer]).ok().has("$schema");
-    }
     let releases = json(&["releases"]);
     assert_eq!(releases[0]["number"], 1);
     assert_eq!(releases[0]["live"], true);
@@ -116,10 +96,6 @@ fn every_read_gives_json() {
         events.last().unwrap()["event"]["ended"]["state"],
         "succeeded"
     );
-    // One that is followed is one event a line, as it comes.
-    let followed = shop.wharf(&["log", "--follow", "--json"]).ok();
-    let lines = followed.out.lines().map(serde_json::from_str::<Value>);
-    assert_eq!(lines.map(Result::unwrap).collect::<Vec<_>>(), *events);
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod policy;
 mod python;
 mod queue;
 mod restarts;
+mod schemas;
 mod sight;
 mod states;
 mod turns;

@@ -1,0 +1,99 @@
+//! Which command prints what with `--json`.
+
+use super::{Activity, Command, Hook, Key, Project};
+
+/// What commands print with `--json`: each has a published schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Answer {
+    /// `wharf status`
+    Status,
+    /// `wharf project list`
+    Projects,
+    /// `wharf environments`
+    Environments,
+    /// `wharf info`
+    Environment,
+    /// `wharf activities`
+    Activities,
+    /// `wharf activity show` and `wharf activity wait`
+    Activity,
+    /// `wharf releases`
+    Releases,
+    /// `wharf log`; with --follow each line is one of its entries
+    Log,
+    /// `wharf url`
+    Url,
+    /// `wharf url --grant`
+    Grant,
+    /// Whatever acts: `wharf deploy`, `merge`, `branch`, `approve`, …
+    Outcome,
+    /// Any command that was not done
+    Error,
+    /// `wharf init`
+    Init,
+    /// `wharf check`
+    Check,
+    /// `wharf hook status`
+    Hooks,
+    /// `wharf key list`
+    Keys,
+    /// `wharf doctor`
+    Doctor,
+    /// `wharf cleanup`
+    Cleanup,
+}
+
+impl Command {
+    /// What it prints with `--json`; none where it knows none.
+    pub fn answer(&self) -> Option<Answer> {
+        match self {
+            Command::Status => Some(Answer::Status),
+            Command::Environments => Some(Answer::Environments),
+            Command::Activities { .. } | Command::Activity(Activity::List { .. }) => {
+                Some(Answer::Activities)
+            }
+            Command::Activity(Activity::Show { .. } | Activity::Wait { .. }) => {
+                Some(Answer::Activity)
+            }
+            Command::Log(_) | Command::Activity(Activity::Log(_)) => Some(Answer::Log),
+            Command::Url { grant: None } => Some(Answer::Url),
+            Command::Url { grant: Some(_) } => Some(Answer::Grant),
+            Command::Releases => Some(Answer::Releases),
+            Command::Project(Project::List) => Some(Answer::Projects),
+            Command::Hook(Hook::Status(_)) => Some(Answer::Hooks),
+            Command::Key(Key::List { .. }) => Some(Answer::Keys),
+            Command::Check { .. } => Some(Answer::Check),
+            Command::Init { .. } => Some(Answer::Init),
+            Command::Doctor => Some(Answer::Doctor),
+            Command::Cleanup { .. } => Some(Answer::Cleanup),
+            Command::Info {
+                title: None,
+                parent: None,
+            } => Some(Answer::Environment),
+            Command::Rollback { .. }
+            | Command::Deploy { .. }
+            | Command::Redeploy { .. }
+            | Command::Activate
+            | Command::Deactivate
+            | Command::Pause
+            | Command::Resume
+            | Command::Approve { .. }
+            | Command::Cancel { .. }
+            | Command::Activity(Activity::Approve { .. } | Activity::Cancel { .. })
+            | Command::Branch(_)
+            | Command::Merge
+            | Command::Promote
+            | Command::Sync { .. }
+            | Command::Delete { .. }
+            | Command::Info { .. } => Some(Answer::Outcome),
+            Command::Project(Project::Add { .. })
+            | Command::Hook(Hook::Install(_) | Hook::Uninstall(_) | Hook::Refresh { .. })
+            | Command::Key(Key::Add { .. } | Key::Remove { .. })
+            | Command::Start { .. }
+            | Command::Reload
+            | Command::Schema { .. }
+            | Command::Completions { .. }
+            | Command::Man { .. } => None,
+        }
+    }
+}

@@ -17,6 +17,8 @@ use super::baseline;
 use crate::execute::failure::chain;
 use crate::execute::world::sibling;
 use crate::execute::{World, refs, route};
+use crate::order;
+use crate::plan::places::Places;
 use crate::report::WIDTH;
 use crate::settings::{Settings, trust_domain};
 use crate::store::StoreError;
@@ -136,12 +138,12 @@ async fn try_follow(
     project: &Project,
     head: Option<&BranchName>,
 ) -> Result<(), StoreError> {
+    if project.production(head).is_none() {
+        // HEAD cannot be read, or names no branch: what was production must not become less by that.
+        return Ok(());
+    }
     let records = world.recorder.environments(Some(project.name.clone()));
-    let changed: Vec<Rule> = records
-        .await?
-        .iter()
-        .filter_map(|record| rule(project, head, record))
-        .collect();
+    let changed = changed(project, head, &records.await?);
     if changed.is_empty() {
         return Ok(());
     }
@@ -154,12 +156,27 @@ async fn try_follow(
             rule.kind
         );
     }
-    world.recorder.set_rules(changed).await
+    world.recorder.set_rules(changed).await?;
+    // Production is never paused, and what is none any more may be.
+    world.pausing.notify_one();
+    Ok(())
+}
+
+/// What is to be recorded of a project's environments.
+fn changed(
+    project: &Project,
+    head: Option<&BranchName>,
+    records: &[EnvironmentRecord],
+) -> Vec<Rule> {
+    let places = records.iter().cloned().map(order::place).collect();
+    let places = Places::new(project, head, places);
+    let changed = records.iter().filter_map(|record| rule(&places, record));
+    changed.collect()
 }
 
 /// What is to be recorded of an environment; none where it is so already.
-fn rule(project: &Project, head: Option<&BranchName>, record: &EnvironmentRecord) -> Option<Rule> {
-    let environment = project.environment(&record.branch, head);
+fn rule(places: &Places<'_>, record: &EnvironmentRecord) -> Option<Rule> {
+    let environment = places.environment(&record.branch);
     let by_rule = environment.parent.map(|parent| parent.to_string());
     let parent = match &record.chosen_parent {
         Some(chosen) if by_rule.is_some() => Some(chosen.clone()),
@@ -176,3 +193,6 @@ fn rule(project: &Project, head: Option<&BranchName>, record: &EnvironmentRecord
         && record.trust_domain == rule.trust_domain;
     (!is_so).then_some(rule)
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,8 @@ use wharf_wire::route::{Access, Route, Unavailable, Upstream, Who};
 
 use super::activity::Act;
 use super::failure::{Failure, chain};
-use super::front::{self, Front, Heads};
+use super::front::{self, Front};
+use super::refs::Defaults;
 use super::router::RouterError;
 use super::world::World;
 use crate::disk;
@@ -227,12 +228,12 @@ enum Tell {
 }
 
 async fn renew_all(world: &World, environments: Vec<EnvironmentKey>, tell: Tell) {
-    let mut heads = Heads::default();
+    let mut defaults = Defaults::default();
     for key in &environments {
         // Also until the router follows: who comes next finds it as the file says.
         let turn = world.routing.turn(&key.to_string());
         let _turn = turn.lock().await;
-        match renew(world, key, &mut heads).await {
+        match renew(world, key, &mut defaults).await {
             Ok(Some(changed)) if changed || tell == Tell::All => {
                 // Said there, where it does not; one that is away reads them all.
                 if follow(world, key).await.is_err() {
@@ -258,13 +259,13 @@ async fn renew_all(world: &World, environments: Vec<EnvironmentKey>, tell: Tell)
 async fn renew(
     world: &World,
     key: &EnvironmentKey,
-    heads: &mut Heads,
+    defaults: &mut Defaults,
 ) -> Result<Option<bool>, Failure> {
     let route = tokio::task::block_in_place(|| read(&world.paths, key));
     let Some(mut route) = route else {
         return Ok(None);
     };
-    let Some(front) = Front::of(world, key, heads).await? else {
+    let Some(front) = Front::of(world, key, defaults).await? else {
         return Ok(Some(false));
     };
     if !front.put_on(&mut route) {
@@ -279,7 +280,7 @@ async fn renew(
 async fn store(world: &World, key: &EnvironmentKey, mut route: Route) -> Result<(), Failure> {
     let turn = world.routing.turn(&key.to_string());
     let _turn = turn.lock().await;
-    if let Some(front) = Front::of(world, key, &mut Heads::default()).await? {
+    if let Some(front) = Front::of(world, key, &mut Defaults::default()).await? {
         front.put_on(&mut route);
     }
     route.generation = world.recorder.next_generation(key).await?;

@@ -177,7 +177,7 @@ fn listed(repository: &Path, what: &str) -> Result<Vec<Tip>, RepositoryError> {
 
 /// Runs git for its output, with the repository's own configuration only.
 fn git(repository: &Path, words: &[&str]) -> std::io::Result<Vec<u8>> {
-    let output = isolated(repository, words).stdin(Stdio::null()).output()?;
+    let output = isolated(repository, words)?.stdin(Stdio::null()).output()?;
     if output.status.success() {
         return Ok(output.stdout);
     }

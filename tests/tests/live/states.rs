@@ -373,9 +373,9 @@ fn the_branch_that_head_names_is_never_paused_by_itself() {
     shop.git(&head).ok();
     wait_for_log(&world, "succeeded: main is paused");
     shop.wharf(&["resume", "-e", "side"]).ok();
-    shop.wharf(&["resume", "-e", "main"]).ok();
+    shop.push(&["main:late"]).ok();
     // By then `side` has been unused for longer.
-    wait_for_log(&world, "succeeded: main is paused");
+    wait_for_log(&world, "succeeded: late is paused");
     assert_eq!(page(&world, "side").ok(), "one\n");
     let kind = environment(&world, "side").kind;
     assert_eq!(kind, "production");

@@ -15,8 +15,9 @@ use wharf_config::project::Project;
 
 use super::baseline;
 use crate::execute::failure::chain;
+use crate::execute::route::{self, Followed};
 use crate::execute::world::sibling;
-use crate::execute::{World, refs, route};
+use crate::execute::{World, refs};
 use crate::order;
 use crate::plan::places::Places;
 use crate::report::WIDTH;
@@ -24,15 +25,24 @@ use crate::settings::{Settings, trust_domain};
 use crate::store::StoreError;
 use crate::store::environment::{EnvironmentRecord, Rule};
 
+/// What came of reading the configuration again.
+#[derive(Debug, Clone, Copy)]
+pub struct Reloaded {
+    /// How many projects there are.
+    pub projects: usize,
+    /// Whether the router follows.
+    pub followed: Followed,
+}
+
 /// Reads the configuration again. A host's file that is no good leaves everything as it was; a
-/// project's file leaves that project as it was. Answers how many projects there are.
+/// project's file leaves that project as it was.
 ///
 /// # Errors
 /// All problems of the host's files.
 pub async fn reload(
     world: &Arc<World>,
     settings: &watch::Sender<Arc<Settings>>,
-) -> Result<usize, Problems> {
+) -> Result<Reloaded, Problems> {
     let place = world.place.clone();
     let taken = tokio::task::spawn_blocking(move || Settings::take(&place)).await;
     let taken = taken.expect("reading the configuration does not panic");
@@ -52,7 +62,8 @@ pub async fn reload(
     };
     let projects = new.projects.len();
     if *world.settings() == new {
-        return Ok(projects);
+        let followed = Followed::Yes;
+        return Ok(Reloaded { projects, followed });
     }
     if let Err(error) = baseline::know(world, &new).await {
         // Compared later; until then nobody can have pushed but through a hook.
@@ -71,8 +82,8 @@ pub async fn reload(
     }
     // The host's own word counts for every project.
     let concerned = (old.host == new.host).then_some(&changed);
-    route::refresh(world, concerned).await;
-    Ok(projects)
+    let followed = route::refresh(world, concerned).await;
+    Ok(Reloaded { projects, followed })
 }
 
 /// Has the hooks say what the operator says now: what a push gets while no daemon is there stands in

@@ -22,6 +22,8 @@ use crate::store::release::ReleaseState;
 
 /// How long the router may take to follow. One that died is started again within a second.
 const FOLLOW: Duration = Duration::from_secs(30);
+/// The same where somebody waits who only changed what people wrote.
+const REFRESH: Duration = Duration::from_secs(5);
 /// The longest wait between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -106,17 +108,17 @@ pub async fn write(act: &Act, target: Target) -> Result<(), Failure> {
 /// # Errors
 /// That it did not within [`FOLLOW`].
 pub async fn confirm(act: &Act) -> Result<(), RouterError> {
-    follow(&act.world, act.key()).await
+    follow(&act.world, act.key(), FOLLOW).await
 }
 
 /// Makes the router follow what was written. One that is away reads it when it starts, one that is
 /// busy is asked again.
 ///
 /// # Errors
-/// That it did not within [`FOLLOW`]; it may still send requests where it did before.
-async fn follow(world: &World, key: &EnvironmentKey) -> Result<(), RouterError> {
+/// That it did not `within` this time; it may still send requests where it did before.
+async fn follow(world: &World, key: &EnvironmentKey, within: Duration) -> Result<(), RouterError> {
     let (project, environment) = (key.project.as_str(), key.id.as_str());
-    let until = Instant::now() + FOLLOW;
+    let until = Instant::now() + within;
     let mut pause = Duration::from_millis(50);
     loop {
         let Err(error) = world.router.load(project, environment).await else {
@@ -198,13 +200,27 @@ pub async fn remove(world: &World, key: &EnvironmentKey) -> Result<(), Failure> 
         .map_err(|error| Failure::host("cannot remove the route", &error))
 }
 
+/// Whether the router follows what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Followed {
+    /// It does.
+    Yes,
+    /// It is away, and will once it is back.
+    OnceBack,
+    /// It is there and does not answer: it may follow what was before, until it starts anew.
+    Unknown,
+}
+
 /// Writes every route of these projects, or of all, anew whose hosts, address or doors the settings have
 /// changed, and makes the router follow. What serves stays as it is, and so does all of a project that
 /// is gone.
-pub async fn refresh(world: &World, projects: Option<&BTreeSet<ProjectName>>) {
+pub async fn refresh(world: &World, projects: Option<&BTreeSet<ProjectName>>) -> Followed {
     match front::outdated(world, projects).await {
         Ok(outdated) => renew_all(world, outdated, Tell::Changed).await,
-        Err(failure) => tracing::error!("no route is looked at: {}", failure.reason.message),
+        Err(failure) => {
+            tracing::error!("no route is looked at: {}", failure.reason.message);
+            Followed::Yes
+        }
     }
 }
 
@@ -227,7 +243,8 @@ enum Tell {
     All,
 }
 
-async fn renew_all(world: &World, environments: Vec<EnvironmentKey>, tell: Tell) {
+async fn renew_all(world: &World, environments: Vec<EnvironmentKey>, tell: Tell) -> Followed {
+    let mut followed = Followed::Yes;
     let mut defaults = Defaults::default();
     for key in &environments {
         // Also until the router follows: who comes next finds it as the file says.
@@ -235,9 +252,10 @@ async fn renew_all(world: &World, environments: Vec<EnvironmentKey>, tell: Tell)
         let _turn = turn.lock().await;
         match renew(world, key, &mut defaults).await {
             Ok(Some(changed)) if changed || tell == Tell::All => {
-                // Said there, where it does not; one that is away reads them all.
-                if follow(world, key).await.is_err() {
-                    return;
+                // All are written: one that is away reads them, and who did not hear of one is not
+                // asked for each.
+                if followed == Followed::Yes {
+                    followed = tell_of(world, key).await;
                 }
             }
             Ok(_) => {}
@@ -248,6 +266,22 @@ async fn renew_all(world: &World, environments: Vec<EnvironmentKey>, tell: Tell)
                 failure.reason.message
             ),
         }
+    }
+    followed
+}
+
+/// Makes the router follow a route, where it is there.
+async fn tell_of(world: &World, key: &EnvironmentKey) -> Followed {
+    let (project, environment) = (key.project.as_str(), key.id.as_str());
+    match world.router.load(project, environment).await {
+        Ok(_) => Followed::Yes,
+        Err(error) if error.is_away() => Followed::OnceBack,
+        // Said there, where it does not.
+        Err(_) => match follow(world, key, REFRESH).await {
+            Ok(()) => Followed::Yes,
+            Err(error) if error.is_away() => Followed::OnceBack,
+            Err(_) => Followed::Unknown,
+        },
     }
 }
 

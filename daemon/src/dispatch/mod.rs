@@ -98,7 +98,7 @@ pub enum Event {
     /// Somebody lets a parked activity go on.
     Approve {
         /// Which, by what word, and the activity that this is.
-        approval: Approval,
+        approval: Box<Approval>,
         /// Whether it was parked, once the word is recorded.
         reply: oneshot::Sender<bool>,
     },

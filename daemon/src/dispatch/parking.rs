@@ -85,14 +85,18 @@ impl Dispatch {
 
     /// Records somebody's word for a parked activity, which is an activity itself and ends with that;
     /// the other goes on afterwards.
-    pub(super) fn approve(&mut self, approval: Approval, reply: oneshot::Sender<bool>) {
+    pub(super) fn approve(&mut self, approval: Box<Approval>, reply: oneshot::Sender<bool>) {
         if !self.queue.is_parked(&approval.activity) {
             return answer(reply, false);
         }
         let (world, desk) = (Arc::clone(&self.world), self.desk.clone());
         self.tasks.spawn(async move {
             let activity = approval.activity.clone();
-            match world.recorder.approve(approval.clone(), &world.paths).await {
+            match world
+                .recorder
+                .approve((*approval).clone(), &world.paths)
+                .await
+            {
                 Ok(Some(recorded)) => {
                     world.logs.open(&activity).note(approval.word.said());
                     desk.send(Event::Approved { activity, reply }).await;

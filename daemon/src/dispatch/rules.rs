@@ -18,8 +18,7 @@ use crate::execute::failure::chain;
 use crate::execute::route::{self, Followed};
 use crate::execute::world::sibling;
 use crate::execute::{World, refs};
-use crate::order;
-use crate::plan::places::Places;
+use crate::plan::places::{Place, Places};
 use crate::report::WIDTH;
 use crate::settings::{Settings, trust_domain};
 use crate::store::StoreError;
@@ -179,7 +178,7 @@ fn changed(
     head: Option<&BranchName>,
     records: &[EnvironmentRecord],
 ) -> Vec<Rule> {
-    let places = records.iter().cloned().map(order::place).collect();
+    let places = records.iter().cloned().map(Place::from).collect();
     let places = Places::new(project, head, places);
     let changed = records.iter().filter_map(|record| rule(&places, record));
     changed.collect()

@@ -47,11 +47,11 @@ impl Session {
             forced: false,
             ..task.commit.clone()
         };
-        let approval = Approval {
+        let approval = Box::new(Approval {
             activity: id.clone(),
             word,
             by: order::of_record(&record, Kind::Approve, commit, by),
-        };
+        });
         let approve = |reply| Event::Approve { approval, reply };
         let goes_on = self.desk.ask(approve).await;
         if goes_on != Some(true) {

@@ -53,6 +53,11 @@ pub const ALL: &[Entry] = &[
         "an admin runs `wharf approve ID`",
     ),
     entry(
+        "approved",
+        "somebody let a deployment go on that was built and waited: this activity is that word, and names the other",
+        "`wharf log ID` of the one that it names",
+    ),
+    entry(
         "bad-branch",
         "the name of a pushed branch cannot be an environment's",
         "`git branch -m OLD NEW`, then push again",

@@ -24,6 +24,7 @@ pub mod maintenance;
 pub mod merge;
 pub mod mirror;
 pub mod numbers;
+pub mod owner;
 mod parking;
 mod port;
 pub mod promote;

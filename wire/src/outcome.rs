@@ -108,6 +108,8 @@ pub enum Kind {
     Sync,
     /// `wharf info` with something to change.
     Info,
+    /// `wharf approve`: somebody lets a deployment go on that is built and waits.
+    Approve,
 }
 
 impl Kind {
@@ -128,6 +130,7 @@ impl Kind {
             Kind::Promote => "promote",
             Kind::Sync => "sync",
             Kind::Info => "info",
+            Kind::Approve => "approve",
         }
     }
 
@@ -143,7 +146,14 @@ impl Kind {
             | Kind::Deactivate
             | Kind::Pause
             | Kind::Resume
-            | Kind::Info => false,
+            | Kind::Info
+            | Kind::Approve => false,
         }
+    }
+
+    /// Whether it is somebody's word alone: it is recorded and has ended, and changes nothing of what
+    /// is deployed.
+    pub fn is_word(self) -> bool {
+        matches!(self, Kind::Info | Kind::Approve)
     }
 }

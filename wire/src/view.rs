@@ -122,7 +122,7 @@ pub struct Environment {
     pub health: String,
     /// Where it answers.
     pub url: Option<String>,
-    /// The newest activity, without its steps.
+    /// The newest activity, without its steps; changes by `wharf info` and approvals are left out.
     pub activity: Option<Activity>,
 }
 

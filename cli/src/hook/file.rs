@@ -3,9 +3,11 @@
 use std::{
     fs::{self, File, Metadata, Permissions},
     io::{self, Read, Write},
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, PermissionsExt, fchown, lchown},
     path::Path,
 };
+
+use rustix::process::geteuid;
 
 use super::InstallError;
 
@@ -121,11 +123,40 @@ pub(super) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Instal
         file.write_all(bytes)?;
         file.as_file()
             .set_permissions(Permissions::from_mode(mode))?;
+        if let Some((uid, gid)) = other_owner(directory)? {
+            fchown(file.as_file(), Some(uid), Some(gid))?;
+        }
         file.as_file().sync_all()?;
         file.persist(path)?;
         sync(directory)
     };
     write().map_err(InstallError::disk("write", path))
+}
+
+/// Whose a directory is, where root has to give away what it makes there: else its owner could not
+/// change it.
+fn other_owner(directory: &Path) -> io::Result<Option<(u32, u32)>> {
+    let metadata = fs::metadata(directory)?;
+    let is_others = geteuid().is_root() && metadata.uid() != 0;
+    Ok(is_others.then(|| (metadata.uid(), metadata.gid())))
+}
+
+/// Makes a directory where there is none, which belongs to whoever has the one above.
+///
+/// # Errors
+/// The disk's.
+pub(super) fn make_directory(path: &Path) -> io::Result<()> {
+    let above = parent(path);
+    match fs::create_dir(path) {
+        // Whoever made it may have their reasons for whose it is.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made?,
+    }
+    if let Some((uid, gid)) = other_owner(above)? {
+        // Never what a link leads to.
+        lchown(path, Some(uid), Some(gid))?;
+    }
+    sync(above)
 }
 
 /// Gives a hook its second name. The first one stays until [`replace`] takes it over, so there is

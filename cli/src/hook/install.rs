@@ -289,9 +289,7 @@ fn apply(repository: &Repository, plan: &Plan) -> Result<(), InstallError> {
     }
     let hooks = repository.hooks();
     if plan.record.made_directory {
-        fs::create_dir_all(&hooks)
-            .and_then(|()| file::sync(&repository.path))
-            .map_err(InstallError::disk("make", &hooks))?;
+        file::make_directory(&hooks).map_err(InstallError::disk("make", &hooks))?;
     }
     for hook in &plan.hooks {
         if hook.keep != Keep::Nothing {

@@ -37,13 +37,13 @@ use crate::execute::activity::Conclusion;
 use crate::execute::housekeeping::{self, Report, Wanted};
 use crate::execute::replaced::Replaced;
 use crate::execute::route;
-use crate::plan::parking::Word;
 use crate::plan::queue::{Full, Place, Queue, Ticket, Work};
 use crate::settings::Settings;
-use crate::store::activity::NewActivity;
+use crate::store::activity::{Approval, NewActivity};
 use crate::store::environment::EnvironmentKey;
 use fleet::Fleet;
 use mend::Mend;
+use rules::Reloaded;
 
 /// Events that wait for the loop, at most; senders wait then.
 const BACKLOG: usize = 1024;
@@ -97,10 +97,8 @@ pub enum Event {
     },
     /// Somebody lets a parked activity go on.
     Approve {
-        /// Its id.
-        activity: String,
-        /// By this word.
-        word: Word,
+        /// Which, by what word, and the activity that this is.
+        approval: Box<Approval>,
         /// Whether it was parked, once the word is recorded.
         reply: oneshot::Sender<bool>,
     },
@@ -170,8 +168,8 @@ pub enum Event {
     Retire(Replaced),
     /// The configuration is to be read again.
     Reload {
-        /// How many projects there are, or what is wrong.
-        reply: oneshot::Sender<Result<usize, Problems>>,
+        /// What came of it, or what is wrong.
+        reply: oneshot::Sender<Result<Reloaded, Problems>>,
     },
     /// What is past retention is to go from the whole host.
     Keep {
@@ -314,11 +312,7 @@ impl Dispatch {
             } => self.enqueue(ids, tickets, reply),
             Event::Abandoned(ticket) => self.abandon(&ticket),
             Event::Parked { ticket, due } => self.park(ticket, due),
-            Event::Approve {
-                activity,
-                word,
-                reply,
-            } => self.approve(activity, word, reply),
+            Event::Approve { approval, reply } => self.approve(approval, reply),
             Event::Approved { activity, reply } => answer(reply, self.unpark(&activity)),
             Event::Ended { activity } => {
                 self.running.remove(&activity);
@@ -383,7 +377,7 @@ impl Dispatch {
                 self.queue.room_for_pushes(project, environments)
             }
             // The one takes the place of everything else there, the other never waits.
-            Kind::Delete | Kind::Info => Ok(()),
+            Kind::Delete | Kind::Info | Kind::Approve => Ok(()),
             _ => {
                 let mut environments = environments.iter();
                 environments.try_for_each(|environment| self.queue.room(project, environment))
@@ -421,7 +415,7 @@ impl Dispatch {
         }
     }
 
-    fn reload(&mut self, reply: oneshot::Sender<Result<usize, Problems>>) {
+    fn reload(&mut self, reply: oneshot::Sender<Result<Reloaded, Problems>>) {
         let (world, settings) = (Arc::clone(&self.world), self.settings.clone());
         let turn = Arc::clone(&self.reloading);
         self.tasks.spawn(async move {

@@ -85,8 +85,9 @@ impl Dispatch {
                                 let notes = std::mem::take(&mut notes[index]);
                                 notes.into_iter().for_each(|note| log.note(note));
                                 ticket.activity.clone_from(&id);
+                                say_who(&ticket, &actor);
                                 ids.push(id);
-                                let end = was_done(ticket.kind, &ticket.environment, live);
+                                let end = was_done(ticket.kind, &ticket.environment, live, None);
                                 close(&world, &desk, &ticket, end).await;
                             }
                             Opened::Nothing => {}
@@ -222,7 +223,7 @@ impl Dispatch {
 }
 
 /// Who did it, for the operator.
-fn say_who(ticket: &Ticket, actor: &Actor) {
+pub(super) fn say_who(ticket: &Ticket, actor: &Actor) {
     tracing::info!(
         WHARF_PROJECT = ticket.project,
         WHARF_ENVIRONMENT = ticket.environment,
@@ -258,7 +259,7 @@ fn refused(full: &Full) -> Refusal {
 }
 
 /// A ticket without its activity's id and number, which the store gives.
-fn blank_ticket(activity: &NewActivity) -> Ticket {
+pub(super) fn blank_ticket(activity: &NewActivity) -> Ticket {
     Ticket {
         activity: String::new(),
         number: 0,
@@ -284,7 +285,7 @@ fn described(activity: &NewActivity) -> Vec<String> {
 }
 
 /// The first event of the activity's log.
-fn opened(activity: &NewActivity) -> impl FnOnce(String) -> LogEvent + Send + 'static {
+pub(super) fn opened(activity: &NewActivity) -> impl FnOnce(String) -> LogEvent + Send + 'static {
     let (kind, project) = (activity.kind, activity.key.project.to_string());
     let (branch, environment) = (activity.branch.to_string(), activity.key.id.to_string());
     move |activity| LogEvent::Opened {

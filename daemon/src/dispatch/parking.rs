@@ -10,11 +10,14 @@ use wharf_config::name::ProjectName;
 use wharf_wire::outcome::State;
 use wharf_wire::view::Reason;
 
-use super::{Dispatch, Event, answer};
+use super::orders::{blank_ticket, close, opened, say_who};
+use super::{Desk, Dispatch, Event, answer};
+use crate::execute::World;
+use crate::execute::conclude::was_done;
 use crate::execute::failure::chain;
-use crate::plan::parking::Word;
 use crate::plan::queue::Ticket;
 use crate::settings::Settings;
+use crate::store::activity::Approval;
 use crate::store::now;
 
 /// Between two looks at the clock while something is due: it may be set forward meanwhile.
@@ -29,6 +32,27 @@ pub(super) async fn wait_for(due: Option<u64>) {
         }
         None => std::future::pending().await,
     }
+}
+
+/// Says of somebody's word what is recorded of it: in its own log, and to the operator.
+async fn say_word(
+    world: &World,
+    desk: &Desk,
+    approval: &Approval,
+    (id, live): (String, Option<u32>),
+) {
+    let Approval { activity, word, by } = approval;
+    let log = world.logs.open(&id);
+    log.event(opened(by)(id.clone()));
+    log.note(format!("{}: {activity}", word.said()));
+    let ticket = Ticket {
+        activity: id,
+        ..blank_ticket(by)
+    };
+    say_who(&ticket, &by.actor);
+    let reason = Some(word.reason(activity));
+    let end = was_done(ticket.kind, &ticket.environment, live, reason);
+    close(world, desk, &ticket, end).await;
 }
 
 impl Dispatch {
@@ -59,23 +83,26 @@ impl Dispatch {
         self.end_unbegun(ticket, State::Cancelled, reason);
     }
 
-    /// Records somebody's word for a parked activity; it goes on afterwards.
-    pub(super) fn approve(&mut self, activity: String, word: Word, reply: oneshot::Sender<bool>) {
-        if !self.queue.is_parked(&activity) {
+    /// Records somebody's word for a parked activity, which is an activity itself and ends with that;
+    /// the other goes on afterwards.
+    pub(super) fn approve(&mut self, approval: Box<Approval>, reply: oneshot::Sender<bool>) {
+        if !self.queue.is_parked(&approval.activity) {
             return answer(reply, false);
         }
         let (world, desk) = (Arc::clone(&self.world), self.desk.clone());
         self.tasks.spawn(async move {
-            let said = match &word {
-                Word::Approved { by, now: false } => format!("approved by {by}"),
-                Word::Approved { by, now: true } => format!("approved by {by}, to go live now"),
-                Word::Now { by } => format!("{by} lets it go live without waiting for its window"),
-            };
-            match world.recorder.unpark(&activity, word).await {
-                Ok(()) => {
-                    world.logs.open(&activity).note(said);
+            let activity = approval.activity.clone();
+            match world
+                .recorder
+                .approve((*approval).clone(), &world.paths)
+                .await
+            {
+                Ok(Some(recorded)) => {
+                    world.logs.open(&activity).note(approval.word.said());
                     desk.send(Event::Approved { activity, reply }).await;
+                    say_word(&world, &desk, &approval, recorded).await;
                 }
+                Ok(None) => answer(reply, false),
                 Err(error) => {
                     tracing::error!(WHARF_ACTIVITY = activity, error = chain(&error), "approve");
                     answer(reply, false);

@@ -8,12 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use wharf_config::name::BranchName;
+use wharf_config::project::{Kind as Type, Project};
 use wharf_wire::outcome::Kind;
 use wharf_wire::view::{Actor, Commit};
 
 use super::{Desk, Event};
-use crate::execute::World;
 use crate::execute::failure::chain;
+use crate::execute::refs::Defaults;
+use crate::execute::{World, refs};
 use crate::plan::limits::Status;
 use crate::plan::pausing::{Idle, earliest};
 use crate::settings::Settings;
@@ -67,9 +70,12 @@ async fn next(world: &World, used: &mut Used) -> Result<Option<Idle<EnvironmentK
     }
     let deployed = world.recorder.deployed().await?;
     let records = world.recorder.environments(None).await?;
+    let mut defaults = Defaults::default();
     used.retain(|key, _| deployed.contains_key(key));
     let idle = records.into_iter().filter_map(|record| {
-        let after = after(&settings, &record)?;
+        let project = settings.projects.get(&record.key.project)?;
+        let default = defaults.of(project);
+        let after = after(project, default.as_ref(), &record)?;
         let of_record = deployed.get(&record.key).copied().unwrap_or_default();
         let of_router = used.get(&record.key).copied().unwrap_or_default();
         Some(Idle {
@@ -90,14 +96,22 @@ fn has_rule(settings: &Settings) -> bool {
     })
 }
 
-/// How many milliseconds an environment may go unused; none where it may for good.
-fn after(settings: &Settings, record: &EnvironmentRecord) -> Option<u64> {
-    let is_production = record.production();
-    if record.status() != Status::Active || record.live.is_none() || is_production {
+/// How many milliseconds an environment may go unused; none where it may for good. `default` is the
+/// branch that the repository's HEAD names, where the project's file names no production: where that
+/// cannot be told, anything may be production.
+fn after(
+    project: &Project,
+    default: Option<&BranchName>,
+    record: &EnvironmentRecord,
+) -> Option<u64> {
+    if record.status() != Status::Active || record.live.is_none() || record.production() {
         return None;
     }
-    let project = settings.projects.get(&record.key.project)?;
-    let environment = settings.environment(project, &record.branch, None);
+    project.production(default)?;
+    let environment = project.environment(&record.branch, default);
+    if environment.kind == Type::Production {
+        return None;
+    }
     let after = environment.policy.pause_after?;
     Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
 }
@@ -129,6 +143,17 @@ async fn ask_and_pause(world: &World, desk: &Desk, idle: Idle<EnvironmentKey>, u
     order(world, desk, key).await;
 }
 
+/// Whether the rules of this moment have it paused: they, or HEAD, may have changed since it was
+/// found to be due.
+fn may_be_paused(world: &World, record: &EnvironmentRecord) -> bool {
+    let settings = world.settings();
+    let project = settings.projects.get(&record.key.project);
+    project.is_some_and(|project| {
+        let default = tokio::task::block_in_place(|| refs::default_of(project));
+        after(project, default.as_ref(), record).is_some()
+    })
+}
+
 async fn order(world: &World, desk: &Desk, key: EnvironmentKey) {
     let record = match world.recorder.environment(&key).await {
         Ok(Some(record)) => record,
@@ -137,6 +162,9 @@ async fn order(world: &World, desk: &Desk, key: EnvironmentKey) {
             return tracing::error!(error = chain(&error), "{key} is not paused");
         }
     };
+    if !may_be_paused(world, &record) {
+        return;
+    }
     let actor = Actor {
         name: "wharf".into(),
         source: POLICY.into(),
@@ -176,3 +204,6 @@ pub(super) async fn send(desk: &Desk, activity: NewActivity) {
         tracing::error!(error = refusal.message, "no {kind} of {key}");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,22 +15,33 @@ use wharf_config::project::Project;
 
 use super::baseline;
 use crate::execute::failure::chain;
+use crate::execute::route::{self, Followed};
 use crate::execute::world::sibling;
-use crate::execute::{World, refs, route};
+use crate::execute::{World, refs};
+use crate::plan::places::{Place, Places};
 use crate::report::WIDTH;
 use crate::settings::{Settings, trust_domain};
 use crate::store::StoreError;
 use crate::store::environment::{EnvironmentRecord, Rule};
 
+/// What came of reading the configuration again.
+#[derive(Debug, Clone, Copy)]
+pub struct Reloaded {
+    /// How many projects there are.
+    pub projects: usize,
+    /// Whether the router follows.
+    pub followed: Followed,
+}
+
 /// Reads the configuration again. A host's file that is no good leaves everything as it was; a
-/// project's file leaves that project as it was. Answers how many projects there are.
+/// project's file leaves that project as it was.
 ///
 /// # Errors
 /// All problems of the host's files.
 pub async fn reload(
     world: &Arc<World>,
     settings: &watch::Sender<Arc<Settings>>,
-) -> Result<usize, Problems> {
+) -> Result<Reloaded, Problems> {
     let place = world.place.clone();
     let taken = tokio::task::spawn_blocking(move || Settings::take(&place)).await;
     let taken = taken.expect("reading the configuration does not panic");
@@ -50,7 +61,8 @@ pub async fn reload(
     };
     let projects = new.projects.len();
     if *world.settings() == new {
-        return Ok(projects);
+        let followed = Followed::Yes;
+        return Ok(Reloaded { projects, followed });
     }
     if let Err(error) = baseline::know(world, &new).await {
         // Compared later; until then nobody can have pushed but through a hook.
@@ -69,8 +81,8 @@ pub async fn reload(
     }
     // The host's own word counts for every project.
     let concerned = (old.host == new.host).then_some(&changed);
-    route::refresh(world, concerned).await;
-    Ok(projects)
+    let followed = route::refresh(world, concerned).await;
+    Ok(Reloaded { projects, followed })
 }
 
 /// Has the hooks say what the operator says now: what a push gets while no daemon is there stands in
@@ -136,12 +148,12 @@ async fn try_follow(
     project: &Project,
     head: Option<&BranchName>,
 ) -> Result<(), StoreError> {
+    if project.production(head).is_none() {
+        // HEAD cannot be read, or names no branch: what was production must not become less by that.
+        return Ok(());
+    }
     let records = world.recorder.environments(Some(project.name.clone()));
-    let changed: Vec<Rule> = records
-        .await?
-        .iter()
-        .filter_map(|record| rule(project, head, record))
-        .collect();
+    let changed = changed(project, head, &records.await?);
     if changed.is_empty() {
         return Ok(());
     }
@@ -154,12 +166,27 @@ async fn try_follow(
             rule.kind
         );
     }
-    world.recorder.set_rules(changed).await
+    world.recorder.set_rules(changed).await?;
+    // Production is never paused, and what is none any more may be.
+    world.pausing.notify_one();
+    Ok(())
+}
+
+/// What is to be recorded of a project's environments.
+fn changed(
+    project: &Project,
+    head: Option<&BranchName>,
+    records: &[EnvironmentRecord],
+) -> Vec<Rule> {
+    let places = records.iter().cloned().map(Place::from).collect();
+    let places = Places::new(project, head, places);
+    let changed = records.iter().filter_map(|record| rule(&places, record));
+    changed.collect()
 }
 
 /// What is to be recorded of an environment; none where it is so already.
-fn rule(project: &Project, head: Option<&BranchName>, record: &EnvironmentRecord) -> Option<Rule> {
-    let environment = project.environment(&record.branch, head);
+fn rule(places: &Places<'_>, record: &EnvironmentRecord) -> Option<Rule> {
+    let environment = places.environment(&record.branch);
     let by_rule = environment.parent.map(|parent| parent.to_string());
     let parent = match &record.chosen_parent {
         Some(chosen) if by_rule.is_some() => Some(chosen.clone()),
@@ -176,3 +203,6 @@ fn rule(project: &Project, head: Option<&BranchName>, record: &EnvironmentRecord
         && record.trust_domain == rule.trust_domain;
     (!is_so).then_some(rule)
 }
+
+#[cfg(test)]
+mod tests;

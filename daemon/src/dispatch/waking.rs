@@ -16,7 +16,7 @@ use super::Desk;
 use super::pausing::{activity, send};
 use crate::execute::failure::chain;
 use crate::execute::router::RouterError;
-use crate::execute::{World, route};
+use crate::execute::{World, refs, route};
 use crate::store::environment::key;
 use crate::store::status::REQUEST;
 
@@ -97,7 +97,8 @@ async fn resume(world: &World, desk: &Desk, project: &str, environment: &str) {
     let Some(project) = settings.projects.get(&key.project) else {
         return;
     };
-    let environment = settings.environment(project, &record.branch, None);
+    let default = tokio::task::block_in_place(|| refs::default_of(project));
+    let environment = settings.environment(project, &record.branch, default.as_ref());
     if environment.policy.wake != Wake::Request {
         return;
     }

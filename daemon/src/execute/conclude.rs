@@ -89,20 +89,26 @@ pub(super) fn half_gone(act: &Act, failure: Failure, began: Instant) -> Conclusi
     conclusion
 }
 
-/// The conclusion of an activity with which nothing was left to do.
-pub fn was_done(kind: Kind, environment: &str, live: Option<u32>) -> Conclusion {
+/// The conclusion of an activity with which nothing was left to do, and what its end says beside.
+pub fn was_done(
+    kind: Kind,
+    environment: &str,
+    live: Option<u32>,
+    reason: Option<Reason>,
+) -> Conclusion {
     let (verdict, serves) = end::success(kind, environment, live, live);
+    let hints = reason.as_ref().map(end::hints_of).unwrap_or_default();
     Conclusion {
         ending: Ending {
             state: State::Succeeded,
-            reason: None,
             live_after: live,
+            reason: reason.clone(),
         },
         ended: Ended {
             state: State::Succeeded,
-            verdict,
+            verdict: reason.map_or(verdict, |reason| reason.message),
             details: vec![],
-            hints: vec![],
+            hints,
             url: None,
             serves,
             milliseconds: 0,

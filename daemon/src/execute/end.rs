@@ -5,6 +5,7 @@ use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::{Activity, Reason};
 
 use super::standing::INACTIVE;
+use crate::plan::parking::APPROVED;
 use crate::plan::step::Step;
 
 /// What became of the data where no deploy command began.
@@ -48,8 +49,11 @@ pub fn success(
             format!("rolled back to r{live}"),
             format!("{environment} now serves r{live}{was}."),
         ),
-        (Kind::Info, live) => (
-            format!("{environment} is described anew"),
+        (kind @ (Kind::Info | Kind::Approve), live) => (
+            match kind {
+                Kind::Approve => "it goes on".to_owned(),
+                _ => format!("{environment} is described anew"),
+            },
             match live {
                 Some(live) => format!("{environment} still serves r{live}."),
                 None => format!("{environment} serves nothing."),
@@ -82,7 +86,7 @@ pub fn hints(kind: Kind, environment: &str, previous: Option<u32>) -> Vec<String
                 "start it again with: wharf resume -e {environment}"
             )]
         }
-        (Kind::Delete | Kind::Check | Kind::Resume | Kind::Info, _) => Vec::new(),
+        (Kind::Delete | Kind::Check | Kind::Resume | Kind::Info | Kind::Approve, _) => Vec::new(),
         (_, Some(_)) => vec![format!("undo with: wharf rollback -e {environment}")],
         (_, None) => vec!["see all environments with: wharf environments".into()],
     }
@@ -154,6 +158,10 @@ pub fn recorded(activity: &Activity, url: Option<String>) -> Option<Ended> {
         Some(reason) if reason.code == INACTIVE => {
             let (verdict, serves) = kept(name);
             (verdict, serves, hints_of(reason))
+        }
+        Some(reason) if reason.code == APPROVED => {
+            let (_, serves) = success(activity.kind, name, activity.previous, live);
+            (reason.message.clone(), serves, hints_of(reason))
         }
         _ => {
             let (verdict, serves) = success(activity.kind, name, activity.previous, live);

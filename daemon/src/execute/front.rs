@@ -8,8 +8,9 @@ use wharf_config::project::{Access, Environment, Kind, Project};
 use wharf_wire::route::{self, Route};
 
 use super::failure::Failure;
+use super::grant;
+use super::refs::Defaults;
 use super::world::World;
-use super::{grant, refs};
 use crate::plan::access;
 use crate::settings::{self, Settings};
 use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
@@ -35,7 +36,7 @@ impl Front {
     pub(super) async fn of(
         world: &World,
         key: &EnvironmentKey,
-        heads: &mut DefaultBranches,
+        defaults: &mut Defaults,
     ) -> Result<Option<Front>, Failure> {
         let settings = world.settings();
         let Some(project) = settings.projects.get(&key.project) else {
@@ -48,7 +49,7 @@ impl Front {
             records: Records::Asked(world),
             settings: &settings,
             project,
-            default: heads.of(project),
+            default: defaults.of(project),
         };
         let public = grant::public_key(world, key).await?;
         let front = tree.front(record, world.router.port(), Some(public));
@@ -100,7 +101,7 @@ pub(super) async fn outdated(
         .into_iter()
         .map(|record| (record.key.clone(), record))
         .collect();
-    let (mut heads, mut outdated) = (DefaultBranches::default(), Vec::new());
+    let (mut defaults, mut outdated) = (Defaults::default(), Vec::new());
     for (key, record) in &held {
         let Some(project) = settings.projects.get(&key.project) else {
             continue;
@@ -113,7 +114,7 @@ pub(super) async fn outdated(
             records: Records::Held(&held),
             settings: &settings,
             project,
-            default: heads.of(project),
+            default: defaults.of(project),
         };
         // Its key is its own for as long as it lives.
         let public = route.access.key.clone();
@@ -124,18 +125,6 @@ pub(super) async fn outdated(
         }
     }
     Ok(outdated)
-}
-
-/// The default branches of projects, each read once.
-#[derive(Debug, Default)]
-pub(super) struct DefaultBranches(BTreeMap<ProjectName, Option<BranchName>>);
-
-impl DefaultBranches {
-    fn of(&mut self, project: &Project) -> Option<BranchName> {
-        let read = || tokio::task::block_in_place(|| refs::head(&project.repository));
-        let head = self.0.entry(project.name.clone());
-        head.or_insert_with(read).clone()
-    }
 }
 
 /// Where what is recorded of an environment is found.
@@ -239,9 +228,9 @@ impl Tree<'_> {
     }
 }
 
-/// The parent that somebody chose, else the rule's.
+/// The parent that is recorded, else the rule's: the id that a branch has by rule may be another's.
 fn parent(record: Option<&EnvironmentRecord>, environment: &Environment) -> Option<EnvironmentId> {
-    let chosen = record.and_then(|record| record.chosen_parent.as_deref());
-    let chosen = chosen.and_then(|id| EnvironmentId::parse(id).ok());
-    chosen.or_else(|| environment.parent.clone())
+    let recorded = record.and_then(EnvironmentRecord::parent_id);
+    let recorded = recorded.and_then(|id| EnvironmentId::parse(id).ok());
+    recorded.or_else(|| environment.parent.clone())
 }

@@ -1,4 +1,5 @@
-//! git itself, where its own rules matter: with nothing of the user's or the system's, and no hook.
+//! git itself, where its own rules matter: with nothing of the user's or the system's, no hook, and as
+//! the repository's owner.
 
 use std::ffi::OsStr;
 use std::io;
@@ -8,6 +9,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
+
+use super::owner::command_as_owner;
 
 /// The longest that one command may take.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -48,8 +51,14 @@ pub struct Author {
     pub email: String,
 }
 
-/// git on a repository, with nothing of the caller's surroundings but where it is.
-pub fn isolated<W: AsRef<OsStr>>(repository: &Path, words: &[W]) -> std::process::Command {
+/// git on a repository, with nothing of the caller's surroundings but where it is; as its owner.
+///
+/// # Errors
+/// As [`command_as_owner`].
+pub fn isolated<W: AsRef<OsStr>>(
+    repository: &Path,
+    words: &[W],
+) -> io::Result<std::process::Command> {
     let mut command = std::process::Command::new("git");
     command
         .arg("--git-dir")
@@ -71,7 +80,8 @@ pub fn isolated<W: AsRef<OsStr>>(repository: &Path, words: &[W]) -> std::process
         .env("GIT_CONFIG_KEY_2", "core.fsmonitor")
         .env("GIT_CONFIG_VALUE_2", "false")
         .current_dir("/");
-    command
+    command_as_owner(&mut command, repository)?;
+    Ok(command)
 }
 
 /// Runs git on a repository.
@@ -85,7 +95,8 @@ pub async fn run(
     input: &[u8],
 ) -> Result<Said, GitError> {
     let name = || words[0].to_string_lossy().into_owned();
-    let mut command = Command::from(isolated(repository, words));
+    let command = isolated(repository, words);
+    let mut command = Command::from(command.map_err(|error| GitError::Run(name(), error))?);
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use super::owner::command_as_owner;
+
 /// The longest that a collection may take; the next one goes on from there.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
@@ -51,9 +53,10 @@ fn loose_refs(directory: &Path, most: usize) -> usize {
     count
 }
 
-/// Runs git in a repository, for as long as it takes.
+/// Runs git in a repository as its owner, for as long as it takes.
 async fn run(repository: &Path, what: &str, words: &[&str]) {
-    let run = Command::new("git")
+    let mut command = std::process::Command::new("git");
+    command
         .arg("--git-dir")
         .arg(repository)
         .args(words)
@@ -64,9 +67,12 @@ async fn run(repository: &Path, what: &str, words: &[&str]) {
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .output();
+        .stderr(Stdio::piped());
+    if let Err(error) = command_as_owner(&mut command, repository) {
+        tracing::warn!(repository = %repository.display(), %error, "git {what}");
+        return;
+    }
+    let run = Command::from(command).kill_on_drop(true).output();
     match tokio::time::timeout(PATIENCE, run).await {
         Ok(Ok(output)) if output.status.success() => {}
         Ok(Ok(output)) => {

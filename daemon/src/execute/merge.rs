@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::git::{self, Author, GitError};
+use super::owner::as_owner;
 use super::repository::{self, RepositoryError};
 use crate::plan::merge::{self, Said};
 
@@ -84,7 +85,7 @@ pub async fn merge(
     }
     let scratch = {
         let of = repository.to_owned();
-        let made = tokio::task::spawn_blocking(move || scratch(&of)).await?;
+        let made = tokio::task::spawn_blocking(move || as_owner(&of, || scratch(&of))).await?;
         made.map_err(|error| MergeError::Disk(objects_of(repository), error))?
     };
     let at = scratch.path();

@@ -1,11 +1,12 @@
 //! Where branches point to: read by gix, and by git itself where refs are kept in a reftable.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Stdio;
 
 use gix::prelude::ReferenceExt as _;
-use wharf_config::name::BranchName;
+use wharf_config::name::{BranchName, ProjectName};
+use wharf_config::project::Project;
 
 use super::git::isolated;
 use super::repository::{RepositoryError, open, reading};
@@ -114,6 +115,27 @@ pub fn head(repository: &Path) -> Option<BranchName> {
     BranchName::parse(name.trim_end().strip_prefix(HEADS)?).ok()
 }
 
+/// The same of a project, looked at only where its file names no production. Blocks.
+pub fn default_of(project: &Project) -> Option<BranchName> {
+    match project.production(None) {
+        Some(_) => None,
+        None => head(&project.repository),
+    }
+}
+
+/// The default branches of projects, each read once.
+#[derive(Debug, Default)]
+pub struct Defaults(BTreeMap<ProjectName, Option<BranchName>>);
+
+impl Defaults {
+    /// One project's; see [`default_of`].
+    pub fn of(&mut self, project: &Project) -> Option<BranchName> {
+        let read = || tokio::task::block_in_place(|| default_of(project));
+        let default = self.0.entry(project.name.clone());
+        default.or_insert_with(read).clone()
+    }
+}
+
 fn tip(mut branch: gix::Reference<'_>) -> Tip {
     let name = branch.name().as_bstr().to_vec();
     let id = match branch.try_id() {
@@ -155,7 +177,7 @@ fn listed(repository: &Path, what: &str) -> Result<Vec<Tip>, RepositoryError> {
 
 /// Runs git for its output, with the repository's own configuration only.
 fn git(repository: &Path, words: &[&str]) -> std::io::Result<Vec<u8>> {
-    let output = isolated(repository, words).stdin(Stdio::null()).output()?;
+    let output = isolated(repository, words)?.stdin(Stdio::null()).output()?;
     if output.status.success() {
         return Ok(output.stdout);
     }

@@ -10,7 +10,8 @@ use wharf_wire::route::{Access, Route, Unavailable, Upstream, Who};
 
 use super::activity::Act;
 use super::failure::{Failure, chain};
-use super::front::{self, DefaultBranches, Front};
+use super::front::{self, Front};
+use super::refs::Defaults;
 use super::router::RouterError;
 use super::world::World;
 use crate::disk;
@@ -21,6 +22,8 @@ use crate::store::release::ReleaseState;
 
 /// How long the router may take to follow. One that died is started again within a second.
 const FOLLOW: Duration = Duration::from_secs(30);
+/// The same where somebody waits who only changed what people wrote.
+const REFRESH: Duration = Duration::from_secs(5);
 /// The longest wait between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -105,17 +108,17 @@ pub async fn write(act: &Act, target: Target) -> Result<(), Failure> {
 /// # Errors
 /// That it did not within [`FOLLOW`].
 pub async fn confirm(act: &Act) -> Result<(), RouterError> {
-    follow(&act.world, act.key()).await
+    follow(&act.world, act.key(), FOLLOW).await
 }
 
 /// Makes the router follow what was written. One that is away reads it when it starts, one that is
 /// busy is asked again.
 ///
 /// # Errors
-/// That it did not within [`FOLLOW`]; it may still send requests where it did before.
-async fn follow(world: &World, key: &EnvironmentKey) -> Result<(), RouterError> {
+/// That it did not `within` this time; it may still send requests where it did before.
+async fn follow(world: &World, key: &EnvironmentKey, within: Duration) -> Result<(), RouterError> {
     let (project, environment) = (key.project.as_str(), key.id.as_str());
-    let until = Instant::now() + FOLLOW;
+    let until = Instant::now() + within;
     let mut pause = Duration::from_millis(50);
     loop {
         let Err(error) = world.router.load(project, environment).await else {
@@ -197,13 +200,27 @@ pub async fn remove(world: &World, key: &EnvironmentKey) -> Result<(), Failure> 
         .map_err(|error| Failure::host("cannot remove the route", &error))
 }
 
+/// Whether the router follows what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Followed {
+    /// It does.
+    Yes,
+    /// It is away, and will once it is back.
+    OnceBack,
+    /// It is there and does not answer: it may follow what was before, until it starts anew.
+    Unknown,
+}
+
 /// Writes every route of these projects, or of all, anew whose hosts, address or doors the settings have
 /// changed, and makes the router follow. What serves stays as it is, and so does all of a project that
 /// is gone.
-pub async fn refresh(world: &World, projects: Option<&BTreeSet<ProjectName>>) {
+pub async fn refresh(world: &World, projects: Option<&BTreeSet<ProjectName>>) -> Followed {
     match front::outdated(world, projects).await {
         Ok(outdated) => renew_all(world, outdated, Tell::Changed).await,
-        Err(failure) => tracing::error!("no route is looked at: {}", failure.reason.message),
+        Err(failure) => {
+            tracing::error!("no route is looked at: {}", failure.reason.message);
+            Followed::Yes
+        }
     }
 }
 
@@ -226,17 +243,19 @@ enum Tell {
     All,
 }
 
-async fn renew_all(world: &World, environments: Vec<EnvironmentKey>, tell: Tell) {
-    let mut heads = DefaultBranches::default();
+async fn renew_all(world: &World, environments: Vec<EnvironmentKey>, tell: Tell) -> Followed {
+    let mut followed = Followed::Yes;
+    let mut defaults = Defaults::default();
     for key in &environments {
         // Also until the router follows: who comes next finds it as the file says.
         let turn = world.routing.turn(&key.to_string());
         let _turn = turn.lock().await;
-        match renew(world, key, &mut heads).await {
+        match renew(world, key, &mut defaults).await {
             Ok(Some(changed)) if changed || tell == Tell::All => {
-                // Said there, where it does not; one that is away reads them all.
-                if follow(world, key).await.is_err() {
-                    return;
+                // All are written: one that is away reads them, and who did not hear of one is not
+                // asked for each.
+                if followed == Followed::Yes {
+                    followed = tell_of(world, key).await;
                 }
             }
             Ok(_) => {}
@@ -248,6 +267,22 @@ async fn renew_all(world: &World, environments: Vec<EnvironmentKey>, tell: Tell)
             ),
         }
     }
+    followed
+}
+
+/// Makes the router follow a route, where it is there.
+async fn tell_of(world: &World, key: &EnvironmentKey) -> Followed {
+    let (project, environment) = (key.project.as_str(), key.id.as_str());
+    match world.router.load(project, environment).await {
+        Ok(_) => Followed::Yes,
+        Err(error) if error.is_away() => Followed::OnceBack,
+        // Said there, where it does not.
+        Err(_) => match follow(world, key, REFRESH).await {
+            Ok(()) => Followed::Yes,
+            Err(error) if error.is_away() => Followed::OnceBack,
+            Err(_) => Followed::Unknown,
+        },
+    }
 }
 
 /// Gives an environment's route today's front; says whether that changed it. None without a route.
@@ -258,13 +293,13 @@ async fn renew_all(world: &World, environments: Vec<EnvironmentKey>, tell: Tell)
 async fn renew(
     world: &World,
     key: &EnvironmentKey,
-    heads: &mut DefaultBranches,
+    defaults: &mut Defaults,
 ) -> Result<Option<bool>, Failure> {
     let route = tokio::task::block_in_place(|| read(&world.paths, key));
     let Some(mut route) = route else {
         return Ok(None);
     };
-    let Some(front) = Front::of(world, key, heads).await? else {
+    let Some(front) = Front::of(world, key, defaults).await? else {
         return Ok(Some(false));
     };
     if !front.put_on(&mut route) {
@@ -279,7 +314,7 @@ async fn renew(
 async fn store(world: &World, key: &EnvironmentKey, mut route: Route) -> Result<(), Failure> {
     let turn = world.routing.turn(&key.to_string());
     let _turn = turn.lock().await;
-    if let Some(front) = Front::of(world, key, &mut DefaultBranches::default()).await? {
+    if let Some(front) = Front::of(world, key, &mut Defaults::default()).await? {
         front.put_on(&mut route);
     }
     route.generation = world.recorder.next_generation(key).await?;

@@ -32,6 +32,19 @@ pub enum RouterError {
     Start(String),
 }
 
+impl RouterError {
+    /// Whether no router is there: it reads every route once it is, for it takes calls before that.
+    pub fn is_away(&self) -> bool {
+        let RouterError::Unreachable(error) = self else {
+            return false;
+        };
+        matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+        )
+    }
+}
+
 /// A client of the router's control socket.
 #[derive(Debug)]
 pub struct Router {

@@ -38,6 +38,47 @@ pub enum Word {
     },
 }
 
+/// The code with which a word ends that let a deployment go on.
+pub const APPROVED: &str = "approved";
+
+impl Word {
+    /// The code of the wait that it ends.
+    pub fn answers(&self) -> &'static str {
+        match self {
+            Word::Approved { .. } => APPROVAL,
+            Word::Now { .. } => WINDOW,
+        }
+    }
+
+    /// As the log of the deployment says it.
+    pub fn said(&self) -> String {
+        match self {
+            Word::Approved { by, now: false } => format!("approved by {by}"),
+            Word::Approved { by, now: true } => format!("approved by {by}, to go live now"),
+            Word::Now { by } => format!("{by} lets it go live without waiting for its window"),
+        }
+    }
+
+    /// What the word's own record says: which activity it let go on, and how.
+    pub fn reason(&self, activity: &str) -> Reason {
+        let message = match self {
+            Word::Approved { now: false, .. } => format!("{activity} is approved"),
+            Word::Approved { now: true, .. } => format!("{activity} is approved, to go live now"),
+            Word::Now { .. } => format!("{activity} goes live without waiting for its window"),
+        };
+        Reason {
+            code: APPROVED.into(),
+            message,
+            hint: Some(format!("follow it with: wharf log {activity} -f")),
+        }
+    }
+}
+
+/// The code of a wait for somebody's approval.
+const APPROVAL: &str = "approval";
+/// The code of a wait for a moment.
+const WINDOW: &str = "window";
+
 /// What a deployment waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wait {
@@ -130,12 +171,12 @@ impl Leave {
 pub fn reason(wait: &Wait, policy: &Policy, activity: &str, now: &Zoned) -> Reason {
     match wait {
         Wait::Approval => Reason {
-            code: "approval".into(),
+            code: APPROVAL.into(),
             message: "waits for approval".into(),
             hint: Some(format!("an admin runs: wharf approve {activity}")),
         },
         Wait::Until(moment) => Reason {
-            code: "window".into(),
+            code: WINDOW.into(),
             message: format!("goes live {} ({})", when(moment, now), policy.schedule),
             hint: Some(format!(
                 "an admin lets it go now: wharf approve {activity} --now"

@@ -269,10 +269,6 @@ fn kind(settings: &Settings, project: &Project, record: &EnvironmentRecord) -> T
     settings.environment(project, &record.branch, default).kind
 }
 
-/// The branch that HEAD names, looked at only where the project's file names no production.
 fn default_of(project: &Project) -> Option<BranchName> {
-    match project.production(None) {
-        Some(_) => None,
-        None => tokio::task::block_in_place(|| refs::head(&project.repository)),
-    }
+    tokio::task::block_in_place(|| refs::default_of(project))
 }

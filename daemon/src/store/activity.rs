@@ -11,12 +11,14 @@ use super::status::{self, Limits};
 use super::{StoreError, environment, now};
 use crate::plan::parking::Leave;
 
+mod approve;
 mod read;
 mod steps;
 
+pub use approve::{Approval, approve};
 pub(super) use read::{VIEW, view};
 pub use read::{find, list};
-pub use steps::{park, restart, step_ended, step_started, steps, stopping, unpark};
+pub use steps::{park, restart, step_ended, step_started, steps, stopping};
 
 /// The source of an actor whom nobody saw: the move was found by comparing tips.
 pub const RECONCILE: &str = "reconcile";

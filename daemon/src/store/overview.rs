@@ -14,7 +14,7 @@ pub struct Overview {
     pub record: EnvironmentRecord,
     /// The release that serves.
     pub live: Option<Live>,
-    /// The newest activity, without its steps.
+    /// The newest activity that was more than a word, without its steps.
     pub newest: Option<Activity>,
 }
 
@@ -45,8 +45,9 @@ pub fn list(
          LEFT JOIN release ON release.project = environment.project
               AND release.environment = environment.id AND release.number = environment.live
          LEFT JOIN activity ON activity.number =
-              (SELECT max(number) FROM activity AS own
-               WHERE own.project = environment.project AND own.environment = environment.id)
+              (SELECT number FROM activity AS own
+               WHERE own.project = environment.project AND own.environment = environment.id
+               AND own.kind NOT IN ('info', 'approve') ORDER BY number DESC LIMIT 1)
          WHERE ?1 IS NULL OR environment.project = ?1
          ORDER BY environment.project, environment.id",
         of("environment", environment::COLUMNS),

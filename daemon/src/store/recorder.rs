@@ -7,7 +7,7 @@ use wharf_config::name::ProjectName;
 use wharf_wire::event::Stage;
 use wharf_wire::view::{Activity, Commit, Reason};
 
-use super::activity::{self, Ending, NewActivity, Task};
+use super::activity::{self, Approval, Ending, NewActivity, Task};
 use super::environment::{self, EnvironmentKey, EnvironmentRecord, Rule};
 use super::known::Opened;
 use super::overview::{self, Overview};
@@ -20,7 +20,7 @@ use super::stock::{self, Numbers, View};
 use super::{Database, Fault, StoreError};
 use crate::fail;
 use crate::plan::limits::{Counted, Status};
-use crate::plan::parking::{Leave, Word};
+use crate::plan::parking::Leave;
 use crate::plan::retention::{Record, Release, Slug};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -184,10 +184,14 @@ impl Recorder {
         .await
     }
 
-    pub async fn unpark(&self, id: &str, word: Word) -> Result<()> {
-        let id = id.to_owned();
+    pub async fn approve(
+        &self,
+        approval: Approval,
+        paths: &Paths,
+    ) -> Result<Option<(String, Option<u32>)>> {
+        let paths = paths.clone();
         self.write("going on", move |connection| {
-            activity::unpark(connection, &id, &word)
+            activity::approve(connection, &approval, |id| paths.bears(id))
         })
         .await
     }

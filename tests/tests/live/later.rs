@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 use wharf_tests::{Said, Tree, Watched, World, lines_obey_the_rules, run};
+use wharf_wire::outcome::{Kind, State};
+use wharf_wire::view::Activity;
 
 use crate::app::{CONFIG, deployed, host};
 use crate::restarts::wait_for_log;
@@ -44,6 +46,24 @@ fn parked(shop: &Tree<'_>, version: &str) -> (String, Said) {
     assert!(last.unwrap().starts_with("main still serves r"), "{text}");
     let id = text.split_once("Log: wharf log ").unwrap().1;
     (id.split_whitespace().next().unwrap().to_owned(), said)
+}
+
+/// Each time that somebody let an activity go on.
+fn words_for(world: &World, id: &str) -> Vec<Activity> {
+    let mut all = world.activities(Some("shop"), 1000).unwrap();
+    all.retain(|one| {
+        let named = one.reason.iter().any(|why| why.message.starts_with(id));
+        one.kind == Kind::Approve && named
+    });
+    all
+}
+
+/// The only time.
+#[track_caller]
+fn the_word_for(world: &World, id: &str) -> Activity {
+    let mut words = words_for(world, id);
+    assert_eq!(words.len(), 1, "{words:?}");
+    words.remove(0)
 }
 
 fn activity(shop: &Tree<'_>, id: &str) -> Value {
@@ -102,12 +122,30 @@ fn what_needs_an_approval_is_built_once_and_waits_for_it() {
     assert_eq!(builds(&world), built, "it was built before");
     let listed = activity(&shop, &second);
     assert_eq!(listed["approved_by"], listed["actor"]["name"]);
+    // Whose act that was is an activity of its own.
+    let act = the_word_for(&world, &second);
+    assert_eq!(act.state, State::Succeeded);
+    assert_eq!(act.actor.name, listed["actor"]["name"]);
+    assert_eq!(act.commit.new.as_deref(), listed["commit"]["new"].as_str());
+    assert_eq!(act.reason.unwrap().message, format!("{second} is approved"));
+    shop.wharf(&["activities"])
+        .ok()
+        .has("approve")
+        .has(&format!("succeeded: {second} is approved"));
+    wait_for_log(&world, "approve by ");
+    shop.wharf(&["log", &act.id])
+        .ok()
+        .has("approved by ")
+        .has(&format!("success: {second} is approved"))
+        .has("main still serves r1.");
+    shop.wharf(&["log"]).ok().lacks("is approved");
     shop.wharf(&["activity", "wait", &second])
         .ok()
         .has("main now serves r2");
     shop.wharf(&["approve", &second])
         .exits(6)
         .has("has ended: succeeded");
+    the_word_for(&world, &second);
 
     // What serves, and what served, needs nobody.
     shop.wharf(&["redeploy"]).ok().has("main now serves r3");
@@ -144,9 +182,18 @@ fn a_window_is_waited_for_unless_somebody_says_now() {
         .has(&format!(
             "hint: to deploy it without waiting: wharf approve {id} --now"
         ));
+    assert!(words_for(&world, &id).is_empty());
     shop.wharf(&["approve", &id, "--now"])
         .ok()
         .has("main now serves r2 (was r1).");
+    let said = the_word_for(&world, &id).reason.unwrap();
+    assert_eq!(
+        (said.code.as_str(), said.message),
+        (
+            "approved",
+            format!("{id} goes live without waiting for its window")
+        )
+    );
     shop.wharf(&["redeploy"]).ok().has("built; goes live ");
     shop.wharf(&["redeploy", "--now"])
         .ok()
@@ -232,6 +279,7 @@ fn what_waits_survives_every_death() {
         assert_eq!(shop.get("/").ok(), format!("{point}\n"));
         let listed = activity(&shop, &id);
         assert_eq!(listed["approved_by"], listed["actor"]["name"], "{point}");
+        the_word_for(&world, &id);
     }
     let built = builds(&world);
     assert_eq!(built, 4, "each once");

@@ -13,6 +13,7 @@ mod limits;
 mod load;
 mod mending;
 mod moves;
+mod owner;
 mod policy;
 mod python;
 mod queue;

@@ -133,6 +133,29 @@ fn the_router_comes_back_where_it_was() {
 }
 
 #[test]
+fn a_reload_does_not_wait_for_a_router_that_is_away() {
+    let world = World::new();
+    let shop = deployed(&world, "shop");
+    shop.push(&["main:side"]).ok();
+    let port = world.port();
+    kill(router(&world));
+    // It cannot come back as long as somebody has its port.
+    let taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let file = world.home().join("config/projects.d/shop.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("domain = \"shop.example.org\"\n{text}")).unwrap();
+    shop.wharf(&["reload"])
+        .ok()
+        .has("warning: the router is away; it follows once it is back");
+    drop(taken);
+    wait_for_log(&world, "the router serves again");
+    assert_eq!(world.get("shop.example.org", "/").ok(), "one\n");
+    // Known, and not everybody's: all routes were written, not only the first.
+    let side = world.get("side.shop.example.org", "/");
+    assert!(side.body.contains("not public"), "{side:?}");
+}
+
+#[test]
 fn a_web_process_that_dies_is_started_again() {
     let world = World::new();
     let server = SERVER.1.replace(

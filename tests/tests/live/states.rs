@@ -353,6 +353,35 @@ fn what_nobody_uses_is_paused_by_itself_and_production_never() {
 }
 
 #[test]
+fn the_branch_that_head_names_is_never_paused_by_itself() {
+    let world = World::new();
+    let shop = deployed(&world, "shop");
+    shop.push(&["main:side"]).ok();
+    // Nobody declared a production.
+    rule(&world, "", "[environments.\"*\"]\npause_after = \"1s\"\n");
+    wait_for_log(&world, "succeeded: side is paused");
+    assert_eq!(page(&world, "main").ok(), "one\n");
+    let repository = world.repository("shop");
+    let repository = repository.to_str().unwrap();
+    let head = [
+        "--git-dir",
+        repository,
+        "symbolic-ref",
+        "HEAD",
+        "refs/heads/side",
+    ];
+    shop.git(&head).ok();
+    wait_for_log(&world, "succeeded: main is paused");
+    shop.wharf(&["resume", "-e", "side"]).ok();
+    shop.push(&["main:late"]).ok();
+    // By then `side` has been unused for longer.
+    wait_for_log(&world, "succeeded: late is paused");
+    assert_eq!(page(&world, "side").ok(), "one\n");
+    let kind = environment(&world, "side").kind;
+    assert_eq!(kind, "production");
+}
+
+#[test]
 fn a_visitor_wakes_what_may_be_woken_by_a_request() {
     let world = World::new();
     let shop = deployed(&world, "shop");

@@ -2,7 +2,8 @@
 
 use wharf_wire::Refusal;
 use wharf_wire::ask::Scope;
-use wharf_wire::outcome::{Exit, State};
+use wharf_wire::outcome::{Exit, Kind, State};
+use wharf_wire::view::Commit;
 
 use super::super::follow::{Part, Until};
 use super::super::peer::Broken;
@@ -10,9 +11,10 @@ use super::super::scope::missing;
 use super::super::{Session, host};
 use super::store;
 use crate::dispatch::Event;
+use crate::order;
 use crate::plan::options::When;
 use crate::plan::rights::Act;
-use crate::store::activity::Task;
+use crate::store::activity::{Approval, Task};
 use crate::store::now as this_moment;
 
 impl Session {
@@ -38,25 +40,20 @@ impl Session {
         let by = self.actor(&self.project_of(&record)?);
         let word = task.leave.word(&by.name, when);
         let word = word.ok_or_else(|| waits_for_its_window(&id))?;
-        tracing::info!(
-            WHARF_PROJECT = %task.key.project,
-            WHARF_ENVIRONMENT = %task.key.id,
-            WHARF_ACTIVITY = id,
-            WHARF_ACTOR = by.name,
-            WHARF_ACTOR_SOURCE = by.source,
-            "{} lets it go on",
-            by.name
-        );
         let since = this_moment();
-        let wanted = id.clone();
-        let goes_on = self
-            .desk
-            .ask(|reply| Event::Approve {
-                activity: wanted,
-                word,
-                reply,
-            })
-            .await;
+        // Nothing moves by the word itself.
+        let commit = Commit {
+            old: None,
+            forced: false,
+            ..task.commit.clone()
+        };
+        let approval = Box::new(Approval {
+            activity: id.clone(),
+            word,
+            by: order::of_record(&record, Kind::Approve, commit, by),
+        });
+        let approve = |reply| Event::Approve { approval, reply };
+        let goes_on = self.desk.ask(approve).await;
         if goes_on != Some(true) {
             return Err(waits_for_nobody(&task));
         }

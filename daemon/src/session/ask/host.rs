@@ -8,21 +8,33 @@ use super::super::{Session, host};
 use crate::dispatch::Event;
 use crate::execute::failure::chain;
 use crate::execute::refs;
+use crate::execute::route::Followed;
 use crate::report;
 use crate::store::findings::{findings as store_findings, of_fault};
 use crate::store::open::Look;
 use crate::watch::Trouble;
+
+/// What is to be said where the router does not follow yet.
+fn unheard(followed: Followed) -> Option<String> {
+    let text = match followed {
+        Followed::Yes => return None,
+        Followed::OnceBack => "the router is away; it follows once it is back",
+        Followed::Unknown => "the router does not answer; see why with: wharf doctor",
+    };
+    Some(format!("warning: {text}"))
+}
 
 impl Session {
     pub(super) async fn reload(&mut self) -> Result<(), Broken> {
         self.may_host("reload its configuration")?;
         let told = self.desk.ask(|reply| Event::Reload { reply }).await;
         match told.ok_or_else(|| host("the daemon is stopping".into()))? {
-            Ok(projects) => {
+            Ok(reloaded) => {
                 let mut lines = vec![format!(
                     "read again: {}",
-                    report::count(projects as u64, "project")
+                    report::count(reloaded.projects as u64, "project")
                 )];
+                lines.extend(unheard(reloaded.followed));
                 let settings = self.world.settings();
                 for broken in &settings.broken {
                     lines.push(format!("warning: {}:", report::refused(broken)));

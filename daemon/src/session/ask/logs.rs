@@ -18,6 +18,8 @@ use crate::run::mask::Mask;
 const RAW: usize = 12 * 1024;
 /// Activities among which the newest is looked for: of some nothing may be seen.
 const RECENT: u32 = 100;
+/// So many are looked through where everybody sees all: the newest may be words alone.
+const FEW: u32 = 10;
 
 impl Session {
     /// The activity that is meant: by its id, or the newest of the scope.
@@ -47,13 +49,18 @@ impl Session {
         let project = project.map(|project| project.to_string());
         let environment = key.map(|key| key.id.to_string());
         let newest = recorder
-            .activities(project, environment, self.reach(1, RECENT))
+            .activities(project, environment, self.reach(FEW, RECENT))
             .await
             .map_err(store)?;
         let mut eyes = self.eyes();
-        newest
+        let mut seen = newest
             .into_iter()
-            .find(|activity| eyes.see_activity(activity))
+            .filter(|activity| eyes.see_activity(activity))
+            .peekable();
+        let first = seen.peek().cloned();
+        // Who asks what happens does not ask who said what.
+        seen.find(|activity| !activity.kind.is_word())
+            .or(first)
             .map(|activity| activity.id)
             .ok_or_else(|| {
                 missing("unknown-activity", "there is no activity yet").hint("push a branch")

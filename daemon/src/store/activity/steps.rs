@@ -100,24 +100,24 @@ pub fn park(
     Ok(transaction.commit()?)
 }
 
-/// Records by whose word a parked activity goes on.
+/// Records by whose word a parked activity goes on; false where it does not wait for such a word now.
 ///
 /// # Errors
 /// The database's.
-pub fn unpark(connection: &Connection, id: &str, word: &Word) -> Result<(), StoreError> {
+pub(super) fn unpark(connection: &Connection, id: &str, word: &Word) -> Result<bool, StoreError> {
     let (approved_by, now) = match word {
         Word::Approved { by, now } => (Some(by), *now),
         Word::Now { .. } => (None, true),
     };
-    connection
+    let changed = connection
         .prepare_cached(
             "UPDATE activity SET now = now OR ?3,
                  approved_by = CASE approved_by WHEN '' THEN coalesce(?2, '') ELSE approved_by END,
                  reason_code = NULL, reason_message = NULL, reason_hint = NULL
-             WHERE id = ?1 AND ended IS NULL",
+             WHERE id = ?1 AND state = 'waiting' AND reason_code = ?4",
         )?
-        .execute((id, approved_by, now))?;
-    Ok(())
+        .execute((id, approved_by, now, word.answers()))?;
+    Ok(changed > 0)
 }
 
 /// A row among the steps that is none.

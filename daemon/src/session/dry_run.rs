@@ -17,10 +17,9 @@ use super::{Session, host, store, unexpected};
 use crate::execute::Failure;
 use crate::execute::build;
 use crate::execute::end::hints_of;
-use crate::execute::standing::why_inactive;
 use crate::order;
 use crate::plan::admission::{self, Branch};
-use crate::plan::limits::{self, Counted, Status, Wish};
+use crate::plan::limits::{Counted, Wish};
 use crate::plan::options::{Options, Rebuild};
 use crate::plan::parking;
 use crate::plan::places::{Asked, Places};
@@ -93,35 +92,10 @@ impl Session {
         before: &mut Vec<Counted>,
     ) -> Result<Option<Vec<String>>, Broken> {
         let environment = moving.places.environment(moving.branch);
-        let key = EnvironmentKey {
-            project: project.name.clone(),
-            id: environment.id.clone(),
-        };
-        let recorder = &self.world.recorder;
-        let known = recorder.environment(&key).await.map_err(store)?;
-        let known = known.map(|record| record.status());
-        let mut others = recorder.counted(&key).await.map_err(store)?;
-        others.retain(|other| before.iter().all(|one| one.id != other.id));
-        others.extend(before.iter().cloned());
-        let (limits, kind) = (&project.max_active, environment.kind);
-        let wish = match wish {
-            Wish::AsItIs => order::rule(environment.policy.on_new_branch),
-            wish => wish,
-        };
-        let status = limits::decide(limits, kind, known, wish, &others);
-        let id = environment.id.to_string();
-        before.push(Counted {
-            id: id.clone(),
-            kind,
-            status,
-            deployed: u64::MAX,
-            is_parent: false,
-        });
-        if status != Status::Inactive {
+        let Some(why) = self.idle(project, &environment, wish, before).await? else {
             return Ok(None);
-        }
-        let full = limits::room(limits, kind, &others).err();
-        let why = why_inactive(&id, full.as_ref());
+        };
+        let id = environment.id.to_string();
         let prefix = match moving.prefix {
             true => format!("[{id}] "),
             false => String::new(),

@@ -5,6 +5,7 @@ mod ask;
 mod dry_run;
 mod follow;
 mod hook;
+mod idle;
 mod peer;
 mod propose;
 mod rights;

@@ -3,6 +3,7 @@
 
 mod app;
 mod cancel;
+mod checked;
 mod commands;
 mod doors;
 mod frozen;

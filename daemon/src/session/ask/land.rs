@@ -25,10 +25,12 @@ use crate::execute::refs::{self, HEADS};
 use crate::execute::swap::{self, Swap, SwapError, Swapped};
 use crate::execute::{durable, repository, source};
 use crate::fail;
-use crate::order::{self, Pushed};
+use crate::order::{self, Proposed, Pushed};
+use crate::plan::limits::Wish;
 use crate::plan::merge as texts;
 use crate::plan::options::Options;
 use crate::plan::places::Asked;
+use crate::report;
 use crate::store::activity::NewActivity;
 
 /// So often somebody else may be quicker.
@@ -104,7 +106,11 @@ impl Session {
                 })?;
             }
             fail::point(format_args!("move: kept"));
-            if !self.is_built(project, &push).await? {
+            if !self.is_built(project, &landing, &push).await? {
+                if tip(&project.repository, &landing.into.branch).await? != change.old {
+                    // That is why: the check was of a move that cannot be any more.
+                    continue;
+                }
                 return self.end(Exit::DeployFailed).await;
             }
             let activity = self.activity_of(tree, &landing, &push).await?;
@@ -266,7 +272,12 @@ impl Session {
     }
 
     /// Whether it builds, where a push would have to.
-    async fn is_built(&mut self, project: &Project, push: &Push) -> Result<bool, Broken> {
+    async fn is_built(
+        &mut self,
+        project: &Project,
+        landing: &Landing,
+        push: &Push,
+    ) -> Result<bool, Broken> {
         let settings = self.world.settings();
         if settings.on_failure(project) == OnFailure::Keep {
             return Ok(true);
@@ -275,10 +286,10 @@ impl Session {
         let default = head(&project.repository).await?;
         let asked = Asked::of_updates(project, default.as_ref(), &push.updates);
         let places = self.places(project, asked).await?;
-        let (project, updates) = (project.clone(), push.updates.clone());
+        let (of, updates) = (project.clone(), push.updates.clone());
         let proposed = tokio::task::spawn_blocking(move || {
             let pushed = Pushed {
-                project: &project,
+                project: &of,
                 default: default.as_ref(),
                 places: &places,
                 actor: &actor,
@@ -286,8 +297,25 @@ impl Session {
             };
             order::of_proposal(pushed, &updates)
         });
-        let proposed = proposed.await.map_err(|error| host(error.to_string()))?;
-        let refused = self.check(proposed, vec![]).await?;
+        let mut proposed = proposed.await.map_err(|error| host(error.to_string()))?;
+        for one in &mut proposed {
+            if let Proposed::Check(check) = one {
+                // What a child serves goes live as it is.
+                check.source = (landing.kind == Kind::Promote).then(|| landing.source.clone());
+            }
+        }
+        let wish = match landing.kind {
+            // Whoever asks for an environment by name does not wish for a branch alone.
+            Kind::Branch => Wish::Active,
+            _ => Wish::AsItIs,
+        };
+        let (proposed, mut notes) = self.without_idle(project, proposed, wish).await?;
+        if proposed.iter().any(|one| matches!(one, Proposed::Check(_))) {
+            let text = format!("{} moves only if this succeeds", landing.into.branch);
+            notes.extend(report::remark(&text));
+        }
+        let leaving = report::waiting_move;
+        let refused = self.check(proposed, notes, leaving).await?;
         Ok(refused.iter().all(Option::is_none))
     }
 
@@ -400,7 +428,7 @@ fn diverged(into: &Environment, source: &str) -> Broken {
 
 fn conflicts(landing: &Landing, files: usize) -> Broken {
     let (into, source) = (&landing.into.branch, &landing.source);
-    let files = crate::report::count(files as u64, "file");
+    let files = report::count(files as u64, "file");
     let then = match landing.kind {
         Kind::Sync => "that push is all it takes".to_owned(),
         _ => format!("then: wharf merge -e {source}"),

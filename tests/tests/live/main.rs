@@ -10,6 +10,7 @@ mod frozen;
 mod hostile;
 mod inputs;
 mod later;
+mod later_moves;
 mod limits;
 mod load;
 mod mending;

@@ -45,6 +45,9 @@ impl Dispatch {
         {
             self.end_parked(&ticket, &by);
         }
+        for (word, reply) in self.early.remove(&id).unwrap_or_default() {
+            self.approve(id.clone(), word, reply);
+        }
         self.mend_later_ones();
         self.start_what_may();
     }
@@ -61,6 +64,11 @@ impl Dispatch {
 
     /// Records somebody's word for a parked activity; it goes on afterwards.
     pub(super) fn approve(&mut self, activity: String, word: Word, reply: oneshot::Sender<bool>) {
+        if self.running.contains_key(&activity) {
+            // Whoever reads that it waits may be quicker than its turn's end.
+            self.early.entry(activity).or_default().push((word, reply));
+            return;
+        }
         if !self.queue.is_parked(&activity) {
             return answer(reply, false);
         }

@@ -8,7 +8,7 @@ use wharf_config::files::Files;
 use wharf_config::name::BranchName;
 use wharf_config::project::Project;
 use wharf_wire::event::Event;
-use wharf_wire::hook::{Compare, Compared, Push, Verdict};
+use wharf_wire::hook::{Compare, Compared, Push, RefUpdate, Verdict};
 use wharf_wire::{FromDaemon, ToDaemon};
 
 use super::admit::head;
@@ -23,6 +23,7 @@ use crate::plan::limits::{Counted, Wish};
 use crate::plan::options::{Options, Rebuild};
 use crate::plan::parking;
 use crate::plan::places::{Asked, Places};
+use crate::plan::rename;
 use crate::report::{self, Forecast, Slug};
 use crate::settings;
 use crate::store::environment::EnvironmentKey;
@@ -42,12 +43,21 @@ impl Session {
         let default = head(&project.repository).await?;
         let asked = Asked::of_updates(project, default.as_ref(), &push.updates);
         let all = self.places(project, asked).await?;
-        let places = Places::new(project, default.as_ref(), all);
+        let mut places = Places::new(project, default.as_ref(), all);
         let several = admission::served(project, &push.updates).len() > 1;
         let mut lines = options.warnings.clone();
+        let renamed = rename::of(project, &places, &push.updates);
+        if let Some(rename) = &renamed {
+            lines.extend(report::remark(&rename.said(&places)));
+            places.rename(rename);
+        }
         let wish = options.wish;
         let mut before = Vec::new();
-        for update in &push.updates {
+        let goes_on = |update: &&RefUpdate| match &renamed {
+            Some(rename) => !rename.ends(project, update),
+            None => true,
+        };
+        for update in push.updates.iter().filter(goes_on) {
             let more = match admission::branch(project, update) {
                 Ok(Branch::Moves(branch, commit)) => {
                     let files = files.get(&commit).ok_or_else(|| unexpected("its files"))?;

@@ -18,6 +18,7 @@ mod moves;
 mod policy;
 mod python;
 mod queue;
+mod renames;
 mod restarts;
 mod sight;
 mod states;

@@ -86,6 +86,7 @@ fn report(source: &str, kind: Kind, old: &str, new: &str) -> NewActivity {
         now: false,
         target: None,
         source: None,
+        renames: None,
     }
 }
 

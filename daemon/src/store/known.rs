@@ -44,6 +44,10 @@ pub(super) enum Report {
 /// Compares a move with the record; within the transaction that records it.
 pub(super) fn look(connection: &Connection, activity: &NewActivity) -> Result<Report, StoreError> {
     let made_up = activity.actor.source == RECONCILE;
+    if activity.renames.is_some() {
+        // Nobody else takes one up; it is compared with the record where that changes its branch.
+        return Ok(Report::New);
+    }
     let record = environment::find(connection, &activity.key)?;
     match activity.kind {
         // Found before it was recorded that the branch is called otherwise.

@@ -83,8 +83,14 @@ impl World {
         let counting = activities
             .iter()
             .filter(|one| one.state != State::Superseded);
+        // A branch whose environment goes on under another name was renamed.
+        let mut called: BTreeMap<&str, &str> = BTreeMap::new();
         for activity in counting {
             if activity.kind.moves_branch() || activity.kind == Kind::Delete {
+                let (id, branch) = (&activity.environment, &activity.branch);
+                if *called.entry(id).or_insert(branch) != branch {
+                    continue;
+                }
                 let tip = activity.commit.new.as_ref();
                 recorded.entry(&activity.branch).or_insert(tip);
             }

@@ -13,6 +13,7 @@ use crate::plan::admission::{self, Branch};
 use crate::plan::limits::Wish;
 use crate::plan::options::{Options, Rebuild, When};
 use crate::plan::places::{Place, Places};
+use crate::plan::rename;
 use crate::report;
 use crate::settings::trust_domain;
 use crate::store::activity::NewActivity;
@@ -48,7 +49,18 @@ pub struct Pushed<'a> {
 pub fn of_updates(pushed: Pushed<'_>, updates: &[RefUpdate]) -> Order {
     let mut places = Places::new(pushed.project, pushed.default, pushed.places.to_vec());
     let mut order = Order::default();
+    let renamed = rename::of(pushed.project, &places, updates);
+    if let Some(rename) = &renamed {
+        order.notes.push(rename.said(&places));
+        places.rename(rename);
+    }
     for update in updates {
+        if renamed
+            .as_ref()
+            .is_some_and(|one| one.ends(pushed.project, update))
+        {
+            continue;
+        }
         let (kind, name) = match admission::branch(pushed.project, update) {
             Ok(Branch::Moves(name, _)) => (Kind::Push, name),
             Ok(Branch::Goes(name)) => (Kind::Delete, name),
@@ -64,6 +76,11 @@ pub fn of_updates(pushed: Pushed<'_>, updates: &[RefUpdate]) -> Order {
         };
         let is_new = places.of(&name).is_none();
         let mut activity = activity(pushed, &places, name, kind, update);
+        activity.renames = renamed.clone().filter(|one| one.begins(&activity.branch));
+        if let Some(rename) = &activity.renames {
+            // Its branch does not begin here.
+            activity.commit.old = Some(rename.commit.clone());
+        }
         if let Some(record) = &mut activity.environment {
             let wishes = wish(pushed.options, &places, is_new, record);
             order.warnings.extend(wishes);
@@ -128,6 +145,9 @@ pub enum Proposed {
 /// Reads what the checks need of the repository, one answer for each update. Blocks.
 pub fn of_proposal(pushed: Pushed<'_>, updates: &[RefUpdate]) -> Vec<Proposed> {
     let mut places = Places::new(pushed.project, pushed.default, pushed.places.to_vec());
+    if let Some(rename) = rename::of(pushed.project, &places, updates) {
+        places.rename(&rename);
+    }
     let mut proposed = Vec::with_capacity(updates.len());
     for update in updates {
         proposed.push(match admission::branch(pushed.project, update) {
@@ -182,6 +202,7 @@ fn activity(
         now: pushed.options.when == When::Now,
         target: None,
         source: None,
+        renames: None,
     }
 }
 
@@ -222,6 +243,7 @@ pub fn of_record(
         now: false,
         target: None,
         source: None,
+        renames: None,
     }
 }
 

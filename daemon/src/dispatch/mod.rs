@@ -200,6 +200,9 @@ impl Desk {
     }
 }
 
+/// Somebody's word, and who waits for what becomes of it.
+type Early = (Box<Approval>, oneshot::Sender<bool>);
+
 /// The loop with its live state.
 #[derive(Debug)]
 pub struct Dispatch {
@@ -215,6 +218,8 @@ pub struct Dispatch {
     stopped: HashMap<String, CancellationToken>,
     /// Cancels of what runs, with who wanted it: it may be parked at the same moment.
     stopping: HashMap<String, String>,
+    /// Words for activities that are recorded as parked and have not given up their turns yet.
+    early: HashMap<String, Vec<Early>>,
     fleet: Fleet,
     /// The branches of admitted pushes whose bell may still ring, and since when.
     asked: Vec<(Instant, ProjectName, Vec<BranchName>)>,
@@ -240,6 +245,7 @@ impl Dispatch {
             running: HashMap::new(),
             stopped: HashMap::new(),
             stopping: HashMap::new(),
+            early: HashMap::new(),
             fleet: Fleet::default(),
             asked: Vec::new(),
             later: Vec::new(),
@@ -317,6 +323,7 @@ impl Dispatch {
             Event::Ended { activity } => {
                 self.running.remove(&activity);
                 self.stopping.remove(&activity);
+                self.early.remove(&activity);
                 self.queue.finish(&activity);
                 self.world.pausing.notify_one();
                 self.mend_later_ones();

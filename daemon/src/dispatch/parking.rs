@@ -69,6 +69,9 @@ impl Dispatch {
         {
             self.end_parked(&ticket, &by);
         }
+        for (approval, reply) in self.early.remove(&id).unwrap_or_default() {
+            self.approve(approval, reply);
+        }
         self.mend_later_ones();
         self.start_what_may();
     }
@@ -86,6 +89,12 @@ impl Dispatch {
     /// Records somebody's word for a parked activity, which is an activity itself and ends with that;
     /// the other goes on afterwards.
     pub(super) fn approve(&mut self, approval: Box<Approval>, reply: oneshot::Sender<bool>) {
+        if self.running.contains_key(&approval.activity) {
+            // Whoever reads that it waits may be quicker than its turn's end.
+            let early = self.early.entry(approval.activity.clone());
+            early.or_default().push((approval, reply));
+            return;
+        }
         if !self.queue.is_parked(&approval.activity) {
             return answer(reply, false);
         }

@@ -190,6 +190,7 @@ pub(super) fn activity(
         environment: None,
         now: false,
         source: None,
+        renames: None,
         rebuild: false,
         target,
     }

@@ -24,7 +24,8 @@ use crate::execute::refs::{self, HEADS};
 use crate::execute::repository::RepositoryError;
 use crate::order::{self, Pushed};
 use crate::plan::options::Options;
-use crate::plan::places::{Asked, Place};
+use crate::plan::places::{Asked, Place, Places};
+use crate::plan::rename;
 use crate::plan::tips::{Known, Leftover, Moved, Scope};
 use crate::report;
 use crate::settings::Settings;
@@ -290,7 +291,8 @@ fn activities(
         Options::read(&[]),
     );
     let mut activities = Vec::new();
-    for update in updates {
+    for own in together(project, default, &places, updates, spooled) {
+        let update = &own[0];
         let push = spooled.iter().rfind(|push| push.has(&project.name, update));
         let pushed = Pushed {
             project,
@@ -299,7 +301,7 @@ fn activities(
             actor: push.map_or(&nobody, |push| &push.actor),
             options: push.map_or(&nothing, |push| &push.options),
         };
-        let mut order = order::of_updates(pushed, std::slice::from_ref(update));
+        let mut order = order::of_updates(pushed, &own);
         if let Some(push) = push {
             order.activities.iter_mut().for_each(|one| push.tell(one));
         }
@@ -312,6 +314,36 @@ fn activities(
         activities.extend(order.activities);
     }
     activities
+}
+
+/// Each move alone, but the two of a rename that a spooled push tells of.
+fn together(
+    project: &Project,
+    default: Option<&BranchName>,
+    places: &[Place],
+    updates: &[RefUpdate],
+    spooled: &[spool::Spooled],
+) -> Vec<Vec<RefUpdate>> {
+    let places = Places::new(project, default, places.to_vec());
+    let mut groups: Vec<Vec<RefUpdate>> = Vec::new();
+    for push in spooled {
+        let own = updates
+            .iter()
+            .filter(|update| push.has(&project.name, update));
+        let own: Vec<RefUpdate> = own.cloned().collect();
+        if let Some(rename) = rename::of(project, &places, &own) {
+            let is_its = |update: &RefUpdate| rename.is_of(project, update);
+            let pair: Vec<RefUpdate> = own.into_iter().filter(is_its).collect();
+            if !groups.contains(&pair) {
+                groups.push(pair);
+            }
+        }
+    }
+    let paired: Vec<&RefUpdate> = groups.iter().flatten().collect();
+    let alone = updates.iter().filter(|update| !paired.contains(update));
+    let alone: Vec<Vec<RefUpdate>> = alone.map(|update| vec![update.clone()]).collect();
+    groups.extend(alone);
+    groups
 }
 
 /// The project's baseline; taken now where its repository could not be read when it was first seen.

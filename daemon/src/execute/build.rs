@@ -165,6 +165,19 @@ pub async fn weigh(
     })
 }
 
+/// The configuration at a commit.
+///
+/// # Errors
+/// That it cannot be read, or is not valid.
+pub async fn application(act: &Act, commit: &str) -> Result<Application, Failure> {
+    let (repository, id) = (act.project.repository.clone(), commit.to_owned());
+    let files = tokio::task::spawn_blocking(move || source::files(&repository, &id)).await;
+    let files = files
+        .map_err(|error| Failure::host("cannot read the repository", &error))?
+        .map_err(|error| Failure::host("cannot read the repository", &error))?;
+    read(&files)
+}
+
 fn read(files: &Files) -> Result<Application, Failure> {
     application::read(files).map_err(|problems| {
         Failure::new("config-invalid", "the configuration is not valid")

@@ -6,7 +6,7 @@
 
 use super::activity::Act;
 use super::failure::Failure;
-use super::{build, deploy, refs};
+use super::{build, deploy, promote, refs};
 
 /// Makes or finds the slug that the deployment will use; returns what serves, which stays.
 ///
@@ -14,7 +14,11 @@ use super::{build, deploy, refs};
 /// What the pusher should read; the push is then refused.
 pub async fn check(act: &Act) -> Result<Option<u32>, Failure> {
     not_moved(act).await?;
-    let built = build::build(act).await?;
+    let child = promote::slug_of_child(act).await?;
+    let built = match child {
+        Some(built) => built,
+        None => build::build(act).await?,
+    };
     deploy::public(act, &built.application, built.slug.as_str())?;
     not_moved(act).await?;
     Ok(act.previous)

@@ -27,7 +27,7 @@ pub fn success(
     match (kind, live) {
         (Kind::Check, live) => (
             "the checks have passed".into(),
-            serves(environment, live, "the push goes on."),
+            serves(environment, live, "its branch may move."),
         ),
         (Kind::Delete, _) => (
             format!("{environment} is deleted"),

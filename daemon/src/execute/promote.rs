@@ -6,7 +6,7 @@ use wharf_config::name::EnvironmentId;
 use wharf_wire::outcome::Kind;
 
 use super::activity::Act;
-use super::build::Built;
+use super::build::{self, Built};
 use super::failure::Failure;
 use super::slug_key::SlugKey;
 use crate::store::environment::EnvironmentKey;
@@ -32,13 +32,19 @@ pub fn say_source(act: &Act) {
 }
 
 /// The slug with which the child serves this commit; none where it is of the other trust domain, or
-/// is gone: then the same tree is built.
+/// is gone: then the same tree is built. One that was found before it waited stays the one, whatever
+/// its child serves meanwhile: it is what was approved.
 ///
 /// # Errors
 /// The store's.
 pub async fn slug_of_child(act: &Act) -> Result<Option<Built>, Failure> {
     let began = Instant::now();
     let recorder = &act.world.recorder;
+    if let Some(built) = found_before(act).await? {
+        let text = format!("slug {}, not built again", built.slug.short());
+        act.did("build", text, began);
+        return Ok(Some(built));
+    }
     let child = act.task.source.as_deref();
     let Some(id) = child.and_then(|id| EnvironmentId::parse(id).ok()) else {
         return Ok(None);
@@ -81,5 +87,25 @@ pub async fn slug_of_child(act: &Act) -> Result<Option<Built>, Failure> {
         application: release.application,
         slug,
         commit: release.commit,
+    }))
+}
+
+/// What this activity found or made in an earlier turn, if it is there still.
+async fn found_before(act: &Act) -> Result<Option<Built>, Failure> {
+    let (Some(before), Some(commit)) = (&act.task.slug, &act.task.commit.new) else {
+        return Ok(None);
+    };
+    let record = act.world.recorder.slug(before).await?;
+    let own = record.filter(|record| record.trust_domain == act.trust_domain());
+    let Some(slug) = own.and_then(|record| SlugKey::parse(&record.key).ok()) else {
+        return Ok(None);
+    };
+    if !act.world.paths.slugs().join(slug.as_str()).is_dir() {
+        return Ok(None);
+    }
+    Ok(Some(Built {
+        application: build::application(act, commit).await?,
+        slug,
+        commit: commit.clone(),
     }))
 }

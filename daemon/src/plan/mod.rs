@@ -12,6 +12,7 @@ pub mod places;
 pub mod policy;
 pub mod queue;
 pub mod recovery;
+pub mod rename;
 pub mod retention;
 pub mod rights;
 pub mod room;

@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use wharf_config::name::{BranchName, EnvironmentId};
 use wharf_config::project::{Branchable, Environment, Kind, Project};
 
+use super::rename::Rename;
+
 pub use asked::{Asked, Records};
 
 /// An environment that is recorded.
@@ -105,6 +107,14 @@ impl<'a> Places<'a> {
                 live: None,
                 is_there: true,
             });
+        }
+    }
+
+    /// Takes in that a branch is called otherwise: its environment stays.
+    pub fn rename(&mut self, rename: &Rename) {
+        let renamed = self.all.iter_mut().find(|one| one.branch == rename.from);
+        if let Some(place) = renamed {
+            place.branch.clone_from(&rename.to);
         }
     }
 

@@ -11,6 +11,7 @@ use wharf_wire::hook::RefUpdate;
 use super::admission::{Branch, branch};
 use super::options::{Options, When};
 use super::places::{Place, Places};
+use super::rename;
 use super::rights::{Act, Denied, Person, may};
 
 /// Names in one line, at most.
@@ -74,6 +75,8 @@ pub fn doubtful(
 
 /// Why each update may not be, one list for each.
 pub fn judge(ground: &Ground<'_>, updates: &[RefUpdate]) -> Vec<Vec<Reason>> {
+    let renamed = rename::of(ground.project, ground.places, updates);
+    let is_renamed = |name: &BranchName| renamed.as_ref().is_some_and(|one| one.from == *name);
     let gone: BTreeSet<BranchName> = updates
         .iter()
         .filter_map(|update| match branch(ground.project, update) {
@@ -85,7 +88,12 @@ pub fn judge(ground: &Ground<'_>, updates: &[RefUpdate]) -> Vec<Vec<Reason>> {
     numbered
         .map(|(number, update)| match branch(ground.project, update) {
             Ok(Branch::Moves(name, _)) => ground.of_move(&name, update, number),
-            Ok(Branch::Goes(name)) => ground.of_deletion(&name, &gone),
+            Ok(Branch::Goes(name)) => {
+                let mut reasons = ground.of_deletion(&name, &gone);
+                // What hangs on its environment goes on to do so.
+                reasons.retain(|reason| reason.code != "has-children" || !is_renamed(&name));
+                reasons
+            }
             Ok(Branch::Mirror(name)) => vec![ground.of_mirror(&name)],
             Ok(Branch::NotServed) => ground.of_other(update).into_iter().collect(),
             // Its name is a reason of its own.

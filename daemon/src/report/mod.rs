@@ -68,6 +68,11 @@ pub fn waiting_push(activity: &str) -> String {
     format!("  Ctrl-C gives the push up. Log: wharf log {activity}")
 }
 
+/// The same, of a move that a command asked for.
+pub fn waiting_move(activity: &str) -> String {
+    format!("  Ctrl-C gives it up, and nothing moves. Log: wharf log {activity}")
+}
+
 /// A refusal: each reason with its hint, then that nothing was accepted.
 pub fn reason(message: &str, hint: Option<&str>) -> Vec<String> {
     let mut lines = wrapped(WIDTH, "error: ", "  ", message);

@@ -8,7 +8,7 @@ use wharf_config::files::Files;
 use wharf_config::name::BranchName;
 use wharf_config::project::Project;
 use wharf_wire::event::Event;
-use wharf_wire::hook::{Compare, Compared, Push, Verdict};
+use wharf_wire::hook::{Compare, Compared, Push, RefUpdate, Verdict};
 use wharf_wire::{FromDaemon, ToDaemon};
 
 use super::admit::head;
@@ -17,13 +17,13 @@ use super::{Session, host, store, unexpected};
 use crate::execute::Failure;
 use crate::execute::build;
 use crate::execute::end::hints_of;
-use crate::execute::standing::why_inactive;
 use crate::order;
 use crate::plan::admission::{self, Branch};
-use crate::plan::limits::{self, Counted, Status, Wish};
+use crate::plan::limits::{Counted, Wish};
 use crate::plan::options::{Options, Rebuild};
 use crate::plan::parking;
 use crate::plan::places::{Asked, Places};
+use crate::plan::rename;
 use crate::report::{self, Forecast, Slug};
 use crate::settings;
 use crate::store::environment::EnvironmentKey;
@@ -43,12 +43,21 @@ impl Session {
         let default = head(&project.repository).await?;
         let asked = Asked::of_updates(project, default.as_ref(), &push.updates);
         let all = self.places(project, asked).await?;
-        let places = Places::new(project, default.as_ref(), all);
+        let mut places = Places::new(project, default.as_ref(), all);
         let several = admission::served(project, &push.updates).len() > 1;
         let mut lines = options.warnings.clone();
+        let renamed = rename::of(project, &places, &push.updates);
+        if let Some(rename) = &renamed {
+            lines.extend(report::remark(&rename.said(&places)));
+            places.rename(rename);
+        }
         let wish = options.wish;
         let mut before = Vec::new();
-        for update in &push.updates {
+        let goes_on = |update: &&RefUpdate| match &renamed {
+            Some(rename) => !rename.ends(project, update),
+            None => true,
+        };
+        for update in push.updates.iter().filter(goes_on) {
             let more = match admission::branch(project, update) {
                 Ok(Branch::Moves(branch, commit)) => {
                     let files = files.get(&commit).ok_or_else(|| unexpected("its files"))?;
@@ -93,35 +102,10 @@ impl Session {
         before: &mut Vec<Counted>,
     ) -> Result<Option<Vec<String>>, Broken> {
         let environment = moving.places.environment(moving.branch);
-        let key = EnvironmentKey {
-            project: project.name.clone(),
-            id: environment.id.clone(),
-        };
-        let recorder = &self.world.recorder;
-        let known = recorder.environment(&key).await.map_err(store)?;
-        let known = known.map(|record| record.status());
-        let mut others = recorder.counted(&key).await.map_err(store)?;
-        others.retain(|other| before.iter().all(|one| one.id != other.id));
-        others.extend(before.iter().cloned());
-        let (limits, kind) = (&project.max_active, environment.kind);
-        let wish = match wish {
-            Wish::AsItIs => order::rule(environment.policy.on_new_branch),
-            wish => wish,
-        };
-        let status = limits::decide(limits, kind, known, wish, &others);
-        let id = environment.id.to_string();
-        before.push(Counted {
-            id: id.clone(),
-            kind,
-            status,
-            deployed: u64::MAX,
-            is_parent: false,
-        });
-        if status != Status::Inactive {
+        let Some(why) = self.idle(project, &environment, wish, before).await? else {
             return Ok(None);
-        }
-        let full = limits::room(limits, kind, &others).err();
-        let why = why_inactive(&id, full.as_ref());
+        };
+        let id = environment.id.to_string();
         let prefix = match moving.prefix {
             true => format!("[{id}] "),
             false => String::new(),

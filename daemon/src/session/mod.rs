@@ -6,6 +6,7 @@ mod dry_run;
 mod family;
 mod follow;
 mod hook;
+mod idle;
 mod peer;
 mod propose;
 mod rights;

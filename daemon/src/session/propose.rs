@@ -54,7 +54,7 @@ impl Session {
         }
         let actor = self.actor(&project);
         let mut notes = options.warnings.clone();
-        let wait = options.wait;
+        let (wait, wish) = (options.wait, options.wish);
         let (updates, of) = (push.updates.clone(), project.clone());
         let proposed = tokio::task::spawn_blocking(move || {
             let pushed = Pushed {
@@ -71,7 +71,9 @@ impl Session {
             let text = "nowait: the checks are waited for all the same, the deploy is not";
             notes.extend(report::remark(text));
         }
-        let refused = self.check(proposed, notes).await?;
+        let (proposed, idle) = self.without_idle(&project, proposed, wish).await?;
+        notes.extend(idle);
+        let refused = self.check(proposed, notes, report::waiting_push).await?;
         if refused.iter().any(Option::is_none) {
             // git moves them now; whoever goes away may never let post-receive run.
             let branches = admission::served(&project, &push.updates);
@@ -132,6 +134,7 @@ impl Session {
         &mut self,
         proposed: Vec<Proposed>,
         notes: Vec<String>,
+        leaving: fn(&str) -> String,
     ) -> Result<Vec<Refused>, Broken> {
         let mut activities: Vec<NewActivity> = Vec::new();
         // Where the answer for an update is found: here, or with its check.
@@ -147,9 +150,10 @@ impl Session {
             })
             .collect();
         let finals = if activities.is_empty() {
+            self.peer.lines(notes).await?;
             Vec::new()
         } else {
-            self.carry_out(activities, notes).await?
+            self.carry_out(activities, notes, leaving).await?
         };
         let refused = |end: &Option<Ended>| match end {
             Some(ended) if ended.state == State::Succeeded => None,
@@ -166,9 +170,10 @@ impl Session {
         &mut self,
         activities: Vec<NewActivity>,
         notes: Vec<String>,
+        leaving: fn(&str) -> String,
     ) -> Result<Vec<Option<Ended>>, Broken> {
         let ids = self.ordered(activities).await?;
-        let watched = self.watch(&ids, notes, report::waiting_push).await;
+        let watched = self.watch(&ids, notes, leaving).await;
         if watched.is_err() {
             for activity in ids {
                 let by = "its own pusher".to_owned();

@@ -10,6 +10,7 @@ use super::known::{self, Opened, Report};
 use super::status::{self, Limits};
 use super::{StoreError, environment, now};
 use crate::plan::parking::Leave;
+use crate::plan::rename::Rename;
 
 mod approve;
 mod read;
@@ -48,6 +49,8 @@ pub struct NewActivity {
     pub target: Option<u32>,
     /// The id of the environment that the code came from, where a command brought it.
     pub source: Option<String>,
+    /// Its environment was another branch's, which is called otherwise now.
+    pub renames: Option<Rename>,
 }
 
 /// What the executor needs to know of an activity.
@@ -144,6 +147,9 @@ pub fn open(
                 Opened::Done(id, ending.live_after)
             }
             Report::New => {
+                if let Some(rename) = &activity.renames {
+                    environment::rename(&transaction, &activity.key, rename)?;
+                }
                 if let Some(wanted) = &activity.environment {
                     let status = status::of_push(&transaction, wanted, limits)?;
                     let status = status.word().to_owned();

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use wharf_config::name::{BranchName, EnvironmentId, ProjectName};
 
 use super::{StoreError, baseline, now};
+use crate::plan::rename::Rename;
 
 /// Identifies an environment everywhere in the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -174,6 +175,49 @@ pub fn touch(connection: &Connection, wanted: &EnvironmentRecord) -> Result<(), 
         return Err(StoreError::Taken(wanted.key.to_string()));
     }
     baseline::drop_branch(connection, &wanted.key.project, &wanted.branch)
+}
+
+/// Records that an environment's branch is called otherwise. All that hangs on its id stays.
+///
+/// # Errors
+/// The database's; [`StoreError::Taken`] where its branch moved a moment ago, or another environment
+/// has the new one: whoever reads the record again finds that out.
+pub fn rename(
+    connection: &Connection,
+    key: &EnvironmentKey,
+    rename: &Rename,
+) -> Result<(), StoreError> {
+    let changed = connection
+        .prepare_cached(
+            "UPDATE environment SET branch = ?4
+             WHERE project = ?1 AND id = ?2 AND branch = ?3 AND tip = ?5 AND NOT EXISTS
+                 (SELECT 1 FROM environment AS other
+                  WHERE other.project = ?1 AND other.branch = ?4)",
+        )?
+        .execute((
+            key.project.as_str(),
+            key.id.as_str(),
+            rename.from.as_str(),
+            rename.to.as_str(),
+            &rename.commit,
+        ))?;
+    if changed == 0 {
+        return Err(StoreError::Taken(key.to_string()));
+    }
+    Ok(())
+}
+
+/// Whether an environment other than this one has the branch.
+pub(super) fn is_elsewhere(
+    connection: &Connection,
+    key: &EnvironmentKey,
+    branch: &BranchName,
+) -> Result<bool, StoreError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT 1 FROM environment WHERE project = ?1 AND id <> ?2 AND branch = ?3",
+        )?
+        .exists((key.project.as_str(), key.id.as_str(), branch.as_str()))?)
 }
 
 /// What a project's rules make of an environment.

@@ -44,8 +44,14 @@ pub(super) enum Report {
 /// Compares a move with the record; within the transaction that records it.
 pub(super) fn look(connection: &Connection, activity: &NewActivity) -> Result<Report, StoreError> {
     let made_up = activity.actor.source == RECONCILE;
+    if activity.renames.is_some() {
+        // Nobody else takes one up; it is compared with the record where that changes its branch.
+        return Ok(Report::New);
+    }
     let record = environment::find(connection, &activity.key)?;
     match activity.kind {
+        // Found before it was recorded that the branch is called otherwise.
+        Kind::Push if made_up && is_elsewhere(connection, activity)? => Ok(Report::Nothing),
         Kind::Push if made_up => {
             let tip = record.and_then(|record| record.tip);
             Ok(match tip == activity.commit.new {
@@ -71,7 +77,9 @@ pub(super) fn look(connection: &Connection, activity: &NewActivity) -> Result<Re
                 return Ok(Report::Known(id));
             }
             let begun = made_up && is_being_deleted(connection, activity)?;
-            Ok(match record.is_none() || begun {
+            // Its environment may have another branch by now: one that was renamed.
+            let own = record.filter(|record| record.branch == activity.branch);
+            Ok(match own.is_none() || begun {
                 true => Report::Nothing,
                 false => Report::New,
             })
@@ -134,6 +142,10 @@ fn later(connection: &Connection, activity: &NewActivity) -> Result<Option<Strin
             |row| row.get(0),
         )
         .optional()?)
+}
+
+fn is_elsewhere(connection: &Connection, activity: &NewActivity) -> Result<bool, StoreError> {
+    environment::is_elsewhere(connection, &activity.key, &activity.branch)
 }
 
 fn is_being_deleted(connection: &Connection, activity: &NewActivity) -> Result<bool, StoreError> {

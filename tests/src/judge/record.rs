@@ -8,7 +8,7 @@ use wharf_wire::{
     view::{Activity, Environment},
 };
 
-use super::Verdict;
+use super::{Verdict, settle::is_parked};
 use crate::{World, sample};
 
 /// So many of the newest activities' logs are read.
@@ -76,10 +76,16 @@ fn newest(
     record: Option<&Environment>,
     verdict: &mut Verdict,
 ) {
-    for activity in activities.iter().filter(|one| one.ended.is_none()) {
+    let ended = |one: &&&Activity| !is_parked(one);
+    for activity in activities
+        .iter()
+        .filter(ended)
+        .filter(|one| one.ended.is_none())
+    {
         verdict.problem(format!("{name}: {} has no time of its end", activity.id));
     }
-    let Some(last) = activities.iter().find(|one| one.started.is_some()) else {
+    let mut begun = activities.iter().filter(ended);
+    let Some(last) = begun.find(|one| one.started.is_some()) else {
         return;
     };
     let live = record.and_then(|record| record.release);
@@ -220,6 +226,9 @@ fn log(world: &World, activity: &Activity, verdict: &mut Verdict) -> Result<(), 
             _ => None,
         })
         .collect();
+    if is_parked(activity) && ends.is_empty() {
+        return Ok(());
+    }
     let [end] = ends.as_slice() else {
         verdict.problem(format!("the log of {id} has {} ends", ends.len()));
         return Ok(());

@@ -23,7 +23,8 @@ const PACE: Duration = Duration::from_millis(5);
 const RECENT: u32 = 1_000;
 
 impl World {
-    /// Waits until each activity of a project has ended and each tip of its branches is recorded.
+    /// Waits until each activity of a project has ended, or waits for somebody's word, and each tip
+    /// of its branches is recorded.
     ///
     /// # Errors
     /// What goes on for too long.
@@ -31,7 +32,7 @@ impl World {
         let until = Instant::now() + LIMIT;
         loop {
             let activities = self.activities(Some(project), RECENT)?;
-            if let Some(open) = activities.iter().find(|one| !one.state.is_end()) {
+            if let Some(open) = activities.iter().find(|one| is_open(one)) {
                 // Its log is open until its end; it may end at this moment.
                 drop(self.events(&open.id, true)?);
             }
@@ -46,12 +47,13 @@ impl World {
     }
 
     fn unsettled(&self, project: &str, activities: &[Activity]) -> Result<Option<String>, String> {
-        if let Some(open) = activities.iter().find(|one| !one.state.is_end()) {
+        if let Some(open) = activities.iter().find(|one| is_open(one)) {
             let state = open.state.word();
             return Ok(Some(format!("activity {} is {state}", open.id)));
         }
         let status = self.status()?;
-        if status.waiting + status.running > 0 {
+        let parked = activities.iter().filter(|one| is_parked(one)).count();
+        if status.waiting as usize != parked || status.running > 0 {
             let (waiting, running) = (status.waiting, status.running);
             return Ok(Some(format!("{waiting} wait and {running} run")));
         }
@@ -81,8 +83,14 @@ impl World {
         let counting = activities
             .iter()
             .filter(|one| one.state != State::Superseded);
+        // A branch whose environment goes on under another name was renamed.
+        let mut called: BTreeMap<&str, &str> = BTreeMap::new();
         for activity in counting {
             if activity.kind.moves_branch() || activity.kind == Kind::Delete {
+                let (id, branch) = (&activity.environment, &activity.branch);
+                if *called.entry(id).or_insert(branch) != branch {
+                    continue;
+                }
                 let tip = activity.commit.new.as_ref();
                 recorded.entry(&activity.branch).or_insert(tip);
             }
@@ -113,6 +121,17 @@ impl World {
             .map(|(branch, commit)| (branch.to_owned(), commit.to_owned()))
             .collect()
     }
+}
+
+/// Whether it goes on by itself.
+fn is_open(activity: &Activity) -> bool {
+    !activity.state.is_end() && !is_parked(activity)
+}
+
+/// Whether it is built and waits for somebody's word.
+pub(super) fn is_parked(activity: &Activity) -> bool {
+    let reason = activity.reason.as_ref();
+    activity.state == State::Waiting && reason.is_some_and(|reason| reason.code == "approval")
 }
 
 /// The status of an environment whose processes are stopped.

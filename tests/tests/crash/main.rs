@@ -5,6 +5,7 @@ mod judged;
 mod loaded;
 mod matrix;
 mod operation;
+mod parking;
 mod pushers;
 mod random;
 mod table;

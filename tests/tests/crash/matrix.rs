@@ -100,6 +100,28 @@ const RESUME: [&str; 6] = [
     "record live: before",
     "record end: after",
 ];
+/// What a push that waits for an approval cannot leave out.
+const PARK: [&str; 8] = [
+    "admission: judged",
+    "record activities: before",
+    "record activities: after",
+    "record beginning: before",
+    "step build build 1: started",
+    "record slug: before",
+    "record parking: before",
+    "record parking: after",
+];
+/// What its approval cannot leave out.
+const APPROVE: [&str; 8] = [
+    "record going on: before",
+    "record going on: after",
+    "record beginning: before",
+    "step deploy release: started",
+    "step deploy deploy 1: started",
+    "step deploy route: started",
+    "record end: after",
+    "retire: starting",
+];
 /// What a deactivation cannot leave out.
 const DEACTIVATE: [&str; 6] = [
     "record activities: before",
@@ -133,6 +155,16 @@ fn a_rollback_survives_every_death() {
 #[test]
 fn a_merge_survives_every_death() {
     matrix(Operation::Merge, &MERGE);
+}
+
+#[test]
+fn a_push_that_waits_for_an_approval_survives_every_death() {
+    matrix(Operation::Park, &PARK);
+}
+
+#[test]
+fn an_approval_survives_every_death() {
+    matrix(Operation::Approve, &APPROVE);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::Activity;
 
 use crate::matrix::Point;
+use crate::parking::was_approved;
 use crate::victim::Victim;
 use crate::visitor::{Visits, wrong};
 
@@ -52,6 +53,10 @@ pub(crate) enum Operation {
     Deactivate,
     /// `wharf merge` of a child that has what `main` has, and more.
     Merge,
+    /// A push that is built and then waits for an approval.
+    Park,
+    /// `wharf approve` of such a one.
+    Approve,
 }
 
 /// Who is killed when, and what that may lead to.
@@ -79,6 +84,8 @@ impl Operation {
             Operation::Resume => "resume",
             Operation::Deactivate => "deactivation",
             Operation::Merge => "merge",
+            Operation::Park => "push that waits",
+            Operation::Approve => "approval",
         }
     }
 
@@ -89,12 +96,14 @@ impl Operation {
             | Operation::RepeatablePush
             | Operation::CheckedPush
             | Operation::TwoPushes
-            | Operation::OtherPush => true,
+            | Operation::OtherPush
+            | Operation::Park => true,
             Operation::Rollback
             | Operation::Delete
             | Operation::Pause
             | Operation::Resume
             | Operation::Deactivate
+            | Operation::Approve
             | Operation::Merge => false,
         }
     }
@@ -105,6 +114,8 @@ impl Operation {
             | Operation::OtherPush
             | Operation::Pause
             | Operation::Resume
+            | Operation::Park
+            | Operation::Approve
             | Operation::Deactivate => "feature",
             Operation::Push
             | Operation::RepeatablePush
@@ -136,8 +147,10 @@ impl Operation {
                 .position(|point| point.point == "record state of release: before")
                 .map(|further| route + further)
         });
-        matches!(self, Operation::Push | Operation::Merge)
-            && victim != Victim::Router
+        matches!(
+            self,
+            Operation::Push | Operation::Merge | Operation::Approve
+        ) && victim != Victim::Router
             && began.is_some_and(|began| row > began)
             && switched.is_some_and(|switched| row < switched)
     }
@@ -149,6 +162,7 @@ impl Operation {
             Operation::Rollback | Operation::Pause | Operation::Resume | Operation::Deactivate => {
                 has_died && point.point == "record activities: before"
             }
+            Operation::Approve => has_died && point.point == "record going on: before",
             // From there on the branch moves.
             Operation::Merge => has_died && BEFORE_MOVE.contains(&point.point.as_str()),
             // Its rows end where git takes it.
@@ -166,14 +180,16 @@ pub(crate) fn world(more: &str) -> World {
 /// A world with the application, pushed so often that each push removes something, too.
 #[derive(Debug)]
 pub(crate) struct Stage<'world> {
-    world: &'world World,
-    sample: Sample<'world>,
+    pub(crate) world: &'world World,
+    pub(crate) sample: Sample<'world>,
     /// What `main` serves.
     serves: String,
     /// What was last pushed to it and succeeded.
     newest: String,
     /// Activities that are older were judged.
     judged: u64,
+    /// The id of the activity that waits for an approval.
+    pub(crate) parked: String,
 }
 
 /// The moment itself is what is chosen: nothing tells of it.
@@ -203,6 +219,7 @@ impl<'world> Stage<'world> {
             serves: String::new(),
             newest: String::new(),
             judged: 0,
+            parked: String::new(),
         };
         for _ in 0..WARM {
             stage.push();
@@ -228,7 +245,7 @@ impl<'world> Stage<'world> {
         self.prepare(operation);
         self.world.forget_trace();
         self.begin(operation).end();
-        if operation.environment() == "main" {
+        if operation.environment() == "main" || operation == Operation::Approve {
             self.world.wait_for_point(RETIRED);
         }
         self.world.judge(&["shop"]).good(self.world);
@@ -244,6 +261,16 @@ impl<'world> Stage<'world> {
             | Operation::TwoPushes
             | Operation::OtherPush => (Some(before), Some(self.sample.commit())),
             Operation::RepeatablePush => (Some(before), Some(self.sample.commit_repeatable())),
+            Operation::Park => {
+                let before = self.approved();
+                (Some(before), Some(self.sample.commit()))
+            }
+            Operation::Approve => {
+                let before = self.approved();
+                let version = self.sample.commit();
+                self.parked = self.park();
+                (Some(before), Some(version))
+            }
             Operation::Rollback => {
                 let target = self.newest.clone();
                 self.push();
@@ -300,7 +327,8 @@ impl<'world> Stage<'world> {
             | Operation::RepeatablePush
             | Operation::CheckedPush
             | Operation::TwoPushes => &["git", "push", "wharf", "main"],
-            Operation::OtherPush => &["git", "push", "wharf", "main:feature"],
+            Operation::OtherPush | Operation::Park => &["git", "push", "wharf", "main:feature"],
+            Operation::Approve => &["wharf", "approve", &self.parked],
             Operation::Rollback => &["wharf", "rollback"],
             Operation::Delete => &["git", "push", "wharf", ":feature"],
             Operation::Pause => &["wharf", "pause", "-e", "feature"],
@@ -473,6 +501,8 @@ impl<'world> Stage<'world> {
             Operation::Push
             | Operation::RepeatablePush
             | Operation::TwoPushes
+            | Operation::Park
+            | Operation::Approve
             | Operation::OtherPush => verdict.of(new.unwrap_or_default()),
             Operation::Rollback => newest(Kind::Rollback)
                 .filter(|one| new.is_some_and(|new| one.commit.subject == new)),
@@ -504,7 +534,17 @@ impl<'world> Stage<'world> {
             };
         };
         let code = activity.reason.as_ref().map(|reason| reason.code.as_str());
+        if operation == Operation::Approve {
+            was_approved(activity, fault)?;
+        }
         match (activity.state, code) {
+            (State::Waiting, Some("approval")) => {
+                self.approve(activity)?;
+                Ok(("waits, and went live when approved".into(), false))
+            }
+            (State::Succeeded, _) if operation == Operation::Park => {
+                Err("it did not wait for its approval".into())
+            }
             (State::Succeeded, _) => {
                 let again = activity.steps.iter().any(|step| step.name == "restart");
                 let word = match (again, code) {

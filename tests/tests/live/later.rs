@@ -72,7 +72,7 @@ fn activity(shop: &Tree<'_>, id: &str) -> Value {
 }
 
 /// A window of a minute, three days from now.
-fn far_away(world: &World) -> String {
+pub(crate) fn far_away(world: &World) -> String {
     let mut date = world.command("date");
     let day = run(date.args(["-u", "-d", "+3 days", "+%a"]).env("LC_ALL", "C"));
     format!("{} 09:00-09:01", day.ok().out.trim())

@@ -3,12 +3,14 @@
 
 mod app;
 mod cancel;
+mod checked;
 mod commands;
 mod doors;
 mod frozen;
 mod hostile;
 mod inputs;
 mod later;
+mod later_moves;
 mod limits;
 mod load;
 mod mending;
@@ -17,6 +19,7 @@ mod owner;
 mod policy;
 mod python;
 mod queue;
+mod renames;
 mod restarts;
 mod schemas;
 mod sight;

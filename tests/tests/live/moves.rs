@@ -11,7 +11,7 @@ use crate::app::{CONFIG, deployed};
 use crate::turns::{gated, open};
 
 /// What the project's file has beside its repository.
-fn policy(world: &World, more: &str) {
+pub(crate) fn policy(world: &World, more: &str) {
     let file = world.home().join("config/projects.d/shop.toml");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, format!("{text}\n{more}")).unwrap();
@@ -19,7 +19,7 @@ fn policy(world: &World, more: &str) {
 }
 
 /// The newest activity.
-fn newest(world: &World) -> Activity {
+pub(crate) fn newest(world: &World) -> Activity {
     let mut all = world.activities(Some("shop"), 1).unwrap();
     all.pop().unwrap()
 }
@@ -32,12 +32,12 @@ fn bare(world: &World, words: &[&str]) -> String {
     said.trim_end().to_owned()
 }
 
-fn tip(world: &World, branch: &str) -> Option<String> {
+pub(crate) fn tip(world: &World, branch: &str) -> Option<String> {
     world.tips("shop").remove(branch)
 }
 
 /// A commit on a branch that was begun on the server.
-fn work_on(shop: &Tree<'_>, branch: &str, file: &str, text: &str) {
+pub(crate) fn work_on(shop: &Tree<'_>, branch: &str, file: &str, text: &str) {
     shop.git(&["fetch", "--quiet", "wharf"]).ok();
     let from = format!("wharf/{branch}");
     shop.git(&["switch", "--quiet", "-C", branch, &from]).ok();

@@ -40,7 +40,7 @@ fn head(shop: &Tree<'_>) -> String {
 /// A transcript of a push whose checks have passed: theirs, then the deployment's.
 #[track_caller]
 fn obeys_both(transcript: &str) {
-    let goes_on = "the push goes on.\n\n";
+    let goes_on = "its branch may move.\n\n";
     let (check, deploy) = transcript
         .split_once(goes_on)
         .unwrap_or_else(|| panic!("{transcript}"));

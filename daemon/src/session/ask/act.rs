@@ -177,6 +177,7 @@ impl Session {
             now: when == When::Now,
             target,
             source: None,
+            renames: None,
         };
         let ids = self.ordered(vec![activity]).await?;
         self.peer

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use wharf_config::files::Files;
-use wharf_config::host::OnFailure;
 use wharf_config::name::BranchName;
 use wharf_config::project::{Environment, Project};
 use wharf_wire::FromDaemon;
@@ -30,8 +29,10 @@ use crate::plan::admission::Judged;
 use crate::plan::merge as texts;
 use crate::plan::options::Options;
 use crate::plan::places::Asked;
-use crate::plan::policy::Reason;
+use crate::report;
 use crate::store::activity::NewActivity;
+
+mod check;
 
 /// So often somebody else may be quicker.
 const ATTEMPTS: u32 = 5;
@@ -106,7 +107,11 @@ impl Session {
                 })?;
             }
             fail::point(format_args!("move: kept"));
-            if !self.is_built(project, &push).await? {
+            if !self.is_built(project, &landing, &push).await? {
+                if tip(&project.repository, &landing.into.branch).await? != change.old {
+                    // That is why: the check was of a move that cannot be any more.
+                    continue;
+                }
                 return self.end(Exit::DeployFailed).await;
             }
             let activity = self.activity_of(tree, &landing, &push).await?;
@@ -268,39 +273,6 @@ impl Session {
         Ok(verdict.accepted)
     }
 
-    /// Whether it builds, where a push would have to.
-    async fn is_built(&mut self, project: &Project, push: &Push) -> Result<bool, Broken> {
-        let settings = self.world.settings();
-        if settings.on_failure(project) == OnFailure::Keep {
-            return Ok(true);
-        }
-        let actor = self.actor(project);
-        let default = head(&project.repository).await?;
-        let asked = Asked::of_updates(project, default.as_ref(), &push.updates);
-        let places = self.places(project, asked).await?;
-        let (project, updates) = (project.clone(), push.updates.clone());
-        let proposed = tokio::task::spawn_blocking(move || {
-            let pushed = Pushed {
-                project: &project,
-                default: default.as_ref(),
-                places: &places,
-                actor: &actor,
-                options: &Options::read(&[]),
-            };
-            order::of_proposal(pushed, &updates)
-        });
-        let proposed = proposed.await.map_err(|error| host(error.to_string()))?;
-        let refused = self.check(proposed, vec![]).await?;
-        let reasons = refused.into_iter().flatten().map(|message| Reason {
-            code: "build-failed",
-            message,
-            hint: None,
-        });
-        let reasons: Vec<Reason> = reasons.collect();
-        self.name_reasons(&reasons).await?;
-        Ok(reasons.is_empty())
-    }
-
     async fn activity_of(
         &self,
         tree: &Tree,
@@ -410,7 +382,7 @@ fn diverged(into: &Environment, source: &str) -> Broken {
 
 fn conflicts(landing: &Landing, files: usize) -> Broken {
     let (into, source) = (&landing.into.branch, &landing.source);
-    let files = crate::report::count(files as u64, "file");
+    let files = report::count(files as u64, "file");
     let then = match landing.kind {
         Kind::Sync => "that push is all it takes".to_owned(),
         _ => format!("then: wharf merge -e {source}"),

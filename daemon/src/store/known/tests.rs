@@ -6,6 +6,7 @@ use wharf_wire::outcome::State;
 use wharf_wire::view::{Actor, Commit};
 
 use super::*;
+use crate::plan::rename::Rename;
 use crate::store::activity::{self, Ending};
 use crate::store::environment::{EnvironmentRecord, key};
 use crate::store::migrate;
@@ -86,6 +87,7 @@ fn report(source: &str, kind: Kind, old: &str, new: &str) -> NewActivity {
         now: false,
         target: None,
         source: None,
+        renames: None,
     }
 }
 
@@ -116,6 +118,42 @@ fn whoever_comes_second_records_nothing() {
     store.id(bell("a", "b"));
     store.id(bell("b", "a"));
     assert_eq!(store.tip().as_deref(), Some("a"));
+}
+
+#[test]
+fn what_was_compared_before_a_rename_undoes_nothing_of_it() {
+    let mut store = Store::new();
+    // As if nobody had seen who pushed it.
+    store.id(found("", "a"));
+    let [main, next] = ["main", "next"].map(|name| BranchName::parse(name).unwrap());
+    let of_next = |mut activity: NewActivity| {
+        activity.branch = next.clone();
+        if let Some(record) = &mut activity.environment {
+            record.branch = next.clone();
+        }
+        activity
+    };
+    let renamed = || NewActivity {
+        renames: Some(Rename {
+            from: main.clone(),
+            to: next.clone(),
+            commit: "a".into(),
+        }),
+        ..of_next(bell("a", "a"))
+    };
+    store.id(renamed());
+    let gone = report(RECONCILE, Kind::Delete, "a", "");
+    assert_eq!(store.open(gone), Opened::Nothing);
+    let mut begun = of_next(found("", "a"));
+    begun.key = key("shop", "next").unwrap();
+    assert_eq!(store.open(begun), Opened::Nothing);
+    assert_eq!(store.tip().as_deref(), Some("a"));
+    // Nor is it renamed twice.
+    let twice = activity::open(&mut store.0, &[renamed()], &Limits::new(), |_| false);
+    assert!(twice.is_err());
+    let all = environment::list(&store.0, None).unwrap();
+    let branches: Vec<&str> = all.iter().map(|one| one.branch.as_str()).collect();
+    assert_eq!(branches, ["next"]);
 }
 
 #[test]

@@ -89,6 +89,7 @@ fn order(branch: &str, kind: Kind, source: &str, wish: Wish) -> NewActivity {
         },
         production: false,
         source: None,
+        renames: None,
         now: false,
         rebuild: false,
         target: None,

@@ -71,6 +71,7 @@ impl Shop {
             rebuild: false,
             now: false,
             source: None,
+            renames: None,
             target,
         };
         let opened = self

@@ -28,6 +28,7 @@ fn by(name: &str, kind: Kind) -> NewActivity {
         environment: None,
         production: true,
         rebuild: false,
+        renames: None,
         now: false,
         target: None,
         source: None,

@@ -10,6 +10,7 @@ use crate::{
     problem::{Problems, Spot},
 };
 
+mod at;
 mod build;
 mod deploy;
 mod env;
@@ -20,6 +21,7 @@ mod read;
 mod runtime;
 mod step;
 
+pub use at::At;
 pub use build::{Build, PATCHES, Patches, PathPattern};
 pub use deploy::{Assets, Deploy, Health, Install, Maintenance, When};
 pub use env::Value;

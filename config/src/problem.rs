@@ -68,6 +68,11 @@ impl Problem {
         Some((line, before[line_start..].chars().count() + 1))
     }
 
+    /// The file, and its line with what is meant where that is known: without message and hint.
+    pub(crate) fn place(&self, width: usize) -> Vec<String> {
+        render::place(self, width)
+    }
+
     /// Renders it alone, see [`Problems::render`].
     pub fn render(&self, width: usize) -> String {
         render::one(self, width)

@@ -2,6 +2,7 @@
 //! to be remembered goes through the [`Recorder`](crate::store::Recorder).
 
 pub mod activity;
+pub mod beneath;
 pub mod bound;
 pub mod build;
 pub mod check;
@@ -21,11 +22,13 @@ pub mod health;
 pub mod housekeeping;
 pub mod launch;
 pub mod maintenance;
+mod make;
 pub mod merge;
 pub mod mirror;
 pub mod numbers;
 pub mod owner;
 mod parking;
+pub mod patch;
 mod port;
 pub mod promote;
 pub mod refs;

@@ -28,6 +28,13 @@ pub struct Build {
     pub cache: Vec<CachePath>,
 }
 
+impl Build {
+    /// The steps in groups: those of one run at the same time. None is empty.
+    pub fn groups(&self) -> impl Iterator<Item = &[Step]> {
+        self.steps.chunk_by(|_, next| next.beside)
+    }
+}
+
 /// What is applied to the tree, in byte order of the paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use toml::de::DeValue;
 
 use super::{
+    At,
     parts::entries,
     step::{self, Step, command, steps},
 };
@@ -229,7 +230,7 @@ pub(super) fn checks(item: &Item<'_>) -> Vec<Step> {
             ProcessName::parse,
         );
         let run = command(item);
-        Some(Step::new(name?.to_string(), run?))
+        Some(Step::new(name?.to_string(), run?).at(At::Spot(item.spot())))
     };
     let entries = entries(item, MAX_CHECKS, "checks");
     entries.iter().filter_map(check).collect()

@@ -1,6 +1,6 @@
 //! Reads `wharf.toml` and fills in what was detected.
 
-use super::{Application, Process, Step, build, deploy, env, mounts, parts, process};
+use super::{Application, At, Process, Step, build, deploy, env, mounts, parts, process};
 use crate::{
     detect::{self, Package},
     files::Files,
@@ -123,7 +123,7 @@ fn fill_processes(written: &mut Written, procfile: Option<detect::Procfile>, fil
         if written.deploys {
             unused.push("release".to_owned());
         } else {
-            app.deploy.run = vec![Step::new("release", run)];
+            app.deploy.run = vec![Step::new("release", run).at(At::File("Procfile".into()))];
             used.push("release as deploy command".to_owned());
         }
     }
@@ -172,7 +172,8 @@ fn fill_node(written: &mut Written, files: &Files, problems: &mut Vec<Problem>) 
     }
     app.sources
         .push(format!("package.json: {}", commands.join(", ")));
-    app.build.steps.extend(commands.into_iter().map(plain_step));
+    let step = |run| plain_step("package.json", run);
+    app.build.steps.extend(commands.into_iter().map(step));
 }
 
 fn fill_python(written: &mut Written, files: &Files) {
@@ -188,7 +189,7 @@ fn fill_python(written: &mut Written, files: &Files) {
         .push(format!("{file}: virtual environment in /app/.venv"));
     app.build
         .steps
-        .extend(["python3 -m venv /app/.venv", install].map(plain_step));
+        .extend(["python3 -m venv /app/.venv", install].map(|run| plain_step(file, run)));
 }
 
 fn fill_static(app: &mut Application, files: &Files) {
@@ -199,8 +200,8 @@ fn fill_static(app: &mut Application, files: &Files) {
     app.public = Some(public);
 }
 
-fn plain_step(run: &str) -> Step {
-    Step::new(run, run)
+fn plain_step(file: &str, run: &str) -> Step {
+    Step::new(run, run).at(At::File(file.to_owned()))
 }
 
 fn nothing_to_serve(files: &Files) -> Problem {

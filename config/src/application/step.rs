@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use toml::de::DeValue;
 
+use super::At;
 use crate::{
     name::RelPath,
     plain::{plain, quoted, shortened},
@@ -30,6 +31,9 @@ pub struct Step {
     /// Whether it runs at the same time as the one before it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub beside: bool,
+    /// Where it is written. Not stored.
+    #[serde(skip)]
+    pub at: At,
 }
 
 impl Step {
@@ -40,6 +44,12 @@ impl Step {
             run: run.into(),
             ..Self::default()
         }
+    }
+
+    /// The same, written there.
+    #[must_use]
+    pub fn at(self, at: At) -> Self {
+        Self { at, ..self }
     }
 }
 
@@ -56,12 +66,19 @@ pub(super) fn groups(item: &Item<'_>) -> Vec<Step> {
             continue;
         }
         let group = item.list(MAX_STEPS, "").unwrap_or_default();
-        for (at, item) in group.iter().enumerate() {
-            let step = step(item, Place::Build);
-            steps.extend(step.map(|step| Step {
-                beside: at > 0,
-                ..step
-            }));
+        let mut beside = false;
+        for item in &group {
+            let Some(step) = step(item, Place::Build) else {
+                continue;
+            };
+            if group.len() > 1 && !step.inputs.is_empty() {
+                item.bad(
+                    "`inputs` cannot stand in a group",
+                    "what it makes cannot be told from what the others make: let it run alone",
+                );
+            }
+            steps.push(Step { beside, ..step });
+            beside = true;
         }
     }
     if steps.len() > MAX_STEPS {
@@ -96,10 +113,14 @@ enum Place {
 
 fn step(item: &Item<'_>, place: Place) -> Option<Step> {
     if !matches!(item.value(), DeValue::Table(_)) {
-        return command(item).map(|run| Step::new(step_name(&run), run));
+        return command(item).map(|run| Step::new(step_name(&run), run).at(at(item)));
     }
     let table = item.table("")?;
-    let run = table.get("run").map(|item| command(&item));
+    let mut place_of = at(item);
+    let run = table.get("run").map(|item| {
+        place_of = at(&item);
+        command(&item)
+    });
     let name = table
         .get("name")
         .and_then(|item| item.text("\"compile\"").map(step_name));
@@ -124,7 +145,12 @@ fn step(item: &Item<'_>, place: Place) -> Option<Step> {
         run,
         inputs: inputs.unwrap_or_default(),
         beside: false,
+        at: place_of,
     })
+}
+
+fn at(item: &Item<'_>) -> At {
+    At::Spot(item.spot())
 }
 
 /// A list of files and directories of the tree.

@@ -116,6 +116,12 @@ fn wharf_toml_whole() {
     assert_eq!(app.build.steps[1].name, "compile");
     let beside = app.build.steps.iter().map(|step| step.beside);
     assert_eq!(beside.collect::<Vec<_>>(), [false, false, false, true]);
+    let groups = app.build.groups().map(<[Step]>::len);
+    assert_eq!(groups.collect::<Vec<_>>(), [1, 1, 2]);
+    let At::Spot(at) = &app.build.steps[1].at else {
+        panic!("{:?}", app.build.steps[1].at);
+    };
+    assert_eq!(&at.text[at.span.clone()], "\"bin/compile\"");
     assert_eq!(app.build.patches.after.as_deref(), Some("compile"));
     let maintenance = &app.deploy.maintenance;
     assert_eq!(maintenance.when, When::Unless("bin/migrated".into()));

@@ -62,7 +62,7 @@ fn wrapped(lead: &str, words: &str, width: usize) -> Vec<String> {
 }
 
 /// The file, and the line with the caret where the place is known.
-fn place(problem: &Problem, width: usize) -> Vec<String> {
+pub(super) fn place(problem: &Problem, width: usize) -> Vec<String> {
     let file = plain(&shortened(&problem.file, 200));
     let (Some(text), Some(span), Some((line, column))) = (
         problem.text.as_deref(),

@@ -1,35 +1,22 @@
 //! The build stage: a slug that is there is used again; else checkout, steps, freeze.
 
-use std::path::Path;
 use std::time::Instant;
 
-use wharf_config::application::{self, Application};
+use wharf_config::application::{self, Application, Step};
 use wharf_config::files::Files;
 use wharf_wire::event::Event;
 
 use super::activity::Act;
-use super::bound::Bound;
-use super::checkout::{CheckoutError, checkout};
-use super::command::{self, Command};
 use super::failure::Failure;
-use super::freeze::{self, Freeze, FreezeError, MountKind, MountPoint};
+use super::make::{Recipe, make};
 use super::slug_key::{FORMAT, Ingredients, SlugKey, explain};
-use super::variables::{self, CACHE};
 use super::world::World;
-use super::{repository, runtime, source};
+use super::{patch, repository, runtime, source, variables};
 use crate::disk;
-use crate::plan::step::Step;
 use crate::report;
-use crate::run::sandbox::{Access, Bind, HOME, Sandbox};
 use crate::settings;
 use crate::store::StoreError;
 use crate::store::environment::EnvironmentKey;
-use crate::store::slug::SlugRecord;
-
-/// At most this many files, links and directories in a slug.
-const MAX_ENTRIES: u64 = 2_000_000;
-/// At most this many bytes in a slug.
-const MAX_BYTES: u64 = 10 << 30;
 
 /// What the deploy stage takes over.
 #[derive(Debug)]
@@ -51,7 +38,7 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
     let commit = act.task.commit.new.clone().ok_or_else(|| {
         Failure::new("no-commit", "there is no commit to deploy").hint("push the branch again")
     })?;
-    let (application, ingredients) = ingredients(act, &commit).await?;
+    let (application, patches, ingredients) = ingredients(act, &commit).await?;
     for source in &application.sources {
         act.log.event(Event::StepStarted {
             label: "detected".into(),
@@ -103,9 +90,20 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
     };
     say_why(act, &ingredients, &slug).await?;
     say_border(act, &ingredients).await?;
-    let made = make(act, &application, &ingredients, &slug, &commit).await;
-    let work = act.world.paths.build(&act.task.id);
-    let removed = tokio::task::block_in_place(|| disk::remove_tree(&work));
+    patch::say_left(act, &patches);
+    let recipe = Recipe {
+        application: &application,
+        patches: &patches,
+        ingredients: &ingredients,
+        slug: &slug,
+        commit: &commit,
+    };
+    let made = make(act, &recipe).await;
+    let paths = &act.world.paths;
+    let (work, applied) = (paths.build(&act.task.id), paths.patches(&act.task.id));
+    let removed = tokio::task::block_in_place(|| {
+        disk::remove_tree(&applied).and_then(|()| disk::remove_tree(&work))
+    });
     // Why it was not made is what its pusher should read.
     made?;
     removed.map_err(|error| Failure::host("cannot remove the work directory", &error))?;
@@ -120,24 +118,29 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
     })
 }
 
-async fn ingredients(act: &Act, commit: &str) -> Result<(Application, Ingredients), Failure> {
+async fn ingredients(
+    act: &Act,
+    commit: &str,
+) -> Result<(Application, patch::Found, Ingredients), Failure> {
     let repository = act.project.repository.clone();
     let id = commit.to_owned();
-    let (files, tree) = tokio::task::spawn_blocking(move || {
-        Ok::<_, repository::RepositoryError>((
-            source::files(&repository, &id)?,
-            repository::tree_of(&repository, &id)?,
-        ))
-    })
-    .await
-    .map_err(|error| Failure::host("cannot read the repository", &error))?
-    .map_err(|error| Failure::host("cannot read the repository", &error))?;
-    let application = read(&files)?;
-    let ingredients = weigh(&act.world, &application, tree, act.trust_domain()).await?;
-    Ok((application, ingredients))
+    let looked = tokio::task::spawn_blocking(move || {
+        let failed = |error| Failure::host("cannot read the repository", &error);
+        let files = source::files(&repository, &id).map_err(failed)?;
+        let tree = repository::tree_of(&repository, &id).map_err(failed)?;
+        let application = read(&files)?;
+        let patches = patch::find(&repository, &tree, &application.build.patches)?;
+        Ok::<_, Failure>((application, tree, patches))
+    });
+    let (application, tree, patches) = looked
+        .await
+        .map_err(|error| Failure::host("cannot read the repository", &error))??;
+    let applied = patch::ingredients(&application.build, &patches);
+    let ingredients = weigh(&act.world, &application, tree, applied, act.trust_domain()).await?;
+    Ok((application, patches, ingredients))
 }
 
-/// What would go into a slug of this tree.
+/// What would go into a slug of this tree with these patches.
 ///
 /// # Errors
 /// That the host has not the runtime.
@@ -145,18 +148,14 @@ pub async fn weigh(
     world: &World,
     application: &Application,
     tree: String,
+    patches: Vec<String>,
     trust_domain: &str,
 ) -> Result<Ingredients, Failure> {
     Ok(Ingredients {
         format: FORMAT,
         tree,
-        steps: application
-            .build
-            .steps
-            .iter()
-            .map(|step| step.run.clone())
-            .collect(),
-        patches: Vec::new(),
+        steps: application.build.steps.iter().map(ingredient).collect(),
+        patches,
         assets: Vec::new(),
         mounts: application.mounts.keys().map(ToString::to_string).collect(),
         runtimes: runtime::of(&world.runtimes, application).await?,
@@ -176,6 +175,15 @@ pub async fn application(act: &Act, commit: &str) -> Result<Application, Failure
         .map_err(|error| Failure::host("cannot read the repository", &error))?
         .map_err(|error| Failure::host("cannot read the repository", &error))?;
     read(&files)
+}
+
+/// A step as the key has it. `&` leads one that runs at the same time as the one before it: no
+/// command that can end well begins so.
+fn ingredient(step: &Step) -> String {
+    match step.beside {
+        true => format!("& {}", step.run),
+        false => step.run.clone(),
+    }
 }
 
 fn read(files: &Files) -> Result<Application, Failure> {
@@ -302,175 +310,18 @@ async fn changed_files(act: &Act, old: &str, new: &str) -> Option<u64> {
     counted.await.ok()?.ok()
 }
 
-async fn make(
-    act: &Act,
-    application: &Application,
-    ingredients: &Ingredients,
-    slug: &SlugKey,
-    commit: &str,
-) -> Result<(), Failure> {
-    let work = act.world.paths.build(&act.task.id);
-    let bound = Bound::of_build(&act.settings.host.build);
-    act.step(Step::Checkout, check_out(act, &bound, commit, &work))
-        .await?;
-    let cache = act.world.paths.cache(&act.project.name, act.trust_domain());
-    let _in_use = act
-        .world
-        .caches
-        .hold(&cache)
-        .map_err(|error| Failure::host("cannot make the build cache", &error))?;
-    let sandbox = sandbox(act, application, &work)?;
-    let steps = &application.build.steps;
-    for (index, step) in steps.iter().enumerate() {
-        let number = u32::try_from(index + 1).expect("configuration is bounded");
-        command::run(
-            act,
-            Command {
-                label: "build",
-                step: Step::Build(number),
-                name: &step.name,
-                text: &step.run,
-                sandbox: sandbox.clone(),
-                bound: &bound,
-                failed: format!("build failed in step {number} of {}", steps.len()),
-            },
-        )
-        .await?;
-    }
-    act.step(
-        Step::Freeze,
-        freeze(act, &bound, application, ingredients, slug, &work),
-    )
-    .await
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-async fn check_out(act: &Act, bound: &Bound, commit: &str, work: &Path) -> Result<(), Failure> {
-    let began = Instant::now();
-    let (repository, commit, work) = (
-        act.project.repository.clone(),
-        commit.to_owned(),
-        work.to_owned(),
-    );
-    let checked = act.blocking("the checkout", bound, move |stop| {
-        // What an earlier attempt left is worth nothing.
-        disk::remove_tree(&work).map_err(|error| Failure::host("cannot make room", &error))?;
-        checkout(&repository, &commit, &work, stop).map_err(|error| {
-            if matches!(error, CheckoutError::Stopped) {
-                return Failure::cancelled();
-            }
-            let hint = error.hint().map(str::to_owned);
-            let failure = Failure::new("checkout-failed", super::failure::chain(&error));
-            match hint {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            }
-        })
-    });
-    let checked = checked.await?;
-    for note in &checked.notes {
-        act.log.event(Event::Warning { text: note.clone() });
+    #[test]
+    fn a_group_is_no_sequence() {
+        let one = Step::new("a", "make a");
+        let other = Step {
+            beside: true,
+            ..one.clone()
+        };
+        assert_eq!(ingredient(&one), "make a");
+        assert_eq!(ingredient(&other), "& make a");
     }
-    act.did("checkout", report::count(checked.files, "file"), began);
-    Ok(())
-}
-
-fn sandbox(act: &Act, application: &Application, work: &Path) -> Result<Sandbox, Failure> {
-    let mut sandbox = Sandbox::new(work.to_owned(), Access::Write);
-    let (paths, project) = (&act.world.paths, &act.project.name);
-    let cache = paths.cache(project, act.trust_domain());
-    let mut bind = |source: std::path::PathBuf, target: std::path::PathBuf| {
-        std::fs::create_dir_all(&source)
-            .map_err(|error| Failure::host("cannot make the build cache", &error))?;
-        sandbox.binds.push(Bind {
-            source,
-            target,
-            access: Access::Write,
-        });
-        Ok::<_, Failure>(())
-    };
-    bind(cache.join("shared"), CACHE.into())?;
-    for path in &application.build.cache {
-        let below = path.below_home();
-        bind(
-            paths.home_cache(project, act.trust_domain(), below),
-            Path::new(HOME).join(below.as_path()),
-        )?;
-    }
-    sandbox
-        .environment
-        .extend(variables::for_build(act, application));
-    Ok(sandbox)
-}
-
-async fn freeze(
-    act: &Act,
-    bound: &Bound,
-    application: &Application,
-    ingredients: &Ingredients,
-    slug: &SlugKey,
-    work: &Path,
-) -> Result<(), Failure> {
-    let began = Instant::now();
-    let (store, work, key) = (act.world.paths.slugs(), work.to_owned(), slug.clone());
-    let mount_points: Vec<MountPoint> = application
-        .mounts
-        .keys()
-        .map(|path| MountPoint {
-            path: path.to_string(),
-            kind: MountKind::Guess,
-        })
-        .collect();
-    let frozen = act.blocking("the freeze", bound, move |stop| {
-        // A directory of that name is unrecorded: what a death between rename and record left.
-        let old = store.join(key.as_str());
-        if old.exists() {
-            disk::remove_tree(&old)
-                .map_err(|error| Failure::host("cannot remove a half slug", &error))?;
-        }
-        let frozen = freeze::freeze(&Freeze {
-            built: &work,
-            store: &store,
-            key: &key,
-            mount_points: &mount_points,
-            max_entries: MAX_ENTRIES,
-            max_bytes: MAX_BYTES,
-            stop,
-        });
-        frozen.map_err(|error| match error {
-            FreezeError::Stopped => Failure::cancelled(),
-            FreezeError::Disk(error) => Failure::host("cannot store the slug", &error),
-            other => Failure::new("slug-refused", super::failure::chain(&other))
-                .hint("a slug holds regular files, directories and links only"),
-        })
-    });
-    let frozen = frozen.await?;
-    for note in &frozen.notes {
-        act.log.event(Event::Warning { text: note.clone() });
-    }
-    let base = ingredients.key().to_string();
-    let ingredients = serde_json::to_string(ingredients).expect("strings and maps of strings");
-    act.world
-        .recorder
-        .add_slug(SlugRecord {
-            key: slug.to_string(),
-            base,
-            project: act.project.name.to_string(),
-            trust_domain: act.trust_domain().to_owned(),
-            ingredients,
-            digest: frozen.digest,
-            files: frozen.files,
-            bytes: frozen.bytes,
-        })
-        .await?;
-    let size = frozen.bytes.div_ceil(1024);
-    act.did(
-        "slug",
-        format!(
-            "{}: {}, {size} KiB",
-            slug.short(),
-            report::count(frozen.files, "file")
-        ),
-        began,
-    );
-    Ok(())
 }

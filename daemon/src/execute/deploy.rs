@@ -334,6 +334,7 @@ fn command_of<'a>(
         step: record,
         name: &step.name,
         text: &step.run,
+        at: &step.at,
         sandbox,
         bound,
         failed,

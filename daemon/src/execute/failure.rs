@@ -12,6 +12,8 @@ pub struct Failure {
     pub reason: Reason,
     /// Lines below the verdict: the last output, or a problem with its place.
     pub details: Vec<String>,
+    /// What else to do, after the hint.
+    pub more: Vec<String>,
     /// Somebody stopped it.
     pub cancelled: bool,
     /// The exit status of the command that failed.
@@ -28,6 +30,7 @@ impl Failure {
                 hint: None,
             },
             details: Vec::new(),
+            more: Vec::new(),
             cancelled: false,
             exit_code: None,
         }
@@ -45,6 +48,13 @@ impl Failure {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.reason.hint = Some(hint.into());
+        self
+    }
+
+    /// Says what else to do, after the hint.
+    #[must_use]
+    pub fn also(mut self, hint: impl Into<String>) -> Failure {
+        self.more.push(hint.into());
         self
     }
 
@@ -87,6 +97,7 @@ impl Failure {
         };
         Failure {
             details: self.details,
+            more: self.more,
             exit_code: self.exit_code,
             ..full
         }

@@ -137,7 +137,7 @@ pub fn read_files(
         .collect()
 }
 
-fn read_file(
+pub(crate) fn read_file(
     repository: &gix::Repository,
     tree: &gix::Tree<'_>,
     path: &str,
@@ -171,6 +171,18 @@ fn read_file(
         }
     }
     Ok(entry)
+}
+
+/// A blob by its id; the caller knows its size.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn blob(repository: &Path, hex: &str) -> Result<Vec<u8>, RepositoryError> {
+    let repository = open(repository)?;
+    let blob = repository
+        .find_blob(object_id(hex)?)
+        .map_err(reading("blob", hex))?;
+    Ok(blob.detach().data)
 }
 
 /// The first line of a commit's message, lossy, at most 500 characters: hostile text.

@@ -11,7 +11,9 @@ use wharf_wire::outcome::Kind;
 pub enum Step {
     /// The commit's files come into the work directory.
     Checkout,
-    /// A build command, counted from 1.
+    /// Patches are applied, after so many build commands.
+    Patch(u32),
+    /// A build command, or a group of them that run at the same time, counted from 1.
     Build(u32),
     /// The work directory becomes a slug.
     Freeze,
@@ -60,7 +62,7 @@ impl Step {
     /// The stage that it belongs to.
     pub fn stage(&self) -> Stage {
         match self {
-            Step::Checkout | Step::Build(_) | Step::Freeze => Stage::Build,
+            Step::Checkout | Step::Patch(_) | Step::Build(_) | Step::Freeze => Stage::Build,
             Step::Mirror | Step::After(_) => Stage::PostDeploy,
             _ => Stage::Deploy,
         }
@@ -99,6 +101,7 @@ impl Step {
         let makes = matches!(
             self,
             Step::Checkout
+                | Step::Patch(_)
                 | Step::Build(_)
                 | Step::Freeze
                 | Step::Release
@@ -114,7 +117,7 @@ impl Step {
             Kind::Resume => (serves && !makes) || keeps,
             Kind::Pause => matches!(self, Step::Suspend | Step::Stop),
             Kind::Delete | Kind::Deactivate => deletes,
-            Kind::Check => matches!(self, Step::Checkout | Step::Build(_) | Step::Freeze),
+            Kind::Check => self.stage() == Stage::Build,
             Kind::Info | Kind::Approve => false,
         }
     }
@@ -125,6 +128,8 @@ impl Step {
             (Step::Worker(one), Step::Worker(other)) => one != other,
             // Where nothing is to be done, nothing is done.
             (Step::Keep, _) | (_, Step::Keep) => false,
+            // They are applied once.
+            (Step::Patch(_), Step::Patch(_)) => false,
             _ => earlier.place() < self.place(),
         }
     }
@@ -133,7 +138,9 @@ impl Step {
     fn place(&self) -> (u8, u32) {
         match self {
             Step::Checkout => (0, 0),
-            Step::Build(number) => (1, *number),
+            // As many build commands come before it as it says.
+            Step::Patch(after) => (1, after.saturating_mul(2)),
+            Step::Build(number) => (1, number.saturating_mul(2).saturating_sub(1)),
             Step::Freeze => (2, 0),
             Step::Release => (3, 0),
             Step::Command(number) => (4, *number),
@@ -155,6 +162,8 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Step::Checkout => f.write_str("checkout"),
+            Step::Patch(0) => f.write_str("patch"),
+            Step::Patch(after) => write!(f, "patch {after}"),
             Step::Build(number) => write!(f, "build {number}"),
             Step::Freeze => f.write_str("freeze"),
             Step::Release => f.write_str("release"),
@@ -185,6 +194,7 @@ impl FromStr for Step {
     fn from_str(name: &str) -> Result<Step, NoStep> {
         let plain = match name {
             "checkout" => Some(Step::Checkout),
+            "patch" => Some(Step::Patch(0)),
             "freeze" => Some(Step::Freeze),
             "release" => Some(Step::Release),
             "start" => Some(Step::Start),
@@ -202,6 +212,7 @@ impl FromStr for Step {
             let (word, number) = name.split_once(' ')?;
             let number = number.parse().ok()?;
             match word {
+                "patch" => Some(Step::Patch(number)),
                 "build" => Some(Step::Build(number)),
                 "deploy" => Some(Step::Command(number)),
                 "after" => Some(Step::After(number)),
@@ -224,6 +235,7 @@ pub(super) mod tests {
     pub(in crate::plan) fn any_step() -> impl Strategy<Value = Step> {
         prop_oneof![
             Just(Step::Checkout),
+            (0_u32..4).prop_map(Step::Patch),
             (1_u32..4).prop_map(Step::Build),
             Just(Step::Freeze),
             Just(Step::Release),
@@ -240,6 +252,30 @@ pub(super) mod tests {
             Just(Step::Stop),
             Just(Step::PutAside),
         ]
+    }
+
+    #[test]
+    fn patches_come_before_all_commands_or_after_the_one_they_name() {
+        let [before, after, late] = [0, 1, 2].map(Step::Patch);
+        let [one, two] = [1, 2].map(Step::Build);
+        for good in [
+            [Step::Checkout, before.clone(), one.clone()],
+            [one.clone(), after.clone(), two.clone()],
+            [two.clone(), late.clone(), Step::Freeze],
+        ] {
+            let follows = good.windows(2).all(|pair| pair[1].may_follow(&pair[0]));
+            assert!(follows, "{good:?}");
+        }
+        for [earlier, later] in [
+            [&one, &before],
+            [&two, &after],
+            [&after, &one],
+            [&before, &after],
+            [&Step::Freeze, &late],
+        ] {
+            assert!(!later.may_follow(earlier), "{earlier} {later}");
+        }
+        assert_eq!(before.effect(), Effect::Discarded);
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Zoned;
-use wharf_config::application;
+use wharf_config::application::{self, Application};
 use wharf_config::files::Files;
 use wharf_config::name::BranchName;
 use wharf_config::project::Project;
@@ -15,8 +15,8 @@ use super::admit::head;
 use super::peer::Broken;
 use super::{Session, host, store, unexpected};
 use crate::execute::Failure;
-use crate::execute::build;
 use crate::execute::end::hints_of;
+use crate::execute::{build, patch};
 use crate::order;
 use crate::plan::admission::{self, Branch};
 use crate::plan::limits::{Counted, Wish};
@@ -148,7 +148,12 @@ impl Session {
         let application = application::read(moving.files)
             .map_err(|problems| host(problems.render(report::WIDTH)))?;
         let domain = settings::trust_domain(environment.kind);
-        let new = build::weigh(&world, &application, compared.tree, domain)
+        // A new tree is seen by git's hook alone: its patches are told by nobody, but no slug is of
+        // it either, and that it changed is said.
+        let patches = patches_of(project, &compared.tree, &application).await;
+        let patches = patches.or_else(|| old.as_ref().map(|old| old.patches.clone()));
+        let patches = patches.unwrap_or_default();
+        let new = build::weigh(&world, &application, compared.tree, patches, domain)
             .await
             .map_err(|failure: Failure| host(failure.reason.message))?;
         let base = new.key();
@@ -200,6 +205,21 @@ impl Session {
             _ => Err(unexpected("Compared")),
         }
     }
+}
+
+/// What is applied to a tree that the repository has; none of one that is new.
+async fn patches_of(
+    project: &Project,
+    tree: &str,
+    application: &Application,
+) -> Option<Vec<String>> {
+    let (repository, tree) = (project.repository.clone(), tree.to_owned());
+    let build = application.build.clone();
+    let found = tokio::task::spawn_blocking(move || {
+        let found = patch::find(&repository, &tree, &build.patches).ok()?;
+        Some(patch::ingredients(&build, &found))
+    });
+    found.await.ok()?
 }
 
 fn of_deletion(places: &Places<'_>, branch: &BranchName) -> Vec<String> {

@@ -145,6 +145,11 @@ impl Paths {
         self.builds().join(activity)
     }
 
+    /// The patches of one build; below the same directory, so that what a death leaves goes with it.
+    pub fn patches(&self, activity: &str) -> PathBuf {
+        self.builds().join(format!("{activity}.patches"))
+    }
+
     /// What goes on between builds, one directory a project.
     pub fn caches(&self) -> PathBuf {
         self.state.join("caches")

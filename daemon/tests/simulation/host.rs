@@ -812,6 +812,7 @@ fn program(kind: Kind) -> Vec<Step> {
         | Kind::Redeploy
         | Kind::Activate => &[
             "checkout",
+            "patch",
             "build 1",
             "freeze",
             "release",
@@ -827,7 +828,7 @@ fn program(kind: Kind) -> Vec<Step> {
         Kind::Rollback | Kind::Resume => &["start", "health", "start worker mail", "route"],
         Kind::Pause => &["suspend", "stop"],
         Kind::Delete | Kind::Deactivate => &["unroute", "stop", "put aside"],
-        Kind::Check => &["checkout", "build 1", "freeze"],
+        Kind::Check => &["checkout", "build 1", "patch 1", "build 2", "freeze"],
         Kind::Info | Kind::Approve => &[],
     };
     names.iter().map(|name| name.parse().unwrap()).collect()

@@ -1,0 +1,231 @@
+//! Making a slug: checkout, patches, steps, freeze.
+
+use std::path::Path;
+use std::time::Instant;
+
+use wharf_config::application::{self, Application};
+use wharf_wire::event::Event;
+
+use super::activity::Act;
+use super::bound::Bound;
+use super::checkout::{CheckoutError, checkout};
+use super::command::{self, Command};
+use super::failure::{Failure, chain};
+use super::freeze::{self, Freeze, FreezeError, MountKind, MountPoint};
+use super::patch;
+use super::slug_key::{Ingredients, SlugKey};
+use super::variables::{self, CACHE};
+use crate::disk;
+use crate::plan::step::Step;
+use crate::report;
+use crate::run::sandbox::{Access, Bind, HOME, Sandbox};
+use crate::store::slug::SlugRecord;
+
+/// At most this many files, links and directories in a slug.
+const MAX_ENTRIES: u64 = 2_000_000;
+/// At most this many bytes in a slug.
+const MAX_BYTES: u64 = 10 << 30;
+
+/// What a slug is made of, and its name.
+#[derive(Debug)]
+pub(super) struct Recipe<'a> {
+    /// The configuration at the commit.
+    pub(super) application: &'a Application,
+    /// What is applied to its tree.
+    pub(super) patches: &'a patch::Found,
+    /// All that counts for its key.
+    pub(super) ingredients: &'a Ingredients,
+    /// What it will be called.
+    pub(super) slug: &'a SlugKey,
+    /// The commit, in hex.
+    pub(super) commit: &'a str,
+}
+
+/// Makes a slug in the activity's work directory, which its caller removes.
+///
+/// # Errors
+/// What the pusher should read.
+pub(super) async fn make(act: &Act, recipe: &Recipe<'_>) -> Result<(), Failure> {
+    let work = act.world.paths.build(&act.task.id);
+    let bound = Bound::of_build(&act.settings.host.build);
+    act.step(Step::Checkout, check_out(act, &bound, recipe.commit, &work))
+        .await?;
+    let cache = act.world.paths.cache(&act.project.name, act.trust_domain());
+    let _in_use = act
+        .world
+        .caches
+        .hold(&cache)
+        .map_err(|error| Failure::host("cannot make the build cache", &error))?;
+    let sandbox = sandbox(act, recipe.application, &work)?;
+    let build = &recipe.application.build;
+    let patches = Some(recipe.patches).filter(|found| !found.patches.is_empty());
+    let place = patch::place(build);
+    let groups: Vec<&[application::Step]> = build.groups().collect();
+    for at in 0..=groups.len() {
+        if let Some(found) = patches
+            && at == place
+        {
+            patch::apply(act, &bound, build, found, &work).await?;
+        }
+        let Some(group) = groups.get(at) else { break };
+        run(act, group, (at, groups.len()), &sandbox, &bound).await?;
+    }
+    act.step(Step::Freeze, freeze(act, &bound, recipe, &work))
+        .await
+}
+
+/// Runs one command, or several at the same time, as one recorded step.
+async fn run(
+    act: &Act,
+    group: &[application::Step],
+    (at, of): (usize, usize),
+    sandbox: &Sandbox,
+    bound: &Bound,
+) -> Result<(), Failure> {
+    let number = u32::try_from(at + 1).expect("configuration is bounded");
+    let record = Step::Build(number);
+    let commands: Vec<Command<'_>> = group
+        .iter()
+        .map(|step| Command {
+            label: "build",
+            step: record.clone(),
+            name: &step.name,
+            text: &step.run,
+            at: &step.at,
+            sandbox: sandbox.clone(),
+            bound,
+            failed: format!("build failed in step {number} of {of}"),
+        })
+        .collect();
+    match &commands[..] {
+        [command] => act.step(record, command::execute(act, command)).await,
+        commands => command::together(act, record, commands).await,
+    }
+}
+
+async fn check_out(act: &Act, bound: &Bound, commit: &str, work: &Path) -> Result<(), Failure> {
+    let began = Instant::now();
+    let (repository, commit, work) = (
+        act.project.repository.clone(),
+        commit.to_owned(),
+        work.to_owned(),
+    );
+    let checked = act.blocking("the checkout", bound, move |stop| {
+        // What an earlier attempt left is worth nothing.
+        disk::remove_tree(&work).map_err(|error| Failure::host("cannot make room", &error))?;
+        checkout(&repository, &commit, &work, stop).map_err(|error| {
+            if matches!(error, CheckoutError::Stopped) {
+                return Failure::cancelled();
+            }
+            let hint = error.hint().map(str::to_owned);
+            let failure = Failure::new("checkout-failed", chain(&error));
+            match hint {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        })
+    });
+    let checked = checked.await?;
+    for note in &checked.notes {
+        act.log.event(Event::Warning { text: note.clone() });
+    }
+    act.did("checkout", report::count(checked.files, "file"), began);
+    Ok(())
+}
+
+fn sandbox(act: &Act, application: &Application, work: &Path) -> Result<Sandbox, Failure> {
+    let mut sandbox = Sandbox::new(work.to_owned(), Access::Write);
+    let (paths, project) = (&act.world.paths, &act.project.name);
+    let cache = paths.cache(project, act.trust_domain());
+    let mut bind = |source: std::path::PathBuf, target: std::path::PathBuf| {
+        std::fs::create_dir_all(&source)
+            .map_err(|error| Failure::host("cannot make the build cache", &error))?;
+        sandbox.binds.push(Bind {
+            source,
+            target,
+            access: Access::Write,
+        });
+        Ok::<_, Failure>(())
+    };
+    bind(cache.join("shared"), CACHE.into())?;
+    for path in &application.build.cache {
+        let below = path.below_home();
+        bind(
+            paths.home_cache(project, act.trust_domain(), below),
+            Path::new(HOME).join(below.as_path()),
+        )?;
+    }
+    sandbox
+        .environment
+        .extend(variables::for_build(act, application));
+    Ok(sandbox)
+}
+
+async fn freeze(act: &Act, bound: &Bound, recipe: &Recipe<'_>, work: &Path) -> Result<(), Failure> {
+    let began = Instant::now();
+    let slug = recipe.slug;
+    let (store, work, key) = (act.world.paths.slugs(), work.to_owned(), slug.clone());
+    let mount_points: Vec<MountPoint> = recipe
+        .application
+        .mounts
+        .keys()
+        .map(|path| MountPoint {
+            path: path.to_string(),
+            kind: MountKind::Guess,
+        })
+        .collect();
+    let frozen = act.blocking("the freeze", bound, move |stop| {
+        // A directory of that name is unrecorded: what a death between rename and record left.
+        let old = store.join(key.as_str());
+        if old.exists() {
+            disk::remove_tree(&old)
+                .map_err(|error| Failure::host("cannot remove a half slug", &error))?;
+        }
+        let frozen = freeze::freeze(&Freeze {
+            built: &work,
+            store: &store,
+            key: &key,
+            mount_points: &mount_points,
+            max_entries: MAX_ENTRIES,
+            max_bytes: MAX_BYTES,
+            stop,
+        });
+        frozen.map_err(|error| match error {
+            FreezeError::Stopped => Failure::cancelled(),
+            FreezeError::Disk(error) => Failure::host("cannot store the slug", &error),
+            other => Failure::new("slug-refused", chain(&other))
+                .hint("a slug holds regular files, directories and links only"),
+        })
+    });
+    let frozen = frozen.await?;
+    for note in &frozen.notes {
+        act.log.event(Event::Warning { text: note.clone() });
+    }
+    let base = recipe.ingredients.key().to_string();
+    let ingredients =
+        serde_json::to_string(recipe.ingredients).expect("strings and maps of strings");
+    act.world
+        .recorder
+        .add_slug(SlugRecord {
+            key: slug.to_string(),
+            base,
+            project: act.project.name.to_string(),
+            trust_domain: act.trust_domain().to_owned(),
+            ingredients,
+            digest: frozen.digest,
+            files: frozen.files,
+            bytes: frozen.bytes,
+        })
+        .await?;
+    let size = frozen.bytes.div_ceil(1024);
+    act.did(
+        "slug",
+        format!(
+            "{}: {}, {size} KiB",
+            slug.short(),
+            report::count(frozen.files, "file")
+        ),
+        began,
+    );
+    Ok(())
+}

@@ -243,6 +243,16 @@ pub const ALL: &[Entry] = &[
         "choose another parent",
     ),
     entry(
+        "patch-conflict",
+        "a patch does not apply to the tree; nothing goes on with a tree that is patched in part",
+        "the patch, the file, the hunk and the lines that differ are named: make it anew or remove it",
+    ),
+    entry(
+        "patch-refused",
+        "what is found as patches is no file, or too large, or too many",
+        "say which files are patches in `build.patches`",
+    ),
+    entry(
         "plan-limit",
         "as many environments are active or paused as the project's `plan` or `max_active` allows",
         "`wharf deactivate` one; the least recently deployed is named",

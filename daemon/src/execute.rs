@@ -21,6 +21,7 @@ pub mod grant;
 pub mod health;
 pub mod housekeeping;
 pub mod launch;
+mod layers;
 pub mod maintenance;
 mod make;
 pub mod merge;

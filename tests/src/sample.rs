@@ -1,7 +1,7 @@
 //! The application that the judge knows: whatever serves says which commit it is of.
 //!
-//! Each commit's message is its version, and so is the content of the file `version`. The build copies
-//! it to `public/built`, which the router serves; the web process answers `/` with it; deploy commands,
+//! Each commit's message is its version, and so is the content of the file `version`. A patch makes
+//! the directory `public`, the build copies it to `public/built`, which the router serves; the web process answers `/` with it; deploy commands,
 //! late commands and the worker append it to files in the mount `data`.
 
 use std::{fs, path::PathBuf};
@@ -33,7 +33,7 @@ while True:
 const CONFIG: &str = r#"public = "public"
 
 [build]
-steps = ["mkdir -p public; cp version public/built"]
+steps = ["cp version public/built"]
 
 [web]
 start = "exec python3 -ISu app.py"
@@ -46,11 +46,15 @@ run = "cat version >> data/deployed"
 after = "cat version >> data/late"
 "#;
 
+/// What makes the directory that the build writes to: without it no build ends well.
+const PATCH: &str = "diff --git a/public/patched b/public/patched\n\
+    new file mode 100644\n--- /dev/null\n+++ b/public/patched\n@@ -0,0 +1 @@\n+yes\n";
+
 /// The same without processes: the router serves both pages from the slug.
 const STILL: &str = r#"public = "public"
 
 [build]
-steps = ["mkdir -p public; cp version public/built; cp version public/index.html"]
+steps = ["cp version public/built; cp version public/index.html"]
 
 [deploy]
 run = "cat version >> data/deployed"
@@ -78,7 +82,10 @@ impl<'world> Sample<'world> {
     }
 
     fn with(world: &'world World, project: &str, config: &'static str) -> Sample<'world> {
-        let tree = world.site(project, &[("app.py", SERVER)]);
+        let tree = world.site(
+            project,
+            &[("app.py", SERVER), ("patches/public.patch", PATCH)],
+        );
         tree.init();
         Sample {
             tree,

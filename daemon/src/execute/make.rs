@@ -12,9 +12,9 @@ use super::checkout::{CheckoutError, checkout};
 use super::command::{self, Command};
 use super::failure::{Failure, chain};
 use super::freeze::{self, Freeze, FreezeError, MountKind, MountPoint};
-use super::patch;
 use super::slug_key::{Ingredients, SlugKey};
 use super::variables::{self, CACHE};
+use super::{layers, patch};
 use crate::disk;
 use crate::plan::step::Step;
 use crate::report;
@@ -68,7 +68,7 @@ pub(super) async fn make(act: &Act, recipe: &Recipe<'_>) -> Result<(), Failure> 
             patch::apply(act, &bound, build, found, &work).await?;
         }
         let Some(group) = groups.get(at) else { break };
-        run(act, group, (at, groups.len()), &sandbox, &bound).await?;
+        run(act, recipe, group, (at, groups.len()), &sandbox, &bound).await?;
     }
     act.step(Step::Freeze, freeze(act, &bound, recipe, &work))
         .await
@@ -77,6 +77,7 @@ pub(super) async fn make(act: &Act, recipe: &Recipe<'_>) -> Result<(), Failure> 
 /// Runs one command, or several at the same time, as one recorded step.
 async fn run(
     act: &Act,
+    recipe: &Recipe<'_>,
     group: &[application::Step],
     (at, of): (usize, usize),
     sandbox: &Sandbox,
@@ -98,6 +99,12 @@ async fn run(
         })
         .collect();
     match &commands[..] {
+        [command] if !group[0].inputs.is_empty() => {
+            let work = act.world.paths.build(&act.task.id);
+            let runtimes = &recipe.ingredients.runtimes;
+            let run = layers::run(act, command, &group[0], runtimes, &work);
+            act.step(record, run).await
+        }
         [command] => act.step(record, command::execute(act, command)).await,
         commands => command::together(act, record, commands).await,
     }

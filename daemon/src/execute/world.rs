@@ -51,6 +51,8 @@ pub struct World {
     pub retiring: Retiring,
     /// Builds that are going on, by their ingredients.
     pub building: Turns,
+    /// What build steps made, being kept or put back, by project and trust domain.
+    pub layers: Turns,
     /// What is to be looked at on the disk.
     pub watching: Watching,
     /// How far branches are from their parents.

@@ -61,6 +61,7 @@ impl Means {
             durable: Default::default(),
             retiring: Default::default(),
             building: Default::default(),
+            layers: Default::default(),
             watching: Default::default(),
             distances: Default::default(),
             heads: Default::default(),

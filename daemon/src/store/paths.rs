@@ -160,6 +160,16 @@ impl Paths {
         self.caches().join(project.as_str()).join(trust_domain)
     }
 
+    /// What build steps made, one directory each. No build can write there.
+    pub fn layers(&self, project: &ProjectName, trust_domain: &str) -> PathBuf {
+        self.cache(project, trust_domain).join("layers")
+    }
+
+    /// What one build step made, by its key: hexadecimal digits.
+    pub fn layer(&self, project: &ProjectName, trust_domain: &str, key: &str) -> PathBuf {
+        self.layers(project, trust_domain).join(key)
+    }
+
     /// A directory below `HOME` that is kept from build to build. Its name holds no part that a
     /// build could have made a link before: builds write what is below it.
     pub fn home_cache(&self, project: &ProjectName, trust_domain: &str, path: &RelPath) -> PathBuf {

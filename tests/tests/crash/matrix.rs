@@ -16,12 +16,13 @@ const SHARDS: usize = 2;
 const ENOUGH: usize = 8;
 
 /// What a push cannot leave out.
-const PUSH: [&str; 19] = [
+const PUSH: [&str; 20] = [
     "admission: judged",
     "record activities: before",
     "record activities: after",
     "record beginning: before",
     "step build checkout: started",
+    "step build patch: started",
     "step build build 1: started",
     "step build freeze: started",
     "record slug: before",
@@ -38,11 +39,12 @@ const PUSH: [&str; 19] = [
     "retire: starting",
 ];
 /// What the check of a push cannot leave out.
-const CHECK: [&str; 8] = [
+const CHECK: [&str; 9] = [
     "record activities: before",
     "record activities: after",
     "record beginning: before",
     "step build checkout: started",
+    "step build patch: started",
     "step build build 1: started",
     "step build freeze: started",
     "record slug: before",

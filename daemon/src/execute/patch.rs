@@ -42,12 +42,12 @@ const LARGEST: u64 = 256 << 20;
 
 /// What is applied, as the key of a slug has it.
 pub fn ingredients(build: &Build, found: &Found) -> Vec<String> {
-    let after = build.patches.after.iter();
-    let after = after
-        .filter(|_| !found.patches.is_empty())
-        .map(|step| format!("after {step}"));
+    // By its place: two steps may have changed their names.
+    let after = Some(place(build)).filter(|place| *place > 0 && !found.patches.is_empty());
     let patches = found.patches.iter();
     after
+        .map(|place| format!("after step {place}"))
+        .into_iter()
         .chain(patches.map(|patch| format!("{} {}", patch.path, patch.id)))
         .collect()
 }

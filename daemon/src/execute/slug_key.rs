@@ -16,8 +16,8 @@ pub struct Ingredients {
     pub format: u32,
     /// Object id of the tree.
     pub tree: String,
-    /// What is applied to it, in order: the path and the object id of each patch; before them the
-    /// step after which they are applied, where they do not come first.
+    /// What is applied to it, in order: the path and the object id of each patch; before them
+    /// after how many steps they are applied, where they do not come first.
     #[serde(default)]
     pub patches: Vec<String>,
     /// The build's commands, in order.

@@ -266,3 +266,31 @@ fn what_is_no_file_or_too_much_is_refused() {
     let refused = repo.find(&Patches::default()).unwrap_err();
     assert!(matches!(refused, FindError::Many), "{refused}");
 }
+
+#[test]
+fn the_place_of_patches_counts_for_the_slug() {
+    use wharf_config::application::{Build, Step};
+    let found = Found {
+        patches: vec![super::Patch {
+            path: "p/1.patch".into(),
+            id: "0".repeat(40),
+        }],
+        ..Found::default()
+    };
+    let build = |names: [&str; 2], after: Option<&str>| Build {
+        patches: Patches {
+            after: after.map(str::to_owned),
+            ..Patches::default()
+        },
+        steps: names.map(|name| Step::new(name, "make")).into(),
+        ..Build::default()
+    };
+    let of = |build: &Build| super::ingredients(build, &found);
+    let patch = format!("p/1.patch {}", "0".repeat(40));
+    assert_eq!(of(&build(["a", "b"], None)), [patch.as_str()]);
+    let after = |names| of(&build(names, Some("a")));
+    assert_eq!(after(["a", "b"]), ["after step 1", &patch]);
+    assert_eq!(after(["b", "a"]), ["after step 2", &patch]);
+    let none = super::ingredients(&build(["a", "b"], Some("a")), &Found::default());
+    assert!(none.is_empty());
+}

@@ -128,10 +128,10 @@ async fn perform(
             let failure = Failure::new(command.bound.code(), message)
                 .details(details)
                 .exit_code(code);
-            Err(match hint {
-                Some(hint) => failure.hint(hint).also(rest),
-                None => failure.hint(rest),
-            })
+            Err(failure.hint(match hint {
+                Some(hint) => format!("{hint}; {rest}"),
+                None => rest,
+            }))
         }
     }
 }

@@ -66,13 +66,7 @@ pub(super) fn failed(
             state,
             verdict: failure.reason.message.clone(),
             details: failure.details,
-            hints: failure
-                .reason
-                .hint
-                .iter()
-                .cloned()
-                .chain(failure.more)
-                .collect(),
+            hints: failure.reason.hint.iter().cloned().collect(),
             url: None,
             serves: end::serves(environment, previous, changed),
             milliseconds: milliseconds(began),

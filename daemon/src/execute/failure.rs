@@ -12,8 +12,6 @@ pub struct Failure {
     pub reason: Reason,
     /// Lines below the verdict: the last output, or a problem with its place.
     pub details: Vec<String>,
-    /// What else to do, after the hint.
-    pub more: Vec<String>,
     /// Somebody stopped it.
     pub cancelled: bool,
     /// The exit status of the command that failed.
@@ -30,7 +28,6 @@ impl Failure {
                 hint: None,
             },
             details: Vec::new(),
-            more: Vec::new(),
             cancelled: false,
             exit_code: None,
         }
@@ -48,13 +45,6 @@ impl Failure {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.reason.hint = Some(hint.into());
-        self
-    }
-
-    /// Says what else to do, after the hint.
-    #[must_use]
-    pub fn also(mut self, hint: impl Into<String>) -> Failure {
-        self.more.push(hint.into());
         self
     }
 
@@ -97,7 +87,6 @@ impl Failure {
         };
         Failure {
             details: self.details,
-            more: self.more,
             exit_code: self.exit_code,
             ..full
         }

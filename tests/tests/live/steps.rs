@@ -111,8 +111,8 @@ fn a_failing_command_shows_where_it_is_written() {
         .ok()
         .has("exit code 127: a command was not found")
         .has("--> wharf.toml:3:7")
-        .has("hint: is it installed on the host below /usr, or by an earlier step?")
-        .has("hint: all of its output: wharf log");
+        .has("hint: install it on the host below /usr, or in an earlier step; all of its output: wharf")
+        .has("--raw");
     // What was detected is named by its file.
     site.write("wharf.toml", "public = \"site\"\n");
     site.write("Procfile", "release: exit 3\n");

@@ -32,7 +32,7 @@ pub(super) fn of(exit: &Exit, bound: &Bound, bytes: u64) -> Option<Verdict> {
         Exit::Code(0) => None,
         Exit::Code(127) => failed(
             "exit code 127: a command was not found".into(),
-            Some("is it installed on the host below /usr, or by an earlier step?".into()),
+            Some("install it on the host below /usr, or in an earlier step".into()),
             Some(127),
         ),
         Exit::Code(code) if code > 128 && code < 160 => {

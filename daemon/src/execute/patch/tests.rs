@@ -1,11 +1,11 @@
 use std::path::PathBuf;
-use std::process::Command;
 
 use wharf_config::application::{Patches, PathPattern};
 
 use super::conflict::{self, Differs, Other, compare};
 use super::find::{FindError, Found, find};
 use super::target::{parts, target};
+use crate::testing::git;
 
 const ONE: &str = "--- a/src/a.txt\n+++ b/src/a.txt\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n";
 
@@ -127,17 +127,7 @@ impl Repo {
     }
 
     fn git(&self, words: &[&str]) -> String {
-        let output = Command::new("git")
-            .args(words)
-            .current_dir(self.0.path())
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap())
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        git(self.0.path(), words)
     }
 
     fn find(&self, wanted: &Patches) -> Result<Found, FindError> {

@@ -2,13 +2,11 @@
 
 use http::{Method, Request, Response, header::HeaderName};
 use hyper::body::Incoming;
-use tokio::time::{Instant, timeout_at};
 use tracing::error;
-use wharf_wire::route::Unavailable;
 
 use crate::{
+    admit::admit,
     body::Body,
-    doors::Passed,
     files::Files,
     forward::{Failure, forward},
     headers, host,
@@ -47,54 +45,6 @@ pub(crate) async fn answer(
         answer.headers_mut().insert(ROBOTS, robots);
     }
     answer
-}
-
-/// Lets a request through the doors, and waits where its environment wakes for it. What has woken
-/// is a route of its own, with doors of its own.
-async fn admit(
-    shared: &Shared,
-    visitor: &Visitor,
-    request: &Request<Incoming>,
-    host: &str,
-    mut found: Found,
-) -> Result<Found, Response<Body>> {
-    let (mut place, mut until) = (None, None);
-    loop {
-        let site = &found.site;
-        let passed = site
-            .doors
-            .pass(&shared.passwords, visitor.peer.ip(), request)
-            .await?;
-        let turned = |page: Page| page.answer(request.headers());
-        if passed == Passed::Visitor {
-            site.last_use.touch(shared.table.clock);
-        }
-        match site.unavailable {
-            None => return Ok(found),
-            Some(Unavailable::Paused { wake: true }) if passed == Passed::Visitor => {}
-            Some(Unavailable::Paused { .. }) => return Err(turned(Page::paused())),
-            // It was waited for, and is on its way.
-            Some(Unavailable::Starting) if place.is_some() => {}
-            Some(Unavailable::Starting) => return Err(turned(Page::starting())),
-        }
-        if place.is_none() {
-            place = shared.table.waking.place(&site.name);
-            if place.is_none() {
-                return Err(turned(Page::waking()));
-            }
-        }
-        if site.unavailable != Some(Unavailable::Starting) {
-            shared.table.waking.want(site);
-        }
-        let until = *until.get_or_insert_with(|| Instant::now() + shared.wake_within);
-        if timeout_at(until, site.replaced.cancelled()).await.is_err() {
-            return Err(turned(Page::waking()));
-        }
-        found = match shared.table.find(host) {
-            Some(found) => found,
-            None => return Err(turned(Page::unknown_host(host))),
-        };
-    }
 }
 
 async fn of_site(

@@ -8,8 +8,10 @@
 //! The modules in the order in which a request meets them.
 
 pub mod flags;
+mod line;
 pub mod serve;
 
+mod admit;
 mod answer;
 mod host;
 
@@ -19,6 +21,8 @@ mod table;
 
 mod doors;
 mod last_use;
+mod maintenance;
+mod places;
 mod waking;
 
 mod files;

@@ -19,6 +19,7 @@ use crate::{
     guard::Root,
     host,
     last_use::LastUse,
+    maintenance::Maintenance,
     name::Name,
     upstream::{Pool, Upstreams},
 };
@@ -44,6 +45,7 @@ pub(crate) struct Site {
     pub(crate) files: Option<Files>,
     pub(crate) pool: Option<Arc<Pool>>,
     pub(crate) unavailable: Option<Unavailable>,
+    pub(crate) maintenance: Option<Maintenance>,
 }
 
 /// Why a route's file cannot be used.
@@ -120,6 +122,10 @@ impl Site {
             Ok(doors) => doors,
             Err(what) => return Err(SiteError::Wrong { path, what }),
         };
+        let maintenance = match route.maintenance.map(Maintenance::new).transpose() {
+            Ok(maintenance) => maintenance,
+            Err(what) => return Err(SiteError::Wrong { path, what }),
+        };
         let files = match route.public {
             None => None,
             Some(public) => match Root::open(&public) {
@@ -148,6 +154,7 @@ impl Site {
                 .as_ref()
                 .map(|upstream| upstreams.pool(upstream)),
             unavailable: route.unavailable,
+            maintenance,
         })
     }
 }

@@ -15,6 +15,7 @@ use wharf_wire::route::Upstream;
 use crate::{
     last_use::Clock,
     name::{Name, NameError},
+    places::Places,
     site::{Site, SiteError},
     upstream::{Flight, Upstreams},
     waking::Waking,
@@ -27,6 +28,8 @@ pub struct Table {
     upstreams: Upstreams,
     pub(crate) clock: Clock,
     pub(crate) waking: Waking,
+    /// Requests that wait for the end of a maintenance.
+    pub(crate) held: Places,
     live: RwLock<Live>,
     /// Held while a file is read and put in its place, so that an older one never overtakes.
     loading: Mutex<()>,
@@ -72,6 +75,7 @@ impl Table {
             upstreams,
             clock: Clock::start(),
             waking: Waking::default(),
+            held: Places::default(),
             live: RwLock::new(live),
             loading: Mutex::new(()),
         })
@@ -264,6 +268,7 @@ mod tests {
             files: None,
             pool: None,
             unavailable: None,
+            maintenance: None,
         }
     }
 

@@ -165,6 +165,9 @@ pub enum FromRouter {
         listen: SocketAddr,
         /// Routes in the table.
         routes: u32,
+        /// Requests that wait for the end of a maintenance.
+        #[serde(default)]
+        held: u32,
     },
     /// See [`ToRouter::Used`].
     Used {

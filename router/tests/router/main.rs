@@ -5,6 +5,7 @@
 mod support;
 
 mod doors;
+mod maintenance;
 mod routing;
 mod static_files;
 mod streaming;

@@ -158,6 +158,11 @@ pub const ALL: &[Entry] = &[
         "see what they did, then `wharf redeploy`",
     ),
     entry(
+        "host-not-allowed",
+        "a route of `wharf.toml` names a host that is not this environment's: another has it, or environments are named there",
+        "leave it out, or ask the host's operator to add it to the environment's `hosts`",
+    ),
+    entry(
         "low-disk",
         "less than `keep.min_free` is free for the state or the repository, and nothing was left to remove",
         "make room on the host: `wharf doctor`",
@@ -261,6 +266,11 @@ pub const ALL: &[Entry] = &[
         "protocol",
         "a message that is not expected, or too large, or too late",
         "upgrade; run `wharf hook install` again",
+    ),
+    entry(
+        "front-missing",
+        "`front` is no file of the build's result below `public`, or a link out of it",
+        "commit it there, or make it in the build",
     ),
     entry(
         "public-missing",

@@ -10,6 +10,7 @@ use wharf_wire::route::Unavailable;
 use crate::{
     body::Body,
     doors::Passed,
+    forward::Asked,
     maintenance::{self, Maintenance},
     page::Page,
     places::Place,
@@ -47,7 +48,7 @@ pub(crate) async fn admit(
     shared: &Shared,
     visitor: &Visitor,
     request: &Request<Incoming>,
-    host: &str,
+    asked: Asked<'_>,
     mut found: Found,
 ) -> Result<Found, Response<Body>> {
     let mut waits = Waits::default();
@@ -82,9 +83,9 @@ pub(crate) async fn admit(
             () = visitor.line.gone() => return Err(answer()),
             () = visitor.lives.finish.cancelled() => return Err(answer()),
         }
-        found = match shared.table.find(host) {
+        found = match shared.table.find(asked.host, asked.path) {
             Some(found) => found,
-            None => return Err(Page::unknown_host(host).answer(request.headers())),
+            None => return Err(Page::unknown_host(asked.host).answer(request.headers())),
         };
     }
 }

@@ -99,6 +99,11 @@ impl Doors {
         peer.is_loopback() || self.proxies.iter().any(|network| network.contains(&peer))
     }
 
+    /// Whether everybody may look.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.who, Open::Everyone)
+    }
+
     /// Where a request comes from, as far as anybody is believed about it.
     pub(crate) fn from(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
         address::of(peer, headers, &self.proxies)

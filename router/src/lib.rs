@@ -25,9 +25,14 @@ mod maintenance;
 mod places;
 mod waking;
 
+mod locations;
+mod path;
+mod ways;
+
 mod files;
 mod guard;
 
+mod fastcgi;
 mod forward;
 mod headers;
 mod request_body;

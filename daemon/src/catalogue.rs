@@ -133,6 +133,11 @@ pub const ALL: &[Entry] = &[
         "`wharf log ID`",
     ),
     entry(
+        "front-missing",
+        "`front` is no file of the build's result below `public`, or a link out of it",
+        "commit it there, or make it in the build",
+    ),
+    entry(
         "grant-time",
         "a link was asked for that opens for less than a minute or more than 30 days",
         "`wharf url --grant 1h`",
@@ -148,6 +153,11 @@ pub const ALL: &[Entry] = &[
         "tell its operator; `wharf doctor`",
     ),
     entry(
+        "host-not-allowed",
+        "a route of `wharf.toml` names a host that is not this environment's: another has it, or environments are named there",
+        "leave it out, or ask the host's operator to add it to the environment's `hosts`",
+    ),
+    entry(
         "inactive",
         "the environment is inactive: a push is kept and nothing is deployed, and there is nothing to redeploy, pause or resume",
         "`wharf activate`; the hint names what makes room first",
@@ -156,11 +166,6 @@ pub const ALL: &[Entry] = &[
         "interrupted",
         "Wharf was stopped while deploy commands ran, and they are not `repeatable`",
         "see what they did, then `wharf redeploy`",
-    ),
-    entry(
-        "host-not-allowed",
-        "a route of `wharf.toml` names a host that is not this environment's: another has it, or environments are named there",
-        "leave it out, or ask the host's operator to add it to the environment's `hosts`",
     ),
     entry(
         "low-disk",
@@ -266,11 +271,6 @@ pub const ALL: &[Entry] = &[
         "protocol",
         "a message that is not expected, or too large, or too late",
         "upgrade; run `wharf hook install` again",
-    ),
-    entry(
-        "front-missing",
-        "`front` is no file of the build's result below `public`, or a link out of it",
-        "commit it there, or make it in the build",
     ),
     entry(
         "public-missing",

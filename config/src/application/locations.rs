@@ -10,7 +10,7 @@ use crate::reader::Item;
 const MAX_LOCATIONS: usize = 100;
 const MAX_PATH: usize = 1_024;
 /// Ten years.
-const MAX_EXPIRES: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+const MAX_EXPIRES: Duration = Duration::from_secs(10 * 31_557_600);
 
 /// What holds below a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +30,11 @@ pub(super) fn locations(item: &Item<'_>) -> BTreeMap<String, Location> {
         let path = top(item.key());
         if path.is_none() {
             let hint = "for example: [locations.\"/static/\"]";
-            item.bad_key("bad-name", "must begin and end with a slash", hint);
+            item.bad_key(
+                "bad-name",
+                "must begin and end with a slash, without dots or %",
+                hint,
+            );
         }
         let table = item.table("{ expires = \"1y\" }")?;
         let yes = |key| table.get(key).and_then(|item| item.boolean());

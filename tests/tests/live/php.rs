@@ -90,7 +90,7 @@ fn pages_uploads_redirects_and_failures() {
     assert_eq!(shop.get("/tool.php").ok(), "tool -");
     assert_eq!(shop.get("/tool.php/a/b").ok(), "tool /a/b");
     let style = shop.get("/static/style.css");
-    assert_eq!(style.header("cache-control"), "private, max-age=3600");
+    assert_eq!(style.header("cache-control"), "max-age=3600");
     assert_eq!(style.ok(), "css");
     assert_ne!(shop.get("/static/none").body, "no such page");
 
@@ -103,6 +103,11 @@ fn pages_uploads_redirects_and_failures() {
     let none = shop.get("/none");
     assert_eq!((none.status, &*none.body), (404, "no such page"));
     assert_eq!(shop.get("/fatal").status, 500);
+    // Its only environment is production; a child of it is none.
+    assert_eq!(shop.get("/").header("x-robots-tag"), "");
+    shop.push(&["main:next"]).ok();
+    let child = world.get("next--shop.localhost", "/");
+    assert_eq!(child.header("x-robots-tag"), "noindex");
     let told = shop.get("/told").ok();
     for said in [
         "SCRIPT_FILENAME=/app/pub/index.php\n",

@@ -60,7 +60,7 @@ fn addresses_lead_to_processes_and_elsewhere_through_switches_and_deaths() {
         );
     };
     check("1\n");
-    let away = get(&format!("www.{main}"), "/a?b");
+    let away = get(&format!("www.{main}:{}", world.port()), "/a?b");
     let address = format!("http://{main}:{}/a?b", world.port());
     assert_eq!((away.status, away.header("location")), (308, &*address));
     let post = get(&main, "/blog/17");

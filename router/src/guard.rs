@@ -4,6 +4,7 @@
 //! and asked where it really is afterwards: no link can be changed in between.
 
 use std::{
+    collections::BTreeMap,
     fs::{File, Metadata},
     future::Future,
     hash::{DefaultHasher, Hash, Hasher},
@@ -28,21 +29,73 @@ const SMALL: u64 = 32 * 1024;
 
 /// A directory of static files, by its real path.
 #[derive(Debug, Clone)]
-pub(crate) struct Root(Arc<Path>);
+pub(crate) struct Root(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    /// Directories that lie over parts of it, by their paths below it.
+    over: BTreeMap<PathBuf, PathBuf>,
+    scripts: Scripts,
+}
+
+/// What becomes of scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scripts {
+    /// They are files as all others are.
+    Shown,
+    /// A process runs them, and nobody reads them.
+    Run,
+}
 
 impl Root {
-    /// Finds out where a directory really is. Blocks.
-    pub(crate) fn open(directory: &Path) -> io::Result<Self> {
+    /// Finds out where a directory really is, and those that lie over it. What lies over it and is
+    /// not there shows nothing. Blocks.
+    pub(crate) fn open(
+        directory: &Path,
+        over: BTreeMap<PathBuf, PathBuf>,
+        scripts: Scripts,
+    ) -> io::Result<Self> {
         let path = directory.canonicalize()?;
         if !path.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        Ok(Self(path.into()))
+        let real = |(below, directory): (PathBuf, PathBuf)| {
+            let directory = directory.canonicalize().unwrap_or(directory);
+            (below, directory)
+        };
+        Ok(Self(Arc::new(Inner {
+            path,
+            over: over.into_iter().map(real).collect(),
+            scripts,
+        })))
     }
 
     /// Where it really is.
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.0.path
+    }
+
+    /// Whether a path below the directory is a script that may be run: one of the code, never one
+    /// that lies over it.
+    pub(crate) fn is_script(&self, below: &Path) -> bool {
+        if !is_public(below) || !says_script(below) || self.lies_over(below).is_some() {
+            return false;
+        }
+        let taken = self.real(&self.0.path, &self.0.path.join(below), OFlags::PATH);
+        taken.is_ok_and(|(file, real)| {
+            is_public(&real)
+                && says_script(&real)
+                && file.metadata().is_ok_and(|found| found.is_file())
+        })
+    }
+
+    /// The directory that lies over a path below the root, and what of the path is below that.
+    fn lies_over<'a>(&'a self, below: &'a Path) -> Option<(&'a Path, &'a Path, &'a Path)> {
+        self.0.over.iter().find_map(|(top, directory)| {
+            let rest = below.strip_prefix(top).ok()?;
+            Some((top.as_path(), directory.as_path(), rest))
+        })
     }
 
     /// Whether anything may be served for this path: a file, or a directory with an `index.html`.
@@ -86,15 +139,37 @@ impl Root {
 
     /// Opens a path and checks where that has led.
     fn take(&self, path: &Path, flags: OFlags) -> io::Result<File> {
+        let nothing = || io::Error::from(io::ErrorKind::NotFound);
+        let below = path.strip_prefix(&self.0.path).map_err(|_| nothing())?;
+        let (file, real) = match self.lies_over(below) {
+            None => self.real(&self.0.path, path, flags)?,
+            Some((top, directory, rest)) => {
+                let path = match rest == Path::new("") {
+                    true => directory.to_owned(),
+                    false => directory.join(rest),
+                };
+                let (file, real) = self.real(directory, &path, flags)?;
+                (file, top.join(real))
+            }
+        };
+        let is_hidden = self.0.scripts == Scripts::Run && says_script(&real);
+        match is_public(&real) && !is_hidden {
+            true => Ok(file),
+            false => Err(nothing()),
+        }
+    }
+
+    /// Opens a path, and says where that has led below a directory.
+    fn real(&self, top: &Path, path: &Path, flags: OFlags) -> io::Result<(File, PathBuf)> {
         let opened = rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty());
         let file = File::from(opened.map_err(|error| match error {
             Errno::NOTDIR | Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG => Errno::NOENT,
             error => error,
         })?);
         let real = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-        match real.strip_prefix(&self.0) {
-            Ok(inside) if is_public(inside) => Ok(file),
-            _ => Err(io::ErrorKind::NotFound.into()),
+        match real.strip_prefix(top) {
+            Ok(below) => Ok((file, below.to_owned())),
+            Err(_) => Err(io::ErrorKind::NotFound.into()),
         }
     }
 
@@ -118,7 +193,7 @@ impl Root {
             .map_or(0, |since| since.as_secs());
         let mut hasher = DefaultHasher::new();
         (
-            &self.0,
+            &self.0.path,
             metadata.ino(),
             metadata.ctime(),
             metadata.ctime_nsec(),
@@ -141,6 +216,19 @@ pub(crate) fn is_public(inside: &Path) -> bool {
     inside != Path::new("wharf.toml")
         && inside != Path::new("Procfile")
         && inside.components().all(is_shown)
+}
+
+/// Whether a file's name is a script's, or what editors leave of one: nobody may read what runs.
+pub(crate) fn says_script(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.split(|byte| *byte == b'.').skip(1).any(|part| {
+        let part = part.to_ascii_lowercase();
+        let part = part.strip_suffix(b"~").unwrap_or(&part);
+        let word = part.trim_ascii_end();
+        let bare = word.iter().rposition(|byte| !byte.is_ascii_digit());
+        let bare = &word[..bare.map_or(0, |last| last + 1)];
+        matches!(bare, b"php" | b"phtml" | b"phar" | b"phps" | b"pht")
+    })
 }
 
 /// What there is at a path.
@@ -298,7 +386,7 @@ mod tests {
         std::fs::write(base.join("public2/x"), "x").unwrap();
         symlink("../public2", public.join("sibling")).unwrap();
 
-        let root = Root::open(&public).unwrap();
+        let root = Root::open(&public, BTreeMap::new(), Scripts::Shown).unwrap();
         let fetch = |path: &str| {
             root.fetch(&public.join(path))
                 .map(drop)

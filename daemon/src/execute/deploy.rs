@@ -19,9 +19,9 @@ use super::failure::Failure;
 use super::launch::{self, Launched};
 use super::replaced::Replaced;
 use super::resume::makes;
-use super::route::{self, Target};
+use super::route;
 use super::slug_key::SlugKey;
-use super::{housekeeping, mirror, numbers, retire, variables};
+use super::{housekeeping, mirror, numbers, retire, target, variables};
 use crate::disk;
 use crate::plan::step::Step;
 use crate::run::sandbox::{APP, Access, Bind, Sandbox};
@@ -108,7 +108,7 @@ enum CommandUse {
 }
 
 async fn serve(act: &Act, release: &ReleaseRecord, commands: CommandUse) -> Result<(), Failure> {
-    let mut target = target(act, release)?;
+    let mut target = target::of(act, release)?;
     let sandbox = sandbox(act, release).await?;
     if commands == CommandUse::Run {
         run_commands(act, release, &sandbox).await?;
@@ -116,7 +116,7 @@ async fn serve(act: &Act, release: &ReleaseRecord, commands: CommandUse) -> Resu
     let old = retire::processes(act).await?;
     let route = route::read(&act.world.paths, act.key());
     let launched = launch::launch(act, release, &sandbox, &old).await?;
-    target.upstream = launched.upstream.clone();
+    target.serves(&launched, &release.application, None);
     let progress = route::Progress::default();
     let switch = route::switch(act, target, &progress);
     if let Err(failure) = act.step(Step::Route, switch).await {
@@ -341,18 +341,6 @@ fn command_of<'a>(
     }
 }
 
-/// Where requests go once this release serves.
-///
-/// # Errors
-/// That its directory of static files is not there, or leads out of the slug.
-fn target(act: &Act, release: &ReleaseRecord) -> Result<Target, Failure> {
-    Ok(Target {
-        release: release.number,
-        public: public(act, &release.application, &release.slug)?,
-        upstream: None,
-    })
-}
-
 /// The directory of static files in the slug, every link in its path resolved: one that leads out
 /// of the slug would publish the host's files.
 ///
@@ -392,13 +380,16 @@ pub async fn restore(
     release: &ReleaseRecord,
     present: &[ProcessRecord],
 ) -> Result<Launched, Failure> {
-    let mut target = target(act, release)?;
+    let mut target = target::of(act, release)?;
     let sandbox = sandbox(act, release).await?;
     let mut missing = release.clone();
     for record in present {
         let application = &mut missing.application;
         application
             .workers
+            .retain(|name, _| name.as_str() != record.name);
+        application
+            .processes
             .retain(|name, _| name.as_str() != record.name);
         if record.name == launch::WEB {
             application.web = None;
@@ -414,11 +405,12 @@ pub async fn restore(
                 .map_err(|error| Failure::host("a worker's keeper went away", &error))?;
         }
     }
-    // A web process that lived on is routed as it was.
+    // What lived on is routed as it was.
     let routed = route::read(&act.world.paths, act.key());
-    let routed = routed.is_some_and(|route| route.release == release.number);
-    if missing.application.web.is_some() || !routed {
-        target.upstream = launched.upstream.clone();
+    let routed = routed.filter(|route| route.release == release.number);
+    let answers = missing.application.web.is_some() || !missing.application.processes.is_empty();
+    if answers || routed.is_none() {
+        target.serves(&launched, &release.application, routed);
         route::write(act, target).await?;
         route::confirm(act)
             .await

@@ -2,11 +2,16 @@
 //! to be remembered goes through the [`Recorder`](crate::store::Recorder).
 
 pub mod activity;
+mod assets;
 pub mod bound;
 pub mod build;
+mod changes;
 pub mod check;
 pub mod checkout;
+mod checks;
+pub mod collect;
 pub mod command;
+mod commands;
 pub mod conclude;
 pub mod deploy;
 pub mod distance;
@@ -29,6 +34,7 @@ mod parking;
 mod port;
 pub mod promote;
 pub mod refs;
+mod release;
 pub mod replaced;
 pub mod repository;
 pub mod resume;

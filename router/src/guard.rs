@@ -4,6 +4,8 @@
 //! and asked where it really is afterwards: no link can be changed in between.
 
 use std::{
+    borrow::Cow,
+    collections::BTreeMap,
     fs::{File, Metadata},
     future::Future,
     hash::{DefaultHasher, Hash, Hasher},
@@ -26,23 +28,44 @@ use tower_http::services::fs as tower_fs;
 /// Files up to this size are read at once, in the same trip to a blocking thread that opens them.
 const SMALL: u64 = 32 * 1024;
 
-/// A directory of static files, by its real path.
+/// A directory of static files, by its real path, and what covers parts of it.
 #[derive(Debug, Clone)]
-pub(crate) struct Root(Arc<Path>);
+pub(crate) struct Root(Arc<Paths>);
+
+#[derive(Debug)]
+struct Paths {
+    top: PathBuf,
+    /// Where each covered part would be, and the real path of what is there instead.
+    covers: Vec<(PathBuf, PathBuf)>,
+}
 
 impl Root {
-    /// Finds out where a directory really is. Blocks.
-    pub(crate) fn open(directory: &Path) -> io::Result<Self> {
-        let path = directory.canonicalize()?;
-        if !path.is_dir() {
-            return Err(io::ErrorKind::NotADirectory.into());
-        }
-        Ok(Self(path.into()))
+    /// Finds out where a directory really is, and the directories that cover parts of it, by their
+    /// path below it. Blocks.
+    pub(crate) fn open(directory: &Path, overlays: &BTreeMap<String, PathBuf>) -> io::Result<Self> {
+        let top = real(directory)?;
+        let cover = |(part, instead): (&String, &PathBuf)| Ok((top.join(part), real(instead)?));
+        let covers = overlays.iter().map(cover).collect::<io::Result<_>>()?;
+        Ok(Self(Arc::new(Paths { top, covers })))
     }
 
     /// Where it really is.
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.0.top
+    }
+
+    /// The directory in which a path lies, and its path there: in what covers that part, else as it
+    /// is.
+    fn place<'a>(&'a self, path: &'a Path) -> (&'a Path, Cow<'a, Path>) {
+        let covers = self.0.covers.iter();
+        let mut inside =
+            covers.filter_map(|(part, instead)| Some((instead, path.strip_prefix(part).ok()?)));
+        match inside.next() {
+            // Nothing is joined to a path that has no part left: that would make a file of it.
+            Some((instead, rest)) if rest.as_os_str().is_empty() => (instead, instead.into()),
+            Some((instead, rest)) => (instead, instead.join(rest).into()),
+            None => (&self.0.top, path.into()),
+        }
     }
 
     /// Whether anything may be served for this path: a file, or a directory with an `index.html`.
@@ -56,14 +79,20 @@ impl Root {
     }
 
     fn look(&self, path: &Path) -> io::Result<Found> {
-        let file = self.take(path, OFlags::PATH)?;
-        self.found(&file.metadata()?)
+        let (top, path) = self.place(path);
+        let file = take(top, &path, OFlags::PATH)?;
+        found(top, &file.metadata()?)
     }
 
     fn fetch(&self, path: &Path) -> io::Result<Opened> {
         // A FIFO must not make us wait, nor a terminal become ours.
-        let mut file = self.take(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
-        let found = self.found(&file.metadata()?)?;
+        let (top, path) = self.place(path);
+        let mut file = take(
+            top,
+            &path,
+            OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY,
+        )?;
+        let found = found(top, &file.metadata()?)?;
         if found.is_dir {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -83,50 +112,53 @@ impl Root {
             found,
         })
     }
+}
 
-    /// Opens a path and checks where that has led.
-    fn take(&self, path: &Path, flags: OFlags) -> io::Result<File> {
-        let opened = rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty());
-        let file = File::from(opened.map_err(|error| match error {
-            Errno::NOTDIR | Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG => Errno::NOENT,
-            error => error,
-        })?);
-        let real = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-        match real.strip_prefix(&self.0) {
-            Ok(inside) if is_public(inside) => Ok(file),
-            _ => Err(io::ErrorKind::NotFound.into()),
-        }
+/// Where a directory really is.
+fn real(directory: &Path) -> io::Result<PathBuf> {
+    let path = directory.canonicalize()?;
+    match path.is_dir() {
+        true => Ok(path),
+        false => Err(io::ErrorKind::NotADirectory.into()),
     }
+}
 
-    fn found(&self, metadata: &Metadata) -> io::Result<Found> {
-        if !metadata.is_dir() && !metadata.is_file() {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        Ok(Found {
-            is_dir: metadata.is_dir(),
-            size: metadata.len(),
-            modified: self.stamp(metadata)?,
-        })
+/// Opens a path and checks where that has led.
+fn take(top: &Path, path: &Path, flags: OFlags) -> io::Result<File> {
+    let opened = rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty());
+    let file = File::from(opened.map_err(|error| match error {
+        Errno::NOTDIR | Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG => Errno::NOENT,
+        error => error,
+    })?);
+    let real = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    match real.strip_prefix(top) {
+        Ok(inside) if is_public(inside) => Ok(file),
+        _ => Err(io::ErrorKind::NotFound.into()),
     }
+}
 
-    /// The file's time, with nanoseconds that say which file of which slug it is. The entity tag is
-    /// made of time and size, and all files of a slug may have the same time.
-    fn stamp(&self, metadata: &Metadata) -> io::Result<SystemTime> {
-        let modified = metadata.modified()?;
-        let whole = modified
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
-        let mut hasher = DefaultHasher::new();
-        (
-            &self.0,
-            metadata.ino(),
-            metadata.ctime(),
-            metadata.ctime_nsec(),
-        )
-            .hash(&mut hasher);
-        let nanoseconds = u32::try_from(hasher.finish() % 1_000_000_000).expect("below a second");
-        Ok(SystemTime::UNIX_EPOCH + Duration::new(whole, nanoseconds))
+fn found(top: &Path, metadata: &Metadata) -> io::Result<Found> {
+    if !metadata.is_dir() && !metadata.is_file() {
+        return Err(io::ErrorKind::NotFound.into());
     }
+    Ok(Found {
+        is_dir: metadata.is_dir(),
+        size: metadata.len(),
+        modified: stamp(top, metadata)?,
+    })
+}
+
+/// The file's time, with nanoseconds that say which file of which directory it is. The entity tag is
+/// made of time and size, and all files of a slug may have the same time.
+fn stamp(top: &Path, metadata: &Metadata) -> io::Result<SystemTime> {
+    let modified = metadata.modified()?;
+    let whole = modified
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let mut hasher = DefaultHasher::new();
+    (top, metadata.ino(), metadata.ctime(), metadata.ctime_nsec()).hash(&mut hasher);
+    let nanoseconds = u32::try_from(hasher.finish() % 1_000_000_000).expect("below a second");
+    Ok(SystemTime::UNIX_EPOCH + Duration::new(whole, nanoseconds))
 }
 
 /// Whether a path below the root is for visitors: nothing hidden, and not what tells Wharf how to
@@ -298,7 +330,7 @@ mod tests {
         std::fs::write(base.join("public2/x"), "x").unwrap();
         symlink("../public2", public.join("sibling")).unwrap();
 
-        let root = Root::open(&public).unwrap();
+        let root = Root::open(&public, &BTreeMap::new()).unwrap();
         let fetch = |path: &str| {
             root.fetch(&public.join(path))
                 .map(drop)
@@ -322,5 +354,33 @@ mod tests {
         ] {
             assert_eq!(fetch(path), Err(io::ErrorKind::NotFound), "{path}");
         }
+    }
+
+    #[test]
+    fn what_covers_a_part_is_served_instead_of_it_and_guarded_alike() {
+        let directory = tempfile::tempdir().unwrap();
+        let base = directory.path().canonicalize().unwrap();
+        let (public, own) = (base.join("public"), base.join("own"));
+        std::fs::create_dir_all(public.join("static")).unwrap();
+        std::fs::create_dir_all(own.join("css")).unwrap();
+        std::fs::create_dir(public.join("static2")).unwrap();
+        for path in [
+            "public/static/old",
+            "public/static2/page",
+            "public/page",
+            "own/css/new",
+            "own/.env",
+        ] {
+            std::fs::write(base.join(path), "x").unwrap();
+        }
+        symlink("../../public/page", own.join("css/out")).unwrap();
+        let covers = BTreeMap::from([("static".to_owned(), own)]);
+        let root = Root::open(&public, &covers).unwrap();
+        let has = |path: &str| root.fetch(&public.join(path)).is_ok();
+        assert!(has("page") && has("static2/page") && has("static/css/new"));
+        for path in ["static/old", "static/.env", "static/css/out", "static"] {
+            assert!(!has(path), "{path}");
+        }
+        assert!(root.look(&public.join("static")).unwrap().is_dir);
     }
 }

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     hash::{DefaultHasher, Hash, Hasher},
     io::{self, Read},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::Arc,
     time::SystemTime,
 };
@@ -122,7 +122,7 @@ impl Site {
         };
         let files = match route.public {
             None => None,
-            Some(public) => match Root::open(&public) {
+            Some(public) => match Root::open(&public, &route.overlays) {
                 Ok(root) => Some(Files::new(root, written)),
                 Err(source) => {
                     return Err(SiteError::NoPublic {
@@ -195,6 +195,14 @@ fn problem(route: &Route, name: &Name) -> Option<&'static str> {
         .is_some_and(|public| !public.is_absolute())
     {
         return Some("the directory of static files is not absolute");
+    }
+    let is_below = |part: &String| {
+        let mut parts = Path::new(part).components();
+        !part.is_empty() && parts.all(|part| matches!(part, Component::Normal(_)))
+    };
+    let mut overlays = route.overlays.iter();
+    if !overlays.all(|(part, instead)| is_below(part) && instead.is_absolute()) {
+        return Some("what covers static files is not absolute, or covers nothing of them");
     }
     match &route.upstream {
         Some(Upstream::Tcp(address)) if !address.ip().is_loopback() => {

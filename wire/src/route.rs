@@ -31,6 +31,9 @@ pub struct Route {
     pub noindex: bool,
     /// Static files that are tried first: an absolute directory.
     pub public: Option<PathBuf>,
+    /// Directories that cover those of `public`, by their path below it: what a release made itself.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub overlays: BTreeMap<String, PathBuf>,
     /// The process that answers what is not a file.
     pub upstream: Option<Upstream>,
     /// Who may look. A route that an earlier Wharf wrote is everybody's, as it was.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use wharf_config::application::{self, Application};
 use wharf_config::files::Files;
+use wharf_config::name::RelPath;
 use wharf_wire::event::Event;
 
 use super::activity::Act;
@@ -16,7 +17,7 @@ use super::freeze::{self, Freeze, FreezeError, MountKind, MountPoint};
 use super::slug_key::{FORMAT, Ingredients, SlugKey, explain};
 use super::variables::{self, CACHE};
 use super::world::World;
-use super::{repository, runtime, source};
+use super::{assets, repository, runtime, source};
 use crate::disk;
 use crate::plan::step::Step;
 use crate::report;
@@ -51,7 +52,8 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
     let commit = act.task.commit.new.clone().ok_or_else(|| {
         Failure::new("no-commit", "there is no commit to deploy").hint("push the branch again")
     })?;
-    let (application, ingredients) = ingredients(act, &commit).await?;
+    let (mut application, ingredients) = ingredients(act, &commit).await?;
+    let own_assets = assets::of_build(act, &mut application, &commit).await?;
     for source in &application.sources {
         act.log.event(Event::StepStarted {
             label: "detected".into(),
@@ -103,7 +105,12 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
     };
     say_why(act, &ingredients, &slug).await?;
     say_border(act, &ingredients).await?;
-    let made = make(act, &application, &ingredients, &slug, &commit).await;
+    let recipe = Recipe {
+        application: &application,
+        assets: own_assets.as_ref(),
+        ingredients: &ingredients,
+    };
+    let made = make(act, &recipe, &slug, &commit).await;
     let work = act.world.paths.build(&act.task.id);
     let removed = tokio::task::block_in_place(|| disk::remove_tree(&work));
     // Why it was not made is what its pusher should read.
@@ -157,7 +164,7 @@ pub async fn weigh(
             .map(|step| step.run.clone())
             .collect(),
         patches: Vec::new(),
-        assets: Vec::new(),
+        assets: assets::ingredients(application),
         mounts: application.mounts.keys().map(ToString::to_string).collect(),
         runtimes: runtime::of(&world.runtimes, application).await?,
         variables: variables::for_key(application),
@@ -302,13 +309,16 @@ async fn changed_files(act: &Act, old: &str, new: &str) -> Option<u64> {
     counted.await.ok()?.ok()
 }
 
-async fn make(
-    act: &Act,
-    application: &Application,
-    ingredients: &Ingredients,
-    slug: &SlugKey,
-    commit: &str,
-) -> Result<(), Failure> {
+/// What a slug is made of and by.
+struct Recipe<'a> {
+    application: &'a Application,
+    /// Static content that the build makes.
+    assets: Option<&'a application::Assets>,
+    ingredients: &'a Ingredients,
+}
+
+async fn make(act: &Act, recipe: &Recipe<'_>, slug: &SlugKey, commit: &str) -> Result<(), Failure> {
+    let (application, ingredients) = (recipe.application, recipe.ingredients);
     let work = act.world.paths.build(&act.task.id);
     let bound = Bound::of_build(&act.settings.host.build);
     act.step(Step::Checkout, check_out(act, &bound, commit, &work))
@@ -336,6 +346,9 @@ async fn make(
             },
         )
         .await?;
+    }
+    if let Some(assets) = recipe.assets {
+        assets::build(act, assets, &sandbox, &bound).await?;
     }
     act.step(
         Step::Freeze,
@@ -412,14 +425,14 @@ async fn freeze(
 ) -> Result<(), Failure> {
     let began = Instant::now();
     let (store, work, key) = (act.world.paths.slugs(), work.to_owned(), slug.clone());
-    let mount_points: Vec<MountPoint> = application
-        .mounts
-        .keys()
-        .map(|path| MountPoint {
-            path: path.to_string(),
-            kind: MountKind::Guess,
-        })
-        .collect();
+    let point = |path: &RelPath, kind: MountKind| MountPoint {
+        path: path.to_string(),
+        kind,
+    };
+    let mounts = application.mounts.keys();
+    let mounts = mounts.map(|path| point(path, MountKind::Guess));
+    let outputs = assets::outputs(application).map(|path| point(path, MountKind::Output));
+    let mount_points: Vec<MountPoint> = mounts.chain(outputs).collect();
     let frozen = act.blocking("the freeze", bound, move |stop| {
         // A directory of that name is unrecorded: what a death between rename and record left.
         let old = store.join(key.as_str());

@@ -49,12 +49,33 @@ pub async fn run(act: &Act, command: Command<'_>) -> Result<(), Failure> {
     act.step(step, execute(act, command)).await
 }
 
+/// Asks the application something as one recorded step: it says yes by ending with 0, and no by
+/// ending with anything else. What it prints is for the raw log.
+///
+/// # Errors
+/// That it gave no answer: it was not found, was stopped, or could not be run.
+pub async fn probe(act: &Act, command: Command<'_>) -> Result<bool, Failure> {
+    let step = command.step.clone();
+    let ask = async {
+        match execute(act, command).await {
+            Ok(()) => Ok(true),
+            // A shell's own words for what it cannot run, and for what a signal ended.
+            Err(failure) if matches!(failure.exit_code, Some(1..=125)) => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    };
+    act.step(step, ask).await
+}
+
 async fn execute(act: &Act, command: Command<'_>) -> Result<(), Failure> {
     let began = Instant::now();
-    act.log.event(Event::StepStarted {
-        label: command.label.into(),
-        text: command.name.into(),
-    });
+    let quiet = command.step.is_probe();
+    if !quiet {
+        act.log.event(Event::StepStarted {
+            label: command.label.into(),
+            text: command.name.into(),
+        });
+    }
     let id = format!(
         "{}.{}",
         act.task.id,
@@ -77,12 +98,13 @@ async fn execute(act: &Act, command: Command<'_>) -> Result<(), Failure> {
     tokio::task::block_in_place(|| jobs.remove(&id))
         .map_err(|error| Failure::host("cannot remove a job", &error))?;
     let (exit, printed) = ran?;
-    if printed.shown > SHOWN {
+    if printed.shown > SHOWN && !quiet {
         act.log.event(Event::Elided {
             lines: printed.shown - SHOWN,
         });
     }
     match why(&exit, &command, printed.bytes) {
+        None if quiet => Ok(()),
         None => {
             act.log.event(Event::StepEnded {
                 label: String::new(),
@@ -155,7 +177,7 @@ async fn stream(act: &Act, command: &Command<'_>, id: &JobId) -> Result<(Exit, P
         printed.bytes += chunk.len() as u64;
         let chunk = mask.push(&chunk);
         tokio::task::block_in_place(|| raw.push(&chunk)).map_err(disk)?;
-        show(act, &mut printed, sink.push(&chunk));
+        show(act, command, &mut printed, sink.push(&chunk));
         if printed.bytes > command.bound.output() && !stopping {
             stopping = true;
             act.world.runner.kill(id);
@@ -163,13 +185,18 @@ async fn stream(act: &Act, command: &Command<'_>, id: &JobId) -> Result<(Exit, P
     }
     let rest = mask.finish();
     tokio::task::block_in_place(|| raw.push(&rest)).map_err(disk)?;
-    show(act, &mut printed, sink.push(&rest));
-    show(act, &mut printed, sink.finish().into_iter().collect());
+    show(act, command, &mut printed, sink.push(&rest));
+    show(
+        act,
+        command,
+        &mut printed,
+        sink.finish().into_iter().collect(),
+    );
     tokio::task::block_in_place(|| raw.finish()).map_err(disk)?;
     Ok((running.wait().await, printed))
 }
 
-fn show(act: &Act, printed: &mut Printed, lines: Vec<String>) {
+fn show(act: &Act, command: &Command<'_>, printed: &mut Printed, lines: Vec<String>) {
     for line in lines {
         tracing::debug!(
             target: "wharf-build",
@@ -179,7 +206,7 @@ fn show(act: &Act, printed: &mut Printed, lines: Vec<String>) {
             "{line}"
         );
         printed.shown += 1;
-        if printed.shown <= SHOWN {
+        if printed.shown <= SHOWN && !command.step.is_probe() {
             act.log.event(Event::Output { text: line.clone() });
         }
         printed.tail.push(line);

@@ -1,6 +1,6 @@
 //! The switch: one rename is the commit point, then the router confirms.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use wharf_wire::route::{Access, Route, Unavailable, Upstream, Who};
 use super::activity::Act;
 use super::failure::{Failure, chain};
 use super::front::{self, Front};
+use super::maintenance;
 use super::refs::Defaults;
 use super::router::RouterError;
 use super::world::World;
@@ -25,7 +26,7 @@ const FOLLOW: Duration = Duration::from_secs(30);
 /// The same where somebody waits who only changed what people wrote.
 const REFRESH: Duration = Duration::from_secs(5);
 /// The longest wait between two attempts.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
 /// What an environment's requests are to follow.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct Target {
     pub release: u32,
     /// Static files that are tried first.
     pub public: Option<PathBuf>,
+    /// As in [`Route::overlays`].
+    pub overlays: BTreeMap<String, PathBuf>,
     /// The process that answers what is not a file.
     pub upstream: Option<Upstream>,
 }
@@ -96,6 +99,7 @@ pub async fn write(act: &Act, target: Target) -> Result<(), Failure> {
             ..Access::default()
         },
         public: target.public,
+        overlays: target.overlays,
         upstream: target.upstream,
         unavailable: None,
         maintenance: None,
@@ -285,6 +289,16 @@ async fn tell_of(world: &World, key: &EnvironmentKey) -> Followed {
     }
 }
 
+/// Gives one environment's route what record and settings say now.
+///
+/// # Errors
+/// When that cannot be found out, or written.
+pub(super) async fn renew_one(world: &World, key: &EnvironmentKey) -> Result<(), Failure> {
+    let turn = world.routing.turn(&key.to_string());
+    let _turn = turn.lock().await;
+    renew(world, key, &mut Defaults::default()).await.map(drop)
+}
+
 /// Gives an environment's route today's front; says whether that changed it. None without a route.
 /// The caller has the turn.
 ///
@@ -302,7 +316,9 @@ async fn renew(
     let Some(front) = Front::of(world, key, defaults).await? else {
         return Ok(Some(false));
     };
-    if !front.put_on(&mut route) {
+    let wanted = front.maintenance();
+    let changed = front.put_on(&mut route);
+    if !maintenance::put_on(world, key, &mut route, wanted).await? && !changed {
         return Ok(Some(false));
     }
     route.generation = world.recorder.next_generation(key).await?;
@@ -311,11 +327,20 @@ async fn renew(
 }
 
 /// Writes a route with the next generation and today's front, whatever it brings of them.
-async fn store(world: &World, key: &EnvironmentKey, mut route: Route) -> Result<(), Failure> {
+///
+/// # Errors
+/// When it cannot be recorded or written.
+pub(super) async fn store(
+    world: &World,
+    key: &EnvironmentKey,
+    mut route: Route,
+) -> Result<(), Failure> {
     let turn = world.routing.turn(&key.to_string());
     let _turn = turn.lock().await;
     if let Some(front) = Front::of(world, key, &mut Defaults::default()).await? {
+        let wanted = front.maintenance();
         front.put_on(&mut route);
+        maintenance::put_on(world, key, &mut route, wanted).await?;
     }
     route.generation = world.recorder.next_generation(key).await?;
     put(world, key, &route).await

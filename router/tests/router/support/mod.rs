@@ -263,6 +263,7 @@ pub fn route(environment: &str, generation: u64) -> Route {
         url: format!("http://{environment}.test/"),
         noindex: false,
         public: None,
+        overlays: Default::default(),
         upstream: None,
         access: Access::default(),
         unavailable: None,

@@ -43,6 +43,9 @@ can_link() { echo 'int main(void) { return 0; }' | cc -x c -o /dev/null - 2>/dev
 # Debian packs Python without the module that makes virtual environments.
 has_venv() { PATH=/usr/local/bin:/usr/bin python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
+# Debian names php-fpm after its version, and puts it where a user's PATH does not look.
+has_php_fpm() { compgen -G '/usr/sbin/php-fpm*' >/dev/null; }
+
 check_cargo() {
   local how="get it with rustup (https://rustup.rs), then run this again"
   has cargo || die "there is no cargo; Rust $rust_version or newer is needed" "$how"
@@ -97,6 +100,7 @@ for need in "${runtimes[@]}"; do
 done
 can_link || missing+=(gcc libc6-dev)
 has_venv || missing+=(python3-venv)
+has_php_fpm || missing+=(php-fpm)
 if [ ${#missing[@]} -gt 0 ]; then
   mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
   install_packages "${missing[@]}"

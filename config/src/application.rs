@@ -13,18 +13,22 @@ use crate::{
 mod build;
 mod deploy;
 mod env;
+mod locations;
 mod mounts;
 mod parts;
 mod process;
 mod read;
+mod routes;
 mod runtime;
 mod step;
 
 pub use build::{Build, PATCHES, Patches, PathPattern};
 pub use deploy::{Assets, Deploy, Health, Install, Maintenance, When};
 pub use env::Value;
+pub use locations::Location;
 pub use mounts::Mount;
-pub use process::Process;
+pub use process::{Process, Protocol};
+pub use routes::{Paths, Route, To};
 pub use runtime::{Runtime, RuntimeName};
 pub use step::Step;
 
@@ -46,6 +50,8 @@ pub struct Application {
     /// Static files that are served; the router never serves dot files or `wharf.toml` of them,
     /// which matters where it is the top of the tree.
     pub public: Option<RelPath>,
+    /// The script below them that answers what is neither a file nor a script.
+    pub front: Option<RelPath>,
     /// How the slug is made.
     pub build: Build,
     /// Static content, and where it is made.
@@ -56,10 +62,16 @@ pub struct Application {
     pub checks: Vec<Step>,
     /// The process that answers requests.
     pub web: Option<Process>,
+    /// Other processes that answer requests; only routes lead to them.
+    pub processes: BTreeMap<ProcessName, Process>,
     /// Processes beside it.
     pub workers: BTreeMap<ProcessName, Process>,
     /// Writable paths that outlive releases.
     pub mounts: BTreeMap<RelPath, Mount>,
+    /// What addresses lead to, beside the files and the web process.
+    pub routes: Vec<Route>,
+    /// What holds below paths of addresses.
+    pub locations: BTreeMap<String, Location>,
     /// Variables.
     pub env: BTreeMap<VariableName, Value>,
 }

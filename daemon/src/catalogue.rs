@@ -138,6 +138,11 @@ pub const ALL: &[Entry] = &[
         "`wharf log ID`",
     ),
     entry(
+        "front-missing",
+        "`front` is no file of the build's result below `public`, or a link out of it",
+        "commit it there, or make it in the build",
+    ),
+    entry(
         "grant-time",
         "a link was asked for that opens for less than a minute or more than 30 days",
         "`wharf url --grant 1h`",
@@ -151,6 +156,11 @@ pub const ALL: &[Entry] = &[
         "host",
         "something of the host itself failed: disk, store, sandbox",
         "tell its operator; `wharf doctor`",
+    ),
+    entry(
+        "host-not-allowed",
+        "a route of `wharf.toml` names a host that is not this environment's: another has it, or environments are named there",
+        "leave it out, or ask the host's operator to add it to the environment's `hosts`",
     ),
     entry(
         "inactive",

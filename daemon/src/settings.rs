@@ -12,6 +12,7 @@ use wharf_config::project::{self, Broken, Directory, Environment, Kind, Project}
 
 use crate::disk::{self, DiskError};
 use crate::execute::failure::chain;
+use crate::plan::hosts::{Owner, Taken};
 use crate::report;
 
 /// Host and projects, valid.
@@ -142,6 +143,34 @@ impl Settings {
             Kind::Production => vec![domain],
             Kind::Staging | Kind::Development => vec![format!("{id}.{domain}")],
         }
+    }
+}
+
+impl Settings {
+    /// Hosts that are spoken for: domains, and what environments were given by name.
+    pub fn taken(&self) -> Taken {
+        let mut taken = Taken::new();
+        taken.extend(
+            self.host
+                .domain
+                .iter()
+                .map(|domain| (domain.to_string(), Owner::Domain)),
+        );
+        for (name, project) in &self.projects {
+            let domain = match (&project.domain, &self.host.domain) {
+                (Some(domain), _) => Some(domain.to_string()),
+                (None, Some(domain)) => Some(format!("{name}.{domain}")),
+                (None, None) => None,
+            };
+            taken.extend(domain.map(|domain| (domain, Owner::Domain)));
+            for rule in &project.environments {
+                for host in &rule.hosts {
+                    let owner = Owner::Environment(format!("{name} {}", rule.branch));
+                    taken.entry(host.to_string()).or_insert(owner);
+                }
+            }
+        }
+        taken
     }
 }
 

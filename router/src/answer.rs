@@ -1,20 +1,26 @@
 //! One request: the doors of its environment, the files, then the process.
 
-use http::{Method, Request, Response, header::HeaderName};
+use http::{
+    Method, Request, Response,
+    header::{ACCEPT, CACHE_CONTROL, HeaderName, LOCATION},
+};
 use hyper::body::Incoming;
-use tokio::time::{Instant, timeout_at};
 use tracing::error;
-use wharf_wire::route::Unavailable;
+use wharf_wire::route::Protocol;
 
 use crate::{
+    admit::admit,
     body::Body,
-    doors::Passed,
+    fastcgi,
     files::Files,
-    forward::{Failure, forward},
+    forward::{Asked, Failure, forward},
     headers, host,
     page::Page,
+    path::Plain,
     serve::{Shared, Visitor},
+    site::Site,
     table::Found,
+    ways::Way,
 };
 
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
@@ -29,17 +35,22 @@ pub(crate) async fn answer(
         Ok(host) => host.into_owned(),
         Err(error) => return Page::bad_host(error).answer(request.headers()),
     };
-    let Some(found) = shared.table.find(&host) else {
+    let path = Plain::of(request.uri());
+    let asked = Asked {
+        host: &host,
+        path: path.as_ref(),
+    };
+    let Some(found) = shared.table.find(&host, asked.path) else {
         return Page::unknown_host(&host).answer(request.headers());
     };
     if !found.site.doors.believes(visitor.peer.ip()) {
         headers::disbelieve(request.headers_mut());
     }
     let robots = found.site.robots.clone();
-    let mut answer = match admit(shared, visitor, &request, &host, found).await {
+    let mut answer = match admit(shared, visitor, &request, asked, found).await {
         Ok(found) => {
             found.site.doors.clean(&mut request);
-            of_site(shared, visitor, request, &host, found).await
+            of_site(shared, visitor, request, asked, found).await
         }
         Err(answer) => answer,
     };
@@ -49,73 +60,42 @@ pub(crate) async fn answer(
     answer
 }
 
-/// Lets a request through the doors, and waits where its environment wakes for it. What has woken
-/// is a route of its own, with doors of its own.
-async fn admit(
-    shared: &Shared,
-    visitor: &Visitor,
-    request: &Request<Incoming>,
-    host: &str,
-    mut found: Found,
-) -> Result<Found, Response<Body>> {
-    let (mut place, mut until) = (None, None);
-    loop {
-        let site = &found.site;
-        let passed = site
-            .doors
-            .pass(&shared.passwords, visitor.peer.ip(), request)
-            .await?;
-        let turned = |page: Page| page.answer(request.headers());
-        if passed == Passed::Visitor {
-            site.last_use.touch(shared.table.clock);
-        }
-        match site.unavailable {
-            None => return Ok(found),
-            Some(Unavailable::Paused { wake: true }) if passed == Passed::Visitor => {}
-            Some(Unavailable::Paused { .. }) => return Err(turned(Page::paused())),
-            // It was waited for, and is on its way.
-            Some(Unavailable::Starting) if place.is_some() => {}
-            Some(Unavailable::Starting) => return Err(turned(Page::starting())),
-        }
-        if place.is_none() {
-            place = shared.table.waking.place(&site.name);
-            if place.is_none() {
-                return Err(turned(Page::waking()));
-            }
-        }
-        if site.unavailable != Some(Unavailable::Starting) {
-            shared.table.waking.want(site);
-        }
-        let until = *until.get_or_insert_with(|| Instant::now() + shared.wake_within);
-        if timeout_at(until, site.replaced.cancelled()).await.is_err() {
-            return Err(turned(Page::waking()));
-        }
-        found = match shared.table.find(host) {
-            Some(found) => found,
-            None => return Err(turned(Page::unknown_host(host))),
-        };
-    }
-}
-
 async fn of_site(
     shared: &Shared,
     visitor: &Visitor,
     request: Request<Incoming>,
-    host: &str,
-    Found { site, flight }: Found,
+    asked: Asked<'_>,
+    found: Found,
 ) -> Response<Body> {
+    let site = &found.site;
+    let location = site.locations.find(asked.path);
+    if location.is_some_and(|location| !location.is_open) {
+        return Page::closed().answer(request.headers());
+    }
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    if let Some(files) = site.files.as_ref().filter(|_| is_read) {
-        match files.answer(&request).await {
-            Ok(Some(answer)) => return answer.map(Body::File),
-            Ok(None) => {}
-            Err(error) => {
-                error!(host, %error, "cannot read a static file");
-                return Page::failed().answer(request.headers());
+    match &found.way {
+        Way::Away(code, away) => {
+            let Some(address) = away.address(&request) else {
+                return Page::not_found().answer(request.headers());
+            };
+            let mut answer = Response::new(Body::empty());
+            *answer.status_mut() = *code;
+            answer.headers_mut().insert(LOCATION, address);
+            return answer;
+        }
+        Way::Process(_) => {}
+        Way::Web => {
+            if let Some(answer) = of_files(site, &request, asked).await {
+                return answer;
+            }
+            if is_read && location.is_some_and(|location| !location.goes_on) {
+                return not_found(site.files.as_ref(), &request).await;
             }
         }
     }
-    let Some(flight) = flight else {
+    let process = found.process().cloned();
+    let Found { site, flight, .. } = found;
+    let (Some(flight), Some(process)) = (flight, process) else {
         return if is_read {
             not_found(site.files.as_ref(), &request).await
         } else {
@@ -126,21 +106,48 @@ async fn of_site(
     if request.method() == Method::CONNECT {
         return Page::method().answer(request.headers());
     }
-    let headers = request.headers().get(http::header::ACCEPT).cloned();
-    drop(site);
-    match forward(shared, visitor, request, host, flight).await {
-        Ok(answer) => answer,
-        Err(failure) => {
-            let page = match failure {
-                Failure::Broken => Page::broken(),
-                Failure::Silent => Page::silent(),
-            };
-            page.answer(
-                &headers
-                    .map(|accept| (http::header::ACCEPT, accept))
-                    .into_iter()
-                    .collect(),
-            )
+    let accept = request.headers().get(ACCEPT).cloned();
+    let answered = match &process.protocol {
+        Protocol::Http => {
+            drop((site, process));
+            forward(shared, visitor, request, asked, flight).await
+        }
+        Protocol::FastCgi(scripts) => {
+            fastcgi::forward(shared, visitor, request, asked, &site, scripts, flight).await
+        }
+    };
+    answered.unwrap_or_else(|failure| {
+        let page = match failure {
+            Failure::Broken => Page::broken(),
+            Failure::Silent => Page::silent(),
+            Failure::NoLength => Page::no_length(),
+            Failure::NoScript => Page::not_found(),
+        };
+        page.answer(&accept.map(|accept| (ACCEPT, accept)).into_iter().collect())
+    })
+}
+
+/// The file that a request asks for, if it does.
+async fn of_files(
+    site: &Site,
+    request: &Request<Incoming>,
+    asked: Asked<'_>,
+) -> Option<Response<Body>> {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let files = site.files.as_ref().filter(|_| is_read)?;
+    match files.answer(request).await {
+        Ok(answer) => {
+            let mut answer = answer?.map(Body::File);
+            let location = site.locations.find(asked.path);
+            let keep = location.and_then(|location| location.keep.clone());
+            if let Some(keep) = keep.filter(|_| !answer.status().is_client_error()) {
+                answer.headers_mut().insert(CACHE_CONTROL, keep);
+            }
+            Some(answer)
+        }
+        Err(error) => {
+            error!(host = asked.host, %error, "cannot read a static file");
+            Some(Page::failed().answer(request.headers()))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The body of an answer.
 
 use std::{
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -9,6 +10,7 @@ use std::{
 use http_body::{Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
+use tokio::sync::mpsc;
 use tower_http::services::fs::ServeFileSystemResponseBody;
 
 use crate::upstream::Flight;
@@ -21,6 +23,8 @@ pub(crate) enum Body {
     File(ServeFileSystemResponseBody),
     /// What a process answers; in flight until its last byte.
     Upstream(Incoming, Option<Arc<Flight>>),
+    /// What a FastCGI process answers: what came with its head, then the rest.
+    Script(Option<Bytes>, mpsc::Receiver<io::Result<Bytes>>),
 }
 
 impl Body {
@@ -50,6 +54,12 @@ impl http_body::Body for Body {
                 }
                 frame.map_err(Into::into)
             }
+            Self::Script(first, rest) => match first.take() {
+                Some(first) => Poll::Ready(Some(Ok(Frame::data(first)))),
+                None => rest
+                    .poll_recv(cx)
+                    .map(|part| part.map(|part| part.map(Frame::data).map_err(Into::into))),
+            },
         }
     }
 
@@ -58,6 +68,7 @@ impl http_body::Body for Body {
             Self::Page(page) => page.is_end_stream(),
             Self::File(file) => file.is_end_stream(),
             Self::Upstream(body, _) => body.is_end_stream(),
+            Self::Script(..) => false,
         }
     }
 
@@ -66,6 +77,7 @@ impl http_body::Body for Body {
             Self::Page(page) => page.size_hint(),
             Self::File(file) => file.size_hint(),
             Self::Upstream(body, _) => body.size_hint(),
+            Self::Script(..) => SizeHint::default(),
         }
     }
 }

@@ -248,6 +248,7 @@ async fn reply(message: ToRouter, knowledge: &Knowledge) -> FromRouter {
             pid: std::process::id(),
             listen: knowledge.listen,
             routes: u32::try_from(table.len()).unwrap_or(u32::MAX),
+            held: u32::try_from(table.held.taken()).unwrap_or(u32::MAX),
         },
     }
 }

@@ -7,7 +7,7 @@ mod password;
 use std::{collections::BTreeMap, net::IpAddr};
 
 use http::{
-    HeaderValue, Request, Response, StatusCode,
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
     header::{
         AUTHORIZATION, CACHE_CONTROL, LOCATION, REFERRER_POLICY, SET_COOKIE, WWW_AUTHENTICATE,
     },
@@ -99,6 +99,16 @@ impl Doors {
         peer.is_loopback() || self.proxies.iter().any(|network| network.contains(&peer))
     }
 
+    /// Whether everybody may look.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.who, Open::Everyone)
+    }
+
+    /// Where a request comes from, as far as anybody is believed about it.
+    pub(crate) fn from(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+        address::of(peer, headers, &self.proxies)
+    }
+
     /// Lets a request in, or answers it.
     ///
     /// # Errors
@@ -175,7 +185,7 @@ impl Doors {
         request: &Request<B>,
     ) -> Result<(), Response<Body>> {
         let headers = request.headers();
-        let from = || address::of(peer, headers, &self.proxies);
+        let from = || self.from(peer, headers);
         let turned = match &self.who {
             Open::Everyone => return Ok(()),
             Open::Machine => {

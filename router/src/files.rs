@@ -51,6 +51,11 @@ impl Files {
         }
     }
 
+    /// The directory.
+    pub(crate) fn root(&self) -> &Root {
+        &self.root
+    }
+
     /// The answer to a GET or HEAD, when there is something for it.
     pub(crate) async fn answer<B>(&self, request: &Request<B>) -> std::io::Result<Option<Answer>> {
         let Some(path) = self.path(request.uri()) else {

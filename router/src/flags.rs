@@ -30,6 +30,10 @@ pub struct Flags {
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub wake_within: Duration,
 
+    /// The most requests that wait for the end of one environment's maintenance
+    #[arg(long, value_name = "COUNT", default_value = "2000")]
+    pub hold_most: usize,
+
     /// How the log is written; without it, human on a terminal and else json
     #[arg(long, value_name = "FORM")]
     pub log: Option<LogForm>,

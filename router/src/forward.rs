@@ -12,16 +12,26 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use tokio::time::Instant;
 use tracing::{debug, warn};
+use wharf_wire::route::Protocol;
 
 use crate::{
     body::Body,
     headers,
+    path::Plain,
     request_body::RequestBody,
     serve::{Shared, Visitor},
     table::chain,
     upgrade::{self, Wish},
     upstream::Flight,
 };
+
+/// What a request asks the table for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) host: &'a str,
+    /// None where there is no path to compare.
+    pub(crate) path: Option<&'a Plain>,
+}
 
 /// Why a process has not answered.
 #[derive(Debug)]
@@ -30,6 +40,10 @@ pub(crate) enum Failure {
     Broken,
     /// It has not begun to answer in time.
     Silent,
+    /// The request says not how long it is, which it must be able to.
+    NoLength,
+    /// Nothing is there that it could run.
+    NoScript,
 }
 
 /// Passes a request on and answers what the process says.
@@ -40,7 +54,7 @@ pub(crate) async fn forward(
     shared: &Shared,
     visitor: &Visitor,
     mut request: Request<Incoming>,
-    host: &str,
+    asked: Asked<'_>,
     flight: Flight,
 ) -> Result<Response<Body>, Failure> {
     let wish = Wish::of(&mut request);
@@ -53,11 +67,11 @@ pub(crate) async fn forward(
     let mut answer = send(shared, &flight, Request::from_parts(parts, body.clone())).await;
     if let Err(Attempt::Broken(error)) = &answer
         && can_ask_again(error, &again, &body)
-        && let Some(next) = shared.table.find(host).and_then(|found| found.flight)
+        && let Some(next) = next(shared, asked)
     {
         let next = Arc::new(next);
         if let Some(body) = body.again(&next) {
-            debug!(host, error = chain(error), "asking again");
+            debug!(host = asked.host, error = chain(error), "asking again");
             flight = next;
             answer = send(shared, &flight, Request::from_parts(again, body)).await;
         }
@@ -67,10 +81,21 @@ pub(crate) async fn forward(
         Ok(answer) => incoming(answer, wish, flight, visitor),
         Err(Attempt::Silent) => Err(Failure::Silent),
         Err(Attempt::Broken(error)) => {
-            warn!(host, error = chain(&error), "the process does not answer");
+            warn!(
+                host = asked.host,
+                error = chain(&error),
+                "the process does not answer"
+            );
             Err(Failure::Broken)
         }
     }
+}
+
+/// Whoever answers now, if that is a process of the same kind.
+fn next(shared: &Shared, asked: Asked<'_>) -> Option<Flight> {
+    let found = shared.table.find(asked.host, asked.path)?;
+    let is_http = found.process()?.protocol == Protocol::Http;
+    found.flight.filter(|_| is_http)
 }
 
 /// How a request to a process ended without an answer.
@@ -86,16 +111,28 @@ async fn send(
     flight: &Flight,
     request: Request<RequestBody>,
 ) -> Result<Response<Incoming>, Attempt> {
-    let begun = Instant::now();
     let body = request.body().clone();
-    let mut answer = std::pin::pin!(flight.pool().client.request(request));
+    match in_time(shared, &body, flight.pool().client.request(request)).await {
+        Some(answer) => answer.map_err(Attempt::Broken),
+        None => Err(Attempt::Silent),
+    }
+}
+
+/// What comes before a process has been silent for too long. A long upload is no silence, as long
+/// as it moves.
+pub(crate) async fn in_time<T>(
+    shared: &Shared,
+    body: &RequestBody,
+    answer: impl Future<Output = T>,
+) -> Option<T> {
+    let begun = Instant::now();
+    let mut answer = std::pin::pin!(answer);
     loop {
-        // A long upload is no silence, as long as it moves.
         let moved = body.moved().unwrap_or(begun);
         match tokio::time::timeout_at(moved + shared.answer_within, &mut answer).await {
-            Ok(answer) => return answer.map_err(Attempt::Broken),
+            Ok(answer) => return Some(answer),
             Err(_) if body.moved().is_some_and(|latest| latest > moved) => {}
-            Err(_) => return Err(Attempt::Silent),
+            Err(_) => return None,
         }
     }
 }

@@ -4,7 +4,6 @@
 //! and asked where it really is afterwards: no link can be changed in between.
 
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
     fs::{File, Metadata},
     future::Future,
@@ -28,44 +27,76 @@ use tower_http::services::fs as tower_fs;
 /// Files up to this size are read at once, in the same trip to a blocking thread that opens them.
 const SMALL: u64 = 32 * 1024;
 
-/// A directory of static files, by its real path, and what covers parts of it.
+/// A directory of static files, by its real path.
 #[derive(Debug, Clone)]
-pub(crate) struct Root(Arc<Paths>);
+pub(crate) struct Root(Arc<Inner>);
 
 #[derive(Debug)]
-struct Paths {
-    top: PathBuf,
-    /// Where each covered part would be, and the real path of what is there instead.
-    covers: Vec<(PathBuf, PathBuf)>,
+struct Inner {
+    path: PathBuf,
+    /// Directories that lie over parts of it, by their paths below it.
+    over: BTreeMap<PathBuf, PathBuf>,
+    scripts: Scripts,
+}
+
+/// What becomes of scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scripts {
+    /// They are files as all others are.
+    Shown,
+    /// A process runs them, and nobody reads them.
+    Run,
 }
 
 impl Root {
-    /// Finds out where a directory really is, and the directories that cover parts of it, by their
-    /// path below it. Blocks.
-    pub(crate) fn open(directory: &Path, overlays: &BTreeMap<String, PathBuf>) -> io::Result<Self> {
-        let top = real(directory)?;
-        let cover = |(part, instead): (&String, &PathBuf)| Ok((top.join(part), real(instead)?));
-        let covers = overlays.iter().map(cover).collect::<io::Result<_>>()?;
-        Ok(Self(Arc::new(Paths { top, covers })))
+    /// Finds out where a directory really is, and those that lie over it. What lies over it and is
+    /// not there shows nothing. Blocks.
+    pub(crate) fn open(
+        directory: &Path,
+        over: BTreeMap<PathBuf, PathBuf>,
+        scripts: Scripts,
+    ) -> io::Result<Self> {
+        let path = directory.canonicalize()?;
+        if !path.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        let real = |(below, directory): (PathBuf, PathBuf)| {
+            let directory = directory.canonicalize().unwrap_or(directory);
+            (below, directory)
+        };
+        Ok(Self(Arc::new(Inner {
+            path,
+            over: over.into_iter().map(real).collect(),
+            scripts,
+        })))
     }
 
     /// Where it really is.
     pub(crate) fn path(&self) -> &Path {
-        &self.0.top
+        &self.0.path
     }
 
-    /// The directory in which a path lies, and its path there: in what covers that part, else as it
-    /// is.
-    fn place<'a>(&'a self, path: &'a Path) -> (&'a Path, Cow<'a, Path>) {
-        let covers = self.0.covers.iter();
-        let mut inside =
-            covers.filter_map(|(part, instead)| Some((instead, path.strip_prefix(part).ok()?)));
-        match inside.next() {
-            // Nothing is joined to a path that has no part left: that would make a file of it.
-            Some((instead, rest)) if rest.as_os_str().is_empty() => (instead, instead.into()),
-            Some((instead, rest)) => (instead, instead.join(rest).into()),
-            None => (&self.0.top, path.into()),
+    /// Whether a path below the directory is a script that may be run: one of the code, never one
+    /// that lies over it.
+    pub(crate) fn is_script(&self, below: &Path) -> bool {
+        if !is_public(below) || !says_script(below) || self.lies_over(below).is_some() {
+            return false;
         }
+        let taken = self.real(&self.0.path, &self.0.path.join(below), OFlags::PATH);
+        taken.is_ok_and(|(file, real)| {
+            is_public(&real)
+                && says_script(&real)
+                && file.metadata().is_ok_and(|found| found.is_file())
+        })
+    }
+
+    /// The directory that lies over a path below the root, and what of the path is below that.
+    fn lies_over<'a>(&'a self, below: &'a Path) -> Option<(&'a Path, &'a Path, &'a Path)> {
+        // What lies over what lies over it comes first.
+        self.0.over.iter().rev().find_map(|(top, directory)| {
+            let rest = below.strip_prefix(top).ok()?;
+            Some((top.as_path(), directory.as_path(), rest))
+        })
     }
 
     /// Whether anything may be served for this path: a file, or a directory with an `index.html`.
@@ -79,20 +110,14 @@ impl Root {
     }
 
     fn look(&self, path: &Path) -> io::Result<Found> {
-        let (top, path) = self.place(path);
-        let file = take(top, &path, OFlags::PATH)?;
-        found(top, &file.metadata()?)
+        let file = self.take(path, OFlags::PATH)?;
+        self.found(&file.metadata()?)
     }
 
     fn fetch(&self, path: &Path) -> io::Result<Opened> {
         // A FIFO must not make us wait, nor a terminal become ours.
-        let (top, path) = self.place(path);
-        let mut file = take(
-            top,
-            &path,
-            OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY,
-        )?;
-        let found = found(top, &file.metadata()?)?;
+        let mut file = self.take(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
+        let found = self.found(&file.metadata()?)?;
         if found.is_dir {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -112,53 +137,72 @@ impl Root {
             found,
         })
     }
-}
 
-/// Where a directory really is.
-fn real(directory: &Path) -> io::Result<PathBuf> {
-    let path = directory.canonicalize()?;
-    match path.is_dir() {
-        true => Ok(path),
-        false => Err(io::ErrorKind::NotADirectory.into()),
+    /// Opens a path and checks where that has led.
+    fn take(&self, path: &Path, flags: OFlags) -> io::Result<File> {
+        let nothing = || io::Error::from(io::ErrorKind::NotFound);
+        let below = path.strip_prefix(&self.0.path).map_err(|_| nothing())?;
+        let (file, real) = match self.lies_over(below) {
+            None => self.real(&self.0.path, path, flags)?,
+            Some((top, directory, rest)) => {
+                let path = match rest == Path::new("") {
+                    true => directory.to_owned(),
+                    false => directory.join(rest),
+                };
+                let (file, real) = self.real(directory, &path, flags)?;
+                (file, top.join(real))
+            }
+        };
+        let is_hidden = self.0.scripts == Scripts::Run && says_script(&real);
+        match is_public(&real) && !is_hidden {
+            true => Ok(file),
+            false => Err(nothing()),
+        }
     }
-}
 
-/// Opens a path and checks where that has led.
-fn take(top: &Path, path: &Path, flags: OFlags) -> io::Result<File> {
-    let opened = rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty());
-    let file = File::from(opened.map_err(|error| match error {
-        Errno::NOTDIR | Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG => Errno::NOENT,
-        error => error,
-    })?);
-    let real = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-    match real.strip_prefix(top) {
-        Ok(inside) if is_public(inside) => Ok(file),
-        _ => Err(io::ErrorKind::NotFound.into()),
+    /// Opens a path, and says where that has led below a directory.
+    fn real(&self, top: &Path, path: &Path, flags: OFlags) -> io::Result<(File, PathBuf)> {
+        let opened = rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty());
+        let file = File::from(opened.map_err(|error| match error {
+            Errno::NOTDIR | Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG => Errno::NOENT,
+            error => error,
+        })?);
+        let real = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+        match real.strip_prefix(top) {
+            Ok(below) => Ok((file, below.to_owned())),
+            Err(_) => Err(io::ErrorKind::NotFound.into()),
+        }
     }
-}
 
-fn found(top: &Path, metadata: &Metadata) -> io::Result<Found> {
-    if !metadata.is_dir() && !metadata.is_file() {
-        return Err(io::ErrorKind::NotFound.into());
+    fn found(&self, metadata: &Metadata) -> io::Result<Found> {
+        if !metadata.is_dir() && !metadata.is_file() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(Found {
+            is_dir: metadata.is_dir(),
+            size: metadata.len(),
+            modified: self.stamp(metadata)?,
+        })
     }
-    Ok(Found {
-        is_dir: metadata.is_dir(),
-        size: metadata.len(),
-        modified: stamp(top, metadata)?,
-    })
-}
 
-/// The file's time, with nanoseconds that say which file of which directory it is. The entity tag is
-/// made of time and size, and all files of a slug may have the same time.
-fn stamp(top: &Path, metadata: &Metadata) -> io::Result<SystemTime> {
-    let modified = metadata.modified()?;
-    let whole = modified
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let mut hasher = DefaultHasher::new();
-    (top, metadata.ino(), metadata.ctime(), metadata.ctime_nsec()).hash(&mut hasher);
-    let nanoseconds = u32::try_from(hasher.finish() % 1_000_000_000).expect("below a second");
-    Ok(SystemTime::UNIX_EPOCH + Duration::new(whole, nanoseconds))
+    /// The file's time, with nanoseconds that say which file of which slug it is. The entity tag is
+    /// made of time and size, and all files of a slug may have the same time.
+    fn stamp(&self, metadata: &Metadata) -> io::Result<SystemTime> {
+        let modified = metadata.modified()?;
+        let whole = modified
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let mut hasher = DefaultHasher::new();
+        (
+            &self.0.path,
+            metadata.ino(),
+            metadata.ctime(),
+            metadata.ctime_nsec(),
+        )
+            .hash(&mut hasher);
+        let nanoseconds = u32::try_from(hasher.finish() % 1_000_000_000).expect("below a second");
+        Ok(SystemTime::UNIX_EPOCH + Duration::new(whole, nanoseconds))
+    }
 }
 
 /// Whether a path below the root is for visitors: nothing hidden, and not what tells Wharf how to
@@ -173,6 +217,19 @@ pub(crate) fn is_public(inside: &Path) -> bool {
     inside != Path::new("wharf.toml")
         && inside != Path::new("Procfile")
         && inside.components().all(is_shown)
+}
+
+/// Whether a file's name is a script's, or what editors leave of one: nobody may read what runs.
+pub(crate) fn says_script(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.split(|byte| *byte == b'.').skip(1).any(|part| {
+        let part = part.to_ascii_lowercase();
+        let part = part.strip_suffix(b"~").unwrap_or(&part);
+        let word = part.trim_ascii_end();
+        let bare = word.iter().rposition(|byte| !byte.is_ascii_digit());
+        let bare = &word[..bare.map_or(0, |last| last + 1)];
+        matches!(bare, b"php" | b"phtml" | b"phar" | b"phps" | b"pht")
+    })
 }
 
 /// What there is at a path.
@@ -330,7 +387,7 @@ mod tests {
         std::fs::write(base.join("public2/x"), "x").unwrap();
         symlink("../public2", public.join("sibling")).unwrap();
 
-        let root = Root::open(&public, &BTreeMap::new()).unwrap();
+        let root = Root::open(&public, BTreeMap::new(), Scripts::Shown).unwrap();
         let fetch = |path: &str| {
             root.fetch(&public.join(path))
                 .map(drop)
@@ -354,33 +411,5 @@ mod tests {
         ] {
             assert_eq!(fetch(path), Err(io::ErrorKind::NotFound), "{path}");
         }
-    }
-
-    #[test]
-    fn what_covers_a_part_is_served_instead_of_it_and_guarded_alike() {
-        let directory = tempfile::tempdir().unwrap();
-        let base = directory.path().canonicalize().unwrap();
-        let (public, own) = (base.join("public"), base.join("own"));
-        std::fs::create_dir_all(public.join("static")).unwrap();
-        std::fs::create_dir_all(own.join("css")).unwrap();
-        std::fs::create_dir(public.join("static2")).unwrap();
-        for path in [
-            "public/static/old",
-            "public/static2/page",
-            "public/page",
-            "own/css/new",
-            "own/.env",
-        ] {
-            std::fs::write(base.join(path), "x").unwrap();
-        }
-        symlink("../../public/page", own.join("css/out")).unwrap();
-        let covers = BTreeMap::from([("static".to_owned(), own)]);
-        let root = Root::open(&public, &covers).unwrap();
-        let has = |path: &str| root.fetch(&public.join(path)).is_ok();
-        assert!(has("page") && has("static2/page") && has("static/css/new"));
-        for path in ["static/old", "static/.env", "static/css/out", "static"] {
-            assert!(!has(path), "{path}");
-        }
-        assert!(root.look(&public.join("static")).unwrap().is_dir);
     }
 }

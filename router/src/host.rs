@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::{Request, header};
+use http::{HeaderMap, Request, Uri, header};
 
 /// The longest name that DNS can hold.
 const MAX: usize = 253;
@@ -38,6 +38,15 @@ pub(crate) fn of<B>(request: &Request<B>) -> Result<Cow<'_, str>, HostError> {
         (None, None) => return Err(HostError::Missing),
     };
     parse(text)
+}
+
+/// The port that a request's visitor has asked, where it is not the scheme's own.
+pub(crate) fn port(uri: &Uri, headers: &HeaderMap) -> Option<u16> {
+    let text = match (uri.authority(), headers.get(header::HOST)) {
+        (Some(authority), _) => authority.as_str(),
+        (None, header) => header?.to_str().ok()?,
+    };
+    split(text)?.1.parse().ok()
 }
 
 /// See [`of`].

@@ -8,8 +8,10 @@
 //! The modules in the order in which a request meets them.
 
 pub mod flags;
+mod line;
 pub mod serve;
 
+mod admit;
 mod answer;
 mod host;
 
@@ -19,11 +21,18 @@ mod table;
 
 mod doors;
 mod last_use;
+mod maintenance;
+mod places;
 mod waking;
+
+mod locations;
+mod path;
+mod ways;
 
 mod files;
 mod guard;
 
+mod fastcgi;
 mod forward;
 mod headers;
 mod request_body;

@@ -66,6 +66,7 @@ async fn live(flags: Flags) -> Result<(), StartError> {
         table: Arc::clone(&table),
         answer_within: flags.answer_within,
         wake_within: flags.wake_within,
+        hold_most: flags.hold_most,
         passwords: Passwords::default(),
     };
     let knowledge = Knowledge { table, listen };

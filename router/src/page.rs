@@ -122,6 +122,28 @@ impl Page {
         }
     }
 
+    /// Nothing is answered below this path.
+    pub(crate) fn closed() -> Self {
+        Self {
+            status: StatusCode::FORBIDDEN,
+            title: "This page is not public".to_owned(),
+            what: "This site answers, but not here.",
+            next: &[],
+            retry: None,
+        }
+    }
+
+    /// The process must know how long a body is before it comes.
+    pub(crate) fn no_length() -> Self {
+        Self {
+            status: StatusCode::LENGTH_REQUIRED,
+            title: "This request cannot be answered".to_owned(),
+            what: "It does not say how long it is, and it is longer than 1 MiB.",
+            next: &[],
+            retry: None,
+        }
+    }
+
     /// Files are only read.
     pub(crate) fn method() -> Self {
         Self {

@@ -17,6 +17,8 @@ use crate::upstream::Flight;
 pub(crate) enum RequestBody {
     /// There is none.
     Empty,
+    /// All of it was read.
+    Whole(Option<Bytes>),
     /// The visitor sends it.
     Streaming(Arc<Mutex<Sending>>),
 }
@@ -67,7 +69,7 @@ impl RequestBody {
     /// When a part of it last moved; `None` without a body.
     pub(crate) fn moved(&self) -> Option<Instant> {
         match self {
-            Self::Empty => None,
+            Self::Empty | Self::Whole(_) => None,
             Self::Streaming(sending) => Some(lock(sending).moved),
         }
     }
@@ -85,8 +87,10 @@ impl Body for RequestBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Self::Streaming(sending) = self.get_mut() else {
-            return Poll::Ready(None);
+        let sending = match self.get_mut() {
+            Self::Empty => return Poll::Ready(None),
+            Self::Whole(bytes) => return Poll::Ready(bytes.take().map(|all| Ok(Frame::data(all)))),
+            Self::Streaming(sending) => sending,
         };
         let mut sending = lock(sending);
         sending.begun = true;
@@ -100,6 +104,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
+            Self::Whole(bytes) => bytes.is_none(),
             Self::Streaming(sending) => lock(sending).body.is_end_stream(),
         }
     }
@@ -107,6 +112,9 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
             Self::Streaming(sending) => lock(sending).body.size_hint(),
         }
     }

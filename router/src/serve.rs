@@ -7,13 +7,13 @@ use std::{
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
-use crate::{Passwords, Table, answer::answer};
+use crate::{Passwords, Table, answer::answer, line::Line};
 
 /// The most connections at a time; more wait in the kernel's queue.
 const CONNECTIONS: usize = 10_000;
@@ -38,6 +38,8 @@ pub struct Shared {
     pub answer_within: Duration,
     /// The longest wait of a request for its paused environment.
     pub wake_within: Duration,
+    /// The most requests that wait for the end of one environment's maintenance.
+    pub hold_most: usize,
     /// Checks visitors' passwords.
     pub passwords: Passwords,
 }
@@ -57,6 +59,7 @@ pub async fn preview(
         table: Arc::new(table.map_err(io::Error::other)??),
         answer_within: PREVIEW,
         wake_within: PREVIEW,
+        hold_most: 0,
         passwords: Passwords::default(),
     };
     serve(listener, Arc::new(shared), stop).await;
@@ -68,7 +71,7 @@ pub async fn preview(
 pub(crate) struct Lives {
     pub(crate) tasks: TaskTracker,
     /// Finish the request that is in flight.
-    finish: CancellationToken,
+    pub(crate) finish: CancellationToken,
     /// End at once.
     pub(crate) cut: CancellationToken,
 }
@@ -77,6 +80,7 @@ pub(crate) struct Lives {
 #[derive(Debug)]
 pub(crate) struct Visitor {
     pub(crate) peer: SocketAddr,
+    pub(crate) line: Line,
     /// Its place among all connections, kept also by what the connection turns into.
     pub(crate) permit: Arc<OwnedSemaphorePermit>,
     pub(crate) lives: Arc<Lives>,
@@ -119,14 +123,16 @@ async fn accept(
             .expect("it is never closed");
         match listener.accept().await {
             Ok((stream, peer)) => {
+                if let Err(error) = stream.set_nodelay(true) {
+                    debug!(%error, "cannot set TCP_NODELAY");
+                }
                 let visitor = Visitor {
                     peer,
+                    line: Line::new(stream),
                     permit: Arc::new(permit),
                     lives: Arc::clone(lives),
                 };
-                lives
-                    .tasks
-                    .spawn(converse(stream, visitor, Arc::clone(shared)));
+                lives.tasks.spawn(converse(visitor, Arc::clone(shared)));
             }
             Err(error) if is_of_one_connection(&error) => debug!(%error, "cannot accept"),
             Err(error) => {
@@ -146,10 +152,8 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn converse(stream: TcpStream, visitor: Visitor, shared: Arc<Shared>) {
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "cannot set TCP_NODELAY");
-    }
+async fn converse(visitor: Visitor, shared: Arc<Shared>) {
+    let line = visitor.line.clone();
     let lives = Arc::clone(&visitor.lives);
     let service = service_fn(|request| async {
         Ok::<_, Infallible>(answer(&shared, &visitor, request).await)
@@ -160,7 +164,7 @@ async fn converse(stream: TcpStream, visitor: Visitor, shared: Arc<Shared>) {
             .header_read_timeout(HEAD)
             .max_header_size(MAX_HEAD)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(line), service)
             .with_upgrades()
     );
     let ended = tokio::select! {

@@ -1,32 +1,40 @@
 //! One environment as requests meet it: a route that was read, checked and made ready.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     hash::{DefaultHasher, Hash, Hasher},
     io::{self, Read},
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
 };
 
 use http::HeaderValue;
 use tokio_util::sync::CancellationToken;
-use wharf_wire::route::{Route, Unavailable, Upstream};
+use wharf_wire::route::{self, Protocol, Route, Unavailable, Upstream};
 
 use crate::{
     doors::Doors,
     files::Files,
-    guard::Root,
+    guard::{Root, Scripts},
     host,
     last_use::LastUse,
+    locations::{Keeps, Locations},
+    maintenance::Maintenance,
     name::Name,
-    upstream::{Pool, Upstreams},
+    upstream::{Process, Upstreams},
+    ways::Ways,
 };
 
 /// The largest route file.
 const MAX_FILE: u64 = 64 * 1024;
 /// The most hosts of an environment.
 const MAX_HOSTS: usize = 100;
+/// The most processes beside the one of the web.
+const MAX_PROCESSES: usize = 32;
+/// The most directories over its static files.
+const MAX_OVER: usize = 128;
 
 /// What answers for an environment.
 #[derive(Debug)]
@@ -42,8 +50,14 @@ pub(crate) struct Site {
     /// Cancelled when another route has taken its place, or none.
     pub(crate) replaced: CancellationToken,
     pub(crate) files: Option<Files>,
-    pub(crate) pool: Option<Arc<Pool>>,
+    /// The process that answers what is not a file.
+    pub(crate) web: Option<Arc<Process>>,
+    /// Those that only rules lead to, by name.
+    pub(crate) processes: BTreeMap<String, Arc<Process>>,
+    pub(crate) ways: Ways,
+    pub(crate) locations: Locations,
     pub(crate) unavailable: Option<Unavailable>,
+    pub(crate) maintenance: Option<Maintenance>,
 }
 
 /// Why a route's file cannot be used.
@@ -116,13 +130,46 @@ impl Site {
         if let Some(what) = problem(&route, name) {
             return Err(SiteError::Wrong { path, what });
         }
-        let doors = match Doors::new(route.access, name) {
-            Ok(doors) => doors,
-            Err(what) => return Err(SiteError::Wrong { path, what }),
+        let wrong = |what| SiteError::Wrong {
+            path: path.clone(),
+            what,
         };
+        let doors = Doors::new(route.access, name).map_err(wrong)?;
+        let maintenance = route.maintenance.map(Maintenance::new);
+        let maintenance = maintenance.transpose().map_err(wrong)?;
+        let keeps = match doors.is_open() {
+            true => Keeps::Everybody,
+            false => Keeps::Visitor,
+        };
+        let locations = Locations::new(route.locations, keeps).map_err(wrong)?;
+        let ready = |process: route::Process| {
+            Arc::new(Process {
+                pool: upstreams.pool(&process.upstream),
+                protocol: process.protocol,
+            })
+        };
+        let processes = route.processes.into_iter();
+        let processes = processes.map(|(name, one)| (name, ready(one))).collect();
+        let ways = Ways::new(route.rules, &route.hosts, &processes).map_err(wrong)?;
+        let scripts = match &route.protocol {
+            Protocol::Http => Scripts::Shown,
+            Protocol::FastCgi(_) => Scripts::Run,
+        };
+        let web = route.upstream.map(|upstream| {
+            ready(route::Process {
+                upstream,
+                protocol: route.protocol,
+            })
+        });
+        let mut hosts = route.hosts;
+        for host in ways.hosts() {
+            if !hosts.iter().any(|own| own == host) {
+                hosts.push(host.to_owned());
+            }
+        }
         let files = match route.public {
             None => None,
-            Some(public) => match Root::open(&public, &route.overlays) {
+            Some(public) => match Root::open(&public, route.over, scripts) {
                 Ok(root) => Some(Files::new(root, written)),
                 Err(source) => {
                     return Err(SiteError::NoPublic {
@@ -137,18 +184,27 @@ impl Site {
             name: name.clone(),
             stamp: (written, hash(bytes)),
             generation: route.generation,
-            hosts: route.hosts,
+            hosts,
             doors,
             last_use: LastUse::default(),
             replaced: CancellationToken::new(),
             robots: route.noindex.then(|| HeaderValue::from_static("noindex")),
             files,
-            pool: route
-                .upstream
-                .as_ref()
-                .map(|upstream| upstreams.pool(upstream)),
+            web,
+            processes,
+            ways,
+            locations,
             unavailable: route.unavailable,
+            maintenance,
         })
+    }
+}
+
+impl Site {
+    /// Whether a request is in flight to one of its processes.
+    pub(crate) fn is_busy(&self) -> bool {
+        let mut processes = self.web.iter().chain(self.processes.values());
+        processes.any(|process| process.pool.is_busy())
     }
 }
 
@@ -196,21 +252,42 @@ fn problem(route: &Route, name: &Name) -> Option<&'static str> {
     {
         return Some("the directory of static files is not absolute");
     }
-    let is_below = |part: &String| {
-        let mut parts = Path::new(part).components();
-        !part.is_empty() && parts.all(|part| matches!(part, Component::Normal(_)))
-    };
-    let mut overlays = route.overlays.iter();
-    if !overlays.all(|(part, instead)| is_below(part) && instead.is_absolute()) {
-        return Some("what covers static files is not absolute, or covers nothing of them");
+    if route.over.len() > MAX_OVER || route.processes.len() > MAX_PROCESSES {
+        return Some("has too many processes, or directories over its files");
     }
-    match &route.upstream {
-        Some(Upstream::Tcp(address)) if !address.ip().is_loopback() => {
-            Some("the process is not on the loopback interface")
+    let inside = |path: &Path| {
+        let is_plain = |part| matches!(part, std::path::Component::Normal(_));
+        path.components().next().is_some() && path.components().all(is_plain)
+    };
+    let mut over = route.over.iter();
+    if !over.all(|(path, directory)| inside(path) && directory.is_absolute()) {
+        return Some("a directory over its static files is nowhere");
+    }
+    let web = route
+        .upstream
+        .as_ref()
+        .map(|upstream| (upstream, &route.protocol));
+    let others = route.processes.values();
+    let others = others.map(|process| (&process.upstream, &process.protocol));
+    web.into_iter()
+        .chain(others)
+        .find_map(|(upstream, protocol)| process_problem(upstream, protocol))
+}
+
+fn process_problem(upstream: &Upstream, protocol: &Protocol) -> Option<&'static str> {
+    match upstream {
+        Upstream::Tcp(address) if !address.ip().is_loopback() => {
+            return Some("the process is not on the loopback interface");
         }
-        Some(Upstream::Unix(path)) if !path.is_absolute() => {
-            Some("the path of the process's socket is not absolute")
+        Upstream::Unix(path) if !path.is_absolute() => {
+            return Some("the path of the process's socket is not absolute");
         }
-        _ => None,
+        Upstream::Tcp(_) | Upstream::Unix(_) => {}
+    }
+    match protocol {
+        Protocol::FastCgi(said) if !said.root.is_absolute() => {
+            Some("the directory of the process's scripts is not absolute")
+        }
+        Protocol::FastCgi(_) | Protocol::Http => None,
     }
 }

@@ -48,14 +48,19 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, _: Uri) -> Self::Future {
         let upstream = self.0.clone();
-        Box::pin(async move {
-            let stream = tokio::time::timeout(CONNECT, connect(&upstream)).await??;
-            Ok(TokioIo::new(stream))
-        })
+        Box::pin(async move { connect(&upstream).await.map(TokioIo::new) })
     }
 }
 
-async fn connect(upstream: &Upstream) -> io::Result<Stream> {
+/// Opens a connection to a process.
+///
+/// # Errors
+/// That nobody accepts it, or not within five seconds.
+pub(crate) async fn connect(upstream: &Upstream) -> io::Result<Stream> {
+    tokio::time::timeout(CONNECT, open(upstream)).await?
+}
+
+async fn open(upstream: &Upstream) -> io::Result<Stream> {
     match upstream {
         Upstream::Tcp(address) => {
             let stream = TcpStream::connect(address).await?;

@@ -15,9 +15,12 @@ use wharf_wire::route::Upstream;
 use crate::{
     last_use::Clock,
     name::{Name, NameError},
+    path::Plain,
+    places::Places,
     site::{Site, SiteError},
-    upstream::{Flight, Upstreams},
+    upstream::{Flight, Process, Upstreams},
     waking::Waking,
+    ways::Way,
 };
 
 /// Every route that serves.
@@ -27,6 +30,8 @@ pub struct Table {
     upstreams: Upstreams,
     pub(crate) clock: Clock,
     pub(crate) waking: Waking,
+    /// Requests that wait for the end of a maintenance.
+    pub(crate) held: Places,
     live: RwLock<Live>,
     /// Held while a file is read and put in its place, so that an older one never overtakes.
     loading: Mutex<()>,
@@ -43,11 +48,23 @@ pub enum LoadError {
     Site(#[from] SiteError),
 }
 
-/// A host's environment, and the flight of the request that asked if it has a process.
+/// A host's environment, where the request goes there, and its flight if that is a process.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) site: Arc<Site>,
+    pub(crate) way: Way,
     pub(crate) flight: Option<Flight>,
+}
+
+impl Found {
+    /// The process that the request may go to.
+    pub(crate) fn process(&self) -> Option<&Arc<Process>> {
+        match &self.way {
+            Way::Process(process) => Some(process),
+            Way::Web => self.site.web.as_ref(),
+            Way::Away(..) => None,
+        }
+    }
 }
 
 impl Table {
@@ -72,6 +89,7 @@ impl Table {
             upstreams,
             clock: Clock::start(),
             waking: Waking::default(),
+            held: Places::default(),
             live: RwLock::new(live),
             loading: Mutex::new(()),
         })
@@ -116,11 +134,17 @@ impl Table {
 
     /// The environment that answers for a host. The request is counted under the same lock in which
     /// the route is read: a drain that begins after a switch misses none.
-    pub(crate) fn find(&self, host: &str) -> Option<Found> {
+    pub(crate) fn find(&self, host: &str, path: Option<&Plain>) -> Option<Found> {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
         let site = Arc::clone(live.hosts.get(host)?);
-        let flight = site.pool.as_ref().map(Flight::begin);
-        Some(Found { site, flight })
+        let way = site.ways.find(host, path);
+        let mut found = Found {
+            site,
+            way,
+            flight: None,
+        };
+        found.flight = found.process().map(|process| Flight::begin(&process.pool));
+        Some(found)
     }
 
     /// How long ago somebody was let in who asked for an environment, or since the router started;
@@ -129,9 +153,9 @@ impl Table {
         let name = Name::new(project, environment).ok()?;
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
         let site = live.sites.get(&name)?;
-        match &site.pool {
-            Some(pool) if pool.is_busy() => Some(Duration::ZERO),
-            _ => Some(site.last_use.ago(self.clock)),
+        match site.is_busy() {
+            true => Some(Duration::ZERO),
+            false => Some(site.last_use.ago(self.clock)),
         }
     }
 
@@ -248,7 +272,7 @@ impl Live {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{doors::Doors, last_use::LastUse};
+    use crate::{doors::Doors, last_use::LastUse, locations::Locations, ways::Ways};
     use tokio_util::sync::CancellationToken;
 
     fn site(environment: &str, generation: u64, hosts: &[&str]) -> Site {
@@ -262,8 +286,12 @@ mod tests {
             replaced: CancellationToken::new(),
             robots: None,
             files: None,
-            pool: None,
+            web: None,
+            processes: BTreeMap::new(),
+            ways: Ways::default(),
+            locations: Locations::default(),
             unavailable: None,
+            maintenance: None,
         }
     }
 
@@ -297,7 +325,7 @@ mod tests {
             "upstream":{"tcp":"127.0.0.1:9"}}"#;
         std::fs::write(&file, good).unwrap();
         let table = Arc::new(Table::read(directory.path().to_owned()).unwrap());
-        let site = || table.find("shop.test").unwrap().site;
+        let site = || table.find("shop.test", None).unwrap().site;
         let before = site();
         table.load("shop", "main").await.unwrap();
         assert!(Arc::ptr_eq(&before, &site()), "the file is the same");
@@ -312,11 +340,11 @@ mod tests {
         ] {
             std::fs::write(&file, bad).unwrap();
             table.load("shop", "main").await.unwrap_err();
-            assert!(table.find("shop.test").is_some(), "{bad}");
+            assert!(table.find("shop.test", None).is_some(), "{bad}");
         }
         table.load("../shop", "main").await.unwrap_err();
         std::fs::remove_file(&file).unwrap();
         assert_eq!(table.load("shop", "main").await.unwrap(), None);
-        assert!(table.find("shop.test").is_none() && table.is_empty());
+        assert!(table.find("shop.test", None).is_none() && table.is_empty());
     }
 }

@@ -14,7 +14,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use tokio::{sync::Notify, time::Instant};
-use wharf_wire::route::Upstream;
+use wharf_wire::route::{Protocol, Upstream};
 
 use crate::{request_body::RequestBody, stream::Connector};
 
@@ -24,9 +24,17 @@ const IDLE: Duration = Duration::from_millis(1_500);
 /// Idle connections kept to one process.
 const IDLE_CONNECTIONS: usize = 256;
 
+/// A process and what it speaks.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) protocol: Protocol,
+}
+
 /// One process: its connections, and the requests that it has not finished.
 #[derive(Debug)]
 pub(crate) struct Pool {
+    pub(crate) upstream: Upstream,
     pub(crate) client: Client<Connector, RequestBody>,
     in_flight: AtomicU32,
     empty: Notify,
@@ -39,8 +47,9 @@ impl Pool {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .set_host(false)
-            .build(Connector::new(upstream));
+            .build(Connector::new(upstream.clone()));
         Self {
+            upstream,
             client,
             in_flight: AtomicU32::new(0),
             empty: Notify::new(),

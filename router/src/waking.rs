@@ -1,18 +1,20 @@
 //! Paused environments: who waits for one, and what the daemon is told of it.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::watch;
 
-use crate::{name::Name, site::Site};
+use crate::{
+    name::Name,
+    places::{Bounds, Place, Places},
+    site::Site,
+};
 
 /// The most requests that wait for environments to wake.
-const WAITING: usize = 1_000;
-/// The most that wait for the same one.
-const WAITING_FOR_ONE: usize = 100;
+const WAITING: Bounds = Bounds {
+    one: 100,
+    all: 1_000,
+};
 
 /// The environments that somebody wants; each with a number that is never used again, so that
 /// whoever follows this also sees what was wanted, woken, paused and wanted again meanwhile.
@@ -22,7 +24,7 @@ pub(crate) type Wanted = Arc<BTreeMap<Name, u64>>;
 #[derive(Debug, Default)]
 pub(crate) struct Waking {
     wanted: watch::Sender<(u64, Wanted)>,
-    waiting: Arc<Mutex<HashMap<Name, usize>>>,
+    waiting: Places,
 }
 
 impl Waking {
@@ -53,58 +55,6 @@ impl Waking {
 
     /// A place among those who wait; none where all are taken.
     pub(crate) fn place(&self, name: &Name) -> Option<Place> {
-        let mut waiting = lock(&self.waiting);
-        let here = waiting.get(name).copied().unwrap_or_default();
-        if here >= WAITING_FOR_ONE || waiting.values().sum::<usize>() >= WAITING {
-            return None;
-        }
-        waiting.insert(name.clone(), here + 1);
-        Some(Place {
-            name: name.clone(),
-            waiting: Arc::clone(&self.waiting),
-        })
-    }
-}
-
-/// A place among those who wait, until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Place {
-    name: Name,
-    waiting: Arc<Mutex<HashMap<Name, usize>>>,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut waiting = lock(&self.waiting);
-        if let Some(here) = waiting.get_mut(&self.name) {
-            *here -= 1;
-            if *here == 0 {
-                waiting.remove(&self.name);
-            }
-        }
-    }
-}
-
-fn lock(waiting: &Mutex<HashMap<Name, usize>>) -> MutexGuard<'_, HashMap<Name, usize>> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_bounded_and_given_back() {
-        let waking = Waking::default();
-        let name = |environment: &str| Name::new("shop", environment).expect("a name");
-        let all: Vec<_> = (0..WAITING_FOR_ONE)
-            .map(|_| waking.place(&name("main")))
-            .collect();
-        assert!(all.iter().all(Option::is_some));
-        assert!(waking.place(&name("main")).is_none());
-        assert!(waking.place(&name("other")).is_some());
-        drop(all);
-        assert!(waking.place(&name("main")).is_some());
-        assert!(lock(&waking.waiting).is_empty());
+        self.waiting.place(name, WAITING)
     }
 }

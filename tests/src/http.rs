@@ -16,6 +16,14 @@ pub struct Page {
 }
 
 impl Page {
+    fn read(answer: &mut ureq::http::Response<ureq::Body>) -> Result<Page, ureq::Error> {
+        Ok(Page {
+            headers: answer.headers().clone(),
+            status: answer.status().as_u16(),
+            body: answer.body_mut().read_to_string()?,
+        })
+    }
+
     /// The body of a page that is there.
     #[track_caller]
     pub fn ok(self) -> String {
@@ -76,11 +84,17 @@ impl Visitor {
                 request.header(*name, *value)
             })
             .call()?;
-        Ok(Page {
-            headers: answer.headers().clone(),
-            status: answer.status().as_u16(),
-            body: answer.body_mut().read_to_string()?,
-        })
+        Page::read(&mut answer)
+    }
+
+    /// Sends a body.
+    ///
+    /// # Errors
+    /// What went wrong on the way.
+    pub fn post(&self, host: &str, path: &str, body: &[u8]) -> Result<Page, ureq::Error> {
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let mut answer = self.agent.post(&url).header("Host", host).send(body)?;
+        Page::read(&mut answer)
     }
 }
 

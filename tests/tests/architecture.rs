@@ -94,7 +94,7 @@ fn hooks_are_small_and_static() {
 
 #[test]
 fn wire_and_config_are_leaves() {
-    for leaf in ["wharf-wire", "wharf-config"] {
+    for leaf in ["wharf-wire", "wharf-config", "wharf-fastcgi"] {
         links_none(leaf, |name| name.starts_with("wharf-") && name != leaf);
     }
 }

@@ -31,11 +31,24 @@ pub struct Route {
     pub noindex: bool,
     /// Static files that are tried first: an absolute directory.
     pub public: Option<PathBuf>,
-    /// Directories that cover those of `public`, by their path below it: what a release made itself.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub overlays: BTreeMap<String, PathBuf>,
+    /// Directories that lie over the static files, by their path below them: data that outlives
+    /// releases, and what a deployment made.
+    #[serde(default)]
+    pub over: BTreeMap<PathBuf, PathBuf>,
     /// The process that answers what is not a file.
     pub upstream: Option<Upstream>,
+    /// What that process speaks.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Other processes that answer, by name.
+    #[serde(default)]
+    pub processes: BTreeMap<String, Process>,
+    /// What else addresses lead to; what none of them names is answered as without any.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+    /// What holds below paths.
+    #[serde(default)]
+    pub locations: Vec<Location>,
     /// Who may look. A route that an earlier Wharf wrote is everybody's, as it was.
     #[serde(default)]
     pub access: Access,
@@ -113,6 +126,93 @@ pub enum Upstream {
     Unix(PathBuf),
 }
 
+/// What a process speaks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http,
+    /// FastCGI, as php-fpm does.
+    FastCgi(FastCgi),
+}
+
+/// Which scripts are run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FastCgi {
+    /// Where [`Route::public`] is for the process.
+    pub root: PathBuf,
+    /// The script below it that answers what is neither a file nor a script.
+    pub front: Option<PathBuf>,
+}
+
+/// A process beside the one of [`Route::upstream`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Process {
+    /// Where it listens.
+    pub upstream: Upstream,
+    /// What it speaks.
+    #[serde(default)]
+    pub protocol: Protocol,
+}
+
+/// What some addresses lead to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// What stands before the first of the route's hosts, without the dot; without it, every host
+    /// that no other rule names.
+    pub label: Option<String>,
+    /// Which paths.
+    pub path: Paths,
+    /// Where they lead.
+    pub to: To,
+}
+
+/// Which paths of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Paths {
+    /// All below this one, which begins and ends with a slash.
+    Below(String),
+    /// Those that this regular expression describes from their beginning to their end.
+    Like(String),
+}
+
+/// Where an address leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum To {
+    /// The static files and the process of [`Route::upstream`].
+    Web,
+    /// A process of [`Route::processes`].
+    Process(String),
+    /// Another address.
+    Redirect {
+        /// It; `{default}` is the first of the route's hosts, `$1` what the first group matched.
+        /// One that ends with a slash gets the rest of a path that is below another.
+        to: String,
+        /// 301, 302, 307 or 308.
+        code: u16,
+    },
+}
+
+/// What holds below a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Location {
+    /// It begins and ends with a slash.
+    pub path: String,
+    /// For how many seconds browsers may keep a file; without it they ask each time.
+    pub expires: Option<u64>,
+    /// Whether what is no file goes on to the process.
+    pub front: bool,
+    /// Whether anything is answered there.
+    pub allow: bool,
+}
+
 /// What the daemon tells the router. Each but [`ToRouter::Watch`] is answered by one [`FromRouter`],
 /// in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,6 +268,9 @@ pub enum FromRouter {
         listen: SocketAddr,
         /// Routes in the table.
         routes: u32,
+        /// Requests that wait for the end of a maintenance.
+        #[serde(default)]
+        held: u32,
     },
     /// See [`ToRouter::Used`].
     Used {

@@ -32,4 +32,15 @@ pub(super) fn top(table: &Table<'_>, app: &mut Application) {
     if let Some(item) = table.get("public") {
         app.public = item.parsed("\"dist\"", RelPath::parse);
     }
+    if let Some(item) = table.get("front") {
+        app.front = item.parsed("\"index.php\"", RelPath::parse);
+        if app
+            .front
+            .as_ref()
+            .is_some_and(|front| !front.as_str().ends_with(".php"))
+        {
+            let why = "must be a script, whose name ends with .php";
+            item.bad(why, "a process that speaks HTTP needs no front");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! `[web]` and `[workers]`: processes that run as long as their release serves.
+//! `[web]`, `[processes]` and `[workers]`: processes that run as long as their release serves.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use super::{parts::entries, step::command};
 use crate::{name::ProcessName, plain::quoted, reader::Item};
 
 const MAX_WORKERS: usize = 16;
+const MAX_PROCESSES: usize = 16;
 
 /// A process that runs as long as its release serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,40 +17,92 @@ const MAX_WORKERS: usize = 16;
 pub struct Process {
     /// What `/bin/sh -c` gets.
     pub start: String,
+    /// What it speaks, where it answers requests.
+    #[serde(default)]
+    pub protocol: Protocol,
+}
+
+/// What a process that answers requests speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http,
+    /// FastCGI, as php-fpm does.
+    Fastcgi,
+}
+
+/// Whether a process answers requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answers {
+    /// It does, and speaks this unless it says otherwise.
+    With(Protocol),
+    /// It does not.
+    Nobody,
 }
 
 /// A process: its command, or a table with `start`.
-pub(super) fn process(item: &Item<'_>) -> Option<Process> {
+pub(super) fn process(item: &Item<'_>, answers: Answers) -> Option<Process> {
+    let mut protocol = match answers {
+        Answers::With(protocol) => protocol,
+        Answers::Nobody => Protocol::Http,
+    };
     if let DeValue::String(_) = item.value() {
-        return command(item).map(|start| Process { start });
+        return command(item).map(|start| Process { start, protocol });
     }
     let table = item.table("\"python3 server.py\"")?;
+    if let Answers::With(_) = answers
+        && let Some(item) = table.get("protocol")
+    {
+        let words = [("http", Protocol::Http), ("fastcgi", Protocol::Fastcgi)];
+        protocol = item.one_of(&words).unwrap_or(protocol);
+    }
     let start = table.get("start").map(|item| command(&item));
     if start.is_none() {
         let message = format!("{} has no `start`", quoted(item.path()));
         table.problem("missing-key", message, "write start = \"COMMAND\" below it");
     }
     table.finish();
-    start.flatten().map(|start| Process { start })
+    let start = start.flatten()?;
+    Some(Process { start, protocol })
+}
+
+/// The processes beside the web process that answer requests, by name.
+pub(super) fn processes(item: &Item<'_>) -> BTreeMap<ProcessName, Process> {
+    named(item, MAX_PROCESSES, "processes", |item| {
+        process(item, Answers::With(Protocol::Http))
+    })
 }
 
 /// The workers by name.
 pub(super) fn workers(item: &Item<'_>) -> BTreeMap<ProcessName, Process> {
-    let entries = entries(item, MAX_WORKERS, "workers");
-    let worker = |item: &Item<'_>| {
+    named(item, MAX_WORKERS, "workers", |item| {
+        process(item, Answers::Nobody)
+    })
+}
+
+fn named(
+    item: &Item<'_>,
+    most: usize,
+    what: &str,
+    read: impl Fn(&Item<'_>) -> Option<Process>,
+) -> BTreeMap<ProcessName, Process> {
+    let one = |item: &Item<'_>| {
         if item.key() == "web" {
-            item.bad_key(
-                "bad-name",
-                "the web process is no worker",
-                "write it in [web]",
-            );
+            let why = match what {
+                "workers" => "the web process is no worker",
+                _ => "the web process stands by itself",
+            };
+            item.bad_key("bad-name", why, "write it in [web]");
             return None;
         }
         let (name, process) = (
             item.key_as("mailer = \"python3 mailer.py\"", ProcessName::parse),
-            process(item),
+            read(item),
         );
         name.zip(process)
     };
-    entries.iter().filter_map(worker).collect()
+    let entries = entries(item, most, what);
+    entries.iter().filter_map(one).collect()
 }

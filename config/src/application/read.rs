@@ -1,6 +1,10 @@
 //! Reads `wharf.toml` and fills in what was detected.
 
-use super::{Application, Process, Step, build, deploy, env, mounts, parts, process};
+use super::{
+    Application, Process, Protocol, Step, build, deploy, env, locations, mounts, parts,
+    process::{self, Answers},
+    routes,
+};
 use crate::{
     detect::{self, Package},
     files::Files,
@@ -56,6 +60,7 @@ pub(super) fn read(files: &Files) -> Result<Application, Problems> {
     if nothing && problems.is_empty() {
         problems.push(nothing_to_serve(files));
     }
+    problems.extend(unspoken(app));
     Problems::or(problems, written.app)
 }
 
@@ -76,12 +81,23 @@ fn written(table: Table<'_>) -> Written {
         app.checks = deploy::checks(&item);
     }
     if let Some(item) = table.get("web") {
-        app.web = process::process(&item);
+        app.web = process::process(&item, Answers::With(spoken(app)));
         written.serves = true;
+    }
+    if let Some(item) = table.get("processes") {
+        app.processes = process::processes(&item);
     }
     if let Some(item) = table.get("workers") {
         app.workers = process::workers(&item);
         written.workers = true;
+        let double = app
+            .processes
+            .keys()
+            .find(|name| app.workers.contains_key(*name));
+        if let Some(name) = double {
+            let why = format!("{} is a process too", crate::plain::quoted(name.as_str()));
+            item.bad_key("bad-name", why, "give one of the two another name");
+        }
     }
     if let Some(item) = table.get("mounts") {
         app.mounts = mounts::mounts(&item);
@@ -92,9 +108,42 @@ fn written(table: Table<'_>) -> Written {
     if let Some(item) = table.get("env") {
         app.env = env::env(&item);
     }
-    table.later(&["services", "crons", "seed", "routes", "front", "network"]);
+    if let Some(item) = table.get("routes") {
+        app.routes = routes::routes(&item, app.processes.keys());
+    }
+    if let Some(item) = table.get("locations") {
+        app.locations = locations::locations(&item);
+    }
+    table.later(&["services", "crons", "seed", "network"]);
     table.finish();
     written
+}
+
+/// What a web process speaks that does not say it.
+fn spoken(app: &Application) -> Protocol {
+    match app.front {
+        Some(_) => Protocol::Fastcgi,
+        None => Protocol::Http,
+    }
+}
+
+/// What does not fit together about scripts and the process that runs them.
+fn unspoken(app: &Application) -> Option<Problem> {
+    let problem = |message| Some(Problem::new(FILE, "missing-key", message));
+    let speaks = |process: &Process| process.protocol == Protocol::Fastcgi;
+    let web = app.web.as_ref().map(speaks);
+    let others = app.processes.values().any(speaks);
+    match (web, app.front.is_some(), app.public.is_some()) {
+        (None | Some(false), true, _) if !others => {
+            let hint = "write web = { start = \"php-fpm -F -y etc/fpm.conf\" }";
+            problem("`front` needs a web process that speaks FastCGI").map(|one| one.hint(hint))
+        }
+        (Some(true), false, false) => {
+            let hint = "write public = \"DIRECTORY\", front = \"index.php\", or both";
+            problem("nothing says which scripts the web process runs").map(|one| one.hint(hint))
+        }
+        _ => None,
+    }
 }
 
 fn fill_processes(written: &mut Written, procfile: Option<detect::Procfile>, files: &Files) {
@@ -104,7 +153,8 @@ fn fill_processes(written: &mut Written, procfile: Option<detect::Procfile>, fil
     let mut unused = Vec::new();
     if let Some(start) = procfile.web {
         if app.web.is_none() && !(written.serves && app.public.is_none()) {
-            app.web = Some(Process { start });
+            let protocol = spoken(app);
+            app.web = Some(Process { start, protocol });
             used.push("web".to_owned());
         } else {
             unused.push("web".to_owned());
@@ -150,6 +200,7 @@ fn fill_node(written: &mut Written, files: &Files, problems: &mut Vec<Problem>) 
     if unserved && start {
         app.web = Some(Process {
             start: "npm start".to_owned(),
+            protocol: Protocol::Http,
         });
         app.sources.push("package.json: start script".to_owned());
     } else if unserved && build && app.workers.is_empty() {

@@ -209,3 +209,73 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_front_is_run_by_fastcgi() {
+    let app = good(&[(
+        "wharf.toml",
+        "public = \"pub\"\nfront = \"index.php\"\nweb = \"php-fpm -F\"\n[processes]\napi = \"api\"",
+    )]);
+    assert_eq!(app.web.unwrap().protocol, Protocol::Fastcgi);
+    let api = app.processes.into_values().next().unwrap();
+    assert_eq!(api.protocol, Protocol::Http);
+    let procfile = [
+        ("wharf.toml", "public = \"pub\"\nfront = \"index.php\""),
+        ("Procfile", "web: php-fpm -F"),
+    ];
+    assert_eq!(good(&procfile).web.unwrap().protocol, Protocol::Fastcgi);
+    assert_eq!(
+        good(&[("wharf.toml", "web = \"run\"")])
+            .web
+            .unwrap()
+            .protocol,
+        Protocol::Http
+    );
+}
+
+#[test]
+fn routes_and_locations() {
+    let app = good(&[(
+        "wharf.toml",
+        r#"
+web = "run"
+[processes]
+api = "api"
+[routes]
+"https://{default}/" = { to = "web" }
+"https://www.{default}/" = { redirect = "https://{default}/" }
+"https://{default}/v1/" = { to = "api" }
+"https://{default}/blog/([0-9]+)" = { redirect = "/posts/$1", regexp = true, code = 301 }
+[locations."/static/"]
+expires = "1y"
+front = false
+"#,
+    )]);
+    let redirect = |to: &str, code| To::Redirect {
+        to: to.to_owned(),
+        code,
+    };
+    let said: Vec<_> = app
+        .routes
+        .iter()
+        .map(|route| (route.label.as_deref(), &route.path, &route.to))
+        .collect();
+    let below = |path: &str| Paths::Below(path.to_owned());
+    let api = To::Process(ProcessName::parse("api").unwrap());
+    let like = Paths::Like("/blog/([0-9]+)".to_owned());
+    for expected in [
+        (None, &below("/"), &To::Web),
+        (
+            Some("www"),
+            &below("/"),
+            &redirect("https://{default}/", 302),
+        ),
+        (None, &below("/v1/"), &api),
+        (None, &like, &redirect("/posts/$1", 301)),
+    ] {
+        assert!(said.contains(&expected), "{expected:?}");
+    }
+    let location = &app.locations["/static/"];
+    assert_eq!(location.expires.unwrap().as_secs(), 31_557_600);
+    assert!(!location.front && location.allow);
+}

@@ -3,7 +3,11 @@
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use crate::{
-    application::Process, files::Files, name::ProcessName, plain::quoted, problem::Problem,
+    application::{Process, Protocol},
+    files::Files,
+    name::ProcessName,
+    plain::quoted,
+    problem::Problem,
 };
 
 const FILE: &str = "Procfile";
@@ -79,6 +83,7 @@ fn add(procfile: &mut Procfile, line: &str) -> Result<(), (Range<usize>, String)
         _ => {
             let worker = Process {
                 start: command.to_owned(),
+                protocol: Protocol::Http,
             };
             procfile.workers.insert(process, worker).is_some()
         }

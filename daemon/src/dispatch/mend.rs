@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use wharf_wire::outcome::{Kind, State};
-use wharf_wire::route::{Route, Upstream};
+use wharf_wire::route::Route;
 use wharf_wire::view::Commit;
 
 use super::fleet::Member;
@@ -157,11 +157,26 @@ pub(super) async fn adopt(
     }
     let upstream = route.as_ref().and_then(|route| route.upstream.clone());
     let suspended = upstream.is_none();
-    // A web process that was never routed was never found healthy: its start was interrupted.
+    let serving = match live {
+        Some(number) => world.recorder.release(&environment.key, number).await?,
+        None => None,
+    };
+    // One that answers and was never routed was never found healthy: its start was interrupted.
     let good = |record: &ProcessRecord| {
-        let routed = || upstream == Some(Upstream::Unix(world.paths.socket(&record.instance)));
-        let port = || matches!(upstream, Some(Upstream::Tcp(at)) if at.port() == record.port);
-        Some(record.release) == live && (record.name != launch::WEB || port() || routed())
+        let answers = |release: &ReleaseRecord| {
+            let mut processes = release.application.processes.keys();
+            processes.any(|name| name.as_str() == record.name)
+        };
+        let routed = match record.name.as_str() {
+            launch::WEB => upstream.as_ref(),
+            name if serving.as_ref().is_some_and(answers) => {
+                let process = route.as_ref().and_then(|route| route.processes.get(name));
+                process.map(|process| &process.upstream)
+            }
+            _ => return Some(record.release) == live,
+        };
+        let is_routed = |at| launch::listens(world, record).contains(at);
+        Some(record.release) == live && routed.is_some_and(is_routed)
     };
     let mut warm = replaced::warm(world, &environment.key, live).await?;
     let begun = begun(world, &environment.key).await?;
@@ -205,7 +220,7 @@ pub(super) async fn adopt(
     let Some(number) = live.filter(|_| !begun.is_some_and(goes)) else {
         return Ok(found);
     };
-    let Some(release) = world.recorder.release(&environment.key, number).await? else {
+    let Some(release) = serving else {
         return Ok(found);
     };
     let is_present = |name: &str| present.iter().any(|record| record.name == name);
@@ -215,6 +230,7 @@ pub(super) async fn adopt(
         || application
             .workers
             .keys()
+            .chain(application.processes.keys())
             .any(|name| !is_present(name.as_str()));
     let astray = route.as_ref().is_some_and(|route| route.release != number);
     if let Some(route) = route.filter(|_| web_missing && !suspended) {

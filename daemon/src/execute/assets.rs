@@ -220,7 +220,7 @@ pub(super) fn public(act: &Act, release: &ReleaseRecord) -> Result<Option<PathBu
 }
 
 /// Where the release's own directories cover those of static files, by their path below `public`.
-pub(super) fn overlays(act: &Act, release: &ReleaseRecord) -> BTreeMap<String, PathBuf> {
+pub(super) fn overlays(act: &Act, release: &ReleaseRecord) -> BTreeMap<PathBuf, PathBuf> {
     let application = &release.application;
     let Some(public) = &application.public else {
         return BTreeMap::new();
@@ -233,8 +233,7 @@ pub(super) fn overlays(act: &Act, release: &ReleaseRecord) -> BTreeMap<String, P
             true => output.as_path(),
             false => output.as_path().strip_prefix(public.as_path()).ok()?,
         };
-        let path = path.to_str()?.to_owned();
-        Some((path, directory(act, release, output)))
+        Some((path.to_owned(), directory(act, release, output)))
     };
     outputs(application).filter_map(below).collect()
 }

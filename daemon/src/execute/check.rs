@@ -6,7 +6,7 @@
 
 use super::activity::Act;
 use super::failure::Failure;
-use super::{build, promote, refs, release};
+use super::{build, promote, refs, target};
 
 /// Makes or finds the slug that the deployment will use; returns what serves, which stays.
 ///
@@ -19,7 +19,7 @@ pub async fn check(act: &Act) -> Result<Option<u32>, Failure> {
         Some(built) => built,
         None => build::build(act).await?,
     };
-    release::public(act, &built.application, built.slug.as_str())?;
+    target::files(act, &built.application, built.slug.as_str())?;
     not_moved(act).await?;
     Ok(act.previous)
 }

@@ -17,7 +17,7 @@ use super::bound::Bound;
 use super::command;
 use super::commands::{command_of, number};
 use super::failure::Failure;
-use super::route::Target;
+use super::target::Target;
 use crate::disk;
 use crate::plan::step::Step;
 use crate::run::sandbox::{self, Sandbox};
@@ -99,8 +99,12 @@ impl Preview {
                 ..Access::default()
             },
             public: target.public.clone(),
-            overlays: target.overlays.clone(),
+            over: target.over.clone(),
             upstream: target.upstream.clone(),
+            protocol: target.protocol.clone(),
+            processes: target.processes.clone(),
+            rules: target.rules.clone(),
+            locations: target.locations.clone(),
             unavailable: None,
             maintenance: None,
         };

@@ -19,7 +19,7 @@ use super::failure::Failure;
 use super::launch::{self, Launched};
 use super::replaced::Replaced;
 use super::resume::makes;
-use super::{assets, checks, housekeeping, maintenance, mirror, release, retire, route};
+use super::{assets, checks, housekeeping, maintenance, mirror, release, retire, route, target};
 use crate::plan::step::Step;
 use crate::run::sandbox::Sandbox;
 use crate::store::insist::insist;
@@ -111,7 +111,7 @@ async fn prepare_and_serve(
     changes: &mut Changes,
 ) -> Result<(), Failure> {
     // Known before any command changes something.
-    release::public(act, &release.application, &release.slug)?;
+    target::files(act, &release.application, &release.slug)?;
     let sandbox = release::sandbox(act, release).await?;
     let bound = Bound::of_deploy(&act.settings.host.deploy);
     let work = Work::ask(act, release, &sandbox, &bound).await?;
@@ -128,10 +128,10 @@ async fn serve(
     sandbox: &Sandbox,
     proof: Proof,
 ) -> Result<(), Failure> {
-    let mut target = release::target(act, release)?;
+    let mut target = target::of(act, release)?;
     let old = retire::processes(act).await?;
     let launched = launch::launch(act, release, sandbox, &old).await?;
-    target.upstream = launched.upstream.clone();
+    target.serves(&launched, &release.application, None);
     let checked = match proof {
         Proof::Checks => checks::run(act, release, sandbox, &target).await,
         Proof::Health => Ok(()),
@@ -181,13 +181,16 @@ pub async fn restore(
     release: &ReleaseRecord,
     present: &[ProcessRecord],
 ) -> Result<Launched, Failure> {
-    let mut target = release::target(act, release)?;
+    let mut target = target::of(act, release)?;
     let sandbox = release::sandbox(act, release).await?;
     let mut missing = release.clone();
     for record in present {
         let application = &mut missing.application;
         application
             .workers
+            .retain(|name, _| name.as_str() != record.name);
+        application
+            .processes
             .retain(|name, _| name.as_str() != record.name);
         if record.name == launch::WEB {
             application.web = None;
@@ -203,11 +206,12 @@ pub async fn restore(
                 .map_err(|error| Failure::host("a worker's keeper went away", &error))?;
         }
     }
-    // A web process that lived on is routed as it was.
+    // What lived on is routed as it was.
     let routed = route::read(&act.world.paths, act.key());
-    let routed = routed.is_some_and(|route| route.release == release.number);
-    if missing.application.web.is_some() || !routed {
-        target.upstream = launched.upstream.clone();
+    let routed = routed.filter(|route| route.release == release.number);
+    let answers = missing.application.web.is_some() || !missing.application.processes.is_empty();
+    if answers || routed.is_none() {
+        target.serves(&launched, &release.application, routed);
         route::write(act, target).await?;
         route::confirm(act)
             .await

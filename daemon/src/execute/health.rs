@@ -1,5 +1,7 @@
 //! Whether a new web process is good: it listens, and answers where it was asked to.
 
+mod fastcgi;
+
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd;
@@ -13,7 +15,8 @@ use hyper_util::rt::TokioIo;
 use rustix::fs::{FileType, Mode, OFlags};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use wharf_wire::route::Upstream;
+use wharf_config::application::Protocol;
+use wharf_wire::route::{FastCgi, Upstream};
 
 /// The wait between two looks at a process that does not listen yet; grows by a quarter each time
 /// up to [`SLOWEST`], so that what is waited too long stays a fraction of the start itself.
@@ -32,14 +35,28 @@ pub struct Candidates<'a> {
     pub socket: &'a Path,
 }
 
-/// Waits until the process listens, and answers well at `path` where one is given. The caller sets
-/// the deadline. Returns where it listens and what was seen.
+/// What a process is asked.
+#[derive(Debug, Clone)]
+pub struct Question<'a> {
+    /// What it must answer well; without it, that it listens is enough.
+    pub path: Option<&'a str>,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// Which scripts it runs.
+    pub scripts: Option<FastCgi>,
+}
+
+/// Waits until the process listens, and answers the question well. The caller sets the deadline. Returns where it listens and what was seen.
 ///
 /// Looking again and again is unavoidable here: nobody tells when a stranger's program listens.
-pub async fn wait(candidates: &Candidates<'_>, path: Option<&str>, last: &mut String) -> Upstream {
+pub async fn wait(
+    candidates: &Candidates<'_>,
+    question: &Question<'_>,
+    last: &mut String,
+) -> Upstream {
     let mut pause = FASTEST;
     loop {
-        match look(candidates, path, last).await {
+        match look(candidates, question, last).await {
             Ok((upstream, seen)) => {
                 *last = seen;
                 return upstream;
@@ -53,21 +70,23 @@ pub async fn wait(candidates: &Candidates<'_>, path: Option<&str>, last: &mut St
 
 async fn look(
     candidates: &Candidates<'_>,
-    path: Option<&str>,
+    question: &Question<'_>,
     last: &mut String,
 ) -> Result<(Upstream, String), String> {
-    let asked = path.map(|path| format!("it listens, but GET {path} was not answered"));
+    let asked = question
+        .path
+        .map(|path| format!("it listens, but GET {path} was not answered"));
     if let Ok(stream) = connect(candidates.socket).await {
         let upstream = Upstream::Unix(candidates.socket.to_owned());
         // What is true if the caller's deadline ends the wait for the answer.
         *last = asked.unwrap_or_default();
-        return answer(stream, path).await.map(|seen| (upstream, seen));
+        return answer(stream, question).await.map(|seen| (upstream, seen));
     }
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, candidates.port));
     match TcpStream::connect(address).await {
         Ok(stream) => {
             *last = asked.unwrap_or_default();
-            answer(stream, path)
+            answer(stream, question)
                 .await
                 .map(|seen| (Upstream::Tcp(address), seen))
         }
@@ -88,15 +107,21 @@ async fn connect(path: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(format!("/proc/self/fd/{}", socket.as_raw_fd())).await
 }
 
-async fn answer<S>(stream: S, path: Option<&str>) -> Result<String, String>
+async fn answer<S>(stream: S, question: &Question<'_>) -> Result<String, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Some(path) = path else {
+    let Some(path) = question.path else {
         return Ok("it listens".into());
     };
     let began = std::time::Instant::now();
-    let status = tokio::time::timeout(ANSWER, get(stream, path))
+    let ask = async {
+        match (&question.protocol, &question.scripts) {
+            (Protocol::Fastcgi, Some(scripts)) => fastcgi::get(stream, path, scripts).await,
+            _ => get(stream, path).await,
+        }
+    };
+    let status = tokio::time::timeout(ANSWER, ask)
         .await
         .map_err(|_| format!("GET {path} gave no answer within {} s", ANSWER.as_secs()))?
         .map_err(|error| format!("GET {path} failed: {error}"))?;
@@ -111,10 +136,10 @@ where
     }
 }
 
-async fn get<S>(
-    stream: S,
-    path: &str,
-) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>>
+/// Why there was no answer.
+type Broke = Box<dyn std::error::Error + Send + Sync>;
+
+async fn get<S>(stream: S, path: &str) -> Result<StatusCode, Broke>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

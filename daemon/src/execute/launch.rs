@@ -1,23 +1,20 @@
 //! The processes of a release: started beside the old ones, good once they are healthy.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use wharf_config::application::Application;
-use wharf_wire::route::Upstream;
+use wharf_config::application::{Application, Health, Protocol};
+use wharf_wire::route::{FastCgi, Upstream};
 
 use super::activity::Act;
 use super::failure::Failure;
-use super::health::{self, Candidates};
+use super::health::{self, Candidates, Question};
 use super::port::{self, Reservation};
-use super::replaced;
+use super::{ready, replaced, target};
 use crate::plan::step::Step;
-use crate::report;
 use crate::run::job::{self, Backoff, Job, JobId};
-use crate::run::keeper::{Ended, State};
 use crate::run::keepers::Keeper;
-use crate::run::mask::Mask;
-use crate::run::output::{Sink, Tail};
 use crate::run::sandbox::{Access, Bind, Sandbox};
 use crate::store::process::ProcessRecord;
 use crate::store::release::ReleaseRecord;
@@ -35,13 +32,15 @@ const CANCELLED: Duration = Duration::from_millis(300);
 /// How long a warm release may take to answer before a new process is started.
 const WARM: Duration = Duration::from_millis(500);
 
-/// The processes that were started, and where the web process listens.
-#[derive(Debug)]
+/// The processes that were started, and where they listen.
+#[derive(Debug, Default)]
 pub struct Launched {
     /// Every process, the web process first.
     pub processes: Vec<Process>,
     /// Where requests go; none without a web process.
     pub upstream: Option<Upstream>,
+    /// Where those go that routes lead to other processes, by name.
+    pub others: BTreeMap<String, Upstream>,
 }
 
 /// A process with its keeper.
@@ -67,10 +66,7 @@ pub async fn launch(
     sandbox: &Sandbox,
     old: &[ProcessRecord],
 ) -> Result<Launched, Failure> {
-    let mut launched = Launched {
-        processes: Vec::new(),
-        upstream: None,
-    };
+    let mut launched = Launched::default();
     let done = start_all(act, release, sandbox, old, &mut launched).await;
     match done {
         Ok(()) => Ok(launched),
@@ -97,8 +93,21 @@ async fn start_all(
         };
         launched.processes.push(process);
         let process = launched.processes.last().expect("just pushed");
-        let health = healthy(act, application, process);
+        let looks = &application.deploy.health;
+        let health = ready::healthy(act, looks, web.protocol, scripts(application), process);
         launched.upstream = Some(act.step(Step::Health, health).await?);
+    }
+    for (name, other) in &application.processes {
+        let process = start(act, number, name.as_str(), &other.start, sandbox).await?;
+        launched.processes.push(process);
+        let process = launched.processes.last().expect("just pushed");
+        // Only the web process answers where `deploy.health` says.
+        let looks = Health {
+            path: None,
+            ..application.deploy.health.clone()
+        };
+        let health = ready::healthy(act, &looks, other.protocol, None, process);
+        launched.others.insert(name.to_string(), health.await?);
     }
     for (name, worker) in &application.workers {
         let process = start(act, number, name.as_str(), &worker.start, sandbox).await?;
@@ -122,11 +131,14 @@ async fn warm(act: &Act, release: &ReleaseRecord, old: &[ProcessRecord]) -> Opti
         port: record.port,
         socket: &socket,
     };
-    let (mut last, path) = (
-        String::new(),
-        release.application.deploy.health.path.as_deref(),
-    );
-    let answers = health::wait(&candidates, path, &mut last);
+    let application = &release.application;
+    let mut last = String::new();
+    let question = Question {
+        path: application.deploy.health.path.as_deref(),
+        protocol: application.web.as_ref()?.protocol,
+        scripts: scripts(application),
+    };
+    let answers = health::wait(&candidates, &question, &mut last);
     if tokio::time::timeout(WARM, answers).await.is_err() {
         tracing::warn!(
             instance = record.instance,
@@ -142,6 +154,12 @@ async fn warm(act: &Act, release: &ReleaseRecord, old: &[ProcessRecord]) -> Opti
         keeper,
         _reserved: None,
     })
+}
+
+/// Which scripts a web process is asked for.
+fn scripts(application: &Application) -> Option<FastCgi> {
+    let speaks = application.web.as_ref().map(|web| web.protocol);
+    (speaks == Some(Protocol::Fastcgi)).then(|| target::scripts(application))
 }
 
 async fn start(
@@ -239,128 +257,8 @@ fn job(
     })
 }
 
-/// Waits until the web process is healthy, or has ended, or the time is over.
-async fn healthy(
-    act: &Act,
-    application: &Application,
-    process: &Process,
-) -> Result<Upstream, Failure> {
-    let began = Instant::now();
-    let gone = |error| Failure::host("the keeper went away", &error);
-    let mut watch = process.keeper.watch().await.map_err(gone)?;
-    let health = &application.deploy.health;
-    let socket = act.world.paths.socket(&process.record.instance);
-    let candidates = Candidates {
-        port: process.record.port,
-        socket: &socket,
-    };
-    let mut last = String::new();
-    let looked = {
-        let look = health::wait(&candidates, health.path.as_deref(), &mut last);
-        let ended = async {
-            loop {
-                match watch.next().await {
-                    Ok(Some(State::Started { .. })) => {}
-                    Ok(Some(State::Exited { status, .. })) => return Some(status),
-                    Ok(Some(State::Stopped) | None) | Err(_) => return None,
-                }
-            }
-        };
-        tokio::select! {
-            upstream = look => Looked::Healthy(upstream),
-            status = ended => Looked::Ended(status),
-            () = tokio::time::sleep(health.within) => Looked::TooLate,
-            () = act.cancel.cancelled() => Looked::Cancelled,
-        }
-    };
-    match looked {
-        Looked::Healthy(upstream) => {
-            // It may have died while another process answered on its port.
-            match process.keeper.confirm().await.map_err(gone)? {
-                State::Started { .. } => {}
-                State::Exited { status, .. } => return Err(ended(act, process, Some(status)).await),
-                State::Stopped => return Err(ended(act, process, None).await),
-            }
-            act.did("health", last, began);
-            Ok(upstream)
-        }
-        Looked::Ended(status) => Err(ended(act, process, status).await),
-        Looked::Cancelled => Err(Failure::cancelled()),
-        Looked::TooLate => {
-            let within = report::duration(health.within.as_secs() * 1000);
-            Err(Failure::new(
-                "unhealthy",
-                format!("the new release was not healthy within {within}: {last}"),
-            )
-            .details(output(act, process).await)
-            .hint(if last.contains("GET ") {
-                "deploy.health names what must answer with a status below 400"
-            } else {
-                "it must listen on 127.0.0.1:$PORT, or on the Unix socket $SOCKET"
-            }))
-        }
-    }
-}
-
-enum Looked {
-    Healthy(Upstream),
-    Ended(Option<Ended>),
-    TooLate,
-    Cancelled,
-}
-
-async fn ended(act: &Act, process: &Process, status: Option<Ended>) -> Failure {
-    let (how, code) = match status {
-        // What a shell says of a command that a signal ended.
-        Some(Ended::Code(code)) if code > 128 && code < 160 => {
-            (format!("by signal {}", code - 128), Some(code))
-        }
-        Some(Ended::Code(code)) => (format!("with exit code {code}"), Some(code)),
-        Some(Ended::Signal(signal)) => (format!("by signal {signal}"), None),
-        None => ("in an unknown way".to_owned(), None),
-    };
-    Failure::new(
-        "crashed",
-        format!("the new release ended at its start, {how}"),
-    )
-    .details(output(act, process).await)
-    .exit_code(code)
-    .hint("the web process must stay in the foreground and serve")
-}
-
-/// The last lines that a process printed, as people read them.
-async fn output(act: &Act, process: &Process) -> Vec<String> {
-    let path = act.world.paths.output(&process.record.instance);
-    let bytes = crate::disk::read_tail(&path, 64 * 1024).unwrap_or_default();
-    // What cannot be starred is not shown.
-    let Ok(secrets) = act.world.recorder.secrets(act.key()).await else {
-        return Vec::new();
-    };
-    let mut mask = Mask::new(&secrets);
-    let mut bytes = mask.push(&bytes);
-    bytes.extend(mask.finish());
-    let mut sink = Sink::default();
-    let mut tail = Tail::new(super::command::LAST);
-    let lines = sink.push(&bytes);
-    for line in lines.into_iter().chain(sink.finish()) {
-        tail.push(line);
-    }
-    let lines: Vec<String> = tail
-        .lines()
-        .map(|line| format!("{}{line}", report::TOOL))
-        .collect();
-    if lines.is_empty() {
-        vec!["  it printed nothing".into()]
-    } else {
-        lines
-    }
-}
-
-/// Where a web process may listen; a worker listens nowhere.
+/// Where a process may listen, if it does.
 pub fn listens(world: &super::World, process: &ProcessRecord) -> Vec<Upstream> {
-    if process.name != WEB {
-        return Vec::new();
-    }
     let socket = world.paths.socket(&process.instance);
     vec![
         Upstream::Tcp((Ipv4Addr::LOCALHOST, process.port).into()),

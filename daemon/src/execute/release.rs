@@ -9,7 +9,6 @@ use wharf_config::application::Application;
 use super::activity::Act;
 use super::build::Built;
 use super::failure::Failure;
-use super::route::Target;
 use super::slug_key::SlugKey;
 use super::{assets, numbers, variables};
 use crate::disk;
@@ -125,22 +124,6 @@ pub(super) async fn sandbox(act: &Act, release: &ReleaseRecord) -> Result<Sandbo
         variables::for_release(act, &release.application, release.number, &release.commit);
     sandbox.environment.extend(variables.await?);
     Ok(sandbox)
-}
-
-/// Where requests go once this release serves.
-///
-/// # Errors
-/// That its directory of static files is not there, or leads out of the slug.
-pub(super) fn target(act: &Act, release: &ReleaseRecord) -> Result<Target, Failure> {
-    Ok(Target {
-        release: release.number,
-        public: match assets::public(act, release)? {
-            Some(public) => Some(public),
-            None => public(act, &release.application, &release.slug)?,
-        },
-        overlays: assets::overlays(act, release),
-        upstream: None,
-    })
 }
 
 /// The directory of static files in the slug, every link in its path resolved: one that leads out

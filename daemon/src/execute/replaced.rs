@@ -67,13 +67,22 @@ impl Replaced {
             .collect();
         let served = route.filter(|route| {
             let mut processes = processes.iter();
-            processes.any(|record| record.name == launch::WEB && record.release == route.release)
+            processes.any(|record| record.release == route.release)
         });
-        let upstream = served.and_then(|route| route.upstream);
-        let upstream = upstream.filter(|old| Some(old) != launched.upstream.as_ref());
+        let goes_on = |old: &Upstream| {
+            let mut others = launched.others.values();
+            Some(old) == launched.upstream.as_ref() || others.any(|new| new == old)
+        };
+        let upstreams = served.into_iter().flat_map(|route| {
+            let others = route.processes.into_values();
+            route
+                .upstream
+                .into_iter()
+                .chain(others.map(|process| process.upstream))
+        });
         Ok(Replaced {
             processes,
-            upstreams: upstream.into_iter().collect(),
+            upstreams: upstreams.filter(|old| !goes_on(old)).collect(),
         })
     }
 
@@ -87,7 +96,7 @@ impl Replaced {
         }
     }
 
-    /// Ends them: workers at once, the web process when nothing is in flight to it any more. A
+    /// Ends them: workers at once, the others when nothing is in flight to them any more. A
     /// daemon that dies meanwhile leaves the rest to the next, which stops what does not serve.
     pub async fn retire(mut self, world: &Arc<World>) -> Retired {
         self.processes
@@ -102,10 +111,11 @@ impl Replaced {
             .map(|record| (record.release, record.key.clone()))
             .collect();
         let mut stopping = JoinSet::new();
-        let (web, others): (Vec<_>, Vec<_>) = self
-            .processes
-            .into_iter()
-            .partition(|record| record.name == launch::WEB);
+        let upstreams = &self.upstreams;
+        let (web, others): (Vec<_>, Vec<_>) = self.processes.into_iter().partition(|record| {
+            let listens = launch::listens(world, record);
+            record.name == launch::WEB || listens.iter().any(|one| upstreams.contains(one))
+        });
         for record in others {
             let world = Arc::clone(world);
             stopping.spawn(async move { stop(&world, &record).await });

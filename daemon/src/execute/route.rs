@@ -1,12 +1,12 @@
 //! The switch: one rename is the commit point, then the router confirms.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use wharf_config::name::ProjectName;
-use wharf_wire::route::{Access, Route, Unavailable, Upstream, Who};
+use wharf_wire::route::{Access, Route, Unavailable, Who};
 
 use super::activity::Act;
 use super::failure::{Failure, chain};
@@ -14,6 +14,7 @@ use super::front::{self, Front};
 use super::maintenance;
 use super::refs::Defaults;
 use super::router::RouterError;
+use super::target::Target;
 use super::world::World;
 use crate::disk;
 use crate::store::environment::EnvironmentKey;
@@ -27,19 +28,6 @@ const FOLLOW: Duration = Duration::from_secs(30);
 const REFRESH: Duration = Duration::from_secs(5);
 /// The longest wait between two attempts.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
-
-/// What an environment's requests are to follow.
-#[derive(Debug)]
-pub struct Target {
-    /// The release that serves.
-    pub release: u32,
-    /// Static files that are tried first.
-    pub public: Option<PathBuf>,
-    /// As in [`Route::overlays`].
-    pub overlays: BTreeMap<String, PathBuf>,
-    /// The process that answers what is not a file.
-    pub upstream: Option<Upstream>,
-}
 
 /// How far a switch came, also where it failed.
 #[derive(Debug, Default)]
@@ -99,8 +87,12 @@ pub async fn write(act: &Act, target: Target) -> Result<(), Failure> {
             ..Access::default()
         },
         public: target.public,
-        overlays: target.overlays,
+        over: target.over,
         upstream: target.upstream,
+        protocol: target.protocol,
+        processes: target.processes,
+        rules: target.rules,
+        locations: target.locations,
         unavailable: None,
         maintenance: None,
     };
@@ -176,6 +168,7 @@ pub async fn pause(world: &World, key: &EnvironmentKey, wake: bool) -> Result<()
     };
     let route = Route {
         upstream: None,
+        processes: Default::default(),
         unavailable: Some(Unavailable::Paused { wake }),
         ..route
     };

@@ -10,6 +10,7 @@ use wharf_config::problem::Problem;
 use wharf_config::project::Project;
 use wharf_wire::hook::{RefUpdate, Verdict};
 
+use super::hosts;
 use super::policy::Reason;
 use super::queue::Full;
 use super::room;
@@ -34,6 +35,10 @@ pub struct Facts<'a> {
     pub queue_full: Option<Full>,
     /// What rights and policy say against each update.
     pub against: &'a [Vec<Reason>],
+    /// The hosts of the environments that are to move, by branch.
+    pub hosts: &'a BTreeMap<BranchName, Vec<String>>,
+    /// Hosts that are spoken for.
+    pub taken: &'a hosts::Taken,
     /// What each branch serves now, for the last line.
     pub serving: &'a BTreeMap<String, u32>,
 }
@@ -172,11 +177,13 @@ pub fn judge(facts: &Facts<'_>) -> Judged {
                 said.add("bad-branch", &message, Some(hint));
             }
             Ok(Branch::NotServed | Branch::Goes(_) | Branch::Mirror(_)) => {}
-            // The same commit under another name: its reasons are given once.
-            Ok(Branch::Moves(name, commit)) if seen.insert(&update.new) => {
-                said.commit(&name, &commit, facts);
+            Ok(Branch::Moves(name, commit)) => {
+                // The same commit under another name: its reasons are given once.
+                if seen.insert(&update.new) {
+                    said.commit(&name, &commit, facts);
+                }
+                said.hosts(&name, &commit, facts);
             }
-            Ok(Branch::Moves(..)) => {}
         }
     }
     said.judged(facts)
@@ -221,6 +228,17 @@ impl Said {
                 hint: Some("see all of it in a work tree: wharf check".into()),
             });
             self.lines.extend(problems);
+        }
+    }
+
+    /// What is wrong with the hosts that a commit's routes name, for this environment.
+    fn hosts(&mut self, name: &BranchName, commit: &str, facts: &Facts<'_>) {
+        let read = facts.files.get(commit).map(application::read);
+        let (Some(Ok(application)), Some(own)) = (read, facts.hosts.get(name)) else {
+            return;
+        };
+        for reason in hosts::refused(&application, own, facts.taken) {
+            self.add(reason.code, &reason.message, reason.hint.as_deref());
         }
     }
 

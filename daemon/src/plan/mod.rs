@@ -3,6 +3,7 @@
 pub mod access;
 pub mod admission;
 pub mod deployment;
+pub mod hosts;
 pub mod limits;
 pub mod merge;
 pub mod options;

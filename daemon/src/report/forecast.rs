@@ -71,6 +71,9 @@ impl Forecast<'_> {
         if let Some(web) = &application.web {
             say("start", &format!("web: {}", web.start));
         }
+        for (name, process) in &application.processes {
+            say("start", &format!("process {name}: {}", process.start));
+        }
         for (name, worker) in &application.workers {
             say("start", &format!("worker {name}: {}", worker.start));
         }

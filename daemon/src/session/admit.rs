@@ -83,6 +83,8 @@ impl Session {
             runtimes.insert(runtime.to_string(), found);
         }
         let (mut serving, mut against, mut queue_full) = (BTreeMap::new(), Vec::new(), None);
+        let (mut hosts, settings) = (BTreeMap::new(), self.world.settings());
+        let taken = settings.taken();
         if let Some(project) = project {
             let default = head(&project.repository).await?;
             let default = default.as_ref();
@@ -103,6 +105,10 @@ impl Session {
                     serving.insert(place.id.to_string(), live);
                 }
             }
+            for branch in admission::served(project, &push.updates) {
+                let own = settings.hosts(project, &places.environment(&branch));
+                hosts.insert(branch, own);
+            }
             queue_full = self.queue_full(project, &places, push).await;
             if let Some(options) = options {
                 against = self.against(push, project, &places, options).await?;
@@ -121,6 +127,8 @@ impl Session {
             updates: &push.updates,
             files,
             runtimes: &runtimes,
+            hosts: &hosts,
+            taken: &taken,
             against: &against,
             serving: &serving,
         }))

@@ -91,6 +91,17 @@ impl Page {
         }
     }
 
+    /// Visitors must not meet it, and it has no page of its own for them.
+    pub(crate) fn maintenance() -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            title: "This site is being worked on".to_owned(),
+            what: "It will be back in a moment; the page may be asked for again.",
+            next: &[],
+            retry: Some("10"),
+        }
+    }
+
     /// More wait for a paused environment than may.
     pub(crate) fn waking() -> Self {
         Self {

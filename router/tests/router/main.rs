@@ -5,7 +5,10 @@
 mod support;
 
 mod doors;
+mod fastcgi;
+mod maintenance;
 mod routing;
+mod rules;
 mod static_files;
 mod streaming;
 mod switching;

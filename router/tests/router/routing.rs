@@ -139,6 +139,7 @@ async fn the_table_survives_a_restart_and_a_bad_file() {
             pid,
             listen,
             routes,
+            ..
         } = router.tell(&ToRouter::Status)
         else {
             panic!("no status");

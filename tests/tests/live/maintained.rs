@@ -207,3 +207,27 @@ fn somebody_switches_it_and_deployments_leave_it_so() {
         .has("maintenance-on")
         .has("maintenance-off");
 }
+
+#[test]
+fn requests_wait_and_meet_the_new_release() {
+    let world = World::new();
+    let shop = shop(&world, ALWAYS);
+    again(&shop, "two", ALWAYS);
+    world.freeze_at("step deploy deploy 1: started");
+    let push = Watched::push(&shop, &["main"]);
+    world.wait_until_frozen();
+    let (answered, answers) = std::sync::mpsc::channel();
+    let port = world.port();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let page = wharf_tests::fetch(port, "main--shop.localhost", "/");
+            answered.send((page.status, page.body)).unwrap();
+        });
+        // It is not answered as long as the daemon does not go on.
+        let early = answers.recv_timeout(std::time::Duration::from_millis(500));
+        assert!(early.is_err(), "{early:?}");
+        world.thaw();
+        assert_eq!(answers.recv().unwrap(), (200, "two\n".to_owned()));
+    });
+    push.said().ok().has("main now serves r2 (was r1).");
+}

@@ -8,7 +8,7 @@ use crate::app::{CONFIG, SERVER, deployed, host};
 use crate::restarts::{keepers, kill, mount, router, slow_starter, wait_for_log};
 
 /// As if the host had lost its power, and has come back.
-fn reboot(world: &World) {
+pub(crate) fn reboot(world: &World) {
     world.kill_daemon();
     kill(router(world));
     for keeper in keepers(world) {

@@ -48,6 +48,8 @@ fn judged(updates: &[RefUpdate], config: &str, lacks: &[&str]) -> Verdict {
         repository: "/srv/git/shop.git",
         updates,
         files: &[(NEW.to_owned(), files)].into(),
+        hosts: &BTreeMap::new(),
+        taken: &BTreeMap::new(),
         runtimes: &BTreeMap::new(),
         lacks: &lacks
             .iter()
@@ -149,6 +151,8 @@ fn a_repository_that_no_project_names_is_refused() {
         repository: "/srv/git/x.git",
         updates: &[update("refs/heads/main", OLD, NEW)],
         files: &BTreeMap::new(),
+        hosts: &BTreeMap::new(),
+        taken: &BTreeMap::new(),
         runtimes: &BTreeMap::new(),
         lacks: &[],
         queue_full: None,

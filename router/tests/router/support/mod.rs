@@ -4,6 +4,7 @@
 pub mod app;
 
 use std::{
+    collections::BTreeMap,
     io::{BufRead, BufReader},
     net::SocketAddr,
     os::unix::net::UnixStream,
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wharf_wire::{
     frame,
-    route::{Access, FromRouter, Route, ToRouter, Upstream},
+    route::{Access, FromRouter, Protocol, Route, ToRouter, Upstream},
 };
 
 /// The longest that anything here may take before the test gives up.
@@ -263,8 +264,12 @@ pub fn route(environment: &str, generation: u64) -> Route {
         url: format!("http://{environment}.test/"),
         noindex: false,
         public: None,
-        overlays: Default::default(),
+        over: BTreeMap::new(),
         upstream: None,
+        protocol: Protocol::Http,
+        processes: BTreeMap::new(),
+        rules: Vec::new(),
+        locations: Vec::new(),
         access: Access::default(),
         unavailable: None,
         maintenance: None,

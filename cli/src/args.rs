@@ -8,7 +8,7 @@ use clap_complete::Shell;
 
 pub use answer::Answer;
 pub use parts::{
-    Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Project, Repository, What,
+    Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Project, Repository, Switch, What,
 };
 
 /// The whole command line.
@@ -137,6 +137,11 @@ pub enum Command {
     Pause,
     /// Start a paused environment again
     Resume,
+    /// Keep visitors away from an environment, or let them in again
+    Maintenance {
+        /// Which of the two
+        to: Switch,
+    },
     /// Stop an activity and all of its processes
     Cancel {
         /// The activity, such as 4f2a
@@ -253,6 +258,7 @@ const SECTIONS: [(&str, &[&str]); 5] = [
             "deactivate",
             "pause",
             "resume",
+            "maintenance",
             "cancel",
         ],
     ),
@@ -381,6 +387,7 @@ impl Command {
             Command::Deactivate => words(&["deactivate"]),
             Command::Pause => words(&["pause"]),
             Command::Resume => words(&["resume"]),
+            Command::Maintenance { to } => words(&["maintenance", to.word()]),
             Command::Deploy { commit } => words(&["deploy", "--commit", commit]),
             Command::Redeploy { rebuild, now } => {
                 let mut all = vec!["redeploy".to_owned()];

@@ -52,6 +52,7 @@ fn wants(command: &Command) -> Wants {
         | Command::Deactivate
         | Command::Pause
         | Command::Resume
+        | Command::Maintenance { .. }
         | Command::Merge
         | Command::Promote
         | Command::Sync { .. }
@@ -174,6 +175,10 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
         Command::Deactivate => act(place, Ask::Deactivate(scope), json),
         Command::Pause => act(place, Ask::Pause(scope), json),
         Command::Resume => act(place, Ask::Resume(scope), json),
+        Command::Maintenance { to } => {
+            let on = *to == args::Switch::On;
+            act(place, Ask::Maintenance { scope, on }, json)
+        }
         Command::Branch(_)
         | Command::Merge
         | Command::Promote

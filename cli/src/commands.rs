@@ -48,6 +48,7 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Deactivate
         | Command::Pause
         | Command::Resume
+        | Command::Maintenance { .. }
         | Command::Approve { .. }
         | Command::Cancel { .. }
         | Command::Branch(_)

@@ -221,7 +221,8 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Activate(_)
         | Ask::Deactivate(_)
         | Ask::Pause(_)
-        | Ask::Resume(_) => None,
+        | Ask::Resume(_)
+        | Ask::Maintenance { .. } => None,
         Ask::Approve { .. } => None,
         Ask::Cancel { .. } | Ask::Reload | Ask::Doctor => Some(THOROUGH),
         Ask::Status

@@ -50,6 +50,8 @@ pub struct Host {
     pub listen: SocketAddr,
     /// Proxies in front of the router, which say where a request comes from.
     pub proxies: Vec<IpNet>,
+    /// Operators' addresses, which no maintenance keeps away.
+    pub operators: Vec<IpNet>,
     /// Who may look at pages that are not public, in every project.
     pub previews: Previews,
     /// Every key with its value and where it came from.

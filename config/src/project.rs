@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ipnet::IpNet;
+
 use crate::{
     host::{Host, OnFailure},
     name::{BranchName, Domain, EnvironmentId, ProjectName},
@@ -50,6 +52,8 @@ pub struct Project {
     pub roles: Option<Roles>,
     /// Who may look at pages that are not public, beside the host's own list.
     pub previews: Previews,
+    /// Operators' addresses, which no maintenance keeps away, beside the host's own.
+    pub operators: Vec<IpNet>,
     /// What a failed build means for its push; none: what the host says.
     pub on_failure: Option<OnFailure>,
 }
@@ -146,6 +150,7 @@ impl Project {
             max_active: MaxActive::default(),
             roles: None,
             previews: Previews::new(),
+            operators: Vec::new(),
             on_failure: None,
         }
     }

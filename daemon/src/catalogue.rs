@@ -88,6 +88,11 @@ pub const ALL: &[Entry] = &[
         "push again, or `wharf redeploy`",
     ),
     entry(
+        "check-failed",
+        "a command of `[checks]` failed against the new release, which never served",
+        "its last lines are shown; mend what it found, or the check, and push again",
+    ),
+    entry(
         "checkout-failed",
         "the tree cannot be checked out whole: a submodule, an LFS pointer, a filter",
         "the message names the path",

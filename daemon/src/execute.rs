@@ -2,12 +2,17 @@
 //! to be remembered goes through the [`Recorder`](crate::store::Recorder).
 
 pub mod activity;
+mod assets;
 pub mod beneath;
 pub mod bound;
 pub mod build;
+mod changes;
 pub mod check;
 pub mod checkout;
+mod checks;
+pub mod collect;
 pub mod command;
+mod commands;
 pub mod conclude;
 pub mod deploy;
 pub mod distance;
@@ -34,6 +39,7 @@ mod port;
 pub mod promote;
 mod ready;
 pub mod refs;
+mod release;
 pub mod replaced;
 pub mod repository;
 pub mod resume;

@@ -189,6 +189,7 @@ fn activity(
         generation: 0,
         title: String::new(),
         chosen_parent: None,
+        maintenance: None,
     };
     NewActivity {
         key,

@@ -92,7 +92,8 @@ impl Root {
 
     /// The directory that lies over a path below the root, and what of the path is below that.
     fn lies_over<'a>(&'a self, below: &'a Path) -> Option<(&'a Path, &'a Path, &'a Path)> {
-        self.0.over.iter().find_map(|(top, directory)| {
+        // What lies over what lies over it comes first.
+        self.0.over.iter().rev().find_map(|(top, directory)| {
             let rest = below.strip_prefix(top).ok()?;
             Some((top.as_path(), directory.as_path(), rest))
         })

@@ -47,4 +47,5 @@ mod page;
 pub mod control;
 
 pub use doors::Passwords;
+pub use serve::preview;
 pub use table::Table;

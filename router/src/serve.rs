@@ -1,6 +1,8 @@
 //! Connections of visitors: accepted, bounded, and ended with grace.
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, io, net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration,
+};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,6 +24,8 @@ const MAX_HEAD: usize = 64 * 1024;
 const HEAD: Duration = Duration::from_secs(75);
 /// The longest time that requests in flight get when the router stops.
 const GRACE: Duration = Duration::from_secs(10);
+/// The longest wait for a preview's answer.
+const PREVIEW: Duration = Duration::from_secs(60);
 /// The pause when the process has no descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
@@ -38,6 +42,28 @@ pub struct Shared {
     pub hold_most: usize,
     /// Checks visitors' passwords.
     pub passwords: Passwords,
+}
+
+/// Serves the routes of a directory on one listener until told to stop: a release that does not serve
+/// yet, to whoever checks it.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub async fn preview(
+    routes: PathBuf,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let table = tokio::task::spawn_blocking(move || Table::read(routes)).await;
+    let shared = Shared {
+        table: Arc::new(table.map_err(io::Error::other)??),
+        answer_within: PREVIEW,
+        wake_within: PREVIEW,
+        hold_most: 0,
+        passwords: Passwords::default(),
+    };
+    serve(listener, Arc::new(shared), stop).await;
+    Ok(())
 }
 
 /// Every task that answers visitors, and how it is told to end.

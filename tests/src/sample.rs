@@ -49,6 +49,48 @@ after = "cat version >> data/late"
 /// What makes the directory that the build writes to: without it no build ends well.
 const PATCH: &str = "diff --git a/public/patched b/public/patched\n\
     new file mode 100644\n--- /dev/null\n+++ b/public/patched\n@@ -0,0 +1 @@\n+yes\n";
+/// The same with all that a deployment may do: visitors are kept away while static content is made
+/// and its commands run, and it is checked. Without installation it is installed, else updated.
+const FULL: &str = r#"public = "public"
+
+[build]
+steps = ["mkdir -p public"]
+
+[assets]
+run = "cp version public/built"
+when = { committed = "config.php" }
+outputs = ["public"]
+
+[web]
+start = "exec python3 -ISu app.py"
+
+[workers]
+counter = "cat version >> data/worked; exec sleep 1000000"
+
+[checks]
+shown = "python3 -IS check.py"
+
+[deploy]
+maintenance = { unless = "false" }
+hold = "60s"
+install = { unless = "INSTALLED", run = ["true", "cat version >> data/deployed; touch data/installed"] }
+run = "cat version >> data/deployed"
+after = "cat version >> data/late"
+"#;
+
+/// Whether both pages of the release are those of this version.
+const CHECK: &str = r#"import os, socket
+
+host, port = os.environ["WHARF_CHECK_URL"].removeprefix("http://").split(":")
+version = open("version", "rb").read()
+for path in ["/", "/built"]:
+    client = socket.create_connection((host, int(port)))
+    client.sendall(b"GET %s HTTP/1.1\r\nhost: %s\r\nconnection: close\r\n\r\n" % (path.encode(), host.encode()))
+    answer = b""
+    while part := client.recv(65536):
+        answer += part
+    assert answer.endswith(b"\r\n\r\n" + version), answer
+"#;
 
 /// The same without processes: the router serves both pages from the slug.
 const STILL: &str = r#"public = "public"
@@ -66,7 +108,7 @@ after = "cat version >> data/late"
 pub struct Sample<'world> {
     /// The work tree.
     pub tree: Tree<'world>,
-    config: &'static str,
+    config: String,
     next: u32,
 }
 
@@ -76,20 +118,37 @@ impl<'world> Sample<'world> {
         Sample::with(world, project, CONFIG)
     }
 
+    /// The same with maintenance, content made in the deploy, and checks; updated at each push but the
+    /// first.
+    pub fn full(world: &'world World, project: &str) -> Sample<'world> {
+        Sample::with(
+            world,
+            project,
+            &FULL.replace("INSTALLED", "test -e data/installed"),
+        )
+    }
+
+    /// The same, installed anew at each push.
+    pub fn fresh(world: &'world World, project: &str) -> Sample<'world> {
+        Sample::with(world, project, &FULL.replace("INSTALLED", "false"))
+    }
+
     /// The same without processes.
     pub fn still(world: &'world World, project: &str) -> Sample<'world> {
         Sample::with(world, project, STILL)
     }
 
-    fn with(world: &'world World, project: &str, config: &'static str) -> Sample<'world> {
-        let tree = world.site(
-            project,
-            &[("app.py", SERVER), ("patches/public.patch", PATCH)],
-        );
+    fn with(world: &'world World, project: &str, config: &str) -> Sample<'world> {
+        let files = [
+            ("app.py", SERVER),
+            ("check.py", CHECK),
+            ("patches/public.patch", PATCH),
+        ];
+        let tree = world.site(project, &files);
         tree.init();
         Sample {
             tree,
-            config,
+            config: config.to_owned(),
             next: 1,
         }
     }

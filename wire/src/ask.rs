@@ -109,6 +109,13 @@ pub enum Ask {
     Pause(Scope),
     /// Starts a paused environment's processes again.
     Resume(Scope),
+    /// Keeps visitors away from an environment, or lets them in again.
+    Maintenance {
+        /// Which environment.
+        scope: Scope,
+        /// Whether they are kept away.
+        on: bool,
+    },
     /// A new branch at its parent's tip, which is deployed.
     Branch {
         /// The project; the environment is the work tree's, and the parent where none is named.

@@ -110,6 +110,10 @@ pub enum Kind {
     Info,
     /// `wharf approve`: somebody lets a deployment go on that is built and waits.
     Approve,
+    /// `wharf maintenance on`.
+    MaintenanceOn,
+    /// `wharf maintenance off`.
+    MaintenanceOff,
 }
 
 impl Kind {
@@ -131,6 +135,8 @@ impl Kind {
             Kind::Sync => "sync",
             Kind::Info => "info",
             Kind::Approve => "approve",
+            Kind::MaintenanceOn => "maintenance-on",
+            Kind::MaintenanceOff => "maintenance-off",
         }
     }
 
@@ -147,7 +153,9 @@ impl Kind {
             | Kind::Pause
             | Kind::Resume
             | Kind::Info
-            | Kind::Approve => false,
+            | Kind::Approve
+            | Kind::MaintenanceOn
+            | Kind::MaintenanceOff => false,
         }
     }
 

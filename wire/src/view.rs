@@ -108,6 +108,9 @@ pub struct Environment {
     pub behind: Option<u32>,
     /// `active`, `inactive`, `paused`, `deleting`.
     pub status: String,
+    /// Who keeps visitors away, where somebody does.
+    #[serde(default)]
+    pub maintenance: Option<String>,
     /// The number of the release that serves.
     pub release: Option<u32>,
     /// The commit that serves, in hex.

@@ -77,6 +77,7 @@ impl Command {
             | Command::Deactivate
             | Command::Pause
             | Command::Resume
+            | Command::Maintenance { .. }
             | Command::Approve { .. }
             | Command::Cancel { .. }
             | Command::Activity(Activity::Approve { .. } | Activity::Cancel { .. })

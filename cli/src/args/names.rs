@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 /// Each such name and the words that mean the same here.
-pub(super) const NAMES: [(&str, &[&str]); 22] = [
+pub(super) const NAMES: [(&str, &[&str]); 26] = [
     ("environment:list", &["environments"]),
     ("environment:branch", &["branch"]),
     ("environment:merge", &["merge"]),
@@ -20,6 +20,10 @@ pub(super) const NAMES: [(&str, &[&str]); 22] = [
     ("environment:deactivate", &["deactivate"]),
     ("environment:pause", &["pause"]),
     ("environment:resume", &["resume"]),
+    ("environment:maintenance:on", &["maintenance", "on"]),
+    ("environment:maintenance:off", &["maintenance", "off"]),
+    ("maintenance:on", &["maintenance", "on"]),
+    ("maintenance:off", &["maintenance", "off"]),
     ("activity:list", &["activities"]),
     ("activity:get", &["activity", "show"]),
     ("activity:log", &["activity", "log"]),
@@ -86,7 +90,9 @@ mod tests {
         let command = args::command();
         for (name, words) in NAMES {
             let mut found = Some(&command);
-            for word in words.iter().take_while(|word| !word.starts_with('-')) {
+            let values = ["on", "off"];
+            let names = words.iter().filter(|word| !values.contains(word));
+            for word in names.take_while(|word| !word.starts_with('-')) {
                 found = found.and_then(|command| command.find_subcommand(word));
             }
             let is_there = found.is_some() || COMING.contains(&words[0]);

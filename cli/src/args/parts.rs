@@ -30,6 +30,25 @@ pub enum What {
     Data,
 }
 
+/// `wharf maintenance`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Switch {
+    /// Visitors see a page
+    On,
+    /// They see the site
+    Off,
+}
+
+impl Switch {
+    /// As it is written.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Switch::On => "on",
+            Switch::Off => "off",
+        }
+    }
+}
+
 /// `wharf activity`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Activity {

@@ -167,10 +167,13 @@ fn to_parent(environment: &Environment) -> String {
 
 /// The status, and how its processes do where that is known.
 fn state(environment: &Environment) -> String {
-    match environment.health.as_str() {
-        "none" | "" => plain(&environment.status),
-        health => plain(&format!("{}, {health}", environment.status)),
+    let kept_away = environment.maintenance.as_ref();
+    let mut words = vec![environment.status.clone()];
+    words.extend(kept_away.map(|who| format!("maintenance by {who}")));
+    if !matches!(environment.health.as_str(), "none" | "") {
+        words.push(environment.health.clone());
     }
+    plain(&words.join(", "))
 }
 
 fn newest(activity: &Activity, now: u64) -> String {
@@ -204,6 +207,7 @@ mod tests {
             ahead: parent.map(|_| 2),
             behind: parent.map(|_| 0),
             status: "active".into(),
+            maintenance: None,
             release: Some(7),
             commit: Some("9c1e5f00aa".into()),
             tip: Some("9c1e5f00aa".into()),

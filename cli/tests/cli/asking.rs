@@ -25,6 +25,7 @@ fn environment(id: &str, branch: &str, url: Option<&str>) -> FromDaemon {
         parent: None,
         title: String::new(),
         status: "active".into(),
+        maintenance: None,
         release: url.map(|_| 1),
         commit: None,
         at_tip: true,

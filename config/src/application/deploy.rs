@@ -1,12 +1,13 @@
 //! `[deploy]`, `[assets]` and `[checks]`: what happens around the switch.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use toml::de::DeValue;
 
 use super::{
     At,
+    mounts::Mount,
     parts::entries,
     step::{self, Step, command, steps},
 };
@@ -186,8 +187,8 @@ fn install(item: &Item<'_>) -> Option<Install> {
     unless.map(|unless| Install { unless, run })
 }
 
-/// `[assets]`.
-pub(super) fn assets(item: &Item<'_>) -> Option<Assets> {
+/// `[assets]`. Mounts cover what is below them, also what would be made there.
+pub(super) fn assets(item: &Item<'_>, mounts: &BTreeMap<RelPath, Mount>) -> Option<Assets> {
     let table = item.table("")?;
     let run = table.get("run").map(|item| steps(&item));
     let outputs = table.get("outputs").map(|item| step::paths(&item));
@@ -214,6 +215,20 @@ pub(super) fn assets(item: &Item<'_>) -> Option<Assets> {
         let why = format!("{} is the whole tree", quoted(top.as_str()));
         item.bad_key("bad-value", why, "name the directories that it makes");
         return None;
+    }
+    let hint = "name directories that are apart";
+    for (at, output) in outputs.iter().enumerate() {
+        if let Some(mount) = mounts.keys().find(|mount| mount.holds(output)) {
+            let why = format!("{output} lies in the mount {mount}, which outlives releases");
+            item.bad_key("bad-value", why, hint);
+            return None;
+        }
+        let overlaps = |other: &&RelPath| other.holds(output) || output.holds(other);
+        if let Some(other) = outputs[..at].iter().find(overlaps) {
+            let why = format!("{output} and {other} overlap");
+            item.bad_key("bad-value", why, hint);
+            return None;
+        }
     }
     Some(Assets {
         run,

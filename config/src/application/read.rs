@@ -77,9 +77,6 @@ fn written(table: Table<'_>) -> Written {
         app.deploy = deploy::deploy(&item);
         written.deploys = !app.deploy.run.is_empty();
     }
-    if let Some(item) = table.get("assets") {
-        app.assets = deploy::assets(&item);
-    }
     if let Some(item) = table.get("checks") {
         app.checks = deploy::checks(&item);
     }
@@ -104,6 +101,9 @@ fn written(table: Table<'_>) -> Written {
     }
     if let Some(item) = table.get("mounts") {
         app.mounts = mounts::mounts(&item);
+    }
+    if let Some(item) = table.get("assets") {
+        app.assets = deploy::assets(&item, &app.mounts);
     }
     if let Some(item) = table.get("env") {
         app.env = env::env(&item);

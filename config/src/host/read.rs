@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use ipnet::IpNet;
-
 use super::{Host, ON_FAILURE, OnFailure, Setting, Unreachable, keep, limits};
 use crate::{
     name::{Domain, VariableName},
@@ -11,7 +9,7 @@ use crate::{
     problem::Problems,
     project::{
         Previews,
-        read::{absolute, network, previews, toml_files},
+        read::{absolute, networks, previews, toml_files},
     },
     reader::{Item, Reader, Table},
 };
@@ -33,7 +31,6 @@ const PASS: [&str; 12] = [
 ];
 const MAX_PASS: usize = 64;
 const MAX_ACCOUNTS: usize = 64;
-const MAX_PROXIES: usize = 50;
 
 pub(super) fn defaults(place: &Place) -> Host {
     let name = |name: &&str| VariableName::parse(name).expect("a good variable name");
@@ -53,6 +50,7 @@ pub(super) fn defaults(place: &Place) -> Host {
         keep,
         listen: ([127, 0, 0, 1], 7080).into(),
         proxies: Vec::new(),
+        operators: Vec::new(),
         previews: Previews::new(),
         settings: Vec::new(),
     };
@@ -78,6 +76,7 @@ pub(super) fn defaults(place: &Place) -> Host {
         default("router.listen", "\"127.0.0.1:7080\""),
         default("router.kind", "\"builtin\""),
         default("router.proxies", "[]"),
+        default("operators", "[]"),
         default("previews", "none"),
         default("isolation", "\"bubblewrap\""),
     ];
@@ -241,11 +240,14 @@ fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
         });
         let kind = |i: &Item<'_>| only(i, "builtin", &["nginx", "caddy"]);
         m.key(router.get("kind"), "router.kind", kind, |_, ()| {});
-        m.key(router.get("proxies"), "router.proxies", proxies, |h, v| {
+        m.key(router.get("proxies"), "router.proxies", networks, |h, v| {
             h.proxies = v
         });
         router.finish();
     }
+    m.key(table.get("operators"), "operators", networks, |h, v| {
+        h.operators = v
+    });
     if let Some(found) = table.get("previews").and_then(|item| previews(&item)) {
         m.preview(found);
     }
@@ -274,14 +276,6 @@ fn user_names(item: &Item<'_>) -> Option<Vec<String>> {
     let list = item.list(MAX_ACCOUNTS, "[\"git\"]")?;
     list.iter()
         .map(|item| item.parsed("\"git\"", name))
-        .collect()
-}
-
-fn proxies(item: &Item<'_>) -> Option<Vec<IpNet>> {
-    let read = |text: &str| network(text).ok_or("must be an address or a network");
-    let list = item.list(MAX_PROXIES, "[\"127.0.0.1\"]")?;
-    list.iter()
-        .map(|item| item.parsed("\"127.0.0.1\"", read))
         .collect()
 }
 

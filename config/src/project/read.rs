@@ -22,7 +22,7 @@ use crate::{
 pub(super) use directory::all;
 use environments::Tree;
 pub(crate) use people::previews;
-pub(crate) use policy::network;
+pub(crate) use policy::networks;
 
 const KINDS: [(&str, Kind); 3] = [
     ("production", Kind::Production),
@@ -79,6 +79,9 @@ fn project(table: Table<'_>, name: ProjectName) -> Option<Project> {
     let max_active = max_active(&table);
     let roles = people::roles(&table);
     let previews = table.get("previews").and_then(|item| previews(&item));
+    let operators = table
+        .get("operators")
+        .and_then(|item| policy::networks(&item));
     let push = table.get("push").and_then(|item| item.table(""));
     let on_failure = push.as_ref().and_then(|push| {
         let item = push.get("on_failure")?;
@@ -99,6 +102,7 @@ fn project(table: Table<'_>, name: ProjectName) -> Option<Project> {
         max_active,
         roles,
         previews: previews.unwrap_or_default(),
+        operators: operators.unwrap_or_default(),
         on_failure,
     })
 }

@@ -13,7 +13,7 @@ use super::{Desk, Event};
 use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
 use crate::execute::replaced::{self, Replaced};
-use crate::execute::{World, deploy, launch, route};
+use crate::execute::{World, deploy, launch, maintenance, route};
 use crate::plan::limits::Status;
 use crate::plan::parking::Leave;
 use crate::store::activity::Task;
@@ -122,8 +122,13 @@ pub(super) async fn adopt(
     world: &Arc<World>,
     environment: EnvironmentRecord,
 ) -> Result<Found, Failure> {
+    // Nothing goes on here that would need it: whoever began it has died.
+    let mut route = route::read(&world.paths, &environment.key);
+    if let Some(held) = route.take_if(|route| maintenance::activity_of(route).is_some()) {
+        maintenance::lift_left(world, &environment.key, held).await?;
+        route = route::read(&world.paths, &environment.key);
+    }
     // What the table says is what serves, also where the record did not get that far.
-    let route = route::read(&world.paths, &environment.key);
     let mut live = route
         .as_ref()
         .map(|route| route.release)

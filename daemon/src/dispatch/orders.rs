@@ -17,7 +17,7 @@ use crate::execute::activity::Conclusion;
 use crate::execute::conclude::{never_began, was_done};
 use crate::execute::failure::chain;
 use crate::execute::replaced::Retired;
-use crate::execute::{World, end, housekeeping, maintenance, perform};
+use crate::execute::{World, collect, end, housekeeping, perform};
 use crate::plan::limits::{Full, Status};
 use crate::plan::queue::{Superseded, Ticket};
 use crate::store::StoreError;
@@ -363,7 +363,7 @@ async fn tidy(world: &World, ticket: &Ticket) {
     let Some(project) = project else { return };
     let turn = world.collecting.turn(project.name.as_str());
     if let Ok(_turn) = turn.try_lock() {
-        maintenance::collect(&project.repository).await;
+        collect::collect(&project.repository).await;
     }
 }
 

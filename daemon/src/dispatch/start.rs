@@ -12,7 +12,7 @@ use super::mend::{self, Mend};
 use super::{Desk, Event, reconcile};
 use crate::execute::failure::{Failure, chain};
 use crate::execute::replaced::Replaced;
-use crate::execute::{World, housekeeping, route};
+use crate::execute::{World, housekeeping, maintenance, route};
 use crate::plan::queue::Ticket;
 use crate::store::StoreError;
 use crate::store::activity::Task;
@@ -85,7 +85,10 @@ fn is_quiet(world: &World, one: &Overview) -> bool {
     match (&one.live, route) {
         (None, None) => one.record.live.is_none(),
         (Some(live), Some(route)) => {
-            live.is_static && Some(route.release) == one.record.live && route.unavailable.is_none()
+            live.is_static
+                && Some(route.release) == one.record.live
+                && route.unavailable.is_none()
+                && maintenance::activity_of(&route).is_none()
         }
         _ => false,
     }

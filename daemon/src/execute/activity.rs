@@ -1,7 +1,7 @@
 //! One activity, from the queue to its end.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
@@ -13,6 +13,7 @@ use wharf_wire::view::Reason;
 
 use super::bound::Bound;
 use super::failure::{Failure, chain};
+use super::maintenance::{self, Switch};
 use super::parking::{Turn, park};
 use super::replaced::Replaced;
 use super::resume::resume;
@@ -53,6 +54,10 @@ pub struct Act {
     /// starts again what served.
     states: Option<Mutex<Deployment>>,
     replaced: Mutex<Replaced>,
+    /// Since when visitors are kept away for it.
+    held: OnceLock<Instant>,
+    /// What to do the next time, said at its end.
+    advice: Mutex<Vec<String>>,
     /// Why nothing is deployed, where the code is kept and that is all.
     pub(super) kept: Option<Reason>,
 }
@@ -95,7 +100,11 @@ pub async fn perform(
         Err(failure) => return Some(conclude::failed(&name, previous, failure, began, touched)),
     };
     act.status = status;
-    let mut conclusion = match act.perform().await {
+    let done = act.perform().await;
+    if done.is_err() {
+        maintenance::end(&act).await;
+    }
+    let mut conclusion = match done {
         Ok(_) if act.phase() == Phase::Parked => return None,
         Ok(live) => conclude::succeeded(&act, live, began),
         Err(failure) if act.is_half_gone() => conclude::half_gone(&act, failure, began),
@@ -173,6 +182,8 @@ impl Act {
             cancel,
             states: states.map(Mutex::new),
             replaced: Mutex::default(),
+            held: OnceLock::new(),
+            advice: Mutex::default(),
             kept: None,
         })
     }
@@ -223,6 +234,8 @@ impl Act {
             (_, Kind::Deactivate) => retire::deactivate(self).await,
             (_, Kind::Pause) => standing::pause(self).await,
             (_, Kind::Resume) => standing::resume(self).await,
+            (_, Kind::MaintenanceOn) => maintenance::switch(self, Switch::On).await,
+            (_, Kind::MaintenanceOff) => maintenance::switch(self, Switch::Off).await,
             // It ended when it was recorded.
             (_, _) => Ok(self.previous),
         }
@@ -355,6 +368,27 @@ impl Act {
     /// How many late commands have begun.
     pub fn late_commands(&self) -> u32 {
         self.look(0, Deployment::late_commands)
+    }
+
+    /// Visitors are kept away for it since then.
+    pub(super) fn holds(&self, since: Instant) {
+        self.held.get_or_init(|| since);
+    }
+
+    /// Since when visitors are kept away for it, where they are.
+    pub(super) fn held(&self) -> Option<Instant> {
+        self.held.get().copied()
+    }
+
+    /// Says at its good end what to do the next time.
+    pub(super) fn advise(&self, text: String) {
+        self.advice().push(text);
+    }
+
+    /// What is to be said so.
+    pub(super) fn advice(&self) -> MutexGuard<'_, Vec<String>> {
+        let advice = self.advice.lock();
+        advice.expect("nothing panics while it holds this")
     }
 
     /// Says what came of a step that prints nothing by itself.

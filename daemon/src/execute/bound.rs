@@ -31,6 +31,11 @@ impl Bound {
         Bound::new("deploy", "deploy-failed", limits)
     }
 
+    /// Those of a release's checks, of which the first begins now.
+    pub fn of_checks(limits: &Limits) -> Bound {
+        Bound::new("deploy", "check-failed", limits)
+    }
+
     fn new(stage: &'static str, code: &'static str, limits: &Limits) -> Bound {
         Bound {
             stage,

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::make::{Recipe, make};
 use super::slug_key::{FORMAT, Ingredients, SlugKey, explain};
 use super::world::World;
-use super::{patch, repository, runtime, source, variables};
+use super::{assets, patch, repository, runtime, source, variables};
 use crate::disk;
 use crate::report;
 use crate::settings;
@@ -38,7 +38,8 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
     let commit = act.task.commit.new.clone().ok_or_else(|| {
         Failure::new("no-commit", "there is no commit to deploy").hint("push the branch again")
     })?;
-    let (application, patches, ingredients) = ingredients(act, &commit).await?;
+    let (mut application, patches, ingredients) = ingredients(act, &commit).await?;
+    let own_assets = assets::of_build(act, &mut application, &commit).await?;
     for source in &application.sources {
         act.log.event(Event::StepStarted {
             label: "detected".into(),
@@ -94,6 +95,7 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
     let recipe = Recipe {
         application: &application,
         patches: &patches,
+        assets: own_assets.as_ref(),
         ingredients: &ingredients,
         slug: &slug,
         commit: &commit,
@@ -156,7 +158,7 @@ pub async fn weigh(
         tree,
         steps: application.build.steps.iter().map(ingredient).collect(),
         patches,
-        assets: Vec::new(),
+        assets: assets::ingredients(application),
         mounts: application.mounts.keys().map(ToString::to_string).collect(),
         runtimes: runtime::of(&world.runtimes, application).await?,
         variables: variables::for_key(application),

@@ -58,6 +58,25 @@ pub async fn run(act: &Act, command: Command<'_>) -> Result<(), Failure> {
     act.step(step, execute(act, &command)).await
 }
 
+/// Asks the application something as one recorded step: it says yes by ending with 0, and no by
+/// ending with anything else. What it prints is for the raw log.
+///
+/// # Errors
+/// That it gave no answer: it was not found, was stopped, or could not be run.
+pub async fn probe(act: &Act, command: Command<'_>) -> Result<bool, Failure> {
+    let step = command.step.clone();
+    let ask = async {
+        let id = job_id(act, &step.to_string());
+        match perform(act, &command, id, Voice::unheard(act)?, &act.cancel).await {
+            Ok(()) => Ok(true),
+            // A shell's own words for what it cannot run, and for what a signal ended.
+            Err(failure) if matches!(failure.exit_code, Some(1..=125)) => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    };
+    act.step(step.clone(), ask).await
+}
+
 /// Runs a command whose step is recorded by the caller.
 ///
 /// # Errors
@@ -86,8 +105,11 @@ async fn perform(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let began = Instant::now();
-    let who = voice.who();
+    let (who, heard) = (voice.who(), voice.is_heard());
     let ended = |text: &str| {
+        if !heard {
+            return;
+        }
         act.log.event(Event::StepEnded {
             label: String::new(),
             text: format!("{who}{text}"),

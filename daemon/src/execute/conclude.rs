@@ -18,11 +18,12 @@ pub(super) fn succeeded(act: &Act, live: Option<u32>, began: Instant) -> Conclus
         Some(_) => end::kept(name),
         None => end::success(kind, name, act.previous, live),
     };
-    let hints = match &act.kept {
+    let mut hints = match &act.kept {
         Some(why) => end::hints_of(why),
         None => end::hints(kind, name, act.previous),
     };
-    let shows = !matches!(kind, Kind::Check | Kind::Pause);
+    hints.append(&mut act.advice());
+    let shows = end::shows_address(kind);
     Conclusion {
         ending: Ending {
             state: State::Succeeded,

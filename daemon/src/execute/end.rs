@@ -49,6 +49,14 @@ pub fn success(
             format!("rolled back to r{live}"),
             format!("{environment} now serves r{live}{was}."),
         ),
+        (Kind::MaintenanceOn, Some(live)) => (
+            format!("{environment} is in maintenance"),
+            format!("{environment} serves r{live} to operators only; visitors see a page."),
+        ),
+        (Kind::MaintenanceOff, Some(live)) => (
+            format!("{environment} lets visitors in again"),
+            format!("{environment} now serves r{live}."),
+        ),
         (kind @ (Kind::Info | Kind::Approve), live) => (
             match kind {
                 Kind::Approve => "it goes on".to_owned(),
@@ -70,6 +78,11 @@ pub fn success(
     }
 }
 
+/// Whether the address is shown once it succeeded: there is something to look at.
+pub(super) fn shows_address(kind: Kind) -> bool {
+    !matches!(kind, Kind::Check | Kind::Pause | Kind::MaintenanceOn)
+}
+
 /// What to do after a success.
 pub fn hints(kind: Kind, environment: &str, previous: Option<u32>) -> Vec<String> {
     match (kind, previous) {
@@ -86,7 +99,20 @@ pub fn hints(kind: Kind, environment: &str, previous: Option<u32>) -> Vec<String
                 "start it again with: wharf resume -e {environment}"
             )]
         }
-        (Kind::Delete | Kind::Check | Kind::Resume | Kind::Info | Kind::Approve, _) => Vec::new(),
+        (Kind::MaintenanceOn, _) => {
+            vec![format!(
+                "let them in with: wharf maintenance off -e {environment}"
+            )]
+        }
+        (
+            Kind::Delete
+            | Kind::Check
+            | Kind::Resume
+            | Kind::Info
+            | Kind::Approve
+            | Kind::MaintenanceOff,
+            _,
+        ) => Vec::new(),
         (_, Some(_)) => vec![format!("undo with: wharf rollback -e {environment}")],
         (_, None) => vec!["see all environments with: wharf environments".into()],
     }
@@ -143,7 +169,7 @@ pub fn recorded(activity: &Activity, url: Option<String>) -> Option<Ended> {
     let (verdict, serves, hints) = match &activity.reason {
         _ if !state.is_end() => return None,
         Some(reason) if state != State::Succeeded => {
-            let touched = |name: &str| matches!(name.parse(), Ok(Step::Command(_)));
+            let touched = |name: &str| name.parse().is_ok_and(|step: Step| step.touches());
             let changed = match activity.steps.iter().any(|step| touched(&step.name)) {
                 true => TOUCHED,
                 false => UNTOUCHED,
@@ -179,7 +205,7 @@ pub fn recorded(activity: &Activity, url: Option<String>) -> Option<Ended> {
         details: Vec::new(),
         hints,
         url: url.filter(|_| {
-            let shows = !matches!(activity.kind, Kind::Check | Kind::Pause);
+            let shows = shows_address(activity.kind);
             state == State::Succeeded && live.is_some() && shows
         }),
         serves,

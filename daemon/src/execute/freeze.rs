@@ -50,6 +50,8 @@ pub struct MountPoint {
 pub enum MountKind {
     /// A directory.
     Directory,
+    /// A directory that is covered by a copy of itself.
+    Output,
     /// A single file.
     File,
     /// A file where there is one or its last segment has an extension, else a directory.

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipnet::IpNet;
 use wharf_config::name::{BranchName, EnvironmentId, ProjectName};
 use wharf_config::project::{Access, Environment, Kind, Project};
 use wharf_wire::route::{self, Route};
 
 use super::failure::Failure;
 use super::grant;
+use super::maintenance::Wanted;
 use super::refs::Defaults;
 use super::world::World;
 use crate::plan::access;
@@ -26,6 +28,10 @@ pub(super) struct Front {
     url: Option<String>,
     noindex: bool,
     access: route::Access,
+    /// Whether somebody keeps visitors away.
+    switched: bool,
+    /// Whom that does not concern.
+    operators: Vec<IpNet>,
 }
 
 impl Front {
@@ -56,15 +62,24 @@ impl Front {
         Ok(Some(front.await?))
     }
 
+    /// What is to become of its maintenance.
+    pub(super) fn maintenance(&self) -> Wanted {
+        Wanted {
+            switched: self.switched,
+            pass: self.operators.clone(),
+        }
+    }
+
     /// Gives a route this front; says whether that changed it.
     pub(super) fn put_on(self, route: &mut Route) -> bool {
         let front = |route: &Route| {
-            let access = route.access.clone();
+            let (access, maintenance) = (route.access.clone(), route.maintenance.as_ref());
             (
                 route.hosts.clone(),
                 route.url.clone(),
                 route.noindex,
                 access,
+                maintenance.map(|maintenance| maintenance.pass.clone()),
             )
         };
         let before = front(route);
@@ -72,6 +87,9 @@ impl Front {
         route.url = self.url.unwrap_or(std::mem::take(&mut route.url));
         route.noindex = self.noindex;
         route.access = self.access;
+        if let Some(maintenance) = &mut route.maintenance {
+            maintenance.pass = self.operators;
+        }
         front(route) != before
     }
 }
@@ -166,6 +184,9 @@ impl Tree<'_> {
         let hosts = self.settings.hosts(self.project, &environment);
         let mut names = self.settings.host.previews.clone();
         names.extend(self.project.previews.clone());
+        let switched = record.maintenance.is_some();
+        let mut operators = self.settings.host.operators.clone();
+        operators.extend(&self.project.operators);
         let said = self.said(record, &environment).await?;
         Ok(Front {
             url: (port != 0).then(|| settings::url(&hosts[0], port)),
@@ -176,6 +197,8 @@ impl Tree<'_> {
                 proxies: self.settings.host.proxies.clone(),
             },
             hosts,
+            switched,
+            operators,
         })
     }
 

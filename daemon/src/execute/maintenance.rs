@@ -1,160 +1,297 @@
-//! Keeping repositories small: the installer turns `receive.autogc` off, which makes each push
-//! faster, so the daemon does it, after the push. And keeping refs together: git reads each of them
-//! several times a push, and a thousand files take longer to read than all else that a push does.
+//! Visitors are kept away while commands run that need it, or as long as somebody wants.
+//!
+//! The route says so, of the release that serves. Whatever becomes of the activity, it is lifted: by
+//! the rename that is the commit point, when the activity ends otherwise, or by the next daemon.
 
-use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
+use std::time::Instant;
 
-use tokio::process::Command;
+use wharf_config::application::{self, When};
+use wharf_wire::route::{Maintenance, Route};
 
-use super::owner::command_as_owner;
+use super::activity::Act;
+use super::bound::Bound;
+use super::command;
+use super::commands::{Work, command_of};
+use super::failure::Failure;
+use super::release::inside;
+use super::route;
+use super::world::World;
+use crate::plan::step::Step;
+use crate::run::sandbox::Sandbox;
+use crate::store::environment::EnvironmentKey;
+use crate::store::now;
+use crate::store::release::ReleaseRecord;
 
-/// The longest that a collection may take; the next one goes on from there.
-const PATIENCE: Duration = Duration::from_secs(3600);
-
-/// Refs in files of their own, from which on git puts them together in one.
-const LOOSE: usize = 64;
-
-/// Runs `git gc --auto`, which does nothing in some milliseconds until there is enough to do, and puts
-/// refs together where there are many. Trouble is only logged: nothing depends on it.
-pub async fn collect(repository: &Path) {
-    let words = ["-c", "gc.autoDetach=false", "gc", "--auto", "--quiet"];
-    run(repository, "gc", &words).await;
-    let refs = repository.join("refs");
-    let counted = tokio::task::spawn_blocking(move || loose_refs(&refs, LOOSE)).await;
-    if counted.expect("counting does not panic") == LOOSE {
-        // What goes from its file must be in the other one for good.
-        let words = ["-c", "core.fsync=all", "pack-refs", "--all"];
-        run(repository, "pack-refs", &words).await;
+/// Keeps visitors away from what serves, where the release says that its commands need that.
+///
+/// # Errors
+/// That it cannot be told whether they do, or the router does not follow: then no command may run.
+pub(super) async fn begin(
+    act: &Act,
+    release: &ReleaseRecord,
+    sandbox: &Sandbox,
+    bound: &Bound,
+    work: Work,
+) -> Result<(), Failure> {
+    let commands = work.steps(release).len() + assets(release);
+    let Some(serving) = serving(act) else {
+        return Ok(());
+    };
+    let maintenance = &release.application.deploy.maintenance;
+    if commands == 0 || maintenance.when == When::Never {
+        return Ok(());
     }
-}
-
-/// Files below a directory of refs, counted up to `most`.
-fn loose_refs(directory: &Path, most: usize) -> usize {
-    let mut count = 0;
-    let mut waiting = vec![directory.to_owned()];
-    while let Some(directory) = waiting.pop() {
-        // git removes the directory of the last ref in it.
-        let Ok(entries) = crate::disk::entries(&directory) else {
-            continue;
-        };
-        for entry in entries.filter_map(Result::ok) {
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => waiting.push(entry.path()),
-                Ok(_) => count += 1,
-                Err(_) => {}
-            }
-            if count == most {
-                return count;
-            }
+    if serving.maintenance.is_some() {
+        act.did(
+            "maintenance",
+            "is on already: somebody switched it on",
+            Instant::now(),
+        );
+        return Ok(());
+    }
+    if let When::Unless(text) = &maintenance.when {
+        let began = Instant::now();
+        let step = application::Step::new(text.clone(), text.clone());
+        let failed = "it cannot be told whether maintenance is needed".to_owned();
+        let record = Step::ProbeMaintenance;
+        let probe = command_of("maintenance", record, &step, sandbox, bound, failed);
+        if command::probe(act, probe).await? {
+            let text = format!("not needed ({} says so)", shown(text));
+            act.did("maintenance", text, began);
+            return Ok(());
         }
     }
-    count
+    act.step(Step::Maintenance, hold(act, release, serving))
+        .await
 }
 
-/// Runs git in a repository as its owner, for as long as it takes.
-async fn run(repository: &Path, what: &str, words: &[&str]) {
-    let mut command = std::process::Command::new("git");
-    command
-        .arg("--git-dir")
-        .arg(repository)
-        .args(words)
-        // Whoever owns the repository: git would refuse one of another user.
-        .env("GIT_CONFIG_COUNT", "1")
-        .env("GIT_CONFIG_KEY_0", "safe.directory")
-        .env("GIT_CONFIG_VALUE_0", repository)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    if let Err(error) = command_as_owner(&mut command, repository) {
-        tracing::warn!(repository = %repository.display(), %error, "git {what}");
+fn assets(release: &ReleaseRecord) -> usize {
+    let assets = release.application.assets.as_ref();
+    assets.map_or(0, |assets| assets.run.len())
+}
+
+/// The route of what visitors meet now; none where they meet nothing.
+fn serving(act: &Act) -> Option<Route> {
+    let route = route::read(&act.world.paths, act.key());
+    route.filter(|route| act.previous.is_some() && !route::says_paused(route))
+}
+
+async fn hold(act: &Act, release: &ReleaseRecord, serving: Route) -> Result<(), Failure> {
+    let began = Instant::now();
+    let long = release.application.deploy.maintenance.hold;
+    let milliseconds = u64::try_from(long.as_millis()).unwrap_or(u64::MAX);
+    let maintenance = Maintenance {
+        activity: Some(act.task.id.clone()),
+        hold_until: now().saturating_add(milliseconds),
+        page: page(&act.world, release),
+        pass: Vec::new(),
+    };
+    act.holds(began);
+    let route = Route {
+        maintenance: Some(maintenance),
+        ..serving
+    };
+    route::store(&act.world, act.key(), route).await?;
+    route::confirm(act)
+        .await
+        .map_err(|error| Failure::host("the router does not follow", &error))?;
+    tracing::info!(
+        WHARF_PROJECT = %act.key().project,
+        WHARF_ENVIRONMENT = %act.key().id,
+        WHARF_ACTIVITY = act.task.id,
+        "maintenance on"
+    );
+    let waits = humantime::format_duration(long);
+    act.did(
+        "maintenance",
+        format!("on; requests wait {waits}, then see a page"),
+        began,
+    );
+    Ok(())
+}
+
+/// The application's own page, if its release has it.
+fn page(world: &World, release: &ReleaseRecord) -> Option<std::path::PathBuf> {
+    let page = release.application.deploy.maintenance.page.as_ref()?;
+    let slug = world.paths.slugs().join(&release.slug);
+    let found = inside(&slug, page.as_path()).filter(|page| page.is_file());
+    if found.is_none() {
+        tracing::warn!(release = release.number, %page, "no such page for maintenance");
+    }
+    found
+}
+
+/// Says how long it was on, where the switch has lifted it.
+pub(super) fn say_lifted(act: &Act) {
+    let Some(began) = act.held() else { return };
+    let long = crate::report::duration(super::activity::milliseconds(began));
+    act.did(
+        "maintenance",
+        format!("lifted; it was on for {long}"),
+        Instant::now(),
+    );
+    tracing::info!(
+        WHARF_PROJECT = %act.key().project,
+        WHARF_ENVIRONMENT = %act.key().id,
+        WHARF_ACTIVITY = act.task.id,
+        "maintenance off"
+    );
+}
+
+/// Lifts what an activity began that did not come to the switch; tries until it is done.
+pub(super) async fn end(act: &Act) {
+    let key = act.key();
+    let own = |route: &Route| activity_of(route) == Some(act.task.id.as_str());
+    let Some(route) = route::read(&act.world.paths, key).filter(own) else {
         return;
+    };
+    while let Err(failure) = lift(&act.world, key, route.clone()).await {
+        tracing::error!(
+            WHARF_ACTIVITY = act.task.id,
+            error = failure.reason.message,
+            "maintenance is not lifted; trying again"
+        );
+        tokio::time::sleep(route::PAUSE).await;
     }
-    let run = Command::from(command).kill_on_drop(true).output();
-    match tokio::time::timeout(PATIENCE, run).await {
-        Ok(Ok(output)) if output.status.success() => {}
-        Ok(Ok(output)) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let said = said.lines().next().unwrap_or_default();
-            tracing::warn!(repository = %repository.display(), "git {what}: {said}");
-        }
-        Ok(Err(error)) => tracing::warn!(repository = %repository.display(), %error, "git {what}"),
-        Err(_) => tracing::warn!(repository = %repository.display(), "git {what} takes too long"),
+    // One that is away reads what is there when it starts.
+    if let Err(error) = route::confirm(act).await {
+        tracing::error!(
+            error = super::failure::chain(&error),
+            "visitors may still wait"
+        );
     }
+    say_lifted(act);
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The activity for which visitors are kept away.
+pub fn activity_of(route: &Route) -> Option<&str> {
+    route.maintenance.as_ref()?.activity.as_deref()
+}
 
-    fn git(directory: &Path, words: &[&str]) {
-        let status = std::process::Command::new("git")
-            .current_dir(directory)
-            .args(["-c", "user.name=a", "-c", "user.email=a@example.com"])
-            // A commit would begin a collection of its own, in the background.
-            .args(["-c", "maintenance.auto=false"])
-            .args(words)
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .status()
-            .unwrap();
-        assert!(status.success(), "git {words:?}");
+/// Lifts what an activity began whose daemon has died.
+///
+/// # Errors
+/// When it cannot be recorded or written.
+pub async fn lift_left(world: &World, key: &EnvironmentKey, route: Route) -> Result<(), Failure> {
+    tracing::warn!(
+        WHARF_PROJECT = %key.project,
+        WHARF_ENVIRONMENT = %key.id,
+        "maintenance off: nobody needs it any more"
+    );
+    lift(world, key, route).await?;
+    // Where the router runs already it must hear of it; where not, it will read it.
+    let (project, environment) = (key.project.as_str(), key.id.as_str());
+    if let Err(error) = world.router.load(project, environment).await {
+        tracing::debug!(
+            error = super::failure::chain(&error),
+            "the router is not there yet"
+        );
     }
+    Ok(())
+}
 
-    #[tokio::test]
-    async fn loose_objects_are_packed_once_there_are_enough() {
-        let directory = tempfile::tempdir().unwrap();
-        git(directory.path(), &["init", "--quiet"]);
-        for number in 0..40 {
-            // git guesses the number of loose objects from one of 256 directories.
-            std::fs::write(directory.path().join("file"), format!("{number}\n")).unwrap();
-            git(directory.path(), &["add", "file"]);
-            git(directory.path(), &["commit", "--quiet", "--message", "x"]);
-        }
-        let repository = directory.path().join(".git");
-        let packs = || {
-            let entries = std::fs::read_dir(repository.join("objects/pack")).unwrap();
-            entries.count()
+/// Writes a route without what an activity wanted; what somebody switched on stays.
+///
+/// # Errors
+/// When it cannot be recorded or written.
+async fn lift(world: &World, key: &EnvironmentKey, route: Route) -> Result<(), Failure> {
+    let route = Route {
+        maintenance: None,
+        ..route
+    };
+    route::store(world, key, route).await
+}
+
+/// Gives a route what somebody switched on, unless an activity keeps visitors away; says whether
+/// that changed it.
+///
+/// # Errors
+/// When the release cannot be read.
+pub(super) async fn put_on(
+    world: &World,
+    key: &EnvironmentKey,
+    route: &mut Route,
+    front: Wanted,
+) -> Result<bool, Failure> {
+    let before = route.maintenance.clone();
+    if activity_of(route).is_none() {
+        route.maintenance = match front.switched {
+            false => None,
+            true => {
+                let release = world.recorder.release(key, route.release).await?;
+                Some(Maintenance {
+                    page: release.and_then(|release| page(world, &release)),
+                    ..Maintenance::default()
+                })
+            }
         };
-        collect(&repository).await;
-        assert_eq!(packs(), 0, "not enough yet");
-        git(directory.path(), &["config", "gc.auto", "1"]);
-        let bucket = repository.join("objects/17");
-        let full = || std::fs::read_dir(&bucket).is_ok_and(|entries| entries.count() > 1);
-        for number in (0..10_000).take_while(|_| !full()) {
-            std::fs::write(directory.path().join("file"), format!("more {number}\n")).unwrap();
-            git(directory.path(), &["add", "file"]);
-        }
-        git(
-            directory.path(),
-            &["commit", "--quiet", "--message", "last"],
-        );
-        collect(&repository).await;
-        assert!(packs() > 0, "nothing was packed");
     }
+    if let Some(maintenance) = &mut route.maintenance {
+        maintenance.pass = front.pass;
+    }
+    Ok(route.maintenance != before)
+}
 
-    #[tokio::test]
-    async fn many_loose_refs_are_packed_and_few_are_not() {
-        let directory = tempfile::tempdir().unwrap();
-        git(directory.path(), &["init", "--quiet"]);
-        git(
-            directory.path(),
-            &["commit", "--quiet", "--allow-empty", "--message", "x"],
+/// What record and settings say of an environment's maintenance.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// Whether somebody switched it on.
+    pub(super) switched: bool,
+    /// Whom it does not concern.
+    pub(super) pass: Vec<ipnet::IpNet>,
+}
+
+/// `wharf maintenance on` and `off`: recorded, then written; returns what serves.
+///
+/// # Errors
+/// That nothing serves, or it cannot be recorded or written.
+pub(super) async fn switch(act: &Act, to: Switch) -> Result<Option<u32>, Failure> {
+    let began = Instant::now();
+    let name = act.key().id.as_str();
+    if act.previous.is_none() {
+        let message = format!("{name} serves nothing from which visitors could be kept away");
+        return Err(
+            Failure::new("no-release", message).hint(format!("see why with: wharf log -e {name}"))
         );
-        let repository = directory.path().join(".git");
-        // One more is the branch itself.
-        for number in 2..LOOSE {
-            git(directory.path(), &["branch", &format!("some/b-{number}")]);
-        }
-        collect(&repository).await;
-        assert!(!repository.join("packed-refs").exists(), "few");
-        git(directory.path(), &["tag", "one-more"]);
-        collect(&repository).await;
-        let packed = std::fs::read_to_string(repository.join("packed-refs")).unwrap();
-        let refs = packed.lines().filter(|line| line.contains(" refs/"));
-        assert_eq!(refs.count(), LOOSE);
-        assert_eq!(loose_refs(&repository.join("refs"), LOOSE), 0);
     }
+    let who = match to {
+        Switch::Off => None,
+        Switch::On => {
+            let activity = act.world.recorder.activity(&act.task.id).await?;
+            Some(activity.map_or_else(String::new, |activity| activity.actor.name))
+        }
+    };
+    act.step(Step::Maintenance, async {
+        act.world.recorder.set_maintenance(act.key(), who).await?;
+        route::renew_one(&act.world, act.key()).await?;
+        // One that is away reads what is there when it starts.
+        if route::confirm(act).await.is_err() {
+            let text = "the router does not answer: visitors meet what they met until it does";
+            let text = text.to_owned();
+            act.log.event(wharf_wire::event::Event::Warning { text });
+        }
+        Ok(())
+    })
+    .await?;
+    let text = match to {
+        Switch::On => "on; visitors see a page, operators see the site",
+        Switch::Off => "off",
+    };
+    act.did("maintenance", text, began);
+    Ok(act.previous)
+}
+
+/// What somebody wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Switch {
+    /// Visitors are kept away.
+    On,
+    /// They come in again.
+    Off,
+}
+
+/// A command's first line, short.
+fn shown(text: &str) -> String {
+    let line = text.trim().lines().next().unwrap_or_default();
+    line.chars().take(40).collect()
 }

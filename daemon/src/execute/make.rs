@@ -1,9 +1,10 @@
-//! Making a slug: checkout, patches, steps, freeze.
+//! Making a slug: checkout, patches, steps, static content, freeze.
 
 use std::path::Path;
 use std::time::Instant;
 
 use wharf_config::application::{self, Application};
+use wharf_config::name::RelPath;
 use wharf_wire::event::Event;
 
 use super::activity::Act;
@@ -14,7 +15,7 @@ use super::failure::{Failure, chain};
 use super::freeze::{self, Freeze, FreezeError, MountKind, MountPoint};
 use super::slug_key::{Ingredients, SlugKey};
 use super::variables::{self, CACHE};
-use super::{layers, patch};
+use super::{assets, layers, patch};
 use crate::disk;
 use crate::plan::step::Step;
 use crate::report;
@@ -33,6 +34,8 @@ pub(super) struct Recipe<'a> {
     pub(super) application: &'a Application,
     /// What is applied to its tree.
     pub(super) patches: &'a patch::Found,
+    /// Static content that the build makes.
+    pub(super) assets: Option<&'a application::Assets>,
     /// All that counts for its key.
     pub(super) ingredients: &'a Ingredients,
     /// What it will be called.
@@ -69,6 +72,9 @@ pub(super) async fn make(act: &Act, recipe: &Recipe<'_>) -> Result<(), Failure> 
         }
         let Some(group) = groups.get(at) else { break };
         run(act, recipe, group, (at, groups.len()), &sandbox, &bound).await?;
+    }
+    if let Some(assets) = recipe.assets {
+        assets::build(act, assets, &sandbox, &bound).await?;
     }
     act.step(Step::Freeze, freeze(act, &bound, recipe, &work))
         .await
@@ -172,15 +178,14 @@ async fn freeze(act: &Act, bound: &Bound, recipe: &Recipe<'_>, work: &Path) -> R
     let began = Instant::now();
     let slug = recipe.slug;
     let (store, work, key) = (act.world.paths.slugs(), work.to_owned(), slug.clone());
-    let mount_points: Vec<MountPoint> = recipe
-        .application
-        .mounts
-        .keys()
-        .map(|path| MountPoint {
-            path: path.to_string(),
-            kind: MountKind::Guess,
-        })
-        .collect();
+    let point = |path: &RelPath, kind: MountKind| MountPoint {
+        path: path.to_string(),
+        kind,
+    };
+    let mounts = recipe.application.mounts.keys();
+    let mounts = mounts.map(|path| point(path, MountKind::Guess));
+    let outputs = assets::outputs(recipe.application).map(|path| point(path, MountKind::Output));
+    let mount_points: Vec<MountPoint> = mounts.chain(outputs).collect();
     let frozen = act.blocking("the freeze", bound, move |stop| {
         // A directory of that name is unrecorded: what a death between rename and record left.
         let old = store.join(key.as_str());

@@ -11,6 +11,7 @@ use wharf_wire::route::{Access, Route, Unavailable, Who};
 use super::activity::Act;
 use super::failure::{Failure, chain};
 use super::front::{self, Front};
+use super::maintenance;
 use super::refs::Defaults;
 use super::router::RouterError;
 use super::target::Target;
@@ -26,7 +27,7 @@ const FOLLOW: Duration = Duration::from_secs(30);
 /// The same where somebody waits who only changed what people wrote.
 const REFRESH: Duration = Duration::from_secs(5);
 /// The longest wait between two attempts.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
 /// How far a switch came, also where it failed.
 #[derive(Debug, Default)]
@@ -281,6 +282,16 @@ async fn tell_of(world: &World, key: &EnvironmentKey) -> Followed {
     }
 }
 
+/// Gives one environment's route what record and settings say now.
+///
+/// # Errors
+/// When that cannot be found out, or written.
+pub(super) async fn renew_one(world: &World, key: &EnvironmentKey) -> Result<(), Failure> {
+    let turn = world.routing.turn(&key.to_string());
+    let _turn = turn.lock().await;
+    renew(world, key, &mut Defaults::default()).await.map(drop)
+}
+
 /// Gives an environment's route today's front; says whether that changed it. None without a route.
 /// The caller has the turn.
 ///
@@ -298,7 +309,9 @@ async fn renew(
     let Some(front) = Front::of(world, key, defaults).await? else {
         return Ok(Some(false));
     };
-    if !front.put_on(&mut route) {
+    let wanted = front.maintenance();
+    let changed = front.put_on(&mut route);
+    if !maintenance::put_on(world, key, &mut route, wanted).await? && !changed {
         return Ok(Some(false));
     }
     route.generation = world.recorder.next_generation(key).await?;
@@ -307,11 +320,20 @@ async fn renew(
 }
 
 /// Writes a route with the next generation and today's front, whatever it brings of them.
-async fn store(world: &World, key: &EnvironmentKey, mut route: Route) -> Result<(), Failure> {
+///
+/// # Errors
+/// When it cannot be recorded or written.
+pub(super) async fn store(
+    world: &World,
+    key: &EnvironmentKey,
+    mut route: Route,
+) -> Result<(), Failure> {
     let turn = world.routing.turn(&key.to_string());
     let _turn = turn.lock().await;
     if let Some(front) = Front::of(world, key, &mut Defaults::default()).await? {
+        let wanted = front.maintenance();
         front.put_on(&mut route);
+        maintenance::put_on(world, key, &mut route, wanted).await?;
     }
     route.generation = world.recorder.next_generation(key).await?;
     put(world, key, &route).await

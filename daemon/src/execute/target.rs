@@ -7,9 +7,10 @@ use wharf_config::application::{Application, Paths, Protocol, To};
 use wharf_wire::route::{self, FastCgi, Location, Route, Rule, Upstream};
 
 use super::activity::Act;
-use super::deploy;
+use super::assets;
 use super::failure::Failure;
 use super::launch::Launched;
+use super::release;
 use crate::run::sandbox::APP;
 use crate::store::release::ReleaseRecord;
 
@@ -43,8 +44,11 @@ pub fn of(act: &Act, release: &ReleaseRecord) -> Result<Target, Failure> {
     let speaks = application.web.as_ref().map(|web| web.protocol);
     Ok(Target {
         release: release.number,
-        public: files(act, application, &release.slug)?,
-        over: over(act, application),
+        public: match assets::public(act, release)? {
+            Some(public) => Some(public),
+            None => files(act, application, &release.slug)?,
+        },
+        over: over(act, release),
         upstream: None,
         protocol: speaks.map_or(route::Protocol::Http, |speaks| {
             protocol(application, speaks)
@@ -60,8 +64,10 @@ pub fn of(act: &Act, release: &ReleaseRecord) -> Result<Target, Failure> {
 /// # Errors
 /// That it, or the script that answers what is no file, is not there or leads out of the slug.
 pub fn files(act: &Act, application: &Application, slug: &str) -> Result<Option<PathBuf>, Failure> {
-    let public = deploy::public(act, application, slug)?;
-    let Some(front) = &application.front else {
+    let public = release::public(act, application, slug)?;
+    let front = application.front.as_ref();
+    // What the deploy makes is not there yet.
+    let Some(front) = front.filter(|_| !assets::holds_public(application)) else {
         return Ok(public);
     };
     let tree = act.world.paths.slugs().join(slug);
@@ -131,15 +137,17 @@ fn protocol(application: &Application, speaks: Protocol) -> route::Protocol {
     }
 }
 
-/// The mounts below the directory of static files. Where that is the whole tree there are none: a
+/// The mounts below the directory of static files, and what the release made there itself. Where that is the whole tree there are none: a
 /// tree's data is not for visitors because its code is.
-fn over(act: &Act, application: &Application) -> BTreeMap<PathBuf, PathBuf> {
+fn over(act: &Act, release: &ReleaseRecord) -> BTreeMap<PathBuf, PathBuf> {
+    let application = &release.application;
+    let mut over = assets::overlays(act, release);
     let Some(public) = application
         .public
         .as_ref()
         .filter(|public| !public.is_top())
     else {
-        return BTreeMap::new();
+        return over;
     };
     let (project, id) = (&act.project.name, &act.key().id);
     let mounts = application.mounts.keys();
@@ -148,7 +156,8 @@ fn over(act: &Act, application: &Application) -> BTreeMap<PathBuf, PathBuf> {
         let is_below = below.components().next().is_some();
         is_below.then(|| (below.to_owned(), act.world.paths.mount(project, id, path)))
     });
-    below.collect()
+    over.extend(below);
+    over
 }
 
 fn rules(application: &Application) -> Vec<Rule> {

@@ -19,6 +19,8 @@ pub struct Deployment {
     /// The last step that began in this attempt.
     last: Option<Step>,
     touched: bool,
+    /// Something began that may not run twice unasked.
+    once: bool,
     stopped: bool,
     /// The late commands that have begun, counted from 1.
     late: u32,
@@ -136,6 +138,7 @@ impl Deployment {
             open: None,
             last: None,
             touched: false,
+            once: false,
             stopped: false,
             late: 0,
         }
@@ -151,9 +154,14 @@ impl Deployment {
         self.phase
     }
 
-    /// Whether deploy commands have begun, in this attempt or an earlier one: data may have changed.
+    /// Whether commands have begun that may have changed data, in this attempt or an earlier one.
     pub fn is_touched(&self) -> bool {
         self.touched
+    }
+
+    /// Whether commands have begun that may not run twice unless their application says so.
+    pub fn has_run_once(&self) -> bool {
+        self.once
     }
 
     /// Whether somebody wanted it stopped.
@@ -223,7 +231,8 @@ impl Deployment {
         Ok(Deployment {
             open: Some(step.clone()),
             last: Some(step.clone()),
-            touched: self.touched || (step.effect() == Effect::Once && !step.is_late()),
+            touched: self.touched || step.touches(),
+            once: self.once || (step.effect() == Effect::Once && !step.is_late()),
             late: match step {
                 Step::After(number) => *number,
                 _ => self.late,
@@ -310,6 +319,7 @@ impl Deployment {
             State::Succeeded => match self.kind {
                 Kind::Delete | Kind::Deactivate => self.has_done(&Step::PutAside),
                 Kind::Pause => self.has_done(&Step::Stop),
+                Kind::MaintenanceOn | Kind::MaintenanceOff => self.has_done(&Step::Maintenance),
                 // Its slug may have been there already.
                 Kind::Check => self.phase == Phase::Working && self.open.is_none(),
                 Kind::Resume => self.phase == Phase::Committed || self.has_done(&Step::Keep),

@@ -91,13 +91,13 @@ pub fn resume(
 pub fn decide(deployment: &Deployment, found: Found) -> Recovery {
     if found.routed || deployment.is_committed() {
         Recovery::Finish
-    } else if stops(deployment.kind()) {
+    } else if says_so(deployment.kind()) || stops(deployment.kind()) {
         // Half gone is no state to stay in, and each of its steps may be done twice.
         Recovery::Redo
     } else if deployment.is_stopped() || deployment.kind() == Kind::Check {
         // Whoever pushed has been answered without a check's result: nobody waits for it.
         Recovery::Cancel
-    } else if deployment.is_touched() && !found.repeatable {
+    } else if deployment.has_run_once() && !found.repeatable {
         Recovery::Fail
     } else {
         Recovery::Redo
@@ -107,6 +107,11 @@ pub fn decide(deployment: &Deployment, found: Found) -> Recovery {
 /// Whether it takes down what serves.
 fn stops(kind: Kind) -> bool {
     matches!(kind, Kind::Delete | Kind::Deactivate | Kind::Pause)
+}
+
+/// Whether it only changes what the route says.
+fn says_so(kind: Kind) -> bool {
+    matches!(kind, Kind::MaintenanceOn | Kind::MaintenanceOff)
 }
 
 impl Recovery {

@@ -29,6 +29,8 @@ pub enum Act {
     Pause,
     /// Start it again.
     Resume,
+    /// Keep visitors away, or let them in again.
+    Maintenance,
     /// Delete it with its branch.
     Delete,
     /// Deploy its tip again.
@@ -49,7 +51,7 @@ pub enum Act {
 
 impl Act {
     /// Every act, for the table in the documentation.
-    pub const ALL: [Act; 19] = [
+    pub const ALL: [Act; 20] = [
         Act::View,
         Act::Push,
         Act::Force,
@@ -61,6 +63,7 @@ impl Act {
         Act::Deactivate,
         Act::Pause,
         Act::Resume,
+        Act::Maintenance,
         Act::Delete,
         Act::Redeploy,
         Act::RollBack,
@@ -88,8 +91,11 @@ impl Act {
             | Act::Grant => Role::Contributor,
             // Whoever made a branch may take it away again.
             Act::Deactivate | Act::Delete if kind == Kind::Development => Role::Contributor,
+            // Of production it is what all visitors see.
+            Act::Maintenance if kind != Kind::Production => Role::Contributor,
             Act::Deactivate
             | Act::Delete
+            | Act::Maintenance
             | Act::Force
             | Act::MergeOnly
             | Act::RollBack
@@ -112,6 +118,7 @@ impl Act {
             Act::Deactivate => "deactivate",
             Act::Pause => "pause",
             Act::Resume => "resume",
+            Act::Maintenance => "switch the maintenance of",
             Act::Delete => "delete",
             Act::Redeploy => "redeploy",
             Act::RollBack => "roll back",

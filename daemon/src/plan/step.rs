@@ -15,10 +15,22 @@ pub enum Step {
     Patch(u32),
     /// A build command, or a group of them that run at the same time, counted from 1.
     Build(u32),
+    /// A command that makes static content in the build, counted from 1.
+    BuildAssets(u32),
     /// The work directory becomes a slug.
     Freeze,
     /// The release and its directories are made.
     Release,
+    /// The application says whether it is installed.
+    ProbeInstall,
+    /// The application says whether its visitors must not meet it.
+    ProbeMaintenance,
+    /// Visitors are kept away, or let in again: the route says so.
+    Maintenance,
+    /// A command that makes static content of the release's own, counted from 1.
+    Assets(u32),
+    /// A command that installs the application, counted from 1.
+    Install(u32),
     /// A deploy command, counted from 1.
     Command(u32),
     /// The web process starts beside the old one.
@@ -27,6 +39,8 @@ pub enum Step {
     Health,
     /// A worker starts.
     Worker(String),
+    /// A command that must end well against the new release, counted from 1.
+    Check(u32),
     /// The route is written: the commit point.
     Route,
     /// The branch that follows production is moved: the site already serves.
@@ -52,6 +66,8 @@ pub enum Effect {
     Discarded,
     /// Something of the user's own that may have happened: not done again unasked.
     Once,
+    /// The same, but declared to be repeatable: it is done again.
+    Again,
     /// One rename: it happened or it did not, and the table says which.
     Commit,
     /// Whatever is left to do is done by the next who looks.
@@ -62,7 +78,11 @@ impl Step {
     /// The stage that it belongs to.
     pub fn stage(&self) -> Stage {
         match self {
-            Step::Checkout | Step::Patch(_) | Step::Build(_) | Step::Freeze => Stage::Build,
+            Step::Checkout
+            | Step::Patch(_)
+            | Step::Build(_)
+            | Step::BuildAssets(_)
+            | Step::Freeze => Stage::Build,
             Step::Mirror | Step::After(_) => Stage::PostDeploy,
             _ => Stage::Deploy,
         }
@@ -72,6 +92,7 @@ impl Step {
     pub fn effect(&self) -> Effect {
         match self {
             Step::Command(_) | Step::After(_) => Effect::Once,
+            Step::Install(_) | Step::Assets(_) => Effect::Again,
             Step::Route => Effect::Commit,
             Step::Mirror
             | Step::Keep
@@ -88,6 +109,16 @@ impl Step {
         matches!(self, Step::Mirror | Step::After(_))
     }
 
+    /// Whether it only asks the application something.
+    pub fn is_probe(&self) -> bool {
+        matches!(self, Step::ProbeInstall | Step::ProbeMaintenance)
+    }
+
+    /// Whether it may have changed data that outlives the release.
+    pub fn touches(&self) -> bool {
+        matches!(self.effect(), Effect::Once | Effect::Again) && !self.is_late()
+    }
+
     /// Whether it is done even when somebody stops the activity: nothing is left half-way.
     pub fn is_finishing(&self) -> bool {
         matches!(self, Step::Stop | Step::PutAside)
@@ -98,15 +129,10 @@ impl Step {
         let deletes = matches!(self, Step::Unroute | Step::Stop | Step::PutAside);
         let keeps = *self == Step::Keep;
         let serves = !deletes && !keeps && *self != Step::Suspend;
-        let makes = matches!(
+        // What runs before an earlier release serves again ran when it was made.
+        let makes = !matches!(
             self,
-            Step::Checkout
-                | Step::Patch(_)
-                | Step::Build(_)
-                | Step::Freeze
-                | Step::Release
-                | Step::Command(_)
-                | Step::After(_)
+            Step::Start | Step::Health | Step::Worker(_) | Step::Route | Step::Mirror
         );
         match kind {
             // Of an inactive environment only the code is kept.
@@ -116,6 +142,7 @@ impl Step {
             // It may be active already when its turn comes.
             Kind::Resume => (serves && !makes) || keeps,
             Kind::Pause => matches!(self, Step::Suspend | Step::Stop),
+            Kind::MaintenanceOn | Kind::MaintenanceOff => *self == Step::Maintenance,
             Kind::Delete | Kind::Deactivate => deletes,
             Kind::Check => self.stage() == Stage::Build,
             Kind::Info | Kind::Approve => false,
@@ -141,19 +168,26 @@ impl Step {
             // As many build commands come before it as it says.
             Step::Patch(after) => (1, after.saturating_mul(2)),
             Step::Build(number) => (1, number.saturating_mul(2).saturating_sub(1)),
-            Step::Freeze => (2, 0),
-            Step::Release => (3, 0),
-            Step::Command(number) => (4, *number),
-            Step::Start => (5, 0),
-            Step::Health => (6, 0),
-            Step::Worker(_) => (7, 0),
-            Step::Route => (8, 0),
-            Step::Mirror => (9, 0),
-            Step::After(number) => (10, *number),
-            Step::Suspend | Step::Unroute => (11, 0),
-            Step::Stop => (12, 0),
-            Step::PutAside => (13, 0),
-            Step::Keep => (14, 0),
+            Step::BuildAssets(number) => (2, *number),
+            Step::Freeze => (3, 0),
+            Step::Release => (4, 0),
+            Step::ProbeInstall => (5, 0),
+            Step::ProbeMaintenance => (6, 0),
+            Step::Maintenance => (7, 0),
+            Step::Assets(number) => (8, *number),
+            Step::Install(number) => (9, *number),
+            Step::Command(number) => (10, *number),
+            Step::Start => (11, 0),
+            Step::Health => (12, 0),
+            Step::Worker(_) => (13, 0),
+            Step::Check(number) => (14, *number),
+            Step::Route => (15, 0),
+            Step::Mirror => (16, 0),
+            Step::After(number) => (17, *number),
+            Step::Suspend | Step::Unroute => (18, 0),
+            Step::Stop => (19, 0),
+            Step::PutAside => (20, 0),
+            Step::Keep => (21, 0),
         }
     }
 }
@@ -165,12 +199,19 @@ impl fmt::Display for Step {
             Step::Patch(0) => f.write_str("patch"),
             Step::Patch(after) => write!(f, "patch {after}"),
             Step::Build(number) => write!(f, "build {number}"),
+            Step::BuildAssets(number) => write!(f, "build assets {number}"),
             Step::Freeze => f.write_str("freeze"),
             Step::Release => f.write_str("release"),
+            Step::ProbeInstall => f.write_str("probe install"),
+            Step::ProbeMaintenance => f.write_str("probe maintenance"),
+            Step::Maintenance => f.write_str("maintenance"),
+            Step::Assets(number) => write!(f, "assets {number}"),
+            Step::Install(number) => write!(f, "install {number}"),
             Step::Command(number) => write!(f, "deploy {number}"),
             Step::Start => f.write_str("start"),
             Step::Health => f.write_str("health"),
             Step::Worker(name) => write!(f, "start worker {name}"),
+            Step::Check(number) => write!(f, "check {number}"),
             Step::Route => f.write_str("route"),
             Step::Mirror => f.write_str("mirror"),
             Step::After(number) => write!(f, "after {number}"),
@@ -197,6 +238,9 @@ impl FromStr for Step {
             "patch" => Some(Step::Patch(0)),
             "freeze" => Some(Step::Freeze),
             "release" => Some(Step::Release),
+            "probe install" => Some(Step::ProbeInstall),
+            "probe maintenance" => Some(Step::ProbeMaintenance),
+            "maintenance" => Some(Step::Maintenance),
             "start" => Some(Step::Start),
             "health" => Some(Step::Health),
             "route" => Some(Step::Route),
@@ -209,11 +253,15 @@ impl FromStr for Step {
             _ => None,
         };
         let counted = || {
-            let (word, number) = name.split_once(' ')?;
+            let (word, number) = name.rsplit_once(' ')?;
             let number = number.parse().ok()?;
             match word {
                 "patch" => Some(Step::Patch(number)),
                 "build" => Some(Step::Build(number)),
+                "build assets" => Some(Step::BuildAssets(number)),
+                "assets" => Some(Step::Assets(number)),
+                "install" => Some(Step::Install(number)),
+                "check" => Some(Step::Check(number)),
                 "deploy" => Some(Step::Command(number)),
                 "after" => Some(Step::After(number)),
                 _ => None,
@@ -237,12 +285,19 @@ pub(super) mod tests {
             Just(Step::Checkout),
             (0_u32..4).prop_map(Step::Patch),
             (1_u32..4).prop_map(Step::Build),
+            (1_u32..3).prop_map(Step::BuildAssets),
             Just(Step::Freeze),
             Just(Step::Release),
+            Just(Step::ProbeInstall),
+            Just(Step::ProbeMaintenance),
+            Just(Step::Maintenance),
+            (1_u32..3).prop_map(Step::Assets),
+            (1_u32..3).prop_map(Step::Install),
             (1_u32..4).prop_map(Step::Command),
             Just(Step::Start),
             Just(Step::Health),
             "[a-z]{1,3}".prop_map(Step::Worker),
+            (1_u32..3).prop_map(Step::Check),
             Just(Step::Route),
             Just(Step::Mirror),
             (1_u32..4).prop_map(Step::After),

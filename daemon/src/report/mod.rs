@@ -142,7 +142,10 @@ fn opened_as(
 }
 
 fn started(width: usize, label: &str, text: &str) -> Vec<String> {
-    let first = format!("  {label:<LABEL$}");
+    let mut first = format!("  {label:<LABEL$}");
+    if !first.ends_with(' ') {
+        first.push(' ');
+    }
     wrapped(width, &first, &" ".repeat(LABEL + 2), text)
 }
 
@@ -303,7 +306,7 @@ mod tests {
         #[test]
         fn our_own_lines_are_narrow_plain_and_prefixed(
             text in "\\PC{0,300}",
-            label in "[a-z]{0,10}",
+            label in "[a-z]{0,12}",
             milliseconds in 0_u64..100_000_000,
         ) {
             for event in [

@@ -61,10 +61,12 @@ pub struct EnvironmentRecord {
     pub title: String,
     /// The id of the parent that somebody chose instead of the project's rule.
     pub chosen_parent: Option<String>,
+    /// Who keeps visitors away, where somebody does.
+    pub maintenance: Option<String>,
 }
 
 /// An environment's record, column by column.
-pub(super) const COLUMNS: &str = "project, id, branch, type, parent, trust_domain, status, tip, live, generation, title, chosen_parent";
+pub(super) const COLUMNS: &str = "project, id, branch, type, parent, trust_domain, status, tip, live, generation, title, chosen_parent, maintenance";
 
 /// Reads [`COLUMNS`], which come first.
 pub(super) fn record(row: &Row<'_>) -> Result<EnvironmentRecord, StoreError> {
@@ -86,6 +88,7 @@ pub(super) fn record(row: &Row<'_>) -> Result<EnvironmentRecord, StoreError> {
         generation: row.get(9)?,
         title: row.get(10)?,
         chosen_parent: row.get(11)?,
+        maintenance: row.get(12)?,
     })
 }
 
@@ -341,6 +344,21 @@ pub fn set_live(
     Ok(())
 }
 
+/// Records who keeps visitors away, or that nobody does any more.
+///
+/// # Errors
+/// The database's.
+pub fn set_maintenance(
+    connection: &Connection,
+    key: &EnvironmentKey,
+    who: Option<&str>,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE environment SET maintenance = ?3 WHERE project = ?1 AND id = ?2")?
+        .execute((key.project.as_str(), key.id.as_str(), who))?;
+    Ok(())
+}
+
 /// Forgets a deleted environment with its releases and secrets; its activities stay. Where the
 /// branch was pushed again meanwhile the environment itself stays too, and nothing serves there.
 ///
@@ -360,6 +378,7 @@ pub fn forget(connection: &mut Connection, key: &EnvironmentKey) -> Result<(), S
         names,
     )?;
     set_live(&transaction, key, None)?;
+    set_maintenance(&transaction, key, None)?;
     transaction.execute(
         "UPDATE environment SET status = 'active'
          WHERE project = ?1 AND id = ?2 AND status IN ('paused', 'deleting')",

@@ -256,6 +256,31 @@ impl Paths {
             .join(format!("r{number}"))
     }
 
+    /// A directory that a release's deploy made itself, by where it covers the code.
+    pub fn asset(
+        &self,
+        project: &ProjectName,
+        environment: &EnvironmentId,
+        number: u32,
+        path: &RelPath,
+    ) -> PathBuf {
+        self.release(project, environment, number)
+            .join("assets")
+            .join(segment(path))
+    }
+
+    /// The route by which only its checks find a release.
+    pub fn preview(
+        &self,
+        project: &ProjectName,
+        environment: &EnvironmentId,
+        number: u32,
+    ) -> PathBuf {
+        self.release(project, environment, number)
+            .join("preview")
+            .join(format!("{project}.{environment}.json"))
+    }
+
     /// Job files, by id.
     pub fn jobs(&self) -> PathBuf {
         self.state.join("jobs")

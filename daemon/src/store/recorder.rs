@@ -241,6 +241,14 @@ impl Recorder {
         .await
     }
 
+    pub async fn set_maintenance(&self, key: &EnvironmentKey, who: Option<String>) -> Result<()> {
+        let key = key.clone();
+        self.write("maintenance", move |connection| {
+            environment::set_maintenance(connection, &key, who.as_deref())
+        })
+        .await
+    }
+
     pub async fn set_status(&self, key: &EnvironmentKey, to: Status) -> Result<()> {
         let key = key.clone();
         self.write("status", move |connection| {

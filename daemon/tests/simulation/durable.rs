@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wharf_config::project::{Kind as Type, MaxActive};
 use wharf_daemon::plan::limits::{self, Counted, Status, Wish};
-use wharf_daemon::plan::recovery::{Found, Row};
+use wharf_daemon::plan::recovery::{CANCEL, Found, Row};
 use wharf_daemon::plan::step::Step;
 use wharf_wire::outcome::{Kind, State};
 
@@ -20,6 +20,10 @@ pub(crate) struct Durable {
     pub table: BTreeMap<usize, u32>,
     /// Whose route says that it is paused.
     pub suspended: BTreeSet<usize>,
+    /// From whose site visitors are kept away, and for which activity: the route says so.
+    pub held: BTreeMap<usize, usize>,
+    /// Where somebody switched that on.
+    pub switched: BTreeSet<usize>,
     /// Whose processes run.
     pub processes: BTreeSet<usize>,
     /// git's own.
@@ -83,11 +87,11 @@ impl Activity {
             .collect()
     }
 
-    /// Whether nothing was to be done.
+    /// Whether nothing was to be done in its last attempt.
     pub(crate) fn kept(&self) -> bool {
-        self.rows
-            .iter()
-            .any(|(name, result)| name == "keep" && *result == Some("succeeded"))
+        let mut rows = self.rows.iter().rev();
+        rows.find(|(name, _)| name != CANCEL)
+            .is_some_and(|(name, result)| name == "keep" && *result == Some("succeeded"))
     }
 
     /// Records that the open step ended.
@@ -118,6 +122,11 @@ impl Environment {
 impl Durable {
     pub(crate) fn environment(&mut self, environment: usize) -> &mut Environment {
         self.environments.entry(environment).or_default()
+    }
+
+    /// Whether there is a site that visitors could be kept away from.
+    pub(crate) fn visitors_meet(&self, environment: usize) -> bool {
+        self.table.contains_key(&environment) && !self.suspended.contains(&environment)
     }
 
     /// The others, as they count against the plan.
@@ -160,6 +169,7 @@ impl Durable {
 
     /// What a deletion leaves: nothing, or what a push that waits behind it has recorded.
     pub(crate) fn forget(&mut self, environment: usize) {
+        self.switched.remove(&environment);
         self.environments
             .retain(|id, record| *id != environment || record.tip.is_some());
         if let Some(record) = self.environments.get_mut(&environment) {

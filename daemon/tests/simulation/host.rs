@@ -49,6 +49,12 @@ pub(crate) struct Count {
     /// Deployments that were built and had to wait.
     pub parked: u64,
     pub approved: u64,
+    /// How often visitors were kept away for an activity, and then let in by its switch, by its end,
+    /// or by the next daemon.
+    pub held: u64,
+    pub lifted: [u64; 3],
+    /// How often somebody switched maintenance.
+    pub switched: u64,
 }
 
 impl Count {
@@ -75,6 +81,11 @@ impl Count {
         self.full += other.full;
         self.parked += other.parked;
         self.approved += other.approved;
+        self.held += other.held;
+        self.switched += other.switched;
+        for (sum, other) in self.lifted.iter_mut().zip(other.lifted) {
+            *sum += other;
+        }
     }
 }
 
@@ -222,6 +233,7 @@ impl Host {
             Kind::Pause => environment != 0 && status == Status::Active && live.is_some(),
             Kind::Resume => status == Status::Paused,
             Kind::Deactivate => environment != 0 && status.lives(),
+            Kind::MaintenanceOn | Kind::MaintenanceOff => status.lives() && live.is_some(),
             _ => status == Status::Inactive && tip.is_some(),
         };
         if !may {
@@ -367,6 +379,9 @@ impl Host {
         self.stopped.clear();
         // Every hook was on the line: git is told that nobody answers.
         self.pushers.clear();
+        // Before anything else begins, visitors are let in.
+        self.count.lifted[2] += self.durable.held.len() as u64;
+        self.durable.held.clear();
         for (environment, record) in &mut self.durable.environments {
             // What the table says is what serves, also where the record did not get that far.
             if let Some(&live) = self.durable.table.get(environment)
@@ -470,6 +485,7 @@ impl Host {
             Kind::Redeploy | Kind::Rollback | Kind::Activate => status == Status::Inactive,
             Kind::Resume => !status.lives(),
             Kind::Pause => !status.lives() || live.is_none(),
+            Kind::MaintenanceOn | Kind::MaintenanceOff => live.is_none(),
             _ => false,
         };
         if kind == Kind::Resume && status == Status::Paused && state.phase() == Phase::Working {
@@ -560,7 +576,8 @@ impl Host {
                     false => Outcome::Succeeded,
                 };
                 // A command that fails may have done its work all the same.
-                if !fails || step.effect() == Effect::Once {
+                let may_have = matches!(step.effect(), Effect::Once | Effect::Again);
+                if !fails || may_have || step == Step::Maintenance {
                     self.effect(index, &step);
                 }
                 run.at = At::Done(outcome);
@@ -588,6 +605,15 @@ impl Host {
                 record.releases.push(Release { made: Made::Making });
                 activity.release = Some(u32::try_from(record.releases.len()).unwrap());
             }
+            Step::Maintenance => match kind {
+                Kind::MaintenanceOn => drop(self.durable.switched.insert(environment)),
+                Kind::MaintenanceOff => drop(self.durable.switched.remove(&environment)),
+                _ if self.durable.visitors_meet(environment) => {
+                    self.durable.held.insert(environment, index);
+                    self.count.held += 1;
+                }
+                _ => {}
+            },
             Step::Command(_) | Step::After(_) => {
                 *activity.ran.entry(step.clone()).or_default() += 1;
             }
@@ -595,6 +621,9 @@ impl Host {
                 let number = activity.release.expect("made or given");
                 let record = record.expect("a push made it");
                 self.durable.table.insert(environment, number);
+                // The same rename.
+                let held = self.durable.held.remove(&environment);
+                self.count.lifted[0] += u64::from(held.is_some());
                 record.release(number).made = Made::Ready;
                 record.live = Some(number);
                 if record.status == Status::Paused {
@@ -623,6 +652,13 @@ impl Host {
     /// Records an end, which must be the truth.
     fn conclude(&mut self, index: usize, state: &Deployment, end: State) {
         state.apply(&Event::Ended(end)).unwrap();
+        let held = self.durable.held.len();
+        assert!(
+            end != State::Succeeded || !self.durable.held.values().any(|held| *held == index),
+            "it is live, and keeps visitors away"
+        );
+        self.durable.held.retain(|_, held| *held != index);
+        self.count.lifted[1] += (held - self.durable.held.len()) as u64;
         let activity = &mut self.durable.activities[index];
         activity.state = end;
         let environment = activity.environment;
@@ -655,6 +691,11 @@ impl Host {
                 self.count.kept += 1;
             }
             (State::Succeeded, Kind::Resume) if activity.kept() => {}
+            (State::Succeeded, Kind::MaintenanceOn | Kind::MaintenanceOff) => {
+                let on = self.durable.switched.contains(&environment);
+                assert_eq!(on, activity.kind == Kind::MaintenanceOn);
+                self.count.switched += 1;
+            }
             (State::Succeeded, kind) => {
                 assert_eq!(serves, activity.release, "live and not served");
                 self.count.succeeded += 1;
@@ -726,6 +767,12 @@ impl Host {
                 );
             }
         }
+        for (environment, index) in &self.durable.held {
+            let run = self.running.get(index).expect("visitors wait for nobody");
+            assert!(!run.state.is_committed(), "it serves, and visitors wait");
+            let activity = &self.durable.activities[*index];
+            assert_eq!(activity.environment, *environment);
+        }
         for activity in &self.durable.activities {
             for (step, times) in &activity.ran {
                 let again = activity.repeatable && !step.is_late();
@@ -762,6 +809,7 @@ impl Host {
         }
         assert_eq!(self.queue.counts(), (0, 0), "something waits for ever");
         assert!(self.pushers.is_empty(), "somebody waits for ever");
+        assert!(self.durable.held.is_empty(), "visitors wait for ever");
         for activity in &self.durable.activities {
             assert!(activity.state.is_end(), "{activity:?} never ended");
             assert!(activity.rows.iter().all(|(_, result)| result.is_some()));
@@ -814,13 +862,20 @@ fn program(kind: Kind) -> Vec<Step> {
             "checkout",
             "patch",
             "build 1",
+            "build assets 1",
             "freeze",
             "release",
+            "probe install",
+            "probe maintenance",
+            "maintenance",
+            "assets 1",
+            "install 1",
             "deploy 1",
             "deploy 2",
             "start",
             "health",
             "start worker mail",
+            "check 1",
             "route",
             "after 1",
             "after 2",
@@ -829,6 +884,7 @@ fn program(kind: Kind) -> Vec<Step> {
         Kind::Pause => &["suspend", "stop"],
         Kind::Delete | Kind::Deactivate => &["unroute", "stop", "put aside"],
         Kind::Check => &["checkout", "build 1", "patch 1", "build 2", "freeze"],
+        Kind::MaintenanceOn | Kind::MaintenanceOff => &["maintenance"],
         Kind::Info | Kind::Approve => &[],
     };
     names.iter().map(|name| name.parse().unwrap()).collect()

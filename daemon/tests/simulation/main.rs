@@ -47,6 +47,8 @@ fn history(seed: u64) -> host::Count {
             37..39 => host.change(environment, Kind::Deactivate, &mut random),
             39..42 => host.change(environment, Kind::Activate, &mut random),
             42..44 => host.approve(&mut random),
+            46..48 => host.change(environment, Kind::MaintenanceOn, &mut random),
+            48..50 => host.change(environment, Kind::MaintenanceOff, &mut random),
             44..46 => host.let_time_pass(random.random_range(0..200)),
             _ => {
                 for _ in 0..random.random_range(1..30) {
@@ -98,6 +100,8 @@ fn every_history_comes_to_a_good_end() {
     assert!(count.paused > 0 && count.resumed > 0 && count.deactivated > 0);
     assert!(count.kept > 0 && count.activated > 0 && count.full > 0);
     assert!(count.accepted > 0 && count.rejected > 0 && count.unanswered > 0);
+    assert!(count.held > seeds && count.switched > 0);
+    assert!(count.lifted.iter().all(|lifted| *lifted > 0), "each way");
     assert!(count.parked > seeds && count.approved > 0);
     assert!(count.cancelled > 0 && count.rolled_back > 0 && count.deleted > 0 && count.renewed > 0);
 }

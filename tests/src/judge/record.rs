@@ -178,8 +178,8 @@ fn releases(
                 }
             }
             State::Succeeded if is_kept(activity) => {}
-            // It chooses no release.
-            State::Succeeded if activity.kind == Kind::Pause && activity.release.is_none() => {}
+            State::Succeeded if chooses_no_release(activity.kind) && activity.release.is_none() => {
+            }
             State::Succeeded if activity.live_after.is_none() => {
                 verdict.problem(format!("{name}: {id} succeeded and nothing serves"));
             }
@@ -207,6 +207,13 @@ fn releases(
         }
     }
     Ok(())
+}
+
+fn chooses_no_release(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Pause | Kind::MaintenanceOn | Kind::MaintenanceOff
+    )
 }
 
 /// Whether it is a push to an inactive environment, which deploys nothing.

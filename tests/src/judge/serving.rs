@@ -48,6 +48,11 @@ pub(super) fn judge(
                 "{name}: recorded as paused {paused}, routed {route:?}"
             ));
         }
+        let held = route.as_ref().and_then(|route| route.maintenance.as_ref());
+        let switched = record.is_some_and(|record| record.maintenance.is_some());
+        if held.is_some() != switched || held.is_some_and(|held| held.activity.is_some()) {
+            verdict.problem(format!("{name}: visitors are kept away: {held:?}"));
+        }
         let runs = live.is_some() && !paused;
         if let Some(record) = record.filter(|record| runs && !is_well(&record.health)) {
             verdict.problem(format!("{name}: its processes are {}", record.health));

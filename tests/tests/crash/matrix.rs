@@ -38,6 +38,28 @@ const PUSH: [&str; 20] = [
     "record end: after",
     "retire: starting",
 ];
+/// What a push cannot leave out that keeps visitors away.
+const FULL: [&str; 10] = [
+    "step deploy probe install: started",
+    "step deploy probe maintenance: started",
+    "step deploy maintenance: started",
+    "step deploy maintenance: ended",
+    "step deploy assets 1: started",
+    "step deploy deploy 1: started",
+    "step deploy check 1: started",
+    "step deploy route: started",
+    "record live: before",
+    "retire: starting",
+];
+/// The same where it installs the application.
+const INSTALLING: [&str; 6] = [
+    "step deploy maintenance: started",
+    "step deploy install 1: started",
+    "step deploy install 2: ended",
+    "step deploy check 1: started",
+    "step deploy route: started",
+    "retire: starting",
+];
 /// What the check of a push cannot leave out.
 const CHECK: [&str; 9] = [
     "record activities: before",
@@ -145,6 +167,16 @@ fn a_push_whose_commands_may_run_twice_survives_every_death() {
 }
 
 #[test]
+fn a_push_that_keeps_visitors_away_survives_every_death() {
+    matrix(Operation::FullPush, &FULL);
+}
+
+#[test]
+fn a_push_that_installs_survives_every_death() {
+    matrix(Operation::InstallingPush, &INSTALLING);
+}
+
+#[test]
 fn a_checked_push_survives_every_death() {
     matrix(Operation::CheckedPush, &CHECK);
 }
@@ -193,7 +225,7 @@ fn a_deactivation_survives_every_death() {
 fn matrix(operation: Operation, expected: &[&str]) {
     let points = {
         let world = operation.world();
-        trace(&mut Stage::set(&world), operation, expected)
+        trace(&mut Stage::set_for(&world, operation), operation, expected)
     };
     let rows = points.iter().enumerate().flat_map(|(row, point)| {
         let faults = Victim::MATRIX.map(|victim| Fault {
@@ -218,7 +250,7 @@ fn matrix(operation: Operation, expected: &[&str]) {
 /// Works in a world of its own as long as all is well there; false when nothing is left to do.
 fn work(operation: Operation, due: &Mutex<VecDeque<(usize, Fault)>>, table: &Mutex<Table>) -> bool {
     let world = operation.world();
-    let mut stage = Stage::set(&world);
+    let mut stage = Stage::set_for(&world, operation);
     loop {
         let Some((row, fault)) = due.lock().unwrap().pop_front() else {
             return false;

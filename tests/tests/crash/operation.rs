@@ -35,6 +35,10 @@ pub(crate) enum Operation {
     Push,
     /// A push whose deploy commands may run twice.
     RepeatablePush,
+    /// A push whose deployment keeps visitors away, makes static content and is checked.
+    FullPush,
+    /// The same that installs the application.
+    InstallingPush,
     /// A push that is refused where its build fails.
     CheckedPush,
     /// A push, and another one right behind it.
@@ -75,6 +79,8 @@ impl Operation {
         match self {
             Operation::Push => "push",
             Operation::RepeatablePush => "repeatable push",
+            Operation::FullPush => "push with maintenance",
+            Operation::InstallingPush => "push that installs",
             Operation::CheckedPush => "checked push",
             Operation::TwoPushes => "pair of pushes",
             Operation::OtherPush => "push to another branch",
@@ -94,6 +100,8 @@ impl Operation {
         match self {
             Operation::Push
             | Operation::RepeatablePush
+            | Operation::FullPush
+            | Operation::InstallingPush
             | Operation::CheckedPush
             | Operation::TwoPushes
             | Operation::OtherPush
@@ -119,6 +127,8 @@ impl Operation {
             | Operation::Deactivate => "feature",
             Operation::Push
             | Operation::RepeatablePush
+            | Operation::FullPush
+            | Operation::InstallingPush
             | Operation::CheckedPush
             | Operation::TwoPushes
             | Operation::Merge
@@ -149,7 +159,7 @@ impl Operation {
         });
         matches!(
             self,
-            Operation::Push | Operation::Merge | Operation::Approve
+            Operation::Push | Operation::FullPush | Operation::Merge | Operation::Approve
         ) && victim != Victim::Router
             && began.is_some_and(|began| row > began)
             && switched.is_some_and(|switched| row < switched)
@@ -212,7 +222,19 @@ impl Client {
 impl<'world> Stage<'world> {
     /// Sets it up.
     pub(crate) fn set(world: &'world World) -> Stage<'world> {
-        let sample = Sample::new(world, "shop");
+        Stage::of(world, Sample::new(world, "shop"))
+    }
+
+    /// Sets it up with the application that the operation is about.
+    pub(crate) fn set_for(world: &'world World, operation: Operation) -> Stage<'world> {
+        match operation {
+            Operation::FullPush => Stage::of(world, Sample::full(world, "shop")),
+            Operation::InstallingPush => Stage::of(world, Sample::fresh(world, "shop")),
+            _ => Stage::set(world),
+        }
+    }
+
+    fn of(world: &'world World, sample: Sample<'world>) -> Stage<'world> {
         let mut stage = Stage {
             world,
             sample,
@@ -257,10 +279,13 @@ impl<'world> Stage<'world> {
         let before = self.serves.clone();
         match operation {
             Operation::Push
+            | Operation::FullPush
             | Operation::CheckedPush
             | Operation::TwoPushes
             | Operation::OtherPush => (Some(before), Some(self.sample.commit())),
-            Operation::RepeatablePush => (Some(before), Some(self.sample.commit_repeatable())),
+            Operation::RepeatablePush | Operation::InstallingPush => {
+                (Some(before), Some(self.sample.commit_repeatable()))
+            }
             Operation::Park => {
                 let before = self.approved();
                 (Some(before), Some(self.sample.commit()))
@@ -325,6 +350,8 @@ impl<'world> Stage<'world> {
         let words: &[&str] = match operation {
             Operation::Push
             | Operation::RepeatablePush
+            | Operation::FullPush
+            | Operation::InstallingPush
             | Operation::CheckedPush
             | Operation::TwoPushes => &["git", "push", "wharf", "main"],
             Operation::OtherPush | Operation::Park => &["git", "push", "wharf", "main:feature"],
@@ -500,6 +527,8 @@ impl<'world> Stage<'world> {
         let activity: Option<&Activity> = match operation {
             Operation::Push
             | Operation::RepeatablePush
+            | Operation::FullPush
+            | Operation::InstallingPush
             | Operation::TwoPushes
             | Operation::Park
             | Operation::Approve

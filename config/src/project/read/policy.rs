@@ -94,8 +94,16 @@ fn read_schedule(table: &Table<'_>, inherited: &Inherited) -> Schedule {
     }
 }
 
+/// A list of networks and addresses.
+pub(crate) fn networks(item: &Item<'_>) -> Option<Vec<IpNet>> {
+    const EXAMPLE: &str = "\"192.0.2.0/24\"";
+    let read = |text: &str| network(text).ok_or("must be an address or a network");
+    let list = item.list(MAX_NETWORKS, "[\"192.0.2.0/24\"]")?;
+    list.iter().map(|item| item.parsed(EXAMPLE, read)).collect()
+}
+
 /// A network, or one address.
-pub(crate) fn network(text: &str) -> Option<IpNet> {
+fn network(text: &str) -> Option<IpNet> {
     let address = |address: IpAddr| address.into();
     text.parse().or_else(|_| text.parse().map(address)).ok()
 }

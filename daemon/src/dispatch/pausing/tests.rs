@@ -34,6 +34,7 @@ fn record(name: &str, kind: Type) -> EnvironmentRecord {
         generation: 1,
         title: String::new(),
         chosen_parent: None,
+        maintenance: None,
     }
 }
 

@@ -36,6 +36,7 @@ fn record(
         generation: 0,
         title: String::new(),
         chosen_parent: None,
+        maintenance: None,
     }
 }
 

@@ -100,11 +100,11 @@ pub(super) async fn stream(
     voice: Voice,
     stop: &CancellationToken,
 ) -> Result<(Exit, Printed), Failure> {
-    let id = job.id.clone();
+    let (id, heard) = (job.id.clone(), voice.is_heard());
     let ran = read(act, job, voice, stop).await;
     forget(act, &id)?;
     let (exit, printed) = ran?;
-    if printed.shown > SHOWN {
+    if printed.shown > SHOWN && heard {
         act.log.event(Event::Elided {
             lines: printed.shown - SHOWN,
         });
@@ -200,7 +200,7 @@ fn show(act: &Act, printed: &mut Printed, voice: &Voice, lines: Vec<String>) {
             "{line}"
         );
         printed.shown += 1;
-        if printed.shown <= SHOWN {
+        if printed.shown <= SHOWN && voice.is_heard() {
             act.log.event(Event::Output { text: line.clone() });
         }
         printed.tail.push(line);

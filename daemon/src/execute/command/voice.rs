@@ -21,6 +21,7 @@ pub(super) struct Voice {
     printed: Arc<AtomicU64>,
     name: Option<String>,
     begun: Vec<u8>,
+    heard: bool,
 }
 
 impl Voice {
@@ -31,7 +32,21 @@ impl Voice {
             printed: Arc::default(),
             name: None,
             begun: Vec::new(),
+            heard: true,
         })
+    }
+
+    /// That of a command whose answer counts, not its words: only the raw log has them.
+    pub(super) fn unheard(act: &Act) -> Result<Voice, Failure> {
+        Ok(Voice {
+            heard: false,
+            ..Voice::alone(act)?
+        })
+    }
+
+    /// Whether people are shown what it says.
+    pub(super) fn is_heard(&self) -> bool {
+        self.heard
     }
 
     /// Those of commands that run at the same time.
@@ -43,6 +58,7 @@ impl Voice {
             printed: Arc::clone(&printed),
             name: Some(name),
             begun: Vec::new(),
+            heard: true,
         };
         Ok(told_apart(names).into_iter().map(voice).collect())
     }
@@ -172,6 +188,7 @@ mod tests {
             printed: Arc::default(),
             name: Some(name.to_owned()),
             begun: Vec::new(),
+            heard: true,
         };
         let (mut one, mut two) = (voice("one"), voice("two"));
         drop(raw);

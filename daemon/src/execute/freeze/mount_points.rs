@@ -64,6 +64,7 @@ pub(super) fn make(top: &OwnedFd, point: &MountPoint) -> Result<Option<String>, 
         ))
     };
     match (FileType::from_raw_mode(stat.st_mode), point.kind) {
+        (FileType::Directory, MountKind::Output) => Ok(None),
         (FileType::Directory, MountKind::Directory | MountKind::Guess) => {
             let inside = rustix::fs::openat(&directory, *last, DIRECTORY, Mode::empty());
             let entries = Dir::read_from(inside.map_err(failed)?).map_err(failed)?;
@@ -80,7 +81,9 @@ pub(super) fn make(top: &OwnedFd, point: &MountPoint) -> Result<Option<String>, 
             None
         }),
         (FileType::Directory, MountKind::File) => Err(refused("a directory is there".into())),
-        (FileType::RegularFile, MountKind::Directory) => Err(refused("a file is there".into())),
+        (FileType::RegularFile, MountKind::Directory | MountKind::Output) => {
+            Err(refused("a file is there".into()))
+        }
         (FileType::Symlink, _) => Err(refused("a link is there".into())),
         _ => Err(refused("neither a file nor a directory is there".into())),
     }
@@ -89,7 +92,7 @@ pub(super) fn make(top: &OwnedFd, point: &MountPoint) -> Result<Option<String>, 
 fn create(directory: &OwnedFd, name: &str, kind: MountKind) -> Result<(), Errno> {
     let file = match kind {
         MountKind::File => true,
-        MountKind::Directory => false,
+        MountKind::Directory | MountKind::Output => false,
         // A leading dot begins a name, not an extension.
         MountKind::Guess => name.trim_start_matches('.').contains('.'),
     };

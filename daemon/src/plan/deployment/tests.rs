@@ -11,7 +11,9 @@ const NOT_ROUTED: Found = Found {
     repeatable: false,
 };
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 11] = [
+    Kind::MaintenanceOn,
+    Kind::MaintenanceOff,
     Kind::Push,
     Kind::Redeploy,
     Kind::Rollback,
@@ -25,8 +27,9 @@ const KINDS: [Kind; 9] = [
 
 /// Every step of a push, each ended well.
 fn push() -> Vec<Step> {
-    let names = "checkout,build 1,build 2,freeze,release,deploy 1,start,health,start worker mail,\
-                 route,after 1,after 2";
+    let names = "checkout,build 1,build 2,build assets 1,freeze,release,probe install,\
+                 probe maintenance,maintenance,assets 1,deploy 1,start,health,start worker mail,\
+                 check 1,route,after 1,after 2";
     names.split(',').map(|name| name.parse().unwrap()).collect()
 }
 
@@ -100,6 +103,43 @@ fn what_is_inactive_keeps_a_push_and_what_is_paused_comes_back_without_commands(
     let back = run(Kind::Resume, &back).unwrap();
     assert!(back.is_committed() && !back.is_touched());
     assert!(run(Kind::Resume, &done("deploy 1")).is_err());
+}
+
+#[test]
+fn what_may_be_repeated_is_begun_again_and_told_all_the_same() {
+    // A first install, and content that the deploy makes: both are declared to be repeatable.
+    for begun in ["assets 1", "install 1"] {
+        let rows = [
+            ("release", Some("succeeded")),
+            ("maintenance", Some("succeeded")),
+            (begun, None),
+        ];
+        let state = replay(Kind::Push, &rows).unwrap();
+        assert!(state.is_touched() && !state.has_run_once(), "{begun}");
+        assert_eq!(decide(&state, NOT_ROUTED), Recovery::Redo, "{begun}");
+    }
+    // Nothing of the environment is changed by what only asks, or looks at the new release.
+    for asked in [
+        "probe install",
+        "probe maintenance",
+        "maintenance",
+        "check 1",
+    ] {
+        let state = run(Kind::Push, &done(asked)).unwrap();
+        assert!(!state.is_touched(), "{asked}");
+        assert!(run(Kind::Rollback, &done(asked)).is_err(), "{asked}");
+    }
+}
+
+#[test]
+fn maintenance_that_somebody_switches_is_done_to_its_end() {
+    for kind in [Kind::MaintenanceOn, Kind::MaintenanceOff] {
+        let state = run(kind, &done("maintenance")).unwrap();
+        assert!(state.apply(&Event::Ended(State::Succeeded)).is_ok());
+        let begun = replay(kind, &[("maintenance", None), (CANCEL, Some("asked"))]).unwrap();
+        assert_eq!(decide(&begun, NOT_ROUTED), Recovery::Redo);
+        assert!(run(kind, &done("route")).is_err());
+    }
 }
 
 #[test]
@@ -181,8 +221,8 @@ fn every_prefix_of_a_push_has_its_answer() {
             }
             let state = replay(Kind::Push, &rows).unwrap();
             let late = steps[length - 1].is_late() || (steps[length - 1] == Step::Route && ended);
-            let touched = length >= 6;
-            let expected = match (late, touched) {
+            let once = length >= 11;
+            let expected = match (late, once) {
                 (true, _) => Recovery::Finish,
                 (_, true) => Recovery::Fail,
                 (_, false) => Recovery::Redo,

@@ -128,6 +128,7 @@ impl Session {
             ahead: distance.map(|distance| distance.ahead),
             behind: distance.map(|distance| distance.behind),
             status: record.status.clone(),
+            maintenance: record.maintenance.clone(),
             release: record.live,
             commit: one.live.as_ref().map(|live| live.commit.clone()),
             tip: record.tip.clone(),

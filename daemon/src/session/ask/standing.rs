@@ -99,6 +99,33 @@ impl Session {
         self.order_plainly(record, Kind::Resume, live).await
     }
 
+    pub(super) async fn maintain(&mut self, scope: &Scope, on: bool) -> Result<(), Broken> {
+        let record = self.environment(scope).await?;
+        self.may_in(Act::Maintenance, &record)?;
+        lives(&record)?;
+        let name = record.key.id.as_str();
+        let (kind, is, other) = match on {
+            true => (Kind::MaintenanceOn, "on", "off"),
+            false => (Kind::MaintenanceOff, "off", "on"),
+        };
+        if record.maintenance.is_some() == on {
+            let hint = format!("the other way: wharf maintenance {other} -e {name}");
+            return Err(refused(
+                format!("maintenance of {name} is {is} already"),
+                hint,
+            ));
+        }
+        if record.live.is_none() {
+            return Err(Broken::Refused(Refusal {
+                code: "no-release".into(),
+                message: format!("{name} serves nothing from which to keep visitors away"),
+                hint: Some(format!("see why with: wharf log -e {name}")),
+                exit: Exit::Refused,
+            }));
+        }
+        self.order_plainly(record, kind, None).await
+    }
+
     /// Orders what is about no commit but the one that serves.
     async fn order_plainly(
         &mut self,

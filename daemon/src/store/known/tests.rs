@@ -67,6 +67,7 @@ fn report(source: &str, kind: Kind, old: &str, new: &str) -> NewActivity {
         generation: 0,
         title: String::new(),
         chosen_parent: None,
+        maintenance: None,
     });
     NewActivity {
         environment,

@@ -73,6 +73,7 @@ fn order(branch: &str, kind: Kind, source: &str, wish: Wish) -> NewActivity {
         generation: 0,
         title: String::new(),
         chosen_parent: None,
+        maintenance: None,
     };
     NewActivity {
         environment: (kind == Kind::Push).then_some(environment),

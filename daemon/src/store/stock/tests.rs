@@ -53,6 +53,7 @@ impl Shop {
             generation: 0,
             title: String::new(),
             chosen_parent: None,
+            maintenance: None,
         };
         let activity = NewActivity {
             key: self.key.clone(),

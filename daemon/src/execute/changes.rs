@@ -1,0 +1,93 @@
+//! What the commands of a deployment may have changed, said where it then failed.
+
+use super::failure::Failure;
+use crate::report::WIDTH;
+use crate::store::release::ReleaseRecord;
+
+/// The commands that have begun, in order.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    done: Vec<String>,
+    broken: Option<String>,
+}
+
+impl Changes {
+    /// Notes how a command ended, and hands that on.
+    ///
+    /// # Errors
+    /// The command's own.
+    pub(super) fn of(&mut self, name: &str, ended: Result<(), Failure>) -> Result<(), Failure> {
+        match &ended {
+            Ok(()) => self.done.push(name.to_owned()),
+            Err(_) => self.broken = Some(name.to_owned()),
+        }
+        ended
+    }
+
+    /// Adds to a failure what the commands before it did.
+    pub(super) fn told(&self, failure: Failure, release: &ReleaseRecord) -> Failure {
+        if self.done.is_empty() && self.broken.is_none() {
+            return failure;
+        }
+        let mounts = release.application.mounts.keys();
+        let mounts: Vec<&str> = mounts.map(|path| path.as_str()).collect();
+        failure.details(self.lines(&mounts))
+    }
+
+    fn lines(&self, mounts: &[&str]) -> Vec<String> {
+        let mut lines = Vec::new();
+        let done = self
+            .done
+            .iter()
+            .map(|name| format!("ran to its end: {name}"));
+        let broken = self.broken.iter().map(|name| format!("stopped in: {name}"));
+        for text in done.chain(broken) {
+            lines.extend(wrapped(&text));
+        }
+        let data = match mounts {
+            [] => "what they wrote outside of the release is not undone".to_owned(),
+            mounts => format!("data may have changed in {}", mounts.join(", ")),
+        };
+        lines.extend(wrapped(&data));
+        lines
+    }
+}
+
+fn wrapped(text: &str) -> Vec<String> {
+    let ascii: String = text
+        .chars()
+        .map(|c| {
+            if c.is_ascii_graphic() || c == ' ' {
+                c
+            } else {
+                '?'
+            }
+        })
+        .collect();
+    let options = textwrap::Options::new(WIDTH)
+        .initial_indent("  ")
+        .subsequent_indent("    ");
+    let lines = textwrap::wrap(&ascii, options);
+    lines.into_iter().map(|line| line.into_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ran_and_what_did_not_is_said_with_the_data_that_it_may_have_changed() {
+        let mut changes = Changes::default();
+        changes.of("bin/one", Ok(())).unwrap();
+        let failed = changes.of("bin/two", Err(Failure::new("deploy-failed", "no")));
+        assert!(failed.is_err());
+        let lines = changes.lines(&["pub/media", "var"]);
+        insta::assert_snapshot!(lines.join("\n"), @r"
+          ran to its end: bin/one
+          stopped in: bin/two
+          data may have changed in pub/media, var
+        ");
+        let long = vec!["a/long/directory"; 9];
+        assert!(changes.lines(&long).iter().all(|line| line.len() <= WIDTH));
+    }
+}

@@ -32,7 +32,10 @@ impl World {
         let until = Instant::now() + LIMIT;
         loop {
             let activities = self.activities(Some(project), RECENT)?;
-            if let Some(open) = activities.iter().find(|one| is_open(one)) {
+            // Where deployments are approved it may wait for good, and its log with it.
+            let may_park = activities.iter().any(|one| one.approved_by.is_some());
+            let open = activities.iter().find(|one| is_open(one));
+            if let Some(open) = open.filter(|_| !may_park) {
                 // Its log is open until its end; it may end at this moment.
                 drop(self.events(&open.id, true)?);
             }

@@ -310,7 +310,7 @@ fn who_presses_ctrl_z_is_waited_for() {
         let midway = Midway::of(shop);
         midway.signal(Signal::STOP);
         let wait = shop.wharf(&["activity", "wait", &midway.id]).ok();
-        assert_eq!(wait.out, "main serves nothing yet; the push goes on.\n");
+        assert_eq!(wait.out, "main serves nothing yet; its branch may move.\n");
         midway.come_back();
         assert_eq!(tip(shop, "main"), head(shop));
         assert_eq!(shop.get("/").ok(), "one\n");

@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod build;
+pub mod committed;
 mod deploy;
 mod env;
 mod mounts;
@@ -19,6 +20,7 @@ mod process;
 mod read;
 mod runtime;
 mod step;
+mod visible;
 
 pub use build::{Build, PATCHES, Patches, PathPattern};
 pub use deploy::{Assets, Deploy, Health, Install, Maintenance, When};
@@ -27,6 +29,7 @@ pub use mounts::Mount;
 pub use process::Process;
 pub use runtime::{Runtime, RuntimeName};
 pub use step::Step;
+pub use visible::{MAX_VALUE, Visible, check_value};
 
 /// What is built, deployed and served.
 ///
@@ -62,6 +65,9 @@ pub struct Application {
     pub mounts: BTreeMap<RelPath, Mount>,
     /// Variables.
     pub env: BTreeMap<VariableName, Value>,
+    /// Variables that were set in an environment and committed: they win over what is set.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub committed: committed::All,
 }
 
 /// Reads the application that these files are.

@@ -1,6 +1,6 @@
 //! Reads `wharf.toml` and fills in what was detected.
 
-use super::{Application, Process, Step, build, deploy, env, mounts, parts, process};
+use super::{Application, Process, Step, build, committed, deploy, env, mounts, parts, process};
 use crate::{
     detect::{self, Package},
     files::Files,
@@ -41,10 +41,18 @@ pub(super) fn read(files: &Files) -> Result<Application, Problems> {
         }
     };
     let procfile = detect::procfile(files, &mut problems);
+    let committed = committed::read(files, &mut problems);
     let Some(mut written) = written else {
         return Err(Problems::from_vec(problems).expect("an unread file is a problem"));
     };
 
+    if let Some(committed) = committed {
+        let (file, count) = (committed::FILE, committed.len());
+        let ending = if count == 1 { "" } else { "s" };
+        let sources = &mut written.app.sources;
+        sources.push(format!("{file}: {count} variable{ending}"));
+        written.app.committed = committed;
+    }
     fill_processes(&mut written, procfile, files);
     fill_node(&mut written, files, &mut problems);
     fill_python(&mut written, files);

@@ -110,6 +110,8 @@ pub enum Kind {
     Info,
     /// `wharf approve`: somebody lets a deployment go on that is built and waits.
     Approve,
+    /// `wharf variable set` or `delete`.
+    Variable,
 }
 
 impl Kind {
@@ -131,6 +133,7 @@ impl Kind {
             Kind::Sync => "sync",
             Kind::Info => "info",
             Kind::Approve => "approve",
+            Kind::Variable => "variable",
         }
     }
 
@@ -147,13 +150,14 @@ impl Kind {
             | Kind::Pause
             | Kind::Resume
             | Kind::Info
-            | Kind::Approve => false,
+            | Kind::Approve
+            | Kind::Variable => false,
         }
     }
 
     /// Whether it is somebody's word alone: it is recorded and has ended, and changes nothing of what
     /// is deployed.
     pub fn is_word(self) -> bool {
-        matches!(self, Kind::Info | Kind::Approve)
+        matches!(self, Kind::Info | Kind::Approve | Kind::Variable)
     }
 }

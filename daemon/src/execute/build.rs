@@ -14,11 +14,12 @@ use super::command::{self, Command};
 use super::failure::Failure;
 use super::freeze::{self, Freeze, FreezeError, MountKind, MountPoint};
 use super::slug_key::{FORMAT, Ingredients, SlugKey, explain};
-use super::variables::{self, CACHE};
+use super::variables::{self, CACHE, Seen};
 use super::world::World;
 use super::{repository, runtime, source};
 use crate::disk;
 use crate::plan::step::Step;
+use crate::plan::variables::Given;
 use crate::report;
 use crate::run::sandbox::{Access, Bind, HOME, Sandbox};
 use crate::settings;
@@ -40,6 +41,8 @@ pub struct Built {
     pub slug: SlugKey,
     /// The commit, in hex.
     pub commit: String,
+    /// What was set for the environment when the build began.
+    pub given: Given,
 }
 
 /// Makes or finds the slug of the activity's commit.
@@ -51,7 +54,7 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
     let commit = act.task.commit.new.clone().ok_or_else(|| {
         Failure::new("no-commit", "there is no commit to deploy").hint("push the branch again")
     })?;
-    let (application, ingredients) = ingredients(act, &commit).await?;
+    let (application, ingredients, given) = ingredients(act, &commit).await?;
     for source in &application.sources {
         act.log.event(Event::StepStarted {
             label: "detected".into(),
@@ -76,6 +79,7 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
             application,
             slug,
             commit,
+            given,
         });
     }
     if !act.task.rebuild
@@ -94,6 +98,7 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
             application,
             slug,
             commit,
+            given,
         });
     }
     let slug = if act.task.rebuild {
@@ -103,7 +108,7 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
     };
     say_why(act, &ingredients, &slug).await?;
     say_border(act, &ingredients).await?;
-    let made = make(act, &application, &ingredients, &slug, &commit).await;
+    let made = make(act, &application, &given, &ingredients, &slug, &commit).await;
     let work = act.world.paths.build(&act.task.id);
     let removed = tokio::task::block_in_place(|| disk::remove_tree(&work));
     // Why it was not made is what its pusher should read.
@@ -117,10 +122,14 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
         application,
         slug,
         commit,
+        given,
     })
 }
 
-async fn ingredients(act: &Act, commit: &str) -> Result<(Application, Ingredients), Failure> {
+async fn ingredients(
+    act: &Act,
+    commit: &str,
+) -> Result<(Application, Ingredients, Given), Failure> {
     let repository = act.project.repository.clone();
     let id = commit.to_owned();
     let (files, tree) = tokio::task::spawn_blocking(move || {
@@ -133,8 +142,9 @@ async fn ingredients(act: &Act, commit: &str) -> Result<(Application, Ingredient
     .map_err(|error| Failure::host("cannot read the repository", &error))?
     .map_err(|error| Failure::host("cannot read the repository", &error))?;
     let application = read(&files)?;
-    let ingredients = weigh(&act.world, &application, tree, act.trust_domain()).await?;
-    Ok((application, ingredients))
+    let (given, seen) = variables::given(act, &application).await?;
+    let ingredients = weigh(&act.world, &application, tree, act.trust_domain(), seen).await?;
+    Ok((application, ingredients, given))
 }
 
 /// What would go into a slug of this tree.
@@ -146,6 +156,7 @@ pub async fn weigh(
     application: &Application,
     tree: String,
     trust_domain: &str,
+    seen: Seen,
 ) -> Result<Ingredients, Failure> {
     Ok(Ingredients {
         format: FORMAT,
@@ -160,7 +171,8 @@ pub async fn weigh(
         assets: Vec::new(),
         mounts: application.mounts.keys().map(ToString::to_string).collect(),
         runtimes: runtime::of(&world.runtimes, application).await?,
-        variables: variables::for_key(application),
+        variables: seen.plain,
+        secrets: seen.secrets,
         trust_domain: trust_domain.to_owned(),
     })
 }
@@ -305,6 +317,7 @@ async fn changed_files(act: &Act, old: &str, new: &str) -> Option<u64> {
 async fn make(
     act: &Act,
     application: &Application,
+    given: &Given,
     ingredients: &Ingredients,
     slug: &SlugKey,
     commit: &str,
@@ -319,7 +332,7 @@ async fn make(
         .caches
         .hold(&cache)
         .map_err(|error| Failure::host("cannot make the build cache", &error))?;
-    let sandbox = sandbox(act, application, &work)?;
+    let sandbox = sandbox(act, application, given, &work)?;
     let steps = &application.build.steps;
     for (index, step) in steps.iter().enumerate() {
         let number = u32::try_from(index + 1).expect("configuration is bounded");
@@ -374,7 +387,12 @@ async fn check_out(act: &Act, bound: &Bound, commit: &str, work: &Path) -> Resul
     Ok(())
 }
 
-fn sandbox(act: &Act, application: &Application, work: &Path) -> Result<Sandbox, Failure> {
+fn sandbox(
+    act: &Act,
+    application: &Application,
+    given: &Given,
+    work: &Path,
+) -> Result<Sandbox, Failure> {
     let mut sandbox = Sandbox::new(work.to_owned(), Access::Write);
     let (paths, project) = (&act.world.paths, &act.project.name);
     let cache = paths.cache(project, act.trust_domain());
@@ -398,7 +416,7 @@ fn sandbox(act: &Act, application: &Application, work: &Path) -> Result<Sandbox,
     }
     sandbox
         .environment
-        .extend(variables::for_build(act, application));
+        .extend(variables::for_build(act, application, given));
     Ok(sandbox)
 }
 

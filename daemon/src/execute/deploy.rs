@@ -166,6 +166,7 @@ async fn make_release(act: &Act, built: Built) -> Result<ReleaseRecord, Failure>
             commit: built.commit,
             subject: act.task.commit.subject.clone(),
             application: built.application,
+            variables: built.given,
             activity: act.task.id.clone(),
             created: now(),
         };
@@ -240,9 +241,9 @@ async fn sandbox(act: &Act, release: &ReleaseRecord) -> Result<Sandbox, Failure>
             access: Access::Write,
         });
     }
-    let variables =
-        variables::for_release(act, &release.application, release.number, &release.commit);
-    sandbox.environment.extend(variables.await?);
+    sandbox
+        .environment
+        .extend(variables::for_release(act, release).await?);
     Ok(sandbox)
 }
 

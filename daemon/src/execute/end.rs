@@ -49,9 +49,10 @@ pub fn success(
             format!("rolled back to r{live}"),
             format!("{environment} now serves r{live}{was}."),
         ),
-        (kind @ (Kind::Info | Kind::Approve), live) => (
+        (kind @ (Kind::Info | Kind::Approve | Kind::Variable), live) => (
             match kind {
                 Kind::Approve => "it goes on".to_owned(),
+                Kind::Variable => "it is recorded".to_owned(),
                 _ => format!("{environment} is described anew"),
             },
             match live {
@@ -86,7 +87,10 @@ pub fn hints(kind: Kind, environment: &str, previous: Option<u32>) -> Vec<String
                 "start it again with: wharf resume -e {environment}"
             )]
         }
-        (Kind::Delete | Kind::Check | Kind::Resume | Kind::Info | Kind::Approve, _) => Vec::new(),
+        (
+            Kind::Delete | Kind::Check | Kind::Resume | Kind::Info | Kind::Approve | Kind::Variable,
+            _,
+        ) => Vec::new(),
         (_, Some(_)) => vec![format!("undo with: wharf rollback -e {environment}")],
         (_, None) => vec!["see all environments with: wharf environments".into()],
     }

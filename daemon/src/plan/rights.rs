@@ -45,11 +45,15 @@ pub enum Act {
     Settings,
     /// Give others a link to its pages.
     Grant,
+    /// Set its variables.
+    SetVariable,
+    /// Set variables for every environment of its type.
+    SetVariables,
 }
 
 impl Act {
     /// Every act, for the table in the documentation.
-    pub const ALL: [Act; 19] = [
+    pub const ALL: [Act; 21] = [
         Act::View,
         Act::Push,
         Act::Force,
@@ -69,6 +73,8 @@ impl Act {
         Act::Now,
         Act::Settings,
         Act::Grant,
+        Act::SetVariable,
+        Act::SetVariables,
     ];
 
     /// The least role for it. Whoever may push could merge by hand and push that, so merging needs
@@ -85,7 +91,8 @@ impl Act {
             | Act::Resume
             | Act::Redeploy
             | Act::Cancel
-            | Act::Grant => Role::Contributor,
+            | Act::Grant
+            | Act::SetVariable => Role::Contributor,
             // Whoever made a branch may take it away again.
             Act::Deactivate | Act::Delete if kind == Kind::Development => Role::Contributor,
             Act::Deactivate
@@ -95,7 +102,8 @@ impl Act {
             | Act::RollBack
             | Act::Approve
             | Act::Now
-            | Act::Settings => Role::Admin,
+            | Act::Settings
+            | Act::SetVariables => Role::Admin,
         }
     }
 
@@ -120,6 +128,7 @@ impl Act {
             Act::Now => "pass by the deploy window of",
             Act::Settings => "change the settings of",
             Act::Grant => "give links to",
+            Act::SetVariable | Act::SetVariables => "set variables of",
         }
     }
 }

@@ -115,7 +115,7 @@ impl Step {
             Kind::Pause => matches!(self, Step::Suspend | Step::Stop),
             Kind::Delete | Kind::Deactivate => deletes,
             Kind::Check => matches!(self, Step::Checkout | Step::Build(_) | Step::Freeze),
-            Kind::Info | Kind::Approve => false,
+            Kind::Info | Kind::Approve | Kind::Variable => false,
         }
     }
 

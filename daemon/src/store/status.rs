@@ -119,7 +119,7 @@ pub fn deployed(
              (SELECT ended FROM activity
               WHERE activity.project = environment.project
               AND activity.environment = environment.id AND ended IS NOT NULL
-              AND kind NOT IN ('pause', 'deactivate', 'delete', 'check', 'info', 'approve')
+              AND kind NOT IN ('pause', 'deactivate', 'delete', 'check', 'info', 'approve', 'variable')
               ORDER BY number DESC LIMIT 1), created)
          FROM environment WHERE ?1 IS NULL OR project = ?1",
     )?;

@@ -828,7 +828,7 @@ fn program(kind: Kind) -> Vec<Step> {
         Kind::Pause => &["suspend", "stop"],
         Kind::Delete | Kind::Deactivate => &["unroute", "stop", "put aside"],
         Kind::Check => &["checkout", "build 1", "freeze"],
-        Kind::Info | Kind::Approve => &[],
+        Kind::Info | Kind::Approve | Kind::Variable => &[],
     };
     names.iter().map(|name| name.parse().unwrap()).collect()
 }

@@ -25,5 +25,6 @@ mod schemas;
 mod sight;
 mod states;
 mod turns;
+mod variables;
 mod waiting;
 mod warm;

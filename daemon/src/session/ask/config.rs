@@ -38,10 +38,9 @@ impl Session {
                 Origin::Committed(value) => value.to_owned(),
             };
             let visible = row.visible;
-            match all.remove(row.name) {
-                // One name has one value there: what runs see comes last, and is what people mean.
-                Some(_) => self.say_two(row.name).await?,
-                None => {}
+            // One name has one value there: what runs see comes last, and is what people mean.
+            if all.contains_key(row.name) {
+                self.say_two(row.name).await?;
             }
             all.insert(row.name.clone(), Committed { value, visible });
         }

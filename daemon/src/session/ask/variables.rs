@@ -255,8 +255,9 @@ pub(super) fn shown(value: &str) -> String {
     match plain && value.len() <= wharf_config::application::MAX_VALUE {
         true => value.to_owned(),
         false => {
-            let end = value.floor_char_boundary(SHOWN);
-            format!("{} ...", &value[..end])
+            // The last character may be cut.
+            let cut = &value.as_bytes()[..value.len().min(SHOWN)];
+            format!("{} ...", String::from_utf8_lossy(cut))
         }
     }
 }

@@ -165,6 +165,13 @@ pub enum Command {
         #[arg(long)]
         with_children: bool,
     },
+    /// Show variables, set them, take them away
+    #[command(subcommand)]
+    Variable(variable::Variable),
+    /// Variables as a file to be committed; two environments compared
+    #[command(subcommand)]
+    Config(variable::Config),
+
     /// Show what the environment is, or change its title or its parent
     Info {
         /// What people say of it
@@ -260,6 +267,8 @@ const SECTIONS: [(&str, &[&str]); 5] = [
             "resume",
             "maintenance",
             "cancel",
+            "variable",
+            "config",
         ],
     ),
     (
@@ -427,6 +436,8 @@ impl Command {
                 all.extend(parent.iter().map(|parent| format!("--parent={parent}")));
                 Some(all)
             }
+            Command::Variable(variable) => Some(variable.words()),
+            Command::Config(config) => Some(config.words()),
             Command::Init { .. }
             | Command::Project(Project::Add { .. })
             | Command::Check { .. }
@@ -446,6 +457,7 @@ impl Command {
 mod answer;
 mod names;
 mod parts;
+pub mod variable;
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use wharf_wire::{
 use crate::{
     act::act,
     args::{self, Command, Global, Project},
-    daemon,
+    config, daemon,
     failure::{self, Failure},
     follow::{self, Lines},
     grant, hooks,
@@ -23,7 +23,7 @@ use crate::{
     remote,
     scope::{self, Wants, Whereto},
     show::{self, activities, environments, releases, removals, status, when},
-    wait,
+    variable, wait,
 };
 
 /// Finds out where to ask, asks, prints the answer; returns the exit status.
@@ -32,9 +32,15 @@ use crate::{
 /// Any of those.
 pub fn run(directory: &Path, global: &Global, command: &Command) -> Result<u8, Failure> {
     match scope::find(directory, global, wants(command))? {
-        Whereto::There(remote, scope) => remote::run(&remote, &scope, global, command),
+        Whereto::There(remote, scope) => remote::run(directory, &remote, &scope, global, command),
         Whereto::Here(scope) => {
-            answer(&daemon::place()?, scope, global.json, command).map(Exit::code)
+            let place = daemon::place()?;
+            let exit = match command {
+                Command::Variable(one) => variable::answer(&place, scope, global.json, one),
+                Command::Config(one) => config::answer(directory, &place, scope, global.json, one),
+                _ => answer(&place, scope, global.json, command),
+            };
+            exit.map(Exit::code)
         }
     }
 }
@@ -42,6 +48,9 @@ pub fn run(directory: &Path, global: &Global, command: &Command) -> Result<u8, F
 fn wants(command: &Command) -> Wants {
     match command {
         Command::Environments | Command::Activities { .. } => Wants::Project,
+        // Where nothing says which, the project's rule says what its parent is.
+        Command::Branch(_) | Command::Config(args::variable::Config::Diff { .. }) => Wants::Project,
+        Command::Variable(variable) if !variable.at().is_own() => Wants::Project,
         Command::Log(args::Log { id: None, .. })
         | Command::Url { .. }
         | Command::Releases
@@ -57,9 +66,9 @@ fn wants(command: &Command) -> Wants {
         | Command::Promote
         | Command::Sync { .. }
         | Command::Delete { .. }
+        | Command::Variable(_)
+        | Command::Config(_)
         | Command::Info { .. } => Wants::Environment,
-        // Where nothing says which, the project's rule says what its parent is.
-        Command::Branch(_) => Wants::Project,
         _ => Wants::Machine,
     }
 }
@@ -206,7 +215,9 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
             Ok(exit)
         }
         Command::Cleanup { dry_run } => clean_up(place, json, *dry_run),
-        Command::Init { .. }
+        Command::Variable(_)
+        | Command::Config(_)
+        | Command::Init { .. }
         | Command::Project(Project::Add { .. })
         | Command::Check { .. }
         | Command::Hook(_)

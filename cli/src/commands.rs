@@ -57,6 +57,8 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Sync { .. }
         | Command::Delete { .. }
         | Command::Info { .. }
+        | Command::Variable(_)
+        | Command::Config(_)
         | Command::Cleanup { .. }
         | Command::Reload => return ask::run(&here, &wharf.global, &wharf.command),
     };

@@ -216,6 +216,8 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Sync { .. }
         | Ask::Delete { .. }
         | Ask::Info { .. }
+        | Ask::SetVariable { .. }
+        | Ask::DeleteVariable { .. }
         | Ask::Deploy { .. }
         | Ask::Redeploy { .. }
         | Ask::Activate(_)
@@ -232,6 +234,9 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Activity { .. }
         | Ask::Releases(_)
         | Ask::Grant { .. }
+        | Ask::Variables { .. }
+        | Ask::DumpConfig(_)
+        | Ask::DiffConfig { .. }
         | Ask::Log { follow: false, .. } => Some(ANSWER),
     }
 }

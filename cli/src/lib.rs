@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod commands;
+pub mod config;
 pub mod failure;
 
 pub mod act;
@@ -25,4 +26,5 @@ pub mod key;
 pub mod project;
 pub mod shell;
 pub mod start;
+pub mod variable;
 pub mod wait;

@@ -3,16 +3,20 @@
 use std::{
     env,
     ffi::OsString,
-    process::{Command, Stdio},
+    io::{self, Write as _},
+    path::Path,
+    process::{Command, ExitStatus, Stdio},
 };
 
 use wharf_wire::{ask::Scope, outcome::Exit};
 
 use crate::{
     args::{self, Global},
+    config,
     failure::Failure,
     git,
     scope::Remote,
+    variable,
 };
 
 /// What ssh exits with when it could not do its own part.
@@ -23,6 +27,7 @@ const SSH_FAILED: i32 = 255;
 /// # Errors
 /// The command makes no sense there, or the machine cannot be reached.
 pub fn run(
+    directory: &Path,
     remote: &Remote,
     scope: &Scope,
     global: &Global,
@@ -35,11 +40,52 @@ pub fn run(
         ))
         .hint("run it on the host, or ask this machine's daemon with: --here"));
     };
-    let status = ssh(remote)?
-        .arg(line(scope, global.json, words))
-        .stdin(Stdio::null())
-        .status()
-        .map_err(|error| Failure::new(Exit::Unreachable, "cannot run ssh").because(error))?;
+    let mut ssh = ssh(remote)?;
+    ssh.arg(line(scope, global.json, words));
+    let status = match command {
+        args::Command::Variable(args::variable::Variable::Set(set)) => {
+            sending(&mut ssh, &variable::value(set)?)
+        }
+        args::Command::Config(one) => return written(&mut ssh, remote, directory, one),
+        _ => ssh.stdin(Stdio::null()).status(),
+    };
+    ended(status.map_err(unrun)?, remote)
+}
+
+/// Runs it with a text on its standard input.
+fn sending(ssh: &mut Command, text: &str) -> io::Result<ExitStatus> {
+    let mut child = ssh.stdin(Stdio::piped()).spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        // Whoever ends without reading says why by itself.
+        drop(input.write_all(text.as_bytes()));
+    }
+    child.wait()
+}
+
+/// Runs it, and writes what it prints to where this machine wants it.
+fn written(
+    ssh: &mut Command,
+    remote: &Remote,
+    directory: &Path,
+    one: &args::variable::Config,
+) -> Result<u8, Failure> {
+    ssh.stdin(Stdio::null());
+    if config::target(directory, one)?.is_none() {
+        return ended(ssh.status().map_err(unrun)?, remote);
+    }
+    let output = ssh.stderr(Stdio::inherit()).output().map_err(unrun)?;
+    let code = ended(output.status, remote)?;
+    if code == Exit::Ok.code() {
+        config::deliver(directory, one, &output.stdout)?;
+    }
+    Ok(code)
+}
+
+fn unrun(error: io::Error) -> Failure {
+    Failure::new(Exit::Unreachable, "cannot run ssh").because(error)
+}
+
+fn ended(status: ExitStatus, remote: &Remote) -> Result<u8, Failure> {
     match status.code() {
         Some(SSH_FAILED) => Err(Failure::new(
             Exit::Unreachable,

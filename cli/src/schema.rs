@@ -1,7 +1,7 @@
 //! `wharf schema`: what the commands print with `--json`, for whoever reads it with a program.
 
 use schemars::{Schema, schema_for};
-use wharf_wire::{event::Entry, outcome::Exit, view};
+use wharf_wire::{event::Entry, outcome::Exit, variable, view};
 
 use crate::{args::Answer, failure::Failure, record, show};
 
@@ -32,6 +32,9 @@ fn of(answer: Answer) -> Schema {
         Answer::Check => schema_for!(record::Checked),
         Answer::Hooks => schema_for!(record::Hooks),
         Answer::Keys => schema_for!(Vec<record::Key>),
+        Answer::Variables => schema_for!(Vec<variable::Variable>),
+        Answer::Variable => schema_for!(variable::Variable),
+        Answer::Differences => schema_for!(Vec<variable::Difference>),
         Answer::Doctor => schema_for!(Vec<view::Finding>),
         Answer::Cleanup => schema_for!(Vec<view::Removal>),
     }

@@ -6,6 +6,7 @@ pub mod findings;
 pub mod releases;
 pub mod removals;
 pub mod status;
+pub mod variables;
 pub mod when;
 
 use std::io::{self, IsTerminal as _, Write as _};

@@ -12,6 +12,7 @@ use crate::{
 
 mod at;
 mod build;
+pub mod committed;
 mod deploy;
 mod env;
 mod locations;
@@ -22,6 +23,7 @@ mod read;
 mod routes;
 mod runtime;
 mod step;
+mod visible;
 
 pub use at::At;
 pub use build::{Build, PATCHES, Patches, PathPattern};
@@ -33,6 +35,7 @@ pub use process::{Process, Protocol};
 pub use routes::{Paths, Route, To};
 pub use runtime::{Runtime, RuntimeName};
 pub use step::Step;
+pub use visible::{MAX_VALUE, Visible, check_value};
 
 /// What is built, deployed and served.
 ///
@@ -76,6 +79,9 @@ pub struct Application {
     pub locations: BTreeMap<String, Location>,
     /// Variables.
     pub env: BTreeMap<VariableName, Value>,
+    /// Variables that were set in an environment and committed: they win over what is set.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub committed: committed::All,
 }
 
 /// Reads the application that these files are.

@@ -12,6 +12,7 @@ use crate::problem::{Problem, Problems};
 /// Every path that configuration or detection may ask for.
 pub const WANTED: &[&str] = &[
     "wharf.toml",
+    "wharf.config.toml",
     "Procfile",
     "package.json",
     "package-lock.json",

@@ -103,6 +103,11 @@ pub const ALL: &[Entry] = &[
         "mend it; `wharf hook status REPO` says why the hook did not",
     ),
     entry(
+        "config-too-large",
+        "what is set in an environment does not fit in a file that is read",
+        "keep large values in files of the repository",
+    ),
+    entry(
         "conflicts",
         "two branches changed the same files in ways that do not merge; the files are listed, nothing was changed",
         "solve it in a work tree by the commands shown, push, merge again",
@@ -298,6 +303,11 @@ pub const ALL: &[Entry] = &[
         "wait until some have ended, or `wharf cancel` one; push many branches in several goes",
     ),
     entry(
+        "reserved-variable",
+        "Wharf itself sets a variable of that name",
+        "choose another name",
+    ),
+    entry(
         "runtime-missing",
         "the host has no such runtime, or another version",
         "ask for what it has, or have it installed",
@@ -388,6 +398,16 @@ pub const ALL: &[Entry] = &[
         "`wharf project add NAME REPOSITORY`",
     ),
     entry(
+        "unknown-type",
+        "there is no such type of environments",
+        "`production`, `staging`, `development`",
+    ),
+    entry(
+        "unknown-variable",
+        "nobody has set that variable there",
+        "`wharf variable list`",
+    ),
+    entry(
         "unrelated-histories",
         "two branches have no commit in common",
         "begin the branch anew: `wharf branch`",
@@ -396,6 +416,41 @@ pub const ALL: &[Entry] = &[
         "up-to-date",
         "there is nothing to bring: the one branch has all of the other",
         "`wharf redeploy` deploys its tip again",
+    ),
+    entry(
+        "variable-committed",
+        "the deployed commit has the variable in `wharf.config.toml`, so it is read-only there",
+        "change it in that file, commit and push",
+    ),
+    entry(
+        "variable-json",
+        "the variable takes JSON only, and the value is none",
+        "mend the value",
+    ),
+    entry(
+        "variable-limit",
+        "a level holds 256 variables and 128 KiB, a project 10,000 variables",
+        "`wharf variable delete` what is not needed",
+    ),
+    entry(
+        "variable-missing",
+        "the code requires a variable that nobody has set for the environment, or not where it is needed",
+        "the hint is the command that sets it",
+    ),
+    entry(
+        "variable-name",
+        "that is no name of a variable: letters, digits and `_`, no digit first",
+        "choose another",
+    ),
+    entry(
+        "variable-secret",
+        "a secret's value is never shown",
+        "set another one",
+    ),
+    entry(
+        "variable-value",
+        "a value has at most 16 KiB, and no control characters but line ends and tabs",
+        "keep large values in files",
     ),
     entry(
         "version",

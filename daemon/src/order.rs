@@ -18,6 +18,7 @@ use crate::report;
 use crate::settings::trust_domain;
 use crate::store::activity::NewActivity;
 use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
+use crate::store::variable::Change;
 
 /// What a push asks for.
 #[derive(Debug, Default)]
@@ -204,6 +205,7 @@ fn activity(
         target: None,
         source: None,
         renames: None,
+        variable: None,
     }
 }
 
@@ -245,6 +247,32 @@ pub fn of_record(
         target: None,
         source: None,
         renames: None,
+        variable: None,
+    }
+}
+
+/// A change of a variable, which nothing runs for.
+pub fn of_change(
+    key: EnvironmentKey,
+    branch: BranchName,
+    kind: Type,
+    actor: Actor,
+    change: Change,
+) -> NewActivity {
+    NewActivity {
+        key,
+        branch,
+        kind: Kind::Variable,
+        actor,
+        commit: Commit::default(),
+        production: kind == Type::Production,
+        environment: None,
+        rebuild: false,
+        now: false,
+        target: None,
+        source: None,
+        renames: None,
+        variable: Some(Box::new(change)),
     }
 }
 

@@ -214,9 +214,8 @@ pub(crate) fn is_public(inside: &Path) -> bool {
         }
         _ => false,
     };
-    inside != Path::new("wharf.toml")
-        && inside != Path::new("Procfile")
-        && inside.components().all(is_shown)
+    let ours = ["wharf.toml", "wharf.config.toml", "Procfile"];
+    ours.iter().all(|name| inside != Path::new(name)) && inside.components().all(is_shown)
 }
 
 /// Whether a file's name is a script's, or what editors leave of one: nobody may read what runs.
@@ -353,6 +352,7 @@ mod tests {
             ".git/config",
             "a/.b/c",
             "wharf.toml",
+            "wharf.config.toml",
             "Procfile",
             "..",
             "a/../b",

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::variable::{Level, NewVariable};
+
 /// Which project and environment is meant. Whoever asks from a work tree knows a repository and a
 /// branch; whoever asks on the host may name them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +161,44 @@ pub enum Ask {
         title: Option<String>,
         /// The id or branch of its new parent.
         parent: Option<String>,
+    },
+    /// What counts in an environment, or what is set at a level: one `Item::Variable` each.
+    Variables {
+        /// Which environment, or the project.
+        scope: Scope,
+        /// What is set there alone; none for all that counts in the environment.
+        level: Option<Level>,
+        /// Only this one; then its value is wanted.
+        name: Option<String>,
+    },
+    /// Sets a variable.
+    SetVariable {
+        /// Which environment, or the project.
+        scope: Scope,
+        /// For which environments.
+        level: Level,
+        /// What.
+        variable: NewVariable,
+    },
+    /// Takes a variable away.
+    DeleteVariable {
+        /// Which environment, or the project.
+        scope: Scope,
+        /// Where it is set.
+        level: Level,
+        /// Its name.
+        name: String,
+    },
+    /// What is set in an environment, as a file to be committed: `Raw`.
+    DumpConfig(Scope),
+    /// Compares the variables of two environments: one `Item::Difference` each.
+    DiffConfig {
+        /// Which project.
+        scope: Scope,
+        /// One environment's id or branch.
+        first: String,
+        /// The other's.
+        second: String,
     },
     /// Stops an activity and all of its processes.
     Cancel {

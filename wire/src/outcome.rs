@@ -114,6 +114,8 @@ pub enum Kind {
     MaintenanceOn,
     /// `wharf maintenance off`.
     MaintenanceOff,
+    /// `wharf variable set` or `delete`.
+    Variable,
 }
 
 impl Kind {
@@ -137,6 +139,7 @@ impl Kind {
             Kind::Approve => "approve",
             Kind::MaintenanceOn => "maintenance-on",
             Kind::MaintenanceOff => "maintenance-off",
+            Kind::Variable => "variable",
         }
     }
 
@@ -154,6 +157,7 @@ impl Kind {
             | Kind::Resume
             | Kind::Info
             | Kind::Approve
+            | Kind::Variable
             | Kind::MaintenanceOn
             | Kind::MaintenanceOff => false,
         }
@@ -162,6 +166,6 @@ impl Kind {
     /// Whether it is somebody's word alone: it is recorded and has ended, and changes nothing of what
     /// is deployed.
     pub fn is_word(self) -> bool {
-        matches!(self, Kind::Info | Kind::Approve)
+        matches!(self, Kind::Info | Kind::Approve | Kind::Variable)
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     event,
     outcome::{Kind, State},
+    variable::{Difference, Variable},
 };
 
 /// One record of an answer.
@@ -25,6 +26,10 @@ pub enum Item {
     Activity(Activity),
     /// See [`Release`].
     Release(Release),
+    /// See [`Variable`].
+    Variable(Variable),
+    /// See [`Difference`].
+    Difference(Difference),
     /// See [`Grant`].
     Grant(Grant),
     /// One of several reasons for which something is not done, which was said in lines.
@@ -123,6 +128,8 @@ pub struct Environment {
     pub why: Option<String>,
     /// `healthy`, `starting`, `restarting: …`, `static`, `none`.
     pub health: String,
+    /// How many variables wait for a deployment: the release that serves has them otherwise.
+    pub pending: u32,
     /// Where it answers.
     pub url: Option<String>,
     /// The newest activity, without its steps; changes by `wharf info` and approvals are left out.

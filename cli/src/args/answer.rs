@@ -1,5 +1,6 @@
 //! Which command prints what with `--json`.
 
+use super::variable::{Config, Variable};
 use super::{Activity, Command, Hook, Key, Project};
 
 /// What commands print with `--json`: each has a published schema.
@@ -37,6 +38,12 @@ pub enum Answer {
     Hooks,
     /// `wharf key list`
     Keys,
+    /// `wharf variable list`
+    Variables,
+    /// `wharf variable get`
+    Variable,
+    /// `wharf config diff`
+    Differences,
     /// `wharf doctor`
     Doctor,
     /// `wharf cleanup`
@@ -86,10 +93,17 @@ impl Command {
             | Command::Promote
             | Command::Sync { .. }
             | Command::Delete { .. }
-            | Command::Info { .. } => Some(Answer::Outcome),
+            | Command::Info { .. }
+            | Command::Variable(Variable::Set(_) | Variable::Delete { .. }) => {
+                Some(Answer::Outcome)
+            }
+            Command::Variable(Variable::List { .. }) => Some(Answer::Variables),
+            Command::Variable(Variable::Get { .. }) => Some(Answer::Variable),
+            Command::Config(Config::Diff { .. }) => Some(Answer::Differences),
             Command::Project(Project::Add { .. })
             | Command::Hook(Hook::Install(_) | Hook::Uninstall(_) | Hook::Refresh { .. })
             | Command::Key(Key::Add { .. } | Key::Remove { .. })
+            | Command::Config(Config::Dump { .. })
             | Command::Start { .. }
             | Command::Reload
             | Command::Schema { .. }

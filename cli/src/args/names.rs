@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 /// Each such name and the words that mean the same here.
-pub(super) const NAMES: [(&str, &[&str]); 26] = [
+pub(super) const NAMES: [(&str, &[&str]); 32] = [
     ("environment:list", &["environments"]),
     ("environment:branch", &["branch"]),
     ("environment:merge", &["merge"]),
@@ -30,6 +30,12 @@ pub(super) const NAMES: [(&str, &[&str]); 26] = [
     ("activity:cancel", &["cancel"]),
     ("activity:wait", &["activity", "wait"]),
     ("project:list", &["project", "list"]),
+    ("variable:list", &["variable", "list"]),
+    ("variable:get", &["variable", "get"]),
+    ("variable:set", &["variable", "set"]),
+    ("variable:delete", &["variable", "delete"]),
+    ("config:dump", &["config", "dump"]),
+    ("config:diff", &["config", "diff"]),
 ];
 
 /// Options before the command whose value is a word of its own.

@@ -86,6 +86,18 @@ fn json_is_refused_where_there_is_none() {
 }
 
 #[test]
+fn a_value_is_never_sent_among_the_words() {
+    let set = read("wharf variable set A s3cret --secret")
+        .unwrap()
+        .command;
+    let words = set.remote_words().unwrap();
+    assert_eq!(words, ["variable", "set", "--secret", "--", "A", "-"]);
+    // A type is named where one is meant.
+    let line = "wharf variable list --level type";
+    assert_eq!(read(line).unwrap_err().exit_code(), 2);
+}
+
+#[test]
 fn what_is_sent_over_ssh_means_the_same_there() {
     for line in [
         "wharf status",
@@ -116,6 +128,12 @@ fn what_is_sent_over_ssh_means_the_same_there() {
         "wharf delete --with-children",
         "wharf info",
         "wharf info --title=-x --parent=y",
+        "wharf variable list --type staging",
+        "wharf variable get A --level project",
+        "wharf variable:set --visible run --secret --inheritable --as-json A -",
+        "wharf variable delete -e x A",
+        "wharf config diff a b",
+        "wharf config:dump",
         "wharf environment:synchronize code",
         "wharf activity:get 4f2a",
     ] {

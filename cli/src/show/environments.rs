@@ -3,6 +3,7 @@
 use comfy_table::ColumnConstraint;
 use wharf_wire::view::{Activity, Environment};
 
+use super::variables::waits;
 use super::{render, short, table, when};
 use crate::failure::plain;
 
@@ -44,7 +45,7 @@ pub fn draw(environments: &[Environment], now: u64, width: Option<u16>) -> Strin
                     if several { "  " } else { "" },
                     name(environment)
                 ),
-                serves(environment),
+                serves_and_waits(environment),
                 to_parent(environment),
                 state(environment),
                 environment.url.as_deref().map(plain).unwrap_or_default(),
@@ -76,6 +77,7 @@ pub fn draw_one(environment: &Environment) -> String {
         ("status", &environment.status),
         ("serves", &serves(environment)),
         ("url", url),
+        ("pending", &pending(environment)),
     ];
     let line = |(name, value): &(&str, &str)| {
         let line = format!("{name:<12} {}", plain(value));
@@ -124,6 +126,22 @@ fn children<'a>(
             all,
             drawn,
         );
+    }
+}
+
+/// The same, and how many variables wait for a deployment.
+fn serves_and_waits(environment: &Environment) -> String {
+    match environment.pending {
+        0 => serves(environment),
+        count => format!("{}, {}", serves(environment), waits(count)),
+    }
+}
+
+/// What makes the variables count that wait.
+fn pending(environment: &Environment) -> String {
+    match environment.pending {
+        0 => "nothing".to_owned(),
+        count => format!("{}: wharf redeploy -e {}", waits(count), environment.id),
     }
 }
 
@@ -214,6 +232,7 @@ mod tests {
             at_tip: true,
             why: None,
             health: "healthy".into(),
+            pending: 0,
             url: Some(format!("http://{id}--shop.localhost:7080")),
             activity: Some(activity("4f2a")),
         }

@@ -30,6 +30,7 @@ fn environment(id: &str, branch: &str, url: Option<&str>) -> FromDaemon {
         commit: None,
         at_tip: true,
         health: "static".into(),
+        pending: 0,
         url: url.map(Into::into),
         activity: None,
     })))

@@ -1,7 +1,8 @@
 //! Reads `wharf.toml` and fills in what was detected.
 
 use super::{
-    Application, At, Process, Protocol, Step, build, deploy, env, locations, mounts, parts,
+    Application, At, Process, Protocol, Step, build, committed, deploy, env, locations, mounts,
+    parts,
     process::{self, Answers},
     routes,
 };
@@ -45,10 +46,18 @@ pub(super) fn read(files: &Files) -> Result<Application, Problems> {
         }
     };
     let procfile = detect::procfile(files, &mut problems);
+    let committed = committed::read(files, &mut problems);
     let Some(mut written) = written else {
         return Err(Problems::from_vec(problems).expect("an unread file is a problem"));
     };
 
+    if let Some(committed) = committed {
+        let (file, count) = (committed::FILE, committed.len());
+        let ending = if count == 1 { "" } else { "s" };
+        let sources = &mut written.app.sources;
+        sources.push(format!("{file}: {count} variable{ending}"));
+        written.app.committed = committed;
+    }
     fill_processes(&mut written, procfile, files);
     fill_node(&mut written, files, &mut problems);
     fill_python(&mut written, files);

@@ -15,6 +15,7 @@ pub mod reconcile;
 pub mod rules;
 mod spool;
 mod start;
+pub mod variables;
 pub mod waking;
 
 pub use fleet::{Condition, Conditions, Health};
@@ -384,7 +385,7 @@ impl Dispatch {
                 self.queue.room_for_pushes(project, environments)
             }
             // The one takes the place of everything else there, the other never waits.
-            Kind::Delete | Kind::Info | Kind::Approve => Ok(()),
+            Kind::Delete | Kind::Info | Kind::Approve | Kind::Variable => Ok(()),
             _ => {
                 let mut environments = environments.iter();
                 environments.try_for_each(|environment| self.queue.room(project, environment))

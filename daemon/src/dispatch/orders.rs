@@ -12,7 +12,7 @@ use wharf_wire::view::{Actor, Reason};
 
 use super::fleet::Member;
 use super::mend::Mend;
-use super::{Desk, Dispatch, Event, answer};
+use super::{Desk, Dispatch, Event, answer, variables};
 use crate::execute::activity::Conclusion;
 use crate::execute::conclude::{never_began, was_done};
 use crate::execute::failure::chain;
@@ -91,11 +91,14 @@ impl Dispatch {
                                 close(&world, &desk, &ticket, end).await;
                             }
                             Opened::Nothing => {}
-                            Opened::NoRoom(full) => no_room = Some(full),
+                            Opened::NoRoom(full) => no_room = Some(refused(&full)),
+                            Opened::TooMuch(too_much) => {
+                                no_room = Some(variables::too_much(&too_much));
+                            }
                         }
                     }
-                    if let Some(full) = no_room {
-                        return answer(reply, Err(refused(&full)));
+                    if let Some(refusal) = no_room {
+                        return answer(reply, Err(refusal));
                     }
                     desk.send(Event::Recorded {
                         ids,
@@ -273,6 +276,9 @@ pub(super) fn blank_ticket(activity: &NewActivity) -> Ticket {
 
 /// What a change of an environment's own settings makes of it.
 fn described(activity: &NewActivity) -> Vec<String> {
+    if let Some(change) = &activity.variable {
+        return variables::notes(change, activity.key.id.as_str());
+    }
     let changed = activity.environment.as_ref();
     let Some(record) = changed.filter(|_| activity.kind == Kind::Info) else {
         return Vec::new();

@@ -191,6 +191,7 @@ pub(super) fn activity(
         now: false,
         source: None,
         renames: None,
+        variable: None,
         rebuild: false,
         target,
     }

@@ -10,9 +10,11 @@ use super::activity::Act;
 use super::failure::Failure;
 use super::make::{Recipe, make};
 use super::slug_key::{FORMAT, Ingredients, SlugKey, explain};
+use super::variables::Seen;
 use super::world::World;
 use super::{assets, patch, repository, runtime, source, variables};
 use crate::disk;
+use crate::plan::variables::Given;
 use crate::report;
 use crate::settings;
 use crate::store::StoreError;
@@ -27,6 +29,8 @@ pub struct Built {
     pub slug: SlugKey,
     /// The commit, in hex.
     pub commit: String,
+    /// What was set for the environment when the build began.
+    pub given: Given,
 }
 
 /// Makes or finds the slug of the activity's commit.
@@ -38,7 +42,12 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
     let commit = act.task.commit.new.clone().ok_or_else(|| {
         Failure::new("no-commit", "there is no commit to deploy").hint("push the branch again")
     })?;
-    let (mut application, patches, ingredients) = ingredients(act, &commit).await?;
+    let Weighed {
+        mut application,
+        patches,
+        ingredients,
+        given,
+    } = ingredients(act, &commit).await?;
     let own_assets = assets::of_build(act, &mut application, &commit).await?;
     for source in &application.sources {
         act.log.event(Event::StepStarted {
@@ -64,6 +73,7 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
             application,
             slug,
             commit,
+            given,
         });
     }
     if !act.task.rebuild
@@ -82,6 +92,7 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
             application,
             slug,
             commit,
+            given,
         });
     }
     let slug = if act.task.rebuild {
@@ -94,6 +105,7 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
     patch::say_left(act, &patches);
     let recipe = Recipe {
         application: &application,
+        given: &given,
         patches: &patches,
         assets: own_assets.as_ref(),
         ingredients: &ingredients,
@@ -117,13 +129,19 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
         application,
         slug,
         commit,
+        given,
     })
 }
 
-async fn ingredients(
-    act: &Act,
-    commit: &str,
-) -> Result<(Application, patch::Found, Ingredients), Failure> {
+/// What goes into the slug of a commit, with what it was read from.
+struct Weighed {
+    application: Application,
+    patches: patch::Found,
+    ingredients: Ingredients,
+    given: Given,
+}
+
+async fn ingredients(act: &Act, commit: &str) -> Result<Weighed, Failure> {
     let repository = act.project.repository.clone();
     let id = commit.to_owned();
     let looked = tokio::task::spawn_blocking(move || {
@@ -138,8 +156,15 @@ async fn ingredients(
         .await
         .map_err(|error| Failure::host("cannot read the repository", &error))??;
     let applied = patch::ingredients(&application.build, &patches);
-    let ingredients = weigh(&act.world, &application, tree, applied, act.trust_domain()).await?;
-    Ok((application, patches, ingredients))
+    let (given, seen) = variables::given(act, &application).await?;
+    let domain = act.trust_domain();
+    let ingredients = weigh(&act.world, &application, tree, applied, domain, seen).await?;
+    Ok(Weighed {
+        application,
+        patches,
+        ingredients,
+        given,
+    })
 }
 
 /// What would go into a slug of this tree with these patches.
@@ -152,6 +177,7 @@ pub async fn weigh(
     tree: String,
     patches: Vec<String>,
     trust_domain: &str,
+    seen: Seen,
 ) -> Result<Ingredients, Failure> {
     Ok(Ingredients {
         format: FORMAT,
@@ -161,7 +187,8 @@ pub async fn weigh(
         assets: assets::ingredients(application),
         mounts: application.mounts.keys().map(ToString::to_string).collect(),
         runtimes: runtime::of(&world.runtimes, application).await?,
-        variables: variables::for_key(application),
+        variables: seen.plain,
+        secrets: seen.secrets,
         trust_domain: trust_domain.to_owned(),
     })
 }

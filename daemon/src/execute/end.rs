@@ -57,9 +57,10 @@ pub fn success(
             format!("{environment} lets visitors in again"),
             format!("{environment} now serves r{live}."),
         ),
-        (kind @ (Kind::Info | Kind::Approve), live) => (
+        (kind @ (Kind::Info | Kind::Approve | Kind::Variable), live) => (
             match kind {
                 Kind::Approve => "it goes on".to_owned(),
+                Kind::Variable => "it is recorded".to_owned(),
                 _ => format!("{environment} is described anew"),
             },
             match live {
@@ -110,6 +111,7 @@ pub fn hints(kind: Kind, environment: &str, previous: Option<u32>) -> Vec<String
             | Kind::Resume
             | Kind::Info
             | Kind::Approve
+            | Kind::Variable
             | Kind::MaintenanceOff,
             _,
         ) => Vec::new(),

@@ -18,6 +18,7 @@ use super::variables::{self, CACHE};
 use super::{assets, layers, patch};
 use crate::disk;
 use crate::plan::step::Step;
+use crate::plan::variables::Given;
 use crate::report;
 use crate::run::sandbox::{Access, Bind, HOME, Sandbox};
 use crate::store::slug::SlugRecord;
@@ -32,6 +33,8 @@ const MAX_BYTES: u64 = 10 << 30;
 pub(super) struct Recipe<'a> {
     /// The configuration at the commit.
     pub(super) application: &'a Application,
+    /// What is set for its environment.
+    pub(super) given: &'a Given,
     /// What is applied to its tree.
     pub(super) patches: &'a patch::Found,
     /// Static content that the build makes.
@@ -59,7 +62,7 @@ pub(super) async fn make(act: &Act, recipe: &Recipe<'_>) -> Result<(), Failure> 
         .caches
         .hold(&cache)
         .map_err(|error| Failure::host("cannot make the build cache", &error))?;
-    let sandbox = sandbox(act, recipe.application, &work)?;
+    let sandbox = sandbox(act, recipe, &work)?;
     let build = &recipe.application.build;
     let patches = Some(recipe.patches).filter(|found| !found.patches.is_empty());
     let place = patch::place(build);
@@ -146,7 +149,8 @@ async fn check_out(act: &Act, bound: &Bound, commit: &str, work: &Path) -> Resul
     Ok(())
 }
 
-fn sandbox(act: &Act, application: &Application, work: &Path) -> Result<Sandbox, Failure> {
+fn sandbox(act: &Act, recipe: &Recipe<'_>, work: &Path) -> Result<Sandbox, Failure> {
+    let application = recipe.application;
     let mut sandbox = Sandbox::new(work.to_owned(), Access::Write);
     let (paths, project) = (&act.world.paths, &act.project.name);
     let cache = paths.cache(project, act.trust_domain());
@@ -170,7 +174,7 @@ fn sandbox(act: &Act, application: &Application, work: &Path) -> Result<Sandbox,
     }
     sandbox
         .environment
-        .extend(variables::for_build(act, application));
+        .extend(variables::for_build(act, application, recipe.given));
     Ok(sandbox)
 }
 

@@ -3,12 +3,14 @@
 use std::time::Instant;
 
 use wharf_config::name::EnvironmentId;
+use wharf_wire::event::Event;
 use wharf_wire::outcome::Kind;
 
 use super::activity::Act;
 use super::build::{self, Built};
 use super::failure::Failure;
 use super::slug_key::SlugKey;
+use super::variables;
 use crate::store::environment::EnvironmentKey;
 use crate::store::release::ReleaseState;
 
@@ -32,8 +34,9 @@ pub fn say_source(act: &Act) {
 }
 
 /// The slug with which the child serves this commit; none where it is of the other trust domain, or
-/// is gone: then the same tree is built. One that was found before it waited stays the one, whatever
-/// its child serves meanwhile: it is what was approved.
+/// is gone, or its build saw other variables, which stay where they were set: then the same tree is
+/// built. One that was found before it waited stays the one, whatever its child serves meanwhile: it is
+/// what was approved.
 ///
 /// # Errors
 /// The store's.
@@ -75,6 +78,23 @@ pub async fn slug_of_child(act: &Act) -> Result<Option<Built>, Failure> {
     let Some((release, slug)) = found else {
         return Ok(None);
     };
+    let (given, seen) = variables::given(act, &release.application).await?;
+    let differing = match build::ingredients_of(&act.world, &key, release.number).await? {
+        Some(made_of) => made_of.seen_otherwise(&seen.plain, &seen.secrets),
+        // Nobody knows what it holds: it may be a secret of the child's.
+        None => vec!["what it was made of".to_owned()],
+    };
+    if !differing.is_empty() {
+        act.log.event(Event::StepStarted {
+            label: "build".into(),
+            text: format!(
+                "built again: {} of {} is not as here",
+                differing.join(", "),
+                key.id
+            ),
+        });
+        return Ok(None);
+    }
     recorder.set_slug(&act.task.id, slug.as_str(), true).await?;
     let text = format!(
         "slug {} of {} r{}, not built again",
@@ -87,6 +107,7 @@ pub async fn slug_of_child(act: &Act) -> Result<Option<Built>, Failure> {
         application: release.application,
         slug,
         commit: release.commit,
+        given,
     }))
 }
 
@@ -103,9 +124,12 @@ async fn found_before(act: &Act) -> Result<Option<Built>, Failure> {
     if !act.world.paths.slugs().join(slug.as_str()).is_dir() {
         return Ok(None);
     }
+    let application = build::application(act, commit).await?;
+    let (given, _) = variables::given(act, &application).await?;
     Ok(Some(Built {
-        application: build::application(act, commit).await?,
+        application,
         slug,
         commit: commit.clone(),
+        given,
     }))
 }

@@ -41,6 +41,7 @@ pub(super) async fn make(act: &Act, built: Built) -> Result<ReleaseRecord, Failu
             commit: built.commit,
             subject: act.task.commit.subject.clone(),
             application: built.application,
+            variables: built.given,
             activity: act.task.id.clone(),
             created: now(),
         };
@@ -120,9 +121,8 @@ pub(super) async fn sandbox(act: &Act, release: &ReleaseRecord) -> Result<Sandbo
             access: Access::Write,
         });
     }
-    let variables =
-        variables::for_release(act, &release.application, release.number, &release.commit);
-    sandbox.environment.extend(variables.await?);
+    let variables = variables::for_release(act, release).await?;
+    sandbox.environment.extend(variables);
     Ok(sandbox)
 }
 

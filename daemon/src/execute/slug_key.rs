@@ -31,6 +31,9 @@ pub struct Ingredients {
     pub runtimes: BTreeMap<String, String>,
     /// The variables that the build saw.
     pub variables: BTreeMap<String, String>,
+    /// The secrets among them: a digest that tells nothing to whoever lacks the project's salt.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, String>,
     /// `protected` or `open`: slugs do not cross the border.
     pub trust_domain: String,
 }
@@ -107,6 +110,20 @@ impl Ingredients {
         let bytes = serde_json::to_vec(self).expect("strings and maps with string keys");
         SlugKey(hex(&Sha256::digest(bytes)))
     }
+
+    /// The names of variables that its build saw otherwise than one of these would.
+    #[must_use]
+    pub fn seen_otherwise(
+        &self,
+        plain: &BTreeMap<String, String>,
+        secrets: &BTreeMap<String, String>,
+    ) -> Vec<String> {
+        let mut names = differing(&self.variables, plain);
+        names.extend(differing(&self.secrets, secrets));
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().map(str::to_owned).collect()
+    }
 }
 
 /// Says why a slug of `old` ingredients cannot be used for `new` ones; empty when it can.
@@ -127,6 +144,9 @@ pub fn explain(old: &Ingredients, new: &Ingredients) -> Vec<String> {
         say(true, name);
     }
     for name in differing(&old.variables, &new.variables) {
+        say(true, name);
+    }
+    for name in differing(&old.secrets, &new.secrets) {
         say(true, name);
     }
     say(old.trust_domain != new.trust_domain, "trust domain");
@@ -177,6 +197,7 @@ mod tests {
             mounts: vec!["data".into()],
             runtimes: [("node".into(), "20.1.0".into())].into(),
             variables: [("NODE_ENV".into(), "production".into())].into(),
+            secrets: [("TOKEN".into(), "0000".into())].into(),
             trust_domain: "protected".into(),
         }
     }
@@ -185,7 +206,7 @@ mod tests {
 
     #[test]
     fn each_ingredient_changes_the_key_and_is_named() {
-        let table: [(Change, &str); 10] = [
+        let table: [(Change, &str); 12] = [
             (|i| i.tree = "0".repeat(40), "tree changed"),
             (
                 |i| i.steps = vec!["npm ci npm run build".into()],
@@ -203,6 +224,11 @@ mod tests {
                 |i| drop(i.variables.insert("A".into(), String::new())),
                 "A changed",
             ),
+            (|i| drop(i.secrets.remove("TOKEN")), "TOKEN changed"),
+            (
+                |i| drop(i.secrets.insert("TOKEN".into(), "1111".into())),
+                "TOKEN changed",
+            ),
             (|i| i.trust_domain = "open".into(), "trust domain changed"),
             (|i| i.format = 0, "slug format changed"),
         ];
@@ -219,7 +245,9 @@ mod tests {
 
     #[test]
     fn the_key_is_stable_across_releases_of_wharf() {
-        insta::assert_snapshot!(base().key(), @"105db97f49285f0575ca7edd5954426fc19fe47f5f3527efd2d1548cde505606");
+        let mut base = base();
+        base.secrets.clear();
+        insta::assert_snapshot!(base.key(), @"105db97f49285f0575ca7edd5954426fc19fe47f5f3527efd2d1548cde505606");
     }
 
     #[test]

@@ -3,17 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wharf_config::application::{self, Application, Runtime, Value};
+use wharf_config::application::{self, Application, Runtime};
 use wharf_config::files::Files;
-use wharf_config::name::BranchName;
+use wharf_config::name::{BranchName, EnvironmentId};
 use wharf_config::problem::Problem;
-use wharf_config::project::Project;
+use wharf_config::project::{Kind, Project};
 use wharf_wire::hook::{RefUpdate, Verdict};
 
 use super::hosts;
 use super::policy::Reason;
 use super::queue::Full;
 use super::room;
+use super::variables::{Given, Variable, missing};
 use crate::report;
 
 /// Everything that the decision rests on.
@@ -39,8 +40,21 @@ pub struct Facts<'a> {
     pub hosts: &'a BTreeMap<BranchName, Vec<String>>,
     /// Hosts that are spoken for.
     pub taken: &'a hosts::Taken,
+    /// What is set for each branch's environment.
+    pub set: &'a BTreeMap<BranchName, Settings>,
     /// What each branch serves now, for the last line.
     pub serving: &'a BTreeMap<String, u32>,
+}
+
+/// What is set for an environment, be it there or not.
+#[derive(Debug)]
+pub struct Settings {
+    /// Its id.
+    pub id: EnvironmentId,
+    /// Its type.
+    pub kind: Kind,
+    /// What its project, every type and itself have.
+    pub all: Vec<Variable>,
 }
 
 /// The decision.
@@ -183,6 +197,7 @@ pub fn judge(facts: &Facts<'_>) -> Judged {
                     said.commit(&name, &commit, facts);
                 }
                 said.hosts(&name, &commit, facts);
+                said.variables(&name, &commit, facts);
             }
         }
     }
@@ -242,6 +257,23 @@ impl Said {
         }
     }
 
+    /// What the code of a commit requires of its branch's environment, which lacks it.
+    fn variables(&mut self, name: &BranchName, commit: &str, facts: &Facts<'_>) {
+        let read = facts.files.get(commit).map(application::read);
+        let (Some(Ok(application)), Some(set)) = (read, facts.set.get(name)) else {
+            return;
+        };
+        let given = Given::of(&set.all, &set.id, set.kind, &application.committed);
+        for missing in missing(&application, &given) {
+            let id = set.id.as_str();
+            self.add(
+                "variable-missing",
+                &missing.message(id),
+                Some(&missing.hint(id)),
+            );
+        }
+    }
+
     fn judged(mut self, facts: &Facts<'_>) -> Judged {
         let accepted = self.lines.is_empty();
         if !accepted {
@@ -292,18 +324,6 @@ fn unfit(application: &Application, runtimes: &BTreeMap<String, Found>) -> Vec<S
             };
             let rendered = problem.hint(hint).render(report::WIDTH);
             lines.extend(rendered.lines().map(str::to_owned));
-        }
-    }
-    for (name, value) in &application.env {
-        if let Value::Required { help } = value {
-            let help = help
-                .as_deref()
-                .map(|help| format!(" ({help})"))
-                .unwrap_or_default();
-            lines.extend(report::reason(
-                &format!("variable {name} is required and not set{help}"),
-                Some("this version of Wharf cannot set variables yet: give a value in [env]"),
-            ));
         }
     }
     lines

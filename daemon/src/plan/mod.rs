@@ -20,3 +20,4 @@ pub mod room;
 pub mod step;
 pub mod tips;
 pub mod tree;
+pub mod variables;

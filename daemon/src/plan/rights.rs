@@ -47,11 +47,15 @@ pub enum Act {
     Settings,
     /// Give others a link to its pages.
     Grant,
+    /// Set its variables.
+    SetVariable,
+    /// Set variables for every environment of its type.
+    SetVariables,
 }
 
 impl Act {
     /// Every act, for the table in the documentation.
-    pub const ALL: [Act; 20] = [
+    pub const ALL: [Act; 22] = [
         Act::View,
         Act::Push,
         Act::Force,
@@ -72,6 +76,8 @@ impl Act {
         Act::Now,
         Act::Settings,
         Act::Grant,
+        Act::SetVariable,
+        Act::SetVariables,
     ];
 
     /// The least role for it. Whoever may push could merge by hand and push that, so merging needs
@@ -88,7 +94,8 @@ impl Act {
             | Act::Resume
             | Act::Redeploy
             | Act::Cancel
-            | Act::Grant => Role::Contributor,
+            | Act::Grant
+            | Act::SetVariable => Role::Contributor,
             // Whoever made a branch may take it away again.
             Act::Deactivate | Act::Delete if kind == Kind::Development => Role::Contributor,
             // Of production it is what all visitors see.
@@ -101,7 +108,8 @@ impl Act {
             | Act::RollBack
             | Act::Approve
             | Act::Now
-            | Act::Settings => Role::Admin,
+            | Act::Settings
+            | Act::SetVariables => Role::Admin,
         }
     }
 
@@ -127,6 +135,7 @@ impl Act {
             Act::Now => "pass by the deploy window of",
             Act::Settings => "change the settings of",
             Act::Grant => "give links to",
+            Act::SetVariable | Act::SetVariables => "set variables of",
         }
     }
 }

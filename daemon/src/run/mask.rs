@@ -16,14 +16,14 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// A mask for these values. Values with a line end are never found whole and are left out, as
-    /// are those of fewer than eight bytes.
+    /// A mask for these values, and for each line of one that has several: an output is looked at
+    /// line by line. Those of fewer than eight bytes are left out.
     #[must_use]
     pub fn new(secrets: &[String]) -> Mask {
         let secrets: Vec<&str> = secrets
             .iter()
-            .map(String::as_str)
-            .filter(|secret| secret.len() >= SHORTEST && !secret.contains('\n'))
+            .flat_map(|secret| secret.lines())
+            .filter(|line| line.len() >= SHORTEST)
             .collect();
         let longest = secrets.iter().map(|secret| secret.len()).max().unwrap_or(0);
         let searcher = (!secrets.is_empty()).then(|| {
@@ -101,6 +101,14 @@ mod tests {
             let (first, second) = text.as_bytes().split_at(cut);
             assert_eq!(through(&[first, second]), "a=**** b\n****", "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn each_line_of_a_key_is_starred() {
+        let key = "-----BEGIN KEY-----\r\nMIIBOgIBAAJBAK\nshort\n".to_owned();
+        let mut mask = Mask::new(&[key]);
+        let text = b"a MIIBOgIBAAJBAK\n-----BEGIN KEY-----\nshort\n";
+        assert_eq!(mask.push(text), b"a ****\n****\nshort\n");
     }
 
     #[test]

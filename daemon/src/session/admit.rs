@@ -48,7 +48,7 @@ impl Session {
         let files = self.files(commits).await?;
         let options = Options::read(&push.options);
         let judged = self
-            .judge(&push, project.as_ref(), Some(&options), &files)
+            .judge(&push, project.as_ref(), Some(&options), None, &files)
             .await?;
         let codes = judged.codes();
         let mut verdict = judged.verdict;
@@ -69,12 +69,13 @@ impl Session {
     }
 
     /// Decides. Without options it is a move of the daemon's own, whose rights and policy whoever
-    /// makes it has asked for.
+    /// makes it has asked for; a new branch of it may have a chosen parent.
     pub(super) async fn judge(
         &mut self,
         push: &Push,
         project: Option<&Project>,
         options: Option<&Options>,
+        parent: Option<&str>,
         files: &BTreeMap<String, Files>,
     ) -> Result<Judged, Broken> {
         let mut runtimes: BTreeMap<String, Found> = BTreeMap::new();
@@ -85,6 +86,7 @@ impl Session {
         let (mut serving, mut against, mut queue_full) = (BTreeMap::new(), Vec::new(), None);
         let (mut hosts, settings) = (BTreeMap::new(), self.world.settings());
         let taken = settings.taken();
+        let mut set = BTreeMap::new();
         if let Some(project) = project {
             let default = head(&project.repository).await?;
             let default = default.as_ref();
@@ -110,6 +112,13 @@ impl Session {
                 hosts.insert(branch, own);
             }
             queue_full = self.queue_full(project, &places, push).await;
+            let parent = parent.or(options.and_then(|options| options.parent.as_deref()));
+            for update in &push.updates {
+                if let Ok(Branch::Moves(branch, _)) = admission::branch(project, update) {
+                    let own = self.set_for(project, &places, &branch, parent).await?;
+                    set.insert(branch, own.settings());
+                }
+            }
             if let Some(options) = options {
                 against = self.against(push, project, &places, options).await?;
             }
@@ -130,6 +139,7 @@ impl Session {
             hosts: &hosts,
             taken: &taken,
             against: &against,
+            set: &set,
             serving: &serving,
         }))
     }

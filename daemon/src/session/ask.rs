@@ -2,6 +2,7 @@
 
 mod act;
 mod approve;
+mod config;
 mod delete;
 mod deploy;
 mod grant;
@@ -14,8 +15,10 @@ mod look;
 mod moves;
 mod overview;
 mod refuse;
+mod set;
 mod standing;
 mod tree;
+mod variables;
 mod wait;
 
 use wharf_wire::FromDaemon;
@@ -81,6 +84,23 @@ impl Session {
             Ask::Deploy { scope, commit } => self.deploy(&scope, &commit).await,
             Ask::Redeploy { scope, slug, now } => self.redeploy(&scope, slug, now).await,
             Ask::Approve { activity, now } => self.approve(activity, now).await,
+            Ask::Variables { scope, level, name } => {
+                self.variables(&scope, level, name.as_deref()).await
+            }
+            Ask::SetVariable {
+                scope,
+                level,
+                variable,
+            } => self.set_variable(&scope, level, variable).await,
+            Ask::DeleteVariable { scope, level, name } => {
+                self.delete_variable(&scope, level, &name).await
+            }
+            Ask::DumpConfig(scope) => self.dump_config(&scope).await,
+            Ask::DiffConfig {
+                scope,
+                first,
+                second,
+            } => self.diff_config(&scope, &first, &second).await,
             Ask::Cancel { activity } => self.cancel(activity).await,
             Ask::Reload => self.reload().await,
             Ask::Doctor => self.doctor().await,

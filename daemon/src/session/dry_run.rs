@@ -70,7 +70,7 @@ impl Session {
                     };
                     match self.inactive(project, &branch, wish, &mut before).await? {
                         Some(lines) => lines,
-                        None => self.of_branch(project, &branch, options.rebuild).await?,
+                        None => self.of_branch(project, &branch, options).await?,
                     }
                 }
                 Ok(Branch::Goes(branch)) => of_deletion(&places, &branch),
@@ -124,7 +124,7 @@ impl Session {
         &mut self,
         project: &Project,
         moving: &Moving<'_>,
-        rebuild: Rebuild,
+        options: &Options,
     ) -> Result<Vec<String>, Broken> {
         let world = std::sync::Arc::clone(&self.world);
         let all = world.settings();
@@ -147,13 +147,18 @@ impl Session {
         // Admission has read it already.
         let application = application::read(moving.files)
             .map_err(|problems| host(problems.render(report::WIDTH)))?;
+        let parent = options.parent.as_deref();
+        let set = self
+            .set_for(project, moving.places, moving.branch, parent)
+            .await?;
+        let seen = set.seen(&application);
         let domain = settings::trust_domain(environment.kind);
         // A new tree is seen by git's hook alone: its patches are told by nobody, but no slug is of
         // it either, and that it changed is said.
         let patches = patches_of(project, &compared.tree, &application).await;
         let patches = patches.or_else(|| old.as_ref().map(|old| old.patches.clone()));
         let patches = patches.unwrap_or_default();
-        let new = build::weigh(&world, &application, compared.tree, patches, domain)
+        let new = build::weigh(&world, &application, compared.tree, patches, domain, seen)
             .await
             .map_err(|failure: Failure| host(failure.reason.message))?;
         let base = new.key();
@@ -162,7 +167,7 @@ impl Session {
         if usable.is_none() {
             why.extend(build::border(&world, &new).await.map_err(store)?);
         }
-        let slug = match (&usable, rebuild) {
+        let slug = match (&usable, options.rebuild) {
             (Some(slug), Rebuild::No) => Slug::Reused(slug.short()),
             (None, Rebuild::No) => Slug::New(base.short(), &why),
             (_, Rebuild::Yes) => {

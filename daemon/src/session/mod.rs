@@ -12,6 +12,7 @@ mod propose;
 mod rights;
 mod room;
 mod scope;
+mod variables;
 
 use std::sync::Arc;
 

@@ -49,7 +49,7 @@ impl Session {
     /// Refuses what they may not do in an environment that is there.
     pub(super) fn may_in(&self, act: Act, record: &EnvironmentRecord) -> Result<(), Broken> {
         let project = self.project_of(record)?;
-        let kind = kind(&self.world.settings(), &project, record);
+        let kind = kind_of(&self.world.settings(), &project, record);
         self.may(act, &project, record.key.id.as_str(), kind)
     }
 
@@ -207,7 +207,9 @@ impl Eyes<'_> {
     pub(super) fn see(&mut self, record: &EnvironmentRecord) -> bool {
         let settings = self.session.world.settings();
         match self.of(&record.key.project) {
-            Some(seen) => seen.is_open() || seen.may_view(kind(&settings, &seen.project, record)),
+            Some(seen) => {
+                seen.is_open() || seen.may_view(kind_of(&settings, &seen.project, record))
+            }
             // Its roles are gone with its file.
             None => self.session.owns_host(),
         }
@@ -263,7 +265,7 @@ impl Eyes<'_> {
 }
 
 /// The type that counts: today's by the project's file, not the one of the last push.
-fn kind(settings: &Settings, project: &Project, record: &EnvironmentRecord) -> Type {
+pub(super) fn kind_of(settings: &Settings, project: &Project, record: &EnvironmentRecord) -> Type {
     let is_production = record.kind == Type::Production.as_str();
     let default = is_production.then_some(&record.branch);
     settings.environment(project, &record.branch, default).kind

@@ -8,6 +8,7 @@ use wharf_wire::view::{Actor, Commit, Reason};
 use super::environment::{EnvironmentKey, EnvironmentRecord, describe, forget_tip, key, touch};
 use super::known::{self, Opened, Report};
 use super::status::{self, Limits};
+use super::variable::{self, Change};
 use super::{StoreError, environment, now};
 use crate::plan::parking::Leave;
 use crate::plan::rename::Rename;
@@ -51,6 +52,8 @@ pub struct NewActivity {
     pub source: Option<String>,
     /// Its environment was another branch's, which is called otherwise now.
     pub renames: Option<Rename>,
+    /// The variable that it sets or takes away.
+    pub variable: Option<Box<Change>>,
 }
 
 /// What the executor needs to know of an activity.
@@ -135,9 +138,16 @@ pub fn open(
     let mut opened = Vec::with_capacity(activities.len());
     for activity in activities {
         opened.push(match known::look(&transaction, activity)? {
-            Report::New if activity.kind == Kind::Info => {
+            Report::New if matches!(activity.kind, Kind::Info | Kind::Variable) => {
                 if let Some(environment) = &activity.environment {
                     describe(&transaction, environment)?;
+                }
+                if let Some(change) = &activity.variable {
+                    let project = &activity.key.project;
+                    if let Err(too_much) = variable::change(&transaction, project, change)? {
+                        opened.push(Opened::TooMuch(too_much));
+                        continue;
+                    }
                 }
                 let (id, _) = insert(&transaction, activity, &is_taken)?;
                 let live = environment::find(&transaction, &activity.key)?;
@@ -154,7 +164,17 @@ pub fn open(
                     let status = status::of_push(&transaction, wanted, limits)?;
                     let status = status.word().to_owned();
                     let wanted = wanted.clone();
-                    touch(&transaction, &EnvironmentRecord { status, ..wanted })?;
+                    let is_new = environment::find(&transaction, &wanted.key)?.is_none();
+                    touch(
+                        &transaction,
+                        &EnvironmentRecord {
+                            status,
+                            ..wanted.clone()
+                        },
+                    )?;
+                    if let Some(parent) = wanted.parent_id().filter(|_| is_new) {
+                        variable::inherit(&transaction, &wanted.key, parent)?;
+                    }
                 }
                 if activity.kind == Kind::Activate
                     && let Err(full) = status::activate(&transaction, &activity.key, limits)?

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use wharf_config::name::{BranchName, EnvironmentId, ProjectName};
 
-use super::{StoreError, baseline, now};
+use super::{StoreError, baseline, now, variable};
 use crate::plan::rename::Rename;
 
 /// Identifies an environment everywhere in the daemon.
@@ -377,6 +377,7 @@ pub fn forget(connection: &mut Connection, key: &EnvironmentKey) -> Result<(), S
         "DELETE FROM environment WHERE project = ?1 AND id = ?2 AND tip IS NULL",
         names,
     )?;
+    variable::forget(&transaction, key)?;
     set_live(&transaction, key, None)?;
     set_maintenance(&transaction, key, None)?;
     transaction.execute(
@@ -413,7 +414,7 @@ pub fn secret(
         })?)
 }
 
-/// Every generated value of an environment, to be starred wherever something is shown.
+/// Every secret of an environment, generated or set, to be starred wherever something is shown.
 ///
 /// # Errors
 /// The database's.
@@ -421,5 +422,7 @@ pub fn secrets(connection: &Connection, key: &EnvironmentKey) -> Result<Vec<Stri
     let mut statement = connection
         .prepare_cached("SELECT value FROM secret WHERE project = ?1 AND environment = ?2")?;
     let values = statement.query_map((key.project.as_str(), key.id.as_str()), |row| row.get(0))?;
-    Ok(values.collect::<Result<_, _>>()?)
+    let mut values = values.collect::<Result<Vec<String>, _>>()?;
+    values.extend(variable::secrets(connection, key)?);
+    Ok(values)
 }

@@ -6,6 +6,7 @@ use wharf_wire::outcome::Kind;
 use super::activity::{NewActivity, RECONCILE};
 use super::{StoreError, environment, now, status};
 use crate::plan::limits::Full;
+use crate::plan::variables::TooMuch;
 
 /// Bells of pushes that went on at the same time come in any order, but within this time.
 const CONCURRENT: u64 = 10 * 60 * 1000;
@@ -26,6 +27,8 @@ pub enum Opened {
     Nothing,
     /// It is not recorded: the project's plan leaves no room for it.
     NoRoom(Full),
+    /// It is not recorded: a bound of variables stands against it.
+    TooMuch(TooMuch),
 }
 
 /// What is known of a move that somebody reports.

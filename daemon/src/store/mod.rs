@@ -23,6 +23,7 @@ pub mod restore;
 pub mod slug;
 pub mod status;
 pub mod stock;
+pub mod variable;
 
 pub use database::{Database, StoreError};
 pub use fault::Fault;

@@ -66,6 +66,7 @@ pub(super) fn connection(paths: &Paths) -> Result<Connection, OpenError> {
         Some(connection) => connection,
         None => connect(&path, OpenFlags::SQLITE_OPEN_CREATE)?,
     };
+    keep_private(paths);
     let found = failing(&path, migrate::version(&connection))?;
     if (1..VERSION).contains(&found) {
         backup::take(paths, Kind::Upgrade(found))?;
@@ -79,6 +80,21 @@ pub(super) fn connection(paths: &Paths) -> Result<Connection, OpenError> {
         tracing::info!(from = found, to = VERSION, "the database's schema is made");
     }
     Ok(connection)
+}
+
+/// Lets only its owner read the database, and so the files beside it: secrets are in it. The
+/// directory lets nobody else in anyway.
+fn keep_private(paths: &Paths) {
+    use std::os::unix::fs::PermissionsExt;
+    let beside = paths.beside_database().into_iter();
+    for path in std::iter::once(paths.database()).chain(beside) {
+        let private = std::fs::Permissions::from_mode(0o600);
+        match std::fs::set_permissions(&path, private) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!(%error, "{} may be read by others", path.display()),
+        }
+    }
 }
 
 /// How closely to look.

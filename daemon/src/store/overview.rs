@@ -1,11 +1,13 @@
 //! Every environment at a glance, in one question: a project may have a thousand.
 
 use rusqlite::{Connection, Row};
+use wharf_config::application::committed;
 use wharf_config::name::ProjectName;
 use wharf_wire::view::Activity;
 
 use super::environment::{self, EnvironmentRecord};
-use super::{StoreError, activity};
+use super::{StoreError, activity, variable};
+use crate::plan::variables::Given;
 
 /// An environment with what people first want to know of it.
 #[derive(Debug, Clone)]
@@ -25,6 +27,10 @@ pub struct Live {
     pub commit: String,
     /// Whether it has no process: files are all that it serves.
     pub is_static: bool,
+    /// Variables that its code has committed.
+    pub committed: committed::All,
+    /// What was set when it was made.
+    pub variables: Given,
 }
 
 /// The environments of one project, or of all.
@@ -40,6 +46,7 @@ pub fn list(
         "SELECT {}, release.commit_id,
                 json_extract(release.application, '$.web') IS NULL
                 AND json_extract(release.application, '$.workers') = '{{}}',
+                json_extract(release.application, '$.committed'), release.variables,
                 {}
          FROM environment
          LEFT JOIN release ON release.project = environment.project
@@ -62,15 +69,35 @@ fn read(row: &Row<'_>) -> Result<Overview, StoreError> {
     let own = environment::COLUMNS.split(',').count();
     let commit: Option<String> = row.get(own)?;
     let is_static = row.get::<_, Option<bool>>(own + 1)?.unwrap_or_default();
-    let first = own + 2;
+    let committed: Option<String> = row.get(own + 2)?;
+    let variables: Option<String> = row.get(own + 3)?;
+    let first = own + 4;
     let newest = row.get::<_, Option<String>>(first)?;
     Ok(Overview {
         record: environment::record(row)?,
-        live: commit.map(|commit| Live { commit, is_static }),
+        live: match commit {
+            Some(commit) => Some(Live {
+                commit,
+                is_static,
+                committed: match committed {
+                    Some(text) => committed_of(text)?,
+                    None => committed::All::new(),
+                },
+                variables: variable::given(variables.unwrap_or_default())?,
+            }),
+            None => None,
+        },
         newest: match newest {
             Some(_) => Some(activity::view(row, first)?),
             None => None,
         },
+    })
+}
+
+fn committed_of(text: String) -> Result<committed::All, StoreError> {
+    serde_json::from_str(&text).map_err(|_| StoreError::Unreadable {
+        what: "committed variables of a release",
+        value: String::new(),
     })
 }
 

@@ -4,7 +4,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use wharf_config::application::Application;
 
 use super::environment::EnvironmentKey;
-use super::{StoreError, now};
+use super::{StoreError, now, variable};
+use crate::plan::variables::Given;
 
 /// A release's record.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct ReleaseRecord {
     pub subject: String,
     /// The configuration at that commit.
     pub application: Application,
+    /// What was set when it was made: its own, whatever is set later.
+    pub variables: Given,
     /// The activity that made it.
     pub activity: String,
     /// Milliseconds since 1970-01-01 UTC.
@@ -67,7 +70,8 @@ impl ReleaseState {
     }
 }
 
-const COLUMNS: &str = "number, state, slug, commit_id, subject, application, activity, created";
+const COLUMNS: &str =
+    "number, state, slug, commit_id, subject, application, activity, created, variables";
 
 fn record(row: &Row<'_>) -> Result<ReleaseRecord, StoreError> {
     let application: String = row.get(5)?;
@@ -83,6 +87,7 @@ fn record(row: &Row<'_>) -> Result<ReleaseRecord, StoreError> {
         })?,
         activity: row.get(6)?,
         created: row.get(7)?,
+        variables: variable::given(row.get(8)?)?,
     })
 }
 
@@ -97,12 +102,13 @@ pub fn make(
 ) -> Result<(), StoreError> {
     let application = serde_json::to_string(&release.application)
         .expect("an application is plain data with string keys");
+    let variables = serde_json::to_string(&release.variables).expect("maps with string keys");
     let transaction = connection.transaction()?;
     transaction
         .prepare_cached(
             "INSERT INTO release (project, environment, number, state, slug, commit_id, subject,
-                 application, activity, created)
-             VALUES (?1, ?2, ?3, 'making', ?4, ?5, ?6, ?7, ?8, ?9)",
+                 application, activity, created, variables)
+             VALUES (?1, ?2, ?3, 'making', ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute((
             key.project.as_str(),
@@ -114,6 +120,7 @@ pub fn make(
             application,
             &release.activity,
             release.created,
+            variables,
         ))?;
     transaction
         .prepare_cached("UPDATE activity SET release = ?2 WHERE id = ?1")?
@@ -137,7 +144,8 @@ pub fn set_state(
 ) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "UPDATE release SET state = ?4
+            "UPDATE release SET state = ?4,
+                 variables = CASE ?4 WHEN 'failed' THEN '{}' ELSE variables END
              WHERE project = ?1 AND environment = ?2 AND number = ?3",
         )?
         .execute((key.project.as_str(), key.id.as_str(), number, state.word()))?;

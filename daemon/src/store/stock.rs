@@ -170,7 +170,7 @@ pub fn prune_release(
 ) -> Result<bool, StoreError> {
     let changed = connection
         .prepare_cached(&format!(
-            "UPDATE release SET state = 'pruned'
+            "UPDATE release SET state = 'pruned', variables = '{{}}'
              WHERE project = :project AND environment = :environment AND number = :number
                  AND state = 'ready' AND NOT ({RELEASE_HELD})"
         ))?

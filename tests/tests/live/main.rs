@@ -32,5 +32,6 @@ mod staged;
 mod states;
 mod steps;
 mod turns;
+mod variables;
 mod waiting;
 mod warm;

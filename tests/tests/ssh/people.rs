@@ -424,3 +424,81 @@ fn only_who_may_lets_a_deployment_go_live() {
     let shown = house.shop.wharf(&["activity", "show", id, "--json"]).ok();
     shown.has("\"approved_by\": \"olga\"");
 }
+
+#[test]
+fn only_who_may_sets_variables() {
+    let world = World::new();
+    let mut house = House::new(&world, VERA);
+    house.is("olga");
+    house.shop.push(&["main", "main:staging", "main:cart"]).ok();
+    let set = |house: &House<'_>, words: &[&str]| {
+        let all = [&["variable", "set", "MODE", "a value"], words].concat();
+        house.shop.wharf(&all)
+    };
+    set(&house, &["--level", "project"]).ok();
+
+    house.is("dan");
+    set(&house, &["-e", "staging"])
+        .ok()
+        .has("MODE is set for staging")
+        .lacks("a value");
+    set(&house, &["-e", "main"])
+        .exits(6)
+        .has("dan may not set variables of main");
+    // Every type that is concerned, at once.
+    set(&house, &["--level", "project"])
+        .exits(6)
+        .has("dan may not set variables of every production environment")
+        .has("dan may not set variables of every staging environment")
+        .has("dan may not set variables of every development environment");
+    set(&house, &["--type", "staging"])
+        .exits(6)
+        .has("error: dan may not set variables of every staging environment");
+    house
+        .shop
+        .wharf(&["variable", "get", "MODE", "-e", "staging"])
+        .ok()
+        .has("a value");
+
+    house.is("vera");
+    let denied = set(&house, &["-e", "cart"]);
+    denied.exits(6).has("vera may not set variables of cart");
+    house
+        .shop
+        .wharf(&["variable", "delete", "MODE", "-e", "staging"])
+        .exits(6)
+        .has("vera may not set variables of staging");
+    for words in [
+        &["variable", "list", "-e", "staging"][..],
+        &["variable", "list", "--type", "staging"],
+        &["config", "dump", "-e", "staging"],
+        &["config", "diff", "cart", "staging"],
+    ] {
+        let denied = house.shop.wharf(words).exits(6);
+        assert!(denied.err.contains("vera may not look at"), "{denied}");
+        assert!(!denied.out.contains("a value"), "{denied}");
+    }
+    house
+        .shop
+        .wharf(&["variable", "list", "-e", "cart"])
+        .ok()
+        .has("a value");
+
+    // A secret crosses the wire through standard input alone, and a dump is written here.
+    house.is("olga");
+    let mut wharf = house.shop.command("wharf");
+    wharf.args(["variable", "set", "-e", "staging", "TOKEN", "--secret"]);
+    run(wharf.arg("s3cret-of-staging")).ok();
+    house
+        .shop
+        .wharf(&["config", "dump", "-e", "staging", "-o", "dumped.toml"])
+        .ok()
+        .has("written: ")
+        .has("secrets stay where they are: TOKEN");
+    let dumped = fs::read_to_string(house.shop.path().join("dumped.toml")).unwrap();
+    assert!(
+        dumped.ends_with("[variables]\nMODE = \"a value\"\n"),
+        "{dumped}"
+    );
+    assert!(!world.logs().contains("s3cret-of-staging"));
+}

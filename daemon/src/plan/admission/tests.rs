@@ -1,11 +1,13 @@
 use super::*;
 use std::path::PathBuf;
-use wharf_config::name::ProjectName;
+use wharf_config::application::Visible;
+use wharf_config::name::{ProjectName, VariableName};
 
 use crate::plan::options::Options;
 use crate::plan::places::Places;
 use crate::plan::policy::{self, Ground};
 use crate::plan::rights::Person;
+use crate::plan::variables::{Hidden, Level};
 
 const OLD: &str = "1111111111111111111111111111111111111111";
 const NEW: &str = "2222222222222222222222222222222222222222";
@@ -22,6 +24,16 @@ fn update(name: &str, old: &str, new: &str) -> RefUpdate {
 
 /// Judges updates of a project whose default branch is `main`, with this `wharf.toml`.
 fn judged(updates: &[RefUpdate], config: &str, lacks: &[&str]) -> Verdict {
+    judged_with(updates, config, lacks, &BTreeMap::new())
+}
+
+/// The same where this is set.
+fn judged_with(
+    updates: &[RefUpdate],
+    config: &str,
+    lacks: &[&str],
+    set: &BTreeMap<BranchName, Settings>,
+) -> Verdict {
     let project = Project::new(
         ProjectName::parse("shop").unwrap(),
         PathBuf::from("/srv/git/shop.git"),
@@ -57,6 +69,7 @@ fn judged(updates: &[RefUpdate], config: &str, lacks: &[&str]) -> Verdict {
             .collect::<Vec<_>>(),
         queue_full: None,
         against: &against,
+        set,
         serving: &[("main".to_owned(), 7)].into(),
     });
     assert_eq!(judged.verdict.accepted, judged.reasons.is_empty());
@@ -139,6 +152,47 @@ fn every_reason_is_given_and_one_commit_is_judged_once() {
 }
 
 #[test]
+fn what_is_required_is_asked_of_each_branch() {
+    let main = BranchName::parse("main").unwrap();
+    let side = BranchName::parse("side").unwrap();
+    let of = |branch: &BranchName, all: Vec<Variable>| Settings {
+        id: EnvironmentId::from_branch(branch),
+        kind: Kind::Development,
+        all,
+    };
+    let token = Variable {
+        level: Level::Environment(EnvironmentId::from_branch(&main)),
+        name: VariableName::parse("TOKEN").unwrap(),
+        value: Hidden("x".into()),
+        visible: Visible::Run,
+        secret: true,
+        inheritable: false,
+        json: false,
+        set_by: "ann".into(),
+        set_at: 0,
+    };
+    let set = BTreeMap::from([
+        (main.clone(), of(&main, vec![token.clone()])),
+        (side.clone(), of(&side, vec![token])),
+    ]);
+    let config = "public = \"site\"\n[env]\nTOKEN = { required = true }\n";
+    let both = [
+        update("refs/heads/main", NONE, NEW),
+        update("refs/heads/side", NONE, NEW),
+    ];
+    assert!(judged_with(&both[..1], config, &[], &set).accepted);
+    let verdict = judged_with(&both, config, &[], &set);
+    let said = verdict.lines.join("\n");
+    assert_eq!(said.matches("error: ").count(), 1, "{said}");
+    for text in [
+        "error: variable TOKEN is required and not set in side",
+        "hint: set it: wharf variable set -e side TOKEN -\n",
+    ] {
+        assert!(said.contains(text), "{said}");
+    }
+}
+
+#[test]
 fn a_deletion_is_allowed_when_the_disk_is_full() {
     let goes = [update("refs/heads/side", OLD, NONE)];
     assert!(judged(&goes, "", &["room"]).accepted);
@@ -157,6 +211,7 @@ fn a_repository_that_no_project_names_is_refused() {
         lacks: &[],
         queue_full: None,
         against: &[],
+        set: &BTreeMap::new(),
         serving: &BTreeMap::new(),
     });
     assert_eq!(judged.codes(), ["unknown-repository"]);

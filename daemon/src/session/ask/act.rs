@@ -178,6 +178,7 @@ impl Session {
             target,
             source: None,
             renames: None,
+            variable: None,
         };
         let ids = self.ordered(vec![activity]).await?;
         self.peer

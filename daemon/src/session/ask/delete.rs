@@ -59,7 +59,7 @@ impl Session {
                 }
             }
             let push = push(project, updates);
-            if !self.passes(project, &push, &BTreeMap::new()).await? {
+            if !self.passes(project, &push, None, &BTreeMap::new()).await? {
                 return self.end(Exit::Refused).await;
             }
             let left = Left {

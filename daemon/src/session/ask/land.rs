@@ -98,7 +98,7 @@ impl Session {
         for _ in 0..ATTEMPTS {
             let change = self.change(project, &landing).await?;
             let push = push_of(project, &landing.into.branch, &change);
-            if !self.is_admitted(project, &push, &change).await? {
+            if !self.is_admitted(project, &push, &landing, &change).await? {
                 return self.end(Exit::Refused).await;
             }
             if let Some(made) = &change.made {
@@ -234,6 +234,7 @@ impl Session {
         &mut self,
         project: &Project,
         push: &Push,
+        landing: &Landing,
         change: &Change,
     ) -> Result<bool, Broken> {
         let at = match &change.made {
@@ -246,7 +247,8 @@ impl Session {
             .map_err(|error| host(error.to_string()))?
             .map_err(|error| host(chain(&error)))?;
         let files = BTreeMap::from([(change.new.clone(), files)]);
-        self.passes(project, push, &files).await
+        let parent = landing.chosen_parent.as_deref();
+        self.passes(project, push, parent, &files).await
     }
 
     /// The same, with the files at hand.
@@ -254,9 +256,10 @@ impl Session {
         &mut self,
         project: &Project,
         push: &Push,
+        parent: Option<&str>,
         files: &BTreeMap<String, Files>,
     ) -> Result<bool, Broken> {
-        let judged = self.judge(push, Some(project), None, files).await?;
+        let judged = self.judge(push, Some(project), None, parent, files).await?;
         let Judged { verdict, reasons } = judged;
         fail::point(format_args!("move: judged"));
         if !verdict.accepted {

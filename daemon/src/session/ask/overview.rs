@@ -11,12 +11,13 @@ use wharf_wire::view::{self, Activity, Item};
 
 use super::super::Session;
 use super::super::peer::Broken;
-use super::store;
+use super::{count, store};
 use crate::dispatch::{Condition, Conditions, Event};
 use crate::execute::distance::{Distance, Pair};
 use crate::execute::failure::chain;
 use crate::plan::limits::Status;
 use crate::plan::tree;
+use crate::plan::variables::{Given, Variable};
 use crate::store::overview::{Live, Overview};
 
 /// How long somebody waits for distances to be counted. Those that are missing then are counted
@@ -26,10 +27,17 @@ const COUNTING: Duration = Duration::from_millis(40);
 impl Session {
     pub(super) async fn environments(&mut self, scope: &Scope) -> Result<(), Broken> {
         let project = self.project(scope)?.map(|project| project.name);
-        let mut all = self.world.recorder.overview(project).await.map_err(store)?;
+        let mut all = self
+            .world
+            .recorder
+            .overview(project.clone())
+            .await
+            .map_err(store)?;
         self.eyes().keep_seen(&mut all);
         let conditions = self.desk.ask(|reply| Event::Health { reply }).await;
         let conditions = conditions.unwrap_or_default();
+        let set = self.world.recorder.all_variables(project).await;
+        let set = set.map_err(store)?;
         let mut projects: BTreeMap<ProjectName, Vec<Overview>> = BTreeMap::new();
         for one in all {
             projects
@@ -38,6 +46,8 @@ impl Session {
                 .push(one);
         }
         for (project, all) in projects {
+            let set = set.iter().filter(|(of, _)| *of == project);
+            let set: Vec<&Variable> = set.map(|(_, variable)| variable).collect();
             let distances = self.distances(&project, &all).await;
             let nodes: Vec<_> = all
                 .iter()
@@ -51,7 +61,8 @@ impl Session {
                 {
                     continue;
                 }
-                let view = self.view(one, distances[index], &conditions);
+                let mut view = self.view(one, distances[index], &conditions);
+                view.pending = pending(one, &set);
                 self.item(Item::Environment(view)).await?;
             }
         }
@@ -139,10 +150,22 @@ impl Session {
                 Status::Paused => health(None, None),
                 _ => health(one.live.as_ref(), condition),
             },
+            pending: 0,
             url: record.live.and_then(|_| self.address_of(record)),
             activity: one.newest.clone(),
         }
     }
+}
+
+/// How many variables the serving release has otherwise than they are set.
+fn pending(one: &Overview, set: &[&Variable]) -> u32 {
+    let Some(live) = &one.live else { return 0 };
+    if set.is_empty() && live.variables.is_empty() {
+        return 0;
+    }
+    let (id, kind) = (&one.record.key.id, one.record.type_of());
+    let now = Given::of(set.iter().copied(), id, kind, &live.committed);
+    count(now.differing(&live.variables).len())
 }
 
 /// Why what serves is not the tip, by what happened last.

@@ -89,6 +89,7 @@ fn report(source: &str, kind: Kind, old: &str, new: &str) -> NewActivity {
         target: None,
         source: None,
         renames: None,
+        variable: None,
     }
 }
 

@@ -15,7 +15,7 @@ const SHIPPED: &[&str] = &[
     "1ae94b6b3657cb83db66e453aeb38549b44de9d953cf3e01064d480e8d6f2dc4",
     "a779bbb9e8609ec7fa27d6e4be2d1db507d485a18a1ac41c32ba780368daa74d",
     "888084cea0562bdd29563f987ab7c05e9a4f1a2f4877cee9cf5e3af5179912bf",
-    "aa8a89194ee5ad48161457a6553c38d61f4cd9981fa3f5016a15cb3eace64098",
+    "d36a31dd950e2eeef2653973f2496f1229d1ea2279c56998a0803651a346104d",
 ];
 
 fn fixture(version: usize) -> PathBuf {
@@ -149,6 +149,7 @@ fn read(connection: &mut Connection) {
     let release = release::find(connection, &main.key, 1).unwrap().unwrap();
     assert_eq!(release.state, release::ReleaseState::Ready);
     assert!(release.application.deploy.repeatable);
+    assert!(release.variables.run.len() <= 1);
     let processes = process::of(connection, &main.key).unwrap();
     assert_eq!(processes[0].port, 20_001);
     assert_eq!(

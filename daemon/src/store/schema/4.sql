@@ -20,5 +20,12 @@ CREATE TABLE variable (
 -- Who switched an environment's maintenance on; NULL where it is off.
 ALTER TABLE environment ADD COLUMN maintenance TEXT;
 
--- The digest of each variable that a release's processes were given, by its name, as JSON.
+-- With what digests of a project's secrets are made: whoever has a digest alone cannot try values.
+CREATE TABLE salt (
+    project TEXT PRIMARY KEY,
+    value   TEXT NOT NULL
+) STRICT;
+
+-- What was set when a release was made, as JSON: what its build, and what its commands and processes
+-- are given, by name. They keep it, whatever is set later.
 ALTER TABLE release ADD COLUMN variables TEXT NOT NULL DEFAULT '{}';

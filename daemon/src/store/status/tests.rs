@@ -91,6 +91,7 @@ fn order(branch: &str, kind: Kind, source: &str, wish: Wish) -> NewActivity {
         production: false,
         source: None,
         renames: None,
+        variable: None,
         now: false,
         rebuild: false,
         target: None,

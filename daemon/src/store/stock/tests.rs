@@ -73,6 +73,7 @@ impl Shop {
             now: false,
             source: None,
             renames: None,
+            variable: None,
             target,
         };
         let opened = self
@@ -126,6 +127,7 @@ impl Shop {
             commit: String::new(),
             subject: String::new(),
             application: wharf_config::application::read(&files).unwrap(),
+            variables: Default::default(),
             activity: activity.clone(),
             created: 0,
         };

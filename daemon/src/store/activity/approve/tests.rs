@@ -29,6 +29,7 @@ fn by(name: &str, kind: Kind) -> NewActivity {
         production: true,
         rebuild: false,
         renames: None,
+        variable: None,
         now: false,
         target: None,
         source: None,

@@ -310,7 +310,7 @@ async fn what_scripts_say_becomes_an_answer() {
             .concat(),
             "/none" => end(),
             "/bad" => [out("no head at all\r\n\r\n"), end()].concat(),
-            "/cut" => out("Content-Length: 9\r\n\r\nhalf"),
+            "/cut" => out("Content-Type: text/plain\r\n\r\nhalf"),
             "/busy" => record(3, &[0, 0, 0, 0, 2, 0, 0, 0]),
             other => panic!("{other}"),
         }
@@ -341,7 +341,8 @@ async fn what_scripts_say_becomes_an_answer() {
         .unwrap();
     let mut all = Vec::new();
     cut.read_to_end(&mut all).await.ok();
-    assert!(all.ends_with(b"half"), "{}", all.escape_ascii());
+    // Whatever of it has come: nobody takes it for the whole.
+    assert!(!all.ends_with(b"0\r\n\r\n"), "{}", all.escape_ascii());
     let (_, log) = router.stop();
     assert!(
         log.contains(r"PHP Fatal error\\nin line \\x1b[1m7"),

@@ -84,7 +84,8 @@ fn newest(
     {
         verdict.problem(format!("{name}: {} has no time of its end", activity.id));
     }
-    let mut begun = activities.iter().filter(ended);
+    let deploys = |one: &&&Activity| !is_parked(one) && !one.kind.is_word();
+    let mut begun = activities.iter().filter(deploys);
     let Some(last) = begun.find(|one| one.started.is_some()) else {
         return;
     };
@@ -168,7 +169,8 @@ fn releases(
     for release in releases.iter().filter(|one| one.state == "making") {
         verdict.problem(format!("{name}: r{} is half made", release.number));
     }
-    for activity in activities {
+    let words = |one: &&&Activity| one.kind.is_word();
+    for activity in activities.iter().filter(|one| !words(one)) {
         let id = &activity.id;
         match activity.state {
             // It makes no release, and what serves stays.

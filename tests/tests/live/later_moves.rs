@@ -63,7 +63,7 @@ fn a_merge_and_a_promotion_wait_for_an_approval() {
     assert_eq!(listed.source.as_deref(), Some("staging"));
     let hint = format!("wharf approve {merge}");
     let listed = shop.wharf(&["activities"]).ok();
-    listed.has("waiting: waits for approval");
+    listed.has("merge      waits for approval");
     shop.wharf(&["environments"]).ok().has("waits for approval");
     shop.wharf(&["activity", "show", &merge]).ok().has(&hint);
 
@@ -163,6 +163,9 @@ fn a_merge_and_a_promotion_wait_for_their_window() {
         .ok()
         .has("main now serves r2 (was r1).");
     assert_eq!(world.get("main--shop.localhost", "/").ok(), "two\n");
-    assert_eq!(newest(&world).kind, Kind::Merge);
+    let all = world.activities(Some("shop"), 100).unwrap();
+    let merged = all.iter().find(|one| one.id == merge).unwrap();
+    assert_eq!((merged.kind, merged.state), (Kind::Merge, State::Succeeded));
+    assert_eq!(newest(&world).kind, Kind::Approve);
     world.settle("shop").unwrap();
 }

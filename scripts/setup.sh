@@ -46,6 +46,9 @@ has_venv() { PATH=/usr/local/bin:/usr/bin python3 -c 'import ensurepip, venv' 2>
 # Debian names php-fpm after its version, and puts it where a user's PATH does not look.
 has_php_fpm() { compgen -G '/usr/sbin/php-fpm*' >/dev/null; }
 
+# Debian packs PHP's SQLite apart from PHP.
+has_php_sqlite() { php -r 'exit(extension_loaded("pdo_sqlite") ? 0 : 1);' 2>/dev/null; }
+
 check_cargo() {
   local how="get it with rustup (https://rustup.rs), then run this again"
   has cargo || die "there is no cargo; Rust $rust_version or newer is needed" "$how"
@@ -101,6 +104,7 @@ done
 can_link || missing+=(gcc libc6-dev)
 has_venv || missing+=(python3-venv)
 has_php_fpm || missing+=(php-fpm)
+has_php_sqlite || missing+=(php-cli php-sqlite3)
 if [ ${#missing[@]} -gt 0 ]; then
   mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
   install_packages "${missing[@]}"

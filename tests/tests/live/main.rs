@@ -27,6 +27,7 @@ mod restarts;
 mod reuse;
 mod routes;
 mod schemas;
+mod shop;
 mod sight;
 mod staged;
 mod states;

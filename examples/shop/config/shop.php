@@ -1,0 +1,5 @@
+<?php return array (
+  'locales' => 'en,de',
+  'theme' => 'harbour',
+  'title' => 'The Harbour Shop',
+);

@@ -235,10 +235,16 @@ fn scripts_are_bash_without_mistakes() {
     }
 }
 
-/// The page is what three people read in `tests/tests/ssh/story.rs`.
+/// Two pages are what people read in the tests of the same names in `tests/tests/ssh`.
 #[test]
-fn the_story_is_told_as_it_was_seen() {
-    let snapshot = root().join("tests/tests/ssh/snapshots/story.snap");
+fn stories_are_told_as_they_were_seen() {
+    for name in ["story", "shop"] {
+        told_as_seen(name);
+    }
+}
+
+fn told_as_seen(name: &str) {
+    let snapshot = root().join(format!("tests/tests/ssh/snapshots/{name}.snap"));
     let snapshot = fs::read_to_string(snapshot).unwrap();
     let told = snapshot.splitn(3, "---\n").nth(2).unwrap();
     let mut page = String::new();
@@ -249,7 +255,7 @@ fn the_story_is_told_as_it_was_seen() {
             lines.trim()
         ));
     }
-    let file = root().join("docs/story.md");
+    let file = root().join(format!("docs/{name}.md"));
     let whole = fs::read_to_string(&file).unwrap();
     let (head, tail) = whole.split_once("\n## ").unwrap();
     if std::env::var_os("UPDATE_DOCS").is_some() {

@@ -17,6 +17,7 @@ mod people;
 mod pushes;
 mod refused;
 mod rejected;
+mod shop;
 mod story;
 mod terminal;
 mod waited;

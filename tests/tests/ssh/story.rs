@@ -32,25 +32,30 @@ vera = "viewer"
 "#;
 
 /// A host, one account, a laptop that goes from hand to hand; and what was said.
-struct Story<'w> {
-    world: &'w World,
+pub(crate) struct Story<'w> {
+    pub(crate) world: &'w World,
     sshd: Sshd<'w>,
-    shop: Tree<'w>,
-    told: String,
+    pub(crate) shop: Tree<'w>,
+    pub(crate) told: String,
 }
 
 impl<'w> Story<'w> {
     fn begin(world: &'w World) -> Story<'w> {
-        let sshd = Sshd::start(world);
-        let shop = world.site("shop", &[PAGE]);
-        shop.init();
-        for person in ["olga", "dan", "vera"] {
-            sshd.admit(person);
-        }
+        let story = Story::of(world, world.site("shop", &[PAGE]), &["olga", "dan", "vera"]);
         let file = world.home().join("config/projects.d/shop.toml");
         let said = fs::read_to_string(&file).unwrap();
         fs::write(&file, format!("{said}{POLICY}")).unwrap();
         world.wharf(&["reload"]).ok();
+        story
+    }
+
+    /// One about a project that nobody has pushed yet, with a laptop for each person.
+    pub(crate) fn of(world: &'w World, shop: Tree<'w>, people: &[&str]) -> Story<'w> {
+        let sshd = Sshd::start(world);
+        shop.init();
+        for person in people {
+            sshd.admit(person);
+        }
         Story {
             world,
             sshd,
@@ -60,7 +65,7 @@ impl<'w> Story<'w> {
     }
 
     /// Another chapter, and whose laptop it is.
-    fn chapter(&mut self, title: &str, person: &str) {
+    pub(crate) fn chapter(&mut self, title: &str, person: &str) {
         let laptop = self.sshd.laptop(person);
         self.sshd.give(&laptop, &mut self.shop, "shop");
         self.told.push_str(&format!("# {title} ({person})\n\n"));
@@ -68,7 +73,7 @@ impl<'w> Story<'w> {
 
     /// Types a line, and keeps what comes of it.
     #[track_caller]
-    fn types(&mut self, line: &str, code: i32) -> Said {
+    pub(crate) fn types(&mut self, line: &str, code: i32) -> Said {
         let said = self.shop.sh(line).exits(code);
         self.told.push_str(&format!("$ {line}\n"));
         match said.transcript() {

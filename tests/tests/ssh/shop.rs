@@ -1,0 +1,58 @@
+//! One push of `examples/shop` through every step, and what the next ones do otherwise. `docs/shop.md`
+//! tells it with what the developer read.
+
+use std::fs;
+
+use wharf_tests::World;
+
+use crate::laptop::reads_as;
+use crate::story::Story;
+
+#[test]
+fn every_step_of_a_push_is_explained() {
+    let world = World::new();
+    let mut story = Story::of(&world, world.example("shop", "shop"), &["dan"]);
+    story.chapter("The first push installs", "dan");
+    story
+        .types("git push wharf main", 0)
+        .has("installed with 3 products")
+        .has("main now serves r1.");
+
+    story.chapter("A change of the code is not noticed", "dan");
+    change(&story, "pub/index.php", "Into the cart", "Add");
+    story
+        .types("git push wharf main", 0)
+        .has("maintenance not needed")
+        .has("main now serves r2");
+
+    story.chapter("A migration lets visitors wait", "dan");
+    story.shop.write(
+        "migrations/003-notes.sql",
+        "CREATE TABLE note (text TEXT) STRICT;\n",
+    );
+    story.shop.commit("Notes");
+    story
+        .types("git push wharf main", 0)
+        .has("requests wait 30s")
+        .has("main now serves r3");
+
+    story.chapter("Static content without its committed configuration", "dan");
+    story
+        .types("git rm --quiet config/shop.php && git commit --quiet -m 'Ask the database'", 0);
+    story
+        .types("git push wharf main", 0)
+        .has("config/shop.php is not committed")
+        .has("main now serves r4");
+
+    story.chapter("A failing check changes nothing", "dan");
+    change(&story, "pub/index.php", "$note = '';", "$path === '/cart' && exit; $note = '';");
+    story.types("git push wharf main", 0).has("main still serves r4");
+    reads_as("shop", &story.told);
+}
+
+fn change(story: &Story<'_>, file: &str, from: &str, to: &str) {
+    let text = fs::read_to_string(story.shop.path().join(file)).unwrap();
+    assert!(text.contains(from), "{file} has no {from}");
+    story.shop.write(file, &text.replace(from, to));
+    story.shop.commit(&format!("Change {file}"));
+}

@@ -117,7 +117,7 @@ fn it_sells_after_each_failure() {
 
     change(&shop, "pub/index.php", "$note = '';", "$path === '/cart' && exit; $note = '';");
     push(&world, &shop, "A check that fails")
-        .has("check checkout failed")
+        .has("error: check 1 of 2 failed (checkout)")
         .has("main still serves r1");
     change(&shop, "pub/index.php", "$path === '/cart' && exit; ", "");
     push(&world, &shop, "All mended").ok().has("main now serves r");

@@ -100,7 +100,7 @@ fn every_history_comes_to_a_good_end() {
     assert!(count.paused > 0 && count.resumed > 0 && count.deactivated > 0);
     assert!(count.kept > 0 && count.activated > 0 && count.full > 0);
     assert!(count.accepted > 0 && count.rejected > 0 && count.unanswered > 0);
-    assert!(count.held > seeds && count.switched > 0);
+    assert!(count.held > seeds / 2 && count.switched > 0);
     assert!(count.lifted.iter().all(|lifted| *lifted > 0), "each way");
     assert!(count.parked > seeds && count.approved > 0);
     assert!(count.cancelled > 0 && count.rolled_back > 0 && count.deleted > 0 && count.renewed > 0);

@@ -84,6 +84,8 @@ pub(crate) fn settings() -> insta::Settings {
         (r"slug( +)[0-9a-f]{6}\b", "slug${1}SLUG"),
         (r"superseded by [0-9a-f]{4,8}\b", "superseded by ID"),
         (r"(?m) +(total )?(\d+h )?(\d+m )?\d+(\.\d+)?s$", " ${1}TIME"),
+        (r"\bin \d+ ms\b", "in TIME"),
+        (r"\bwas on for [\d.]+m?s\b", "was on for TIME"),
         (r"\b[0-9a-f]{7}\b", "COMMIT"),
         // What stands in tables.
         (r"\b\d+s ago|just now", "AGO"),

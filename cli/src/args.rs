@@ -8,7 +8,7 @@ use clap_complete::Shell;
 
 pub use answer::Answer;
 pub use parts::{
-    Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Project, Repository, Switch, What,
+    Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Project, Repository, Slug, Switch, What,
 };
 
 /// The whole command line.
@@ -99,6 +99,11 @@ pub enum Command {
     },
     /// Show the environment's releases, newest first
     Releases,
+    /// Show the project's build results, newest first
+    Slugs,
+    /// Say why one was built
+    #[command(subcommand)]
+    Slug(Slug),
 
     /// Let an earlier release serve again; data is not touched
     Rollback {
@@ -252,6 +257,8 @@ const SECTIONS: [(&str, &[&str]); 5] = [
             "log",
             "url",
             "releases",
+            "slugs",
+            "slug",
         ],
     ),
     (
@@ -387,6 +394,8 @@ impl Command {
                 words(&["url", &format!("--grant={}s", time.as_secs())])
             }
             Command::Releases => words(&["releases"]),
+            Command::Slugs => words(&["slugs"]),
+            Command::Slug(slug) => Some(slug.words()),
             Command::Project(Project::List) => words(&["project", "list"]),
             Command::Rollback { release: None } => words(&["rollback"]),
             Command::Rollback {

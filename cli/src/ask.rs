@@ -1,6 +1,7 @@
 //! The commands that the daemon answers.
 
 mod moves;
+mod slugs;
 
 use std::path::Path;
 
@@ -47,13 +48,14 @@ pub fn run(directory: &Path, global: &Global, command: &Command) -> Result<u8, F
 
 fn wants(command: &Command) -> Wants {
     match command {
-        Command::Environments | Command::Activities { .. } => Wants::Project,
+        Command::Environments | Command::Activities { .. } | Command::Slugs => Wants::Project,
         // Where nothing says which, the project's rule says what its parent is.
         Command::Branch(_) | Command::Config(args::variable::Config::Diff { .. }) => Wants::Project,
         Command::Variable(variable) if !variable.at().is_own() => Wants::Project,
         Command::Log(args::Log { id: None, .. })
         | Command::Url { .. }
         | Command::Releases
+        | Command::Slug(_)
         | Command::Rollback { .. }
         | Command::Deploy { .. }
         | Command::Redeploy { .. }
@@ -156,6 +158,8 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
             })?;
             Ok(exit)
         }
+        Command::Slugs => slugs::list(place, scope, json),
+        Command::Slug(args::Slug::Why { release }) => slugs::why(place, scope, json, *release),
         Command::Url { grant: None } => url(place, scope, json),
         Command::Url { grant: Some(time) } => grant::grant(place, scope, *time, json),
         Command::Log(log) => self::log(place, scope, json, log),

@@ -40,6 +40,8 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Log(_)
         | Command::Url { .. }
         | Command::Releases
+        | Command::Slugs
+        | Command::Slug(_)
         | Command::Project(Project::List)
         | Command::Rollback { .. }
         | Command::Deploy { .. }

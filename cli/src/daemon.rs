@@ -233,6 +233,8 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Activities { .. }
         | Ask::Activity { .. }
         | Ask::Releases(_)
+        | Ask::SlugWhy { .. }
+        | Ask::Slugs(_)
         | Ask::Grant { .. }
         | Ask::Variables { .. }
         | Ask::DumpConfig(_)

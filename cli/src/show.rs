@@ -5,6 +5,7 @@ pub mod environments;
 pub mod findings;
 pub mod releases;
 pub mod removals;
+pub mod slugs;
 pub mod status;
 pub mod variables;
 pub mod when;

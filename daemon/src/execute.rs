@@ -47,12 +47,15 @@ pub mod retire;
 pub mod route;
 pub mod router;
 pub mod runtime;
+pub mod slug_change;
 pub mod slug_key;
+pub mod slug_why;
 pub mod source;
 pub mod standing;
 pub mod swap;
 pub mod target;
 pub mod tip;
+pub mod tree_changes;
 pub mod variables;
 pub mod world;
 

@@ -50,6 +50,15 @@ pub enum Ask {
     },
     /// Releases of one environment, newest first: one `Item::Release` each.
     Releases(Scope),
+    /// Why an environment's slug is as it is: one `Item::Why`.
+    SlugWhy {
+        /// Which environment.
+        scope: Scope,
+        /// A release; without it the serving one, and what a redeploy would do.
+        release: Option<u32>,
+    },
+    /// The slugs of a project, newest first: one `Item::Slug` each.
+    Slugs(Scope),
     /// The log of an activity as rendered `Line`s; ends with the activity's exit if followed.
     Log {
         /// The activity's id; without it the newest one of the scope.

@@ -14,6 +14,7 @@ pub mod grant;
 pub mod hook;
 pub mod outcome;
 pub mod route;
+pub mod slug;
 pub mod variable;
 pub mod view;
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     event,
     outcome::{Kind, State},
+    slug::{Slug, Why},
     variable::{Difference, Variable},
 };
 
@@ -32,6 +33,10 @@ pub enum Item {
     Difference(Difference),
     /// See [`Grant`].
     Grant(Grant),
+    /// See [`Slug`].
+    Slug(Slug),
+    /// See [`Why`].
+    Why(Why),
     /// One of several reasons for which something is not done, which was said in lines.
     Reason(Reason),
     /// See [`Finding`].

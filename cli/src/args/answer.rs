@@ -20,6 +20,10 @@ pub enum Answer {
     Activity,
     /// `wharf releases`
     Releases,
+    /// `wharf slugs`
+    Slugs,
+    /// `wharf slug why`
+    SlugWhy,
     /// `wharf log`; with --follow each line is one of its entries
     Log,
     /// `wharf url`
@@ -66,6 +70,8 @@ impl Command {
             Command::Url { grant: None } => Some(Answer::Url),
             Command::Url { grant: Some(_) } => Some(Answer::Grant),
             Command::Releases => Some(Answer::Releases),
+            Command::Slugs => Some(Answer::Slugs),
+            Command::Slug(_) => Some(Answer::SlugWhy),
             Command::Project(Project::List) => Some(Answer::Projects),
             Command::Hook(Hook::Status(_)) => Some(Answer::Hooks),
             Command::Key(Key::List { .. }) => Some(Answer::Keys),

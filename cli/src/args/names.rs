@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 /// Each such name and the words that mean the same here.
-pub(super) const NAMES: [(&str, &[&str]); 32] = [
+pub(super) const NAMES: [(&str, &[&str]); 34] = [
     ("environment:list", &["environments"]),
     ("environment:branch", &["branch"]),
     ("environment:merge", &["merge"]),
@@ -30,6 +30,8 @@ pub(super) const NAMES: [(&str, &[&str]); 32] = [
     ("activity:cancel", &["cancel"]),
     ("activity:wait", &["activity", "wait"]),
     ("project:list", &["project", "list"]),
+    ("slug:list", &["slugs"]),
+    ("slug:why", &["slug", "why"]),
     ("variable:list", &["variable", "list"]),
     ("variable:get", &["variable", "get"]),
     ("variable:set", &["variable", "set"]),

@@ -134,6 +134,9 @@ fn what_is_sent_over_ssh_means_the_same_there() {
         "wharf variable delete -e x A",
         "wharf config diff a b",
         "wharf config:dump",
+        "wharf slugs",
+        "wharf slug why",
+        "wharf slug:why --release r3 -e x",
         "wharf environment:synchronize code",
         "wharf activity:get 4f2a",
     ] {

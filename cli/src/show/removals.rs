@@ -37,7 +37,7 @@ fn short_name(removal: &Removal) -> &str {
     }
 }
 
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     ByteSize(bytes).display().si().to_string()
 }
 

@@ -1,5 +1,6 @@
 //! The build stage: a slug that is there is used again; else checkout, steps, freeze.
 
+use std::path::Path;
 use std::time::Instant;
 
 use wharf_config::application::{self, Application, Step};
@@ -9,7 +10,8 @@ use wharf_wire::event::Event;
 use super::activity::Act;
 use super::failure::Failure;
 use super::make::{Recipe, make};
-use super::slug_key::{FORMAT, Ingredients, SlugKey, explain};
+use super::slug_change::explain;
+use super::slug_key::{FORMAT, Ingredients, SlugKey};
 use super::variables::Seen;
 use super::world::World;
 use super::{assets, patch, repository, runtime, source, variables};
@@ -144,14 +146,7 @@ struct Weighed {
 async fn ingredients(act: &Act, commit: &str) -> Result<Weighed, Failure> {
     let repository = act.project.repository.clone();
     let id = commit.to_owned();
-    let looked = tokio::task::spawn_blocking(move || {
-        let failed = |error| Failure::host("cannot read the repository", &error);
-        let files = source::files(&repository, &id).map_err(failed)?;
-        let tree = repository::tree_of(&repository, &id).map_err(failed)?;
-        let application = read(&files)?;
-        let patches = patch::find(&repository, &tree, &application.build.patches)?;
-        Ok::<_, Failure>((application, tree, patches))
-    });
+    let looked = tokio::task::spawn_blocking(move || look(&repository, &id));
     let (application, tree, patches) = looked
         .await
         .map_err(|error| Failure::host("cannot read the repository", &error))??;
@@ -165,6 +160,22 @@ async fn ingredients(act: &Act, commit: &str) -> Result<Weighed, Failure> {
         ingredients,
         given,
     })
+}
+
+/// The configuration at a commit, its tree, and what is applied to that. Blocks.
+///
+/// # Errors
+/// That something of it cannot be read, or is not valid.
+pub fn look(
+    repository: &Path,
+    commit: &str,
+) -> Result<(Application, String, patch::Found), Failure> {
+    let failed = |error| Failure::host("cannot read the repository", &error);
+    let files = source::files(repository, commit).map_err(failed)?;
+    let tree = repository::tree_of(repository, commit).map_err(failed)?;
+    let application = read(&files)?;
+    let patches = patch::find(repository, &tree, &application.build.patches)?;
+    Ok((application, tree, patches))
 }
 
 /// What would go into a slug of this tree with these patches.

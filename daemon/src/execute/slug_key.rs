@@ -126,35 +126,8 @@ impl Ingredients {
     }
 }
 
-/// Says why a slug of `old` ingredients cannot be used for `new` ones; empty when it can.
-#[must_use]
-pub fn explain(old: &Ingredients, new: &Ingredients) -> Vec<String> {
-    let mut why = Vec::new();
-    let mut say = |changed: bool, what: &str| {
-        if changed {
-            why.push(format!("{what} changed"));
-        }
-    };
-    say(old.tree != new.tree, "tree");
-    say(old.patches != new.patches, "patches");
-    say(old.steps != new.steps, "build steps");
-    say(old.assets != new.assets, "assets");
-    say(old.mounts != new.mounts, "mounts");
-    for name in differing(&old.runtimes, &new.runtimes) {
-        say(true, name);
-    }
-    for name in differing(&old.variables, &new.variables) {
-        say(true, name);
-    }
-    for name in differing(&old.secrets, &new.secrets) {
-        say(true, name);
-    }
-    say(old.trust_domain != new.trust_domain, "trust domain");
-    say(old.format != new.format, "slug format");
-    why
-}
-
-fn differing<'a>(
+/// The keys whose value, or whether they are there, differs; sorted.
+pub(super) fn differing<'a>(
     old: &'a BTreeMap<String, String>,
     new: &'a BTreeMap<String, String>,
 ) -> Vec<&'a str> {
@@ -201,6 +174,8 @@ mod tests {
             trust_domain: "protected".into(),
         }
     }
+
+    use crate::execute::slug_change::explain;
 
     type Change = fn(&mut Ingredients);
 

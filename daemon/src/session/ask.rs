@@ -16,6 +16,8 @@ mod moves;
 mod overview;
 mod refuse;
 mod set;
+mod slug;
+mod slug_why;
 mod standing;
 mod tree;
 mod variables;
@@ -38,6 +40,8 @@ impl Session {
             Ask::Activity { activity } => self.activity(activity).await,
             Ask::Wait { activity, form } => self.wait(activity, form).await,
             Ask::Releases(scope) => self.releases(&scope).await,
+            Ask::SlugWhy { scope, release } => self.slug_why(&scope, release).await,
+            Ask::Slugs(scope) => self.slugs(&scope).await,
             Ask::Log {
                 activity,
                 scope,

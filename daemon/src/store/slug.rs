@@ -1,8 +1,10 @@
 //! Slugs: frozen build results by what went into them.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{StoreError, now};
+use super::{Recorder, StoreError, now};
 
 /// A slug's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,4 +89,78 @@ pub fn newest(connection: &Connection, base: &str) -> Result<Option<SlugRecord>,
         ))?
         .query_row([base], record)
         .optional()?)
+}
+
+/// A slug of a project, and who has releases of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The slug.
+    pub record: SlugRecord,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub created: u64,
+    /// The project's environments by their ids: the numbers of their releases of it, newest first.
+    pub used: BTreeMap<String, Vec<u32>>,
+}
+
+/// The slugs that a project's builds made, or its releases use; the newest first.
+///
+/// # Errors
+/// The database's.
+pub fn list(connection: &Connection, project: &str) -> Result<Vec<Listed>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS}, created FROM slug WHERE project = ?1 OR key IN (
+             SELECT slug FROM release WHERE project = ?1 AND state IN ('making', 'ready'))
+         ORDER BY created DESC, rowid DESC"
+    ))?;
+    let slugs = statement.query_map([project], |row| {
+        Ok(Listed {
+            record: record(row)?,
+            created: row.get(8)?,
+            used: BTreeMap::new(),
+        })
+    })?;
+    let mut slugs: Vec<Listed> = slugs.collect::<Result<_, _>>()?;
+    let mut used = uses(connection, project)?;
+    for slug in &mut slugs {
+        slug.used = used.remove(&slug.record.key).unwrap_or_default();
+    }
+    Ok(slugs)
+}
+
+/// A project's releases by slug and environment.
+fn uses(
+    connection: &Connection,
+    project: &str,
+) -> Result<BTreeMap<String, BTreeMap<String, Vec<u32>>>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT slug, environment, number FROM release
+         WHERE project = ?1 AND state IN ('making', 'ready') ORDER BY number DESC",
+    )?;
+    let rows = statement.query_map([project], |row| {
+        Ok((
+            row.get::<_, String>(0)?,
+            row.get::<_, String>(1)?,
+            row.get(2)?,
+        ))
+    })?;
+    let mut all: BTreeMap<String, BTreeMap<String, Vec<u32>>> = BTreeMap::new();
+    for row in rows {
+        let (slug, environment, number) = row?;
+        let of_slug = all.entry(slug).or_default();
+        of_slug.entry(environment).or_default().push(number);
+    }
+    Ok(all)
+}
+
+impl Recorder {
+    /// The slugs of a project; see [`list`].
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn slugs_of(&self, project: &str) -> Result<Vec<Listed>, StoreError> {
+        let project = project.to_owned();
+        self.0
+            .call(move |connection| list(connection, &project))
+            .await
+    }
 }

@@ -124,6 +124,8 @@ fn looks(world: &World, reader: &Reader<'_>) {
     reader.json("activity", &["activity", "show", id]);
     reader.json("activity", &["activity", "wait", id]);
     reader.json("releases", &["releases"]);
+    reader.json("slugs", &["slugs"]);
+    reader.json("slug-why", &["slug", "why"]);
     let log = reader.json("log", &["log", id]);
     // One that is followed is one entry a line.
     let followed = reader

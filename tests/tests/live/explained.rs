@@ -121,7 +121,9 @@ fn config(top: &str, steps: &str, more: &str) -> String {
 
 #[test]
 fn twenty_kinds_of_change_are_told_as_they_are() {
-    let world = World::new();
+    // Each slug is wanted again later.
+    let world =
+        World::with_host_file("[router]\nlisten = \"127.0.0.1:0\"\n[keep]\nreleases = 100\n");
     let (a, b) = ("\"echo a >site/a\"", "\"echo b >site/b\"");
     let first = config("", a, "");
     let files = [("wharf.toml", first.as_str()), ("site/index.html", "one\n")];
@@ -212,10 +214,10 @@ fn twenty_kinds_of_change_are_told_as_they_are() {
         ],
     );
     set("", a, "");
-    // The tree of the beginning, but for its files and the patch.
+    // The tree that the patch came to.
     site.push(
         "without them",
-        To::Build,
+        To::Found,
         &["runtime removed python 3.*", "variable removed MODE", file],
     );
     variables(&site);
@@ -311,7 +313,8 @@ fn runs(world: &World, site: &Site<'_>) {
     site.0.wharf(&side).ok().has("r1 is the first release");
     let file = world.home().join("config/projects.d/shop.toml");
     let text = fs::read_to_string(&file).unwrap();
-    let staging = "\n[environments.side]\ntype = \"staging\"\n";
+    let staging = "\n[environments.main]\ntype = \"production\"\n\
+                   [environments.side]\ntype = \"staging\"\nparent = \"main\"\n";
     fs::write(&file, format!("{text}{staging}")).unwrap();
     world.wharf(&["reload"]).ok();
     let row = "trust domain changed open -> protected";

@@ -24,6 +24,7 @@ mod policy;
 mod python;
 mod queue;
 mod renames;
+mod reproduced;
 mod restarts;
 mod reuse;
 mod routes;

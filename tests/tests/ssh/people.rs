@@ -155,6 +155,13 @@ fn three_people_on_one_account() {
     );
     house.shop.wharf(&["-e", "staging", "url"]).exits(5);
     house.shop.wharf(&["-e", "staging", "log"]).exits(6);
+    let denied = house.shop.wharf(&["-e", "staging", "slug", "why"]).exits(6);
+    assert!(denied.err.contains("may not look at staging"), "{denied}");
+    let seen = house.shop.wharf(&["slugs"]).ok().out;
+    assert!(
+        seen.contains("cart") && !seen.contains("protected"),
+        "{seen}"
+    );
 
     assert_eq!(house.tip("main"), first);
     // It follows production, by itself alone.
@@ -190,6 +197,8 @@ fn who_sees_development_only_learns_nothing_of_the_rest() {
         &["info", "-e", "cart"],
         &["activities"],
         &["releases", "-e", "cart"],
+        &["slugs"],
+        &["slug", "why", "-e", "cart"],
         &["project", "list"],
         &["status"],
     ] {

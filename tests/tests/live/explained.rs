@@ -239,7 +239,8 @@ fn committed(site: &Site<'_>, write: &dyn Fn(&str, &str)) {
     site.0.sh("chmod +x site/old.html").ok();
     site.push("another mode", To::Build, &["file changed site/old.html"]);
     site.0.git(&["rm", "--quiet", "-f", "site/old.html"]).ok();
-    site.push("a file less", To::Build, &["file removed site/old.html"]);
+    // This tree was built before the file came.
+    site.push("a file less", To::Found, &["file removed site/old.html"]);
     write("patches/1.patch", PATCH);
     let (patch, file) = ("patch added patches/1.patch", "file added patches/1.patch");
     site.push("a patch", To::Build, &[patch, file]);
@@ -254,9 +255,7 @@ fn committed(site: &Site<'_>, write: &dyn Fn(&str, &str)) {
         "patch removed patches/1.patch",
         "file removed patches/1.patch",
     );
-    // This tree was built before the patch came.
-    let rows = [patch, file];
-    site.push("no patch", To::Found, &rows);
+    site.push("no patch", To::Found, &[patch, file]);
 }
 
 /// Changes of what is set.

@@ -193,6 +193,11 @@ fn acts(reader: &Reader<'_>) {
     let grant = reader.json("grant", &["url", "--grant", "1h", "-e", "feature"]);
     assert_eq!(grant["public"], false);
     assert!(grant["expires"].is_u64(), "{grant}");
+    reader.json("outcome", &["variable", "set", "A", "b"]);
+    let all = reader.json("variables", &["variable", "list"]);
+    assert_eq!(all[0]["name"], "A");
+    reader.json("variable", &["variable", "get", "A"]);
+    reader.exits(1, "differences", &["config", "diff", "main", "feature"]);
     let first = reader.commit("two");
     reader.shop.push(&["-o", "nowait", "main:feature"]).ok();
     let all = reader.json("activities", &["activities", "-e", "feature"]);

@@ -198,14 +198,14 @@ fn common(of: &[String], other: &[String]) -> Vec<bool> {
     for name in other {
         *left.entry(name).or_default() += 1;
     }
-    let mut take = |name: &String| match left.get_mut(name) {
+    let take = |name: &String| match left.get_mut(name) {
         Some(count) if *count > 0 => {
             *count -= 1;
             true
         }
         _ => false,
     };
-    of.iter().map(|name| take(name)).collect()
+    of.iter().map(take).collect()
 }
 
 /// Of a patch the id is behind its path: one path gone and there is one that changed.

@@ -55,3 +55,8 @@ fn static_files_are_the_same_wherever_they_are_built() {
 fn what_a_generator_makes_is_the_same_wherever_it_is_built() {
     is_reproduced("static-npm");
 }
+
+#[test]
+fn what_php_compiles_is_the_same_wherever_it_is_built() {
+    is_reproduced("shop");
+}

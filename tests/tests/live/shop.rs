@@ -41,7 +41,10 @@ fn push(world: &World, shop: &Tree<'_>, what: &str) -> wharf_tests::Said {
         said = Some(shop.push(&["main"]));
     });
     for (status, page) in &seen {
-        assert!(*status == 200 && page.contains(PRICE), "{what}: {status} {page}");
+        assert!(
+            *status == 200 && page.contains(PRICE),
+            "{what}: {status} {page}"
+        );
     }
     sells(world, shop);
     said.unwrap()
@@ -76,14 +79,21 @@ fn it_sells_through_each_change() {
 
     shop.git(&["rm", "--quiet", "config/shop.php"]).ok();
     change(&shop, "themes/harbour/style.css", "#048", "#840");
-    push(&world, &shop, "Static content, its configuration not committed")
-        .ok()
-        .has("in the deploy: config/shop.php is not committed")
-        .has("hint: commit config/shop.php")
-        .has("main now serves r4 (was r3).");
+    push(
+        &world,
+        &shop,
+        "Static content, its configuration not committed",
+    )
+    .ok()
+    .has("in the deploy: config/shop.php is not committed")
+    .has("hint: commit config/shop.php")
+    .has("main now serves r4 (was r3).");
     assert!(shop.get("/static/en/style.css").ok().contains("#840"));
 
-    shop.write("migrations/003-notes.sql", "CREATE TABLE note (text TEXT) STRICT;\n");
+    shop.write(
+        "migrations/003-notes.sql",
+        "CREATE TABLE note (text TEXT) STRICT;\n",
+    );
     push(&world, &shop, "A migration")
         .ok()
         .has("requests wait 30s")
@@ -107,7 +117,10 @@ fn it_sells_after_each_failure() {
     shop.git(&["rm", "--quiet", patch]).ok();
 
     let migration = "migrations/003-broken.sql";
-    shop.write(migration, "CREATE TABLE note (text TEXT) STRICT;\nSELECT nonsense;\n");
+    shop.write(
+        migration,
+        "CREATE TABLE note (text TEXT) STRICT;\nSELECT nonsense;\n",
+    );
     push(&world, &shop, "A migration that fails")
         .has("no such column: nonsense")
         .has("lifted; it was on for")
@@ -115,10 +128,17 @@ fn it_sells_after_each_failure() {
         .has("main still serves r1; deploy commands may have changed its data.");
     shop.git(&["rm", "--quiet", migration]).ok();
 
-    change(&shop, "pub/index.php", "$note = '';", "$path === '/cart' && exit; $note = '';");
+    change(
+        &shop,
+        "pub/index.php",
+        "$note = '';",
+        "$path === '/cart' && exit; $note = '';",
+    );
     push(&world, &shop, "A check that fails")
         .has("error: check 1 of 2 failed (checkout)")
         .has("main still serves r1");
     change(&shop, "pub/index.php", "$path === '/cart' && exit; ", "");
-    push(&world, &shop, "All mended").ok().has("main now serves r");
+    push(&world, &shop, "All mended")
+        .ok()
+        .has("main now serves r");
 }

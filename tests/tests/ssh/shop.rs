@@ -37,16 +37,25 @@ fn every_step_of_a_push_is_explained() {
         .has("main now serves r3");
 
     story.chapter("Static content without its committed configuration", "dan");
-    story
-        .types("git rm --quiet config/shop.php && git commit --quiet -m 'Ask the database'", 0);
+    story.types(
+        "git rm --quiet config/shop.php && git commit --quiet -m 'Ask the database'",
+        0,
+    );
     story
         .types("git push wharf main", 0)
         .has("config/shop.php is not committed")
         .has("main now serves r4");
 
     story.chapter("A failing check changes nothing", "dan");
-    change(&story, "pub/index.php", "$note = '';", "$path === '/cart' && exit; $note = '';");
-    story.types("git push wharf main", 0).has("main still serves r4");
+    change(
+        &story,
+        "pub/index.php",
+        "$note = '';",
+        "$path === '/cart' && exit; $note = '';",
+    );
+    story
+        .types("git push wharf main", 0)
+        .has("main still serves r4");
     reads_as("shop", &story.told);
 }
 

@@ -49,10 +49,10 @@ fn configurations_that_cannot_work_are_refused_with_every_reason() {
     config("web = \"x\n");
     refused(&world, &shop, "--> wharf.toml:1:9");
 
-    config("wep = \"x\"\n[deploy]\nhold = \"60s\"\n[biuld]\n");
+    config("wep = \"x\"\n[deploy]\nsnapshot = true\n[biuld]\n");
     refused(&world, &shop, "did you mean `web`?")
         .has("unknown key `biuld`")
-        .has("`deploy.hold` is not supported yet")
+        .has("`deploy.snapshot` is not supported yet")
         .has("^^^");
 
     config("runtime = \"ruby:99.9\"\nweb = \"x\"\n");

@@ -118,7 +118,7 @@ fn what_fails_lets_visitors_in_and_says_what_it_may_have_changed() {
         .has("  data may have changed in data")
         .has("lifted; it was on for");
     said.has("main still serves r1; deploy commands may have changed its data.")
-        .lacks("echo b");
+        .lacks("deploy     echo b");
     assert_eq!(route(&world).maintenance, None);
     assert_eq!(shop.get("/").ok(), "one\n");
     // Somebody stops it.

@@ -175,7 +175,7 @@ fn deploy_commands_that_fail() {
         .has("deploy failed in command 2 of 3")
         .has("exit code 4")
         .has("  | second")
-        .lacks("third");
+        .lacks("deploy     echo third");
     // What comes after the switch cannot undo it, and says so.
     shop.tree
         .write("wharf.toml", "[deploy]\nafter = \"echo late; exit 5\"\n");

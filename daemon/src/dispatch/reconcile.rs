@@ -107,8 +107,31 @@ pub async fn after_moves(
     let Some(asked) = desk.ask(question).await else {
         return Made::GivenUp;
     };
-    let scope = Scope::Only(branches.difference(&asked).cloned().collect());
+    let moved: BTreeSet<BranchName> = branches.difference(&asked).cloned().collect();
+    let scope = match names_production(world, project, &moved).await {
+        // While it was away no branch was taken for deleted: those that are come to light now.
+        Ok(true) => Scope::AllBut(asked),
+        Ok(false) => Scope::Only(moved),
+        Err(error) => {
+            tracing::error!(WHARF_PROJECT = %project, error = chain(&error), "cannot reconcile");
+            return Made::NotYet;
+        }
+    };
     make_up(world, desk, project, &scope, Leftover::Left, &[]).await
+}
+
+/// Whether production's branch is among these.
+async fn names_production(
+    world: &World,
+    project: &ProjectName,
+    branches: &BTreeSet<BranchName>,
+) -> Result<bool, StoreError> {
+    if branches.is_empty() {
+        return Ok(false);
+    }
+    let known = world.recorder.known(project, branches.clone()).await?;
+    let is_one = |known: &Known| known.production && branches.contains(&known.branch);
+    Ok(known.iter().any(is_one))
 }
 
 /// Looks after everything that may have happened while no daemon was there.

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use wharf_config::name::EnvironmentId;
@@ -6,6 +5,7 @@ use wharf_config::project::Kind;
 
 use super::*;
 use crate::store::environment::EnvironmentKey;
+use crate::testing::colliding;
 
 fn branch(name: &str) -> BranchName {
     BranchName::parse(name).unwrap()
@@ -38,18 +38,6 @@ fn record(
         chosen_parent: None,
         maintenance: None,
     }
-}
-
-/// Two names of branches with the same id by rule.
-fn colliding() -> (BranchName, BranchName) {
-    let mut seen = BTreeMap::new();
-    for number in 0_u32.. {
-        let name = branch(&format!("feature/a-name-of-so-many-letters-{number}"));
-        if let Some(other) = seen.insert(EnvironmentId::from_branch(&name), name.clone()) {
-            return (other, name);
-        }
-    }
-    unreachable!("24 bits are not for ever");
 }
 
 #[test]

@@ -1,7 +1,7 @@
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::*;
+use crate::testing::colliding;
 use wharf_config::name::ProjectName;
 
 fn branch(name: &str) -> BranchName {
@@ -23,19 +23,6 @@ fn place(name: &str, parent: Option<&str>) -> Place {
         live: None,
         is_there: true,
     }
-}
-
-/// Two names of branches with the same id by rule, as nobody meets them by chance.
-fn colliding() -> (BranchName, BranchName) {
-    let mut seen = BTreeMap::new();
-    for number in 0_u32.. {
-        // The readable part is cut off before the number.
-        let name = branch(&format!("feature/a-name-of-so-many-letters-{number}"));
-        if let Some(other) = seen.insert(EnvironmentId::from_branch(&name), name.clone()) {
-            return (other, name);
-        }
-    }
-    unreachable!("24 bits are not for ever");
 }
 
 #[test]

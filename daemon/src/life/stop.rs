@@ -34,7 +34,7 @@ pub(super) async fn stop(place: &Place) -> Result<(), End> {
         println!("stopped wharfd (pid {})", pid.as_raw_nonzero());
     }
     let applications = stop_applications(&paths).await?;
-    println!("stopped {applications} processes of applications");
+    println!("stopped the processes of applications: {applications}");
     let router = Router::new(place.router_socket());
     if let Ok((pid, _)) = router.status().await
         && let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw)

@@ -16,7 +16,6 @@ use super::{Desk, Dispatch, Event, answer, variables};
 use crate::execute::activity::Conclusion;
 use crate::execute::conclude::{never_began, was_done};
 use crate::execute::failure::chain;
-use crate::execute::replaced::Retired;
 use crate::execute::{World, collect, end, housekeeping, perform};
 use crate::plan::limits::{Full, Status};
 use crate::plan::queue::{Superseded, Ticket};
@@ -340,8 +339,8 @@ async fn carry_out(world: Arc<World>, desk: Desk, ticket: Ticket, cancel: Cancel
     adopt_processes(&world, &desk, &ticket).await;
     let replaced = std::mem::take(&mut conclusion.replaced);
     close(&world, &desk, &ticket, conclusion).await;
-    if replaced.retire(&world).await == Retired::Some {
-        housekeeping::after_retiring(&world, &ticket.project).await;
+    for key in replaced.retire(&world).await {
+        housekeeping::after_retiring(&world, &key).await;
     }
     if ticket.kind.moves_branch() {
         tidy(&world, &ticket).await;

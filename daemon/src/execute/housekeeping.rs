@@ -1,4 +1,4 @@
-//! Removing what is past retention: after each deployment for its project, once a day and on
+//! Removing what is past retention: after each deployment for its environment, once a day and on
 //! request for the whole host, and whenever there is no room for another deployment.
 
 mod caches;
@@ -23,6 +23,7 @@ use crate::disk;
 use crate::plan::retention::{Removal, Stock, Thing, decide, for_room};
 use crate::report;
 use crate::settings::Settings;
+use crate::store::environment::EnvironmentKey;
 use crate::store::now;
 use crate::store::stock::View;
 use gather::Sizes;
@@ -49,10 +50,10 @@ pub struct Report {
     pub failed: Vec<String>,
 }
 
-/// Removes what is past retention in the activity's project, which has done its work.
+/// Removes what is past retention in the activity's environment, which has done its work.
 pub async fn after(act: &Act) {
     let view = View {
-        project: Some(act.key().project.to_string()),
+        environment: Some(act.key().clone()),
         activity: Some(act.task.id.clone()),
     };
     let (project, environment) = (act.key().project.as_str(), act.key().id.as_str());
@@ -60,20 +61,21 @@ pub async fn after(act: &Act) {
         // It may still serve the files of what served before.
         return;
     }
-    project_of(&act.world, view, &format!("after {}", act.task.id)).await;
+    look_after(&act.world, view, &format!("after {}", act.task.id)).await;
 }
 
-/// Removes what is past retention in a project whose replaced processes have ended: what they
+/// Removes what is past retention in an environment whose replaced processes have ended: what they
 /// needed was not to go before.
-pub async fn after_retiring(world: &World, project: &str) {
+pub async fn after_retiring(world: &World, key: &EnvironmentKey) {
+    let why = format!("in {}@{}", key.project, key.id);
     let view = View {
-        project: Some(project.to_owned()),
+        environment: Some(key.clone()),
         activity: None,
     };
-    project_of(world, view, &format!("in {project}")).await;
+    look_after(world, view, &why).await;
 }
 
-async fn project_of(world: &World, view: View, why: &str) {
+async fn look_after(world: &World, view: View, why: &str) {
     let mut report = Report::default();
     match gather::releases(world, &view).await {
         Ok(stock) => {

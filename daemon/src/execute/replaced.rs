@@ -32,15 +32,6 @@ pub struct Replaced {
     upstreams: Vec<Upstream>,
 }
 
-/// Whether processes have ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retired {
-    /// There was none.
-    None,
-    /// At least one.
-    Some,
-}
-
 impl Replaced {
     /// Those of `old` that the release `live` replaces: all but its own and the warm ones.
     /// `route` is what the table said before the switch.
@@ -96,13 +87,14 @@ impl Replaced {
         }
     }
 
-    /// Ends them: workers at once, the others when nothing is in flight to them any more. A
-    /// daemon that dies meanwhile leaves the rest to the next, which stops what does not serve.
-    pub async fn retire(mut self, world: &Arc<World>) -> Retired {
+    /// Ends them: workers at once, the others when nothing is in flight to them any more; returns
+    /// whose they were. A daemon that dies meanwhile leaves the rest to the next, which stops what
+    /// does not serve.
+    pub async fn retire(mut self, world: &Arc<World>) -> BTreeSet<EnvironmentKey> {
         self.processes
             .retain(|record| world.retiring.begin(&record.instance));
         if self.processes.is_empty() {
-            return Retired::None;
+            return BTreeSet::new();
         }
         fail::point(format_args!("retire: starting"));
         let ended: BTreeMap<u32, EnvironmentKey> = self
@@ -125,16 +117,16 @@ impl Replaced {
             stop(world, &record).await;
         }
         while stopping.join_next().await.is_some() {}
-        for (release, key) in ended {
+        for (release, key) in &ended {
             tracing::info!(
                 WHARF_PROJECT = %key.project,
                 WHARF_ENVIRONMENT = %key.id,
-                WHARF_RELEASE = release,
+                WHARF_RELEASE = *release,
                 "the processes of r{release} have ended"
             );
         }
         fail::point(format_args!("retire: done"));
-        Retired::Some
+        ended.into_values().collect()
     }
 }
 

@@ -9,11 +9,12 @@ use super::StoreError;
 use super::environment::{EnvironmentKey, key};
 use crate::plan::retention::{Record, Release, Slug};
 
-/// Who asks: an activity looks after its project when it is done, housekeeping after all.
+/// Who asks: an activity looks after its environment when it is done, housekeeping after all.
 #[derive(Debug, Clone, Default)]
 pub struct View {
-    /// Only this project's.
-    pub project: Option<String>,
+    /// Only this environment's releases, and the slugs of its project that no other's holds: what is
+    /// looked at does not grow with the number of environments.
+    pub environment: Option<EnvironmentKey>,
     /// The activity that asks: what served before it is no longer needed by it.
     pub activity: Option<String>,
 }
@@ -41,13 +42,30 @@ const SLUG_HELD: &str = "
 /// # Errors
 /// The database's.
 pub fn releases(connection: &Connection, view: &View) -> Result<Vec<Release>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!(
+    let select = format!(
         "SELECT project, environment, number, slug, {RELEASE_HELD} FROM release
-         WHERE state = 'ready' AND (:project IS NULL OR project = :project)"
-    ))?;
-    let names = named_params! { ":project": view.project, ":activity": view.activity };
-    let rows = statement.query_map(names, |row| Ok(release(row)))?;
-    rows.map(|row| row?).collect()
+         WHERE state = 'ready'"
+    );
+    let read = |row: &Row<'_>| Ok(release(row));
+    match &view.environment {
+        None => {
+            let mut statement = connection.prepare_cached(&select)?;
+            let rows = statement.query_map(named_params! { ":activity": view.activity }, read)?;
+            rows.map(|row| row?).collect()
+        }
+        Some(key) => {
+            let mut statement = connection.prepare_cached(&format!(
+                "{select} AND project = :project AND environment = :environment"
+            ))?;
+            let names = named_params! {
+                ":project": key.project.as_str(),
+                ":environment": key.id.as_str(),
+                ":activity": view.activity,
+            };
+            let rows = statement.query_map(names, read)?;
+            rows.map(|row| row?).collect()
+        }
+    }
 }
 
 fn release(row: &Row<'_>) -> Result<Release, StoreError> {
@@ -108,28 +126,43 @@ fn numbered(connection: &Connection, sql: &str) -> Result<Vec<(EnvironmentKey, u
     .collect()
 }
 
-/// The slugs. One that a release of a project outside of the view holds is held.
+/// The slugs; of one environment's view those that no other environment's release holds.
 ///
 /// # Errors
 /// The database's.
 pub fn slugs(connection: &Connection, view: &View) -> Result<Vec<Slug>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT key, base, project, bytes, used, {SLUG_HELD}
-             OR EXISTS (SELECT 1 FROM release r WHERE r.slug = slug.key AND r.state = 'ready'
-                 AND :project IS NOT NULL AND r.project <> :project)
-         FROM slug WHERE :project IS NULL OR project = :project"
-    ))?;
-    let rows = statement.query_map(named_params! { ":project": view.project }, |row| {
-        Ok(Slug {
-            key: row.get(0)?,
-            base: row.get(1)?,
-            project: row.get(2)?,
-            bytes: row.get(3)?,
-            used: row.get(4)?,
-            held: row.get(5)?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let select = format!("SELECT key, base, project, bytes, used, {SLUG_HELD} FROM slug");
+    match &view.environment {
+        None => {
+            let mut statement = connection.prepare_cached(&select)?;
+            let rows = statement.query_map([], slug)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        }
+        Some(key) => {
+            let mut statement = connection.prepare_cached(&format!(
+                "{select} WHERE project = :project AND NOT EXISTS (SELECT 1 FROM release r
+                     WHERE r.slug = slug.key AND r.state = 'ready'
+                     AND NOT (r.project = :project AND r.environment = :environment))"
+            ))?;
+            let names = named_params! {
+                ":project": key.project.as_str(),
+                ":environment": key.id.as_str(),
+            };
+            let rows = statement.query_map(names, slug)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        }
+    }
+}
+
+fn slug(row: &Row<'_>) -> rusqlite::Result<Slug> {
+    Ok(Slug {
+        key: row.get(0)?,
+        base: row.get(1)?,
+        project: row.get(2)?,
+        bytes: row.get(3)?,
+        used: row.get(4)?,
+        held: row.get(5)?,
+    })
 }
 
 /// Records of activities that ended before `before`.

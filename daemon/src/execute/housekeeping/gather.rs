@@ -22,7 +22,7 @@ pub(super) enum Sizes {
     Unknown,
 }
 
-/// The releases and slugs of a project, or of all.
+/// The releases and slugs of an environment, or of all.
 ///
 /// # Errors
 /// When the record cannot be read.

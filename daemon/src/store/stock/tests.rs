@@ -203,7 +203,7 @@ fn a_release_stays_while_it_serves_runs_or_is_wanted() {
         shop.recorder.set_live(&shop.key, None).await.unwrap();
         assert!(shop.is_held(number).await && !shop.prune(number, &none).await);
         let own = View {
-            project: None,
+            environment: None,
             activity: Some(push.clone()),
         };
         let (releases, _) = shop.recorder.stock(&own).await.unwrap();
@@ -226,6 +226,30 @@ fn a_release_stays_while_it_serves_runs_or_is_wanted() {
         assert!(shop.is_held(number).await && !shop.prune(number, &none).await);
         shop.end(&rollback).await;
         assert!(!shop.is_held(number).await && shop.prune(number, &none).await);
+    });
+}
+
+#[test]
+fn an_environment_looks_at_its_own_and_at_what_no_other_holds() {
+    run(async {
+        let shop = Shop::new();
+        shop.slug("a").await;
+        shop.slug("b").await;
+        let (number, id) = shop.release("a").await;
+        shop.set(number, ReleaseState::Ready).await;
+        shop.end(&id).await;
+        let seen = async |key: &EnvironmentKey| {
+            let view = View {
+                environment: Some(key.clone()),
+                activity: None,
+            };
+            let (releases, slugs) = shop.recorder.stock(&view).await.unwrap();
+            let slugs: Vec<String> = slugs.into_iter().map(|slug| slug.key).collect();
+            (releases.len(), slugs)
+        };
+        assert_eq!(seen(&shop.key).await, (1, vec!["a".into(), "b".into()]));
+        let other = key("shop", "side").unwrap();
+        assert_eq!(seen(&other).await, (0, vec!["b".into()]));
     });
 }
 

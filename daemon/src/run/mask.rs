@@ -1,4 +1,9 @@
-//! Secrets in an output become stars, also where one is split over two chunks.
+//! Secrets in an output become stars, also where one is split over two chunks, or written as URLs,
+//! JSON or base64 have it.
+
+mod forms;
+
+use std::collections::BTreeSet;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
@@ -6,6 +11,9 @@ use aho_corasick::{AhoCorasick, MatchKind};
 const STARS: &[u8] = b"****";
 /// A shorter value would star half of any text; nobody generates such a secret.
 const SHORTEST: usize = 8;
+/// A longer value is looked for as it is only: more than a private key is a document, and each form
+/// costs memory.
+const LONGEST_IN_FORMS: usize = 4 * 1024;
 
 /// Replaces secrets in a stream of bytes.
 #[derive(Debug, Default)]
@@ -20,17 +28,23 @@ impl Mask {
     /// line by line. Those of fewer than eight bytes are left out.
     #[must_use]
     pub fn new(secrets: &[String]) -> Mask {
-        let secrets: Vec<&str> = secrets
-            .iter()
-            .flat_map(|secret| secret.lines())
-            .filter(|line| line.len() >= SHORTEST)
+        let whole = secrets.iter().map(String::as_str);
+        let lines = secrets.iter().flat_map(|secret| secret.lines());
+        let secrets: BTreeSet<String> = whole
+            .chain(lines)
+            .filter(|text| text.len() >= SHORTEST)
+            .flat_map(|text| match text.len() {
+                ..=LONGEST_IN_FORMS => forms::forms(text),
+                _ => BTreeSet::from([text.to_owned()]),
+            })
+            .filter(|form| !form.contains('\n') && form.len() >= SHORTEST)
             .collect();
-        let longest = secrets.iter().map(|secret| secret.len()).max().unwrap_or(0);
+        let longest = secrets.iter().map(String::len).max().unwrap_or(0);
         let searcher = (!secrets.is_empty()).then(|| {
             AhoCorasick::builder()
                 .match_kind(MatchKind::LeftmostLongest)
                 .build(&secrets)
-                .expect("a handful of short patterns")
+                .expect("secrets are bounded in number and length")
         });
         Mask {
             secrets: searcher,
@@ -117,6 +131,23 @@ mod tests {
         assert_eq!(mask.push(b"hello\n"), b"hello\n");
         assert_eq!(mask.push(b"s3cr"), b"");
         assert_eq!(mask.push(b"et\n"), b"s3cret\n");
+    }
+
+    #[test]
+    fn a_form_of_it_is_starred_too() {
+        // "user:" and the secret, as HTTP's basic authentication has them.
+        let text = "Basic dXNlcjpzM2NyM3QtdmFsdWU=\nhttps://a/?b=s3cr3t-value&c=s3cr3t%2Dvalue\n";
+        let starred = through(&[text.as_bytes()]);
+        assert!(!starred.contains("zM2NyM3QtdmFsdW"), "{starred}");
+        assert!(
+            starred.ends_with("\nhttps://a/?b=****&c=s3cr3t%2Dvalue\n"),
+            "{starred}"
+        );
+        let key = "-----BEGIN KEY-----\nMIIBOgIBAAJBAK\n".to_owned();
+        let mut mask = Mask::new(&[key]);
+        let line = b"LS0tLS1CRUdJTiBLRVktLS0tLQpNSUlCT2dJQkFBSkJBSwo=\n";
+        // The last character also says that the text ends.
+        assert_eq!(mask.push(line), b"****o=\n");
     }
 
     proptest! {

@@ -329,7 +329,10 @@ fn what_an_old_process_runs_stays_until_it_has_ended() {
     app.write("wharf.toml", &format!("{}{mounts}", CONFIG.1));
     app.commit("Slow");
     app.push(&["main"]).ok();
-    wait_for_log(&world, "housekeeping in app@main: removed 1 release, 1 slug");
+    wait_for_log(
+        &world,
+        "housekeeping in app@main: removed 1 release, 1 slug",
+    );
     app.write("version", "two\n");
     app.commit("Second");
     app.push(&["main"]).ok().has("main now serves r3");

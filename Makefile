@@ -50,7 +50,7 @@ test: build ## every test, against the programs that `build` made
 .PHONY: test-long
 test-long: build ## the same, with many more cases for each property
 	PROPTEST_CASES=20000 WHARF_SEEDS=1000000 WHARF_CRASH_RUNS=3000 \
-	    WHARF_CRASH_ALL=1 WHARF_CUTS=250 \
+	    WHARF_CRASH_ALL=1 WHARF_CUTS=250 WHARF_FUZZ=1000000 \
 	    WHARF_BIN="$$(scripts/gather.sh --where)" \
 	    cargo test --locked --workspace --no-fail-fast
 

@@ -17,7 +17,7 @@ pub(crate) struct Input {
 
 /// Why the daemon cannot be told of a push.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InputError {
+pub enum InputError {
     /// Too many lines.
     #[error("Wharf takes at most {MAX_UPDATES} ref updates in one push")]
     TooMany,
@@ -91,7 +91,7 @@ impl Input {
 ///
 /// # Errors
 /// [`InputError`] when it is not understood.
-pub(crate) fn parse(line: &[u8]) -> Result<RefUpdate, InputError> {
+pub fn parse(line: &[u8]) -> Result<RefUpdate, InputError> {
     let mut words = line.splitn(3, |b| *b == b' ');
     let mut word = || words.next().ok_or(InputError::Form);
     let (old, new, name) = (id(word()?)?, id(word()?)?, word()?);

@@ -9,7 +9,9 @@
 //! The daemon owns all work. A hook waits for nothing without a deadline, neither for the daemon
 //! nor for the pusher's terminal, and is free to leave at any moment.
 
+pub mod input;
 pub mod key;
+pub mod pkt_line;
 pub mod stub;
 
 pub mod post_receive;
@@ -20,9 +22,7 @@ mod chain;
 mod compare;
 mod daemon;
 mod forced;
-mod input;
 mod leftovers;
-mod pkt_line;
 mod proposal;
 mod push;
 mod quarantine;

@@ -15,7 +15,7 @@ const PREFIX: usize = 4;
 ///
 /// # Errors
 /// As the stream, and [`io::ErrorKind::InvalidData`] for what is no pkt-line.
-pub(crate) fn read_section(from: &mut impl Read) -> io::Result<Vec<Vec<u8>>> {
+pub fn read_section(from: &mut impl Read) -> io::Result<Vec<Vec<u8>>> {
     let mut lines = Vec::new();
     loop {
         let mut prefix = [0; PREFIX];

@@ -105,6 +105,12 @@ pub(super) fn place(problem: &Problem, width: usize) -> Vec<String> {
         .collect()
 }
 
+/// Up to the line's end. A carriage return elsewhere is a character like others, as for an editor.
+fn first_line(text: &str) -> &str {
+    let line = text.split('\n').next().unwrap_or_default();
+    line.strip_suffix('\r').unwrap_or(line)
+}
+
 /// The part of one line that is drawn.
 struct Shown {
     source: String,
@@ -118,16 +124,12 @@ impl Shown {
         let start = boundary(text, span.start);
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let rest = &text[line_start..];
-        let line = rest.split(['\n', '\r']).next().unwrap_or_default();
-        let meant = text[start..boundary(text, span.end.max(start))]
-            .split(['\n', '\r'])
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .count()
-            .max(1);
+        let line = first_line(rest);
+        let meant = first_line(&text[start..boundary(text, span.end.max(start))]);
+        let meant = meant.chars().count().max(1);
 
-        let at = column - 1;
+        // What is meant may be the line's end itself.
+        let at = (column - 1).min(line.chars().count());
         let long = line.chars().count() > width;
         let skip = if long { at.saturating_sub(LEAD) } else { 0 };
         let mut source = String::with_capacity(width);

@@ -4,6 +4,8 @@
 //! Budget: 1 minute. `WHARF_FUZZ` is how many changed inputs each reader gets; `make test-long` gives
 //! a million. An input that fails belongs into the corpus, where every run reads it.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 mod configuration;
 mod edit;
 mod output;

@@ -122,6 +122,7 @@ async fn of_site(
             Failure::Silent => Page::silent(),
             Failure::NoLength => Page::no_length(),
             Failure::NoScript => Page::not_found(),
+            Failure::BadBody => Page::bad_body(),
         };
         page.answer(&accept.map(|accept| (ACCEPT, accept)).into_iter().collect())
     })

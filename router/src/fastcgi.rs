@@ -91,6 +91,7 @@ pub(crate) async fn forward(
     });
     match in_time(shared, &body, head(&mut parts)).await {
         None => Err(Failure::Silent),
+        Some(Err(_)) if body.has_failed() => Err(Failure::BadBody),
         Some(Err(error)) => Err(broken(asked, &*error)),
         Some(Ok((head, first))) => Ok(answer(head, first, parts)),
     }
@@ -113,7 +114,7 @@ async fn read(body: Incoming, flight: &Arc<Flight>) -> Result<RequestBody, Failu
     match Limited::new(body, UNSAID).collect().await {
         Ok(all) => Ok(RequestBody::Whole(Some(all.to_bytes()))),
         Err(error) if error.is::<LengthLimitError>() => Err(Failure::NoLength),
-        Err(_) => Err(Failure::Broken),
+        Err(_) => Err(Failure::BadBody),
     }
 }
 

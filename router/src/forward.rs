@@ -44,6 +44,8 @@ pub(crate) enum Failure {
     NoLength,
     /// Nothing is there that it could run.
     NoScript,
+    /// What the visitor sends is no request's body, or ends too early.
+    BadBody,
 }
 
 /// Passes a request on and answers what the process says.
@@ -76,10 +78,10 @@ pub(crate) async fn forward(
             answer = send(shared, &flight, Request::from_parts(again, body)).await;
         }
     }
-    drop(body);
     match answer {
         Ok(answer) => incoming(answer, wish, flight, visitor),
         Err(Attempt::Silent) => Err(Failure::Silent),
+        Err(Attempt::Broken(_)) if body.has_failed() => Err(Failure::BadBody),
         Err(Attempt::Broken(error)) => {
             warn!(
                 host = asked.host,

@@ -144,6 +144,17 @@ impl Page {
         }
     }
 
+    /// What came after the request's head is not what it said.
+    pub(crate) fn bad_body() -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            title: "This request cannot be answered".to_owned(),
+            what: "Its body is not what its head says.",
+            next: &[],
+            retry: None,
+        }
+    }
+
     /// Files are only read.
     pub(crate) fn method() -> Self {
         Self {

@@ -30,6 +30,8 @@ pub(crate) struct Sending {
     /// The request is in flight while its body is, even when the answer has ended.
     flight: Arc<Flight>,
     begun: bool,
+    /// The visitor sent what is no body, or hung up.
+    failed: bool,
     moved: Instant,
 }
 
@@ -44,6 +46,7 @@ impl RequestBody {
             body,
             flight,
             begun: false,
+            failed: false,
             moved: Instant::now(),
         };
         Self::Streaming(Arc::new(Mutex::new(sending)))
@@ -64,6 +67,14 @@ impl RequestBody {
             sending.flight = Arc::clone(flight);
         }
         Some(self.clone())
+    }
+
+    /// Whether it is the visitor's fault that no process got it all.
+    pub(crate) fn has_failed(&self) -> bool {
+        match self {
+            Self::Empty | Self::Whole(_) => false,
+            Self::Streaming(sending) => lock(sending).failed,
+        }
     }
 
     /// When a part of it last moved; `None` without a body.
@@ -95,8 +106,9 @@ impl Body for RequestBody {
         let mut sending = lock(sending);
         sending.begun = true;
         let frame = Pin::new(&mut sending.body).poll_frame(cx);
-        if frame.is_ready() {
+        if let Poll::Ready(frame) = &frame {
             sending.moved = Instant::now();
+            sending.failed |= matches!(frame, Some(Err(_)));
         }
         frame
     }

@@ -25,6 +25,7 @@ mod python;
 mod queue;
 mod renames;
 mod reproduced;
+mod requests;
 mod restarts;
 mod reuse;
 mod routes;

@@ -10,7 +10,7 @@ use toml::de::DeTable;
 
 use crate::{
     files,
-    plain::quoted,
+    plain::{boundary, quoted},
     problem::{MAX_KEPT, Problem, Problems, Spot},
 };
 
@@ -19,6 +19,9 @@ mod table;
 
 pub(crate) use item::Item;
 pub(crate) use table::Table;
+
+/// Lines of which the parser's complaint is said, at most.
+const MAX_SLIPS: usize = 5;
 
 /// One file that is read, and what is wrong with it so far.
 pub(crate) struct Reader {
@@ -88,23 +91,29 @@ impl Reader {
             let value = read(Table::new(&self, document.get_ref(), span, String::new()));
             return (Some(value), self.problems.into_inner());
         }
-        // After a slip the parser often complains about the rest of the line too.
-        let mut lines = Vec::new();
-        for error in &errors {
-            let end = text.len();
-            let span = error.span().unwrap_or(end..end);
+        // After a slip the parser often complains about the rest of the line too. Of a file that is
+        // no TOML at all it does so thousands of times.
+        let end = text.len();
+        let mut slips: Vec<_> = errors
+            .iter()
+            .map(|error| (error.span().unwrap_or(end..end), error))
+            .collect();
+        slips.sort_by_key(|(span, _)| span.start);
+        let (mut said, mut line_end) = (0, 0);
+        for (span, error) in slips {
+            if said == MAX_SLIPS || said > 0 && span.start < line_end {
+                continue;
+            }
+            said += 1;
+            line_end = boundary(&text, span.start);
+            line_end += text[line_end..].find('\n').map_or(end, |at| at + 1);
             let message = match error.message() {
                 deep if deep.contains("recurs") => "it is nested too deep",
                 message => message,
             };
-            let problem = Problem::new(self.file.as_str(), "toml-syntax", message)
-                .at(&text, span)
-                .hint("see https://toml.io for how TOML is written");
-            let line = problem.position().map(|(line, _)| line);
-            if !lines.contains(&line) && lines.len() < 5 {
-                lines.push(line);
-                self.push(problem);
-            }
+            let problem = Problem::new(self.file.as_str(), "toml-syntax", message);
+            let problem = problem.at(&text, span);
+            self.push(problem.hint("see https://toml.io for how TOML is written"));
         }
         (None, self.problems.into_inner())
     }

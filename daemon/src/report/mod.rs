@@ -8,7 +8,7 @@ mod duration;
 mod forecast;
 
 pub use duration::duration;
-pub use forecast::{Forecast, Slug, inactive as forecast_inactive};
+pub use forecast::{Forecast, MadeIn, Slug, inactive as forecast_inactive};
 
 use wharf_config::project::Broken;
 use wharf_wire::event::{Ended, Event, Parked};

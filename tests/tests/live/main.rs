@@ -7,6 +7,7 @@ mod checked;
 mod commands;
 mod doors;
 mod explained;
+mod forecast;
 mod frozen;
 mod hostile;
 mod inputs;

@@ -31,6 +31,7 @@ mod restarts;
 mod reuse;
 mod routes;
 mod schemas;
+mod set;
 mod shop;
 mod sight;
 mod staged;

@@ -199,6 +199,10 @@ pub struct Activity {
     pub approved_by: Option<String>,
     /// Its steps in order.
     pub steps: Vec<Step>,
+    /// For how many milliseconds it kept visitors away; none where it did not, and where its steps are
+    /// left out.
+    #[serde(default)]
+    pub maintenance_ms: Option<u64>,
     /// Why it ended as it did, or for what it waits: a stable code, a message and a hint.
     pub reason: Option<Reason>,
     /// Milliseconds since 1970-01-01 UTC.

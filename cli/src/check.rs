@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use wharf_config::application::Application;
+use wharf_config::application::{Application, Paths, Route, To};
 use wharf_wire::outcome::Exit;
 
 use crate::{
@@ -86,31 +86,48 @@ fn draw(application: &Application) -> String {
             .iter()
             .map(|step| ("build", step.run.clone())),
     );
-    rows.extend(
-        application
-            .deploy
-            .run
-            .iter()
-            .map(|step| ("deploy", step.run.clone())),
-    );
+    let assets = application.assets.iter().flat_map(|assets| &assets.run);
+    rows.extend(assets.map(|step| ("assets", step.run.clone())));
+    let deploy = &application.deploy;
+    let install = deploy.install.iter().flat_map(|install| &install.run);
+    rows.extend(install.map(|step| ("install", step.run.clone())));
+    rows.extend(deploy.run.iter().map(|step| ("deploy", step.run.clone())));
     rows.extend(application.web.iter().map(|web| ("web", web.start.clone())));
+    for (name, process) in &application.processes {
+        rows.push(("process", format!("{name}: {}", process.start)));
+    }
     for (name, worker) in &application.workers {
         rows.push(("worker", format!("{name}: {}", worker.start)));
     }
-    rows.extend(
-        application
-            .deploy
-            .after
-            .iter()
-            .map(|step| ("after", step.run.clone())),
-    );
+    let checks = application.checks.iter();
+    rows.extend(checks.map(|step| ("check", format!("{}: {}", step.name, step.run))));
+    rows.extend(deploy.after.iter().map(|step| ("after", step.run.clone())));
     rows.extend(
         application
             .mounts
             .keys()
             .map(|path| ("mount", path.as_str().to_owned())),
     );
+    rows.extend(
+        application
+            .routes
+            .iter()
+            .map(|route| ("route", shown(route))),
+    );
     rows.iter()
         .map(|(word, text)| format!("{word:<8}{}\n", plain(text)))
         .collect()
+}
+
+/// A route, in the words of `wharf.toml`.
+fn shown(route: &Route) -> String {
+    let label = route.label.iter().map(|label| format!("{label}."));
+    let label: String = label.collect();
+    let (Paths::Below(path) | Paths::Like(path)) = &route.path;
+    let to = match &route.to {
+        To::Web => "web".to_owned(),
+        To::Process(name) => name.to_string(),
+        To::Redirect { to, code } => format!("{to} ({code})"),
+    };
+    format!("https://{label}{{default}}{path} -> {to}")
 }

@@ -59,7 +59,7 @@ pub fn answer(
         Variable::Set(set) => {
             let value = value(set)?;
             let variable = NewVariable {
-                name: set.name.clone(),
+                name: set.name().to_owned(),
                 value,
                 visible: set.visible.map(|visible| match visible {
                     args::Visible::Build => Visible::Build,
@@ -125,15 +125,16 @@ fn waiting(found: &[Record]) {
 /// # Errors
 /// It cannot be read, is too long, or no text.
 pub fn value(set: &Set) -> Result<String, Failure> {
-    if set.value != "-" {
+    let written = written(set)?;
+    if written != "-" {
         if set.secret {
-            let name = &set.name;
+            let name = set.name();
             failure::hint(&format!(
                 "others on this machine may see arguments; safer: \
                  wharf variable set --secret {name} -"
             ));
         }
-        return Ok(set.value.clone());
+        return Ok(written.to_owned());
     }
     let bytes = match io::stdin().is_terminal() {
         true => typed(set)?,
@@ -157,9 +158,23 @@ pub fn value(set: &Set) -> Result<String, Failure> {
     Ok(text)
 }
 
+/// The value as it stands among the words, in either spelling.
+fn written(set: &Set) -> Result<&str, Failure> {
+    let name = failure::plain(set.name());
+    match (&set.value, set.pair()) {
+        (Some(value), None) => Ok(value),
+        (None, Some((_, value))) => Ok(value),
+        (None, None) => Err(Failure::usage(format!("there is no value for {name}")).hint(format!(
+            "write {name}=VALUE or {name} VALUE; with `-` as the value it comes from standard input"
+        ))),
+        (Some(_), Some(_)) => Err(Failure::usage(format!("{name} has two values"))
+            .hint(format!("write {name}=VALUE or {name} VALUE"))),
+    }
+}
+
 /// Asks for one line at the terminal, which does not show that of a secret.
 fn typed(set: &Set) -> Result<Vec<u8>, Failure> {
-    eprint!("value of {}: ", failure::plain(&set.name));
+    eprint!("value of {}: ", failure::plain(set.name()));
     let input = io::stdin();
     let before = match set.secret {
         true => Some(tcgetattr(&input).map_err(|error| unread(error.into()))?),

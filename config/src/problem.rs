@@ -73,6 +73,15 @@ impl Problem {
         render::place(self, width)
     }
 
+    /// Its file, with line and column where they are known.
+    fn word(&self) -> String {
+        let file = crate::plain::plain(&self.file);
+        match self.position() {
+            Some((line, column)) => format!("{file}:{line}:{column}"),
+            None => file,
+        }
+    }
+
     /// Renders it alone, see [`Problems::render`].
     pub fn render(&self, width: usize) -> String {
         render::one(self, width)
@@ -91,6 +100,11 @@ pub struct Spot {
 }
 
 impl Spot {
+    /// The file with line and column: `wharf.toml:3:1`.
+    pub fn word(&self) -> String {
+        self.problem("", "").word()
+    }
+
     /// Makes a problem at this place.
     pub fn problem(&self, code: &'static str, message: impl Into<String>) -> Problem {
         Problem::new(self.file.clone(), code, message).at(&self.text, self.span.clone())
@@ -165,11 +179,7 @@ impl IntoIterator for Problems {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", crate::plain::plain(&self.file))?;
-        if let Some((line, column)) = self.position() {
-            write!(f, ":{line}:{column}")?;
-        }
-        write!(f, ": {}", crate::plain::plain(&self.message))
+        write!(f, "{}: {}", self.word(), crate::plain::plain(&self.message))
     }
 }
 

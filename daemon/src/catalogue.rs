@@ -114,7 +114,7 @@ pub const ALL: &[Entry] = &[
     ),
     entry(
         "crashed",
-        "the new release's web process ended at its start",
+        "a process of the new release that answers requests ended at its start",
         "its output is shown; it must stay in the foreground",
     ),
     entry(
@@ -164,7 +164,7 @@ pub const ALL: &[Entry] = &[
     ),
     entry(
         "host-not-allowed",
-        "a route of `wharf.toml` names a host that is not this environment's: another has it, or environments are named there",
+        "a route of `wharf.toml` names a host that is not this environment's: another has it, environments are named there, or it is too long for a name",
         "leave it out, or ask the host's operator to add it to the environment's `hosts`",
     ),
     entry(

@@ -209,6 +209,11 @@ impl Target {
     /// Our own hosts are written with `https://`, and reached as the visitor has come.
     fn way(&self, to: String) -> Way {
         let to: String = to.chars().take(MAX_ADDRESS).collect();
+        // A group that begins with a slash would make another host of a path.
+        let to = match to.starts_with("//") {
+            true => format!("/{}", to.trim_start_matches('/')),
+            false => to,
+        };
         Way::Away(
             self.code,
             match &self.own {

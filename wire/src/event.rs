@@ -131,4 +131,7 @@ pub struct Ended {
     pub serves: String,
     /// How long all of it took.
     pub milliseconds: u64,
+    /// For how many milliseconds it kept visitors away, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance_ms: Option<u64>,
 }

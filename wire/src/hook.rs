@@ -167,6 +167,9 @@ pub struct Compare {
     pub commit: String,
     /// The tree that it is compared with, in hex, where there is one.
     pub tree: Option<String>,
+    /// Files and directories of the commit that are listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
 }
 
 /// The answer to [`Compare`].
@@ -177,6 +180,10 @@ pub struct Compared {
     pub tree: String,
     /// How many files differ; none where nothing was to compare with, or that tree is gone.
     pub changed: Option<u64>,
+    /// The regular files at the paths and below them, in the order of the tree; none where they are
+    /// too many to tell.
+    #[serde(default)]
+    pub files: Option<Vec<String>>,
 }
 
 /// The daemon asks which updates move their ref to what is no descendant: only the hook can read the

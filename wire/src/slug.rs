@@ -78,6 +78,10 @@ pub struct Comparison {
     pub changes: Vec<Change>,
     /// How many more changes there are than are listed.
     pub left_out: u64,
+    /// Why a slug that the other trust domain has built of the same is not used; none where it has
+    /// built none.
+    #[serde(default)]
+    pub border: Option<String>,
 }
 
 /// How a slug was come by, or would be.

@@ -78,6 +78,25 @@ pub struct Status {
     pub paused: u32,
     /// How many are inactive.
     pub inactive: u32,
+    /// The environments with variables that wait for a redeploy, by project and id, at most 50.
+    #[serde(default)]
+    pub pending: Vec<Pending>,
+    /// How many more have.
+    #[serde(default)]
+    pub pending_left_out: u32,
+}
+
+/// Variables of an environment that wait for a redeploy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Pending {
+    /// Its project's name.
+    pub project: String,
+    /// Its id.
+    pub environment: String,
+    /// How many variables the serving release has otherwise than they are set.
+    pub variables: u32,
 }
 
 /// A project.
@@ -180,6 +199,10 @@ pub struct Activity {
     pub approved_by: Option<String>,
     /// Its steps in order.
     pub steps: Vec<Step>,
+    /// For how many milliseconds it kept visitors away; none where it did not, and where its steps are
+    /// left out.
+    #[serde(default)]
+    pub maintenance_ms: Option<u64>,
     /// Why it ended as it did, or for what it waits: a stable code, a message and a hint.
     pub reason: Option<Reason>,
     /// Milliseconds since 1970-01-01 UTC.

@@ -41,10 +41,11 @@ pub enum Variable {
 /// `wharf variable set`.
 #[derive(Debug, Clone, Args)]
 pub struct Set {
-    /// Such as LOG_LEVEL
+    /// Such as LOG_LEVEL; or LOG_LEVEL=VALUE
+    #[arg(value_name = "NAME[=VALUE]")]
     pub name: String,
     /// Its value; `-` reads it from standard input, less the last line end
-    pub value: String,
+    pub value: Option<String>,
     /// For which environments
     #[command(flatten)]
     pub at: At,
@@ -131,6 +132,18 @@ pub enum Config {
     },
 }
 
+impl Set {
+    /// Its name alone.
+    pub fn name(&self) -> &str {
+        self.pair().map_or(&self.name, |(name, _)| name)
+    }
+
+    /// Its name and its value, where the name has the value behind it.
+    pub fn pair(&self) -> Option<(&str, &str)> {
+        self.name.split_once('=')
+    }
+}
+
 impl At {
     /// Whether one environment is meant.
     pub fn is_own(&self) -> bool {
@@ -167,9 +180,9 @@ impl Variable {
     pub(super) fn words(&self) -> Vec<String> {
         let (verb, name) = match self {
             Variable::List { .. } => ("list", None),
-            Variable::Get { name, .. } => ("get", Some(name)),
-            Variable::Set(set) => ("set", Some(&set.name)),
-            Variable::Delete { name, .. } => ("delete", Some(name)),
+            Variable::Get { name, .. } => ("get", Some(name.as_str())),
+            Variable::Set(set) => ("set", Some(set.name())),
+            Variable::Delete { name, .. } => ("delete", Some(name.as_str())),
         };
         let mut words = vec!["variable".to_owned(), verb.to_owned()];
         words.extend(self.at().words());
@@ -185,7 +198,7 @@ impl Variable {
             }
         }
         if let Some(name) = name {
-            words.extend(["--".to_owned(), name.clone()]);
+            words.extend(["--".to_owned(), name.to_owned()]);
         }
         if let Variable::Set(_) = self {
             words.push("-".to_owned());

@@ -163,6 +163,7 @@ pub(crate) mod tests {
             due: None,
             approved_by: None,
             steps: Vec::new(),
+            maintenance_ms: None,
             reason: None,
             created: 1_700_000_000_000,
             started: Some(1_700_000_000_000),

@@ -124,6 +124,9 @@ fn rows(comparison: &Comparison, lines: &mut Vec<String>) {
         let text = format!("  what r{before} was built of is not known any more");
         say(&text, lines);
     }
+    if let Some(border) = &comparison.border {
+        say(&format!("  {:<LABEL$}{border}", "built again"), lines);
+    }
     for change in &comparison.changes {
         let (label, name) = words(change);
         say(&format!("  {label:<LABEL$}{name}"), lines);

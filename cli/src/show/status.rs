@@ -1,8 +1,8 @@
 //! The daemon's own state, and the projects it serves.
 
-use wharf_wire::view::{Project, Status};
+use wharf_wire::view::{Pending, Project, Status};
 
-use super::{render, table, when};
+use super::{render, table, variables, when};
 use crate::failure::plain;
 
 /// Draws the daemon's state as a short list.
@@ -44,10 +44,27 @@ pub fn draw(status: &Status) -> String {
         ),
         ("state", status.state.clone()),
     ];
+    let pending = pending(status);
+    let pending = pending.into_iter().map(|text| ("pending", text));
     lines
-        .iter()
-        .map(|(word, text)| format!("{word:<8}{}\n", plain(text)))
+        .into_iter()
+        .chain(pending)
+        .map(|(word, text)| format!("{word:<8}{}\n", plain(&text)))
         .collect()
+}
+
+/// What waits for a redeploy, a line for each environment.
+fn pending(status: &Status) -> Vec<String> {
+    let line = |one: &Pending| {
+        let waits = variables::waits(one.variables);
+        format!("{} of {}: {waits}", one.environment, one.project)
+    };
+    let mut lines: Vec<String> = status.pending.iter().map(line).collect();
+    if status.pending_left_out > 0 {
+        let more = count(status.pending_left_out, "environment");
+        lines.push(format!("... and {more} more"));
+    }
+    lines
 }
 
 /// How many live, where not all do.
@@ -105,6 +122,12 @@ mod tests {
             active: 2,
             paused: 1,
             inactive: 1,
+            pending: vec![Pending {
+                project: "shop".into(),
+                environment: "staging".into(),
+                variables: 2,
+            }],
+            pending_left_out: 1,
         };
         insta::assert_snapshot!(draw(&status));
     }

@@ -19,6 +19,15 @@ pub enum At {
 }
 
 impl At {
+    /// The place in one word: file, line and column, as far as known.
+    pub fn word(&self) -> Option<String> {
+        match self {
+            At::Nowhere => None,
+            At::File(file) => Some(crate::plain::plain(file)),
+            At::Spot(spot) => Some(spot.word()),
+        }
+    }
+
     /// The place as problems show it: file and line, and the line with what is meant; no lines
     /// where nobody knows. At most `width` columns wide.
     pub fn lines(&self, width: usize) -> Vec<String> {

@@ -84,7 +84,7 @@ fn variable(item: &Item<'_>) -> Option<Committed> {
     if value.is_none() {
         let message = format!("{} needs `value`", crate::plain::quoted(item.path()));
         let hint = "write \"text\", or { value = \"text\", visible = \"run\" }";
-        table.problem("missing-key", message, hint);
+        table.missing(&["value"], message, hint);
     }
     table.finish();
     let visible = match visible {

@@ -46,6 +46,9 @@ pub struct Deploy {
 pub struct Maintenance {
     /// When it is needed.
     pub when: When,
+    /// Where the command that tells is written. Not stored.
+    #[serde(skip)]
+    pub unless_at: At,
     /// How long requests wait before they see the page, from its beginning.
     pub hold: Duration,
     /// The application's own page in the slug.
@@ -69,6 +72,7 @@ impl Default for Maintenance {
     fn default() -> Self {
         Self {
             when: When::Never,
+            unless_at: At::Nowhere,
             hold: Duration::from_secs(30),
             page: None,
         }
@@ -81,6 +85,9 @@ impl Default for Maintenance {
 pub struct Install {
     /// They run unless this command ends with 0.
     pub unless: String,
+    /// Where that is written. Not stored.
+    #[serde(skip)]
+    pub unless_at: At,
     /// The commands; may be repeated until they end well.
     pub run: Vec<Step>,
 }
@@ -162,8 +169,11 @@ fn maintenance(item: &Item<'_>, maintenance: &mut Maintenance) {
         return;
     }
     let Some(table) = item.table("") else { return };
-    maintenance.when = match table.get("unless").map(|item| command(&item)) {
-        Some(unless) => unless.map(When::Unless).unwrap_or_default(),
+    maintenance.when = match table.get("unless") {
+        Some(item) => {
+            maintenance.unless_at = At::Spot(item.spot());
+            command(&item).map(When::Unless).unwrap_or_default()
+        }
         None => When::Always,
     };
     maintenance.page = table
@@ -176,15 +186,27 @@ fn install(item: &Item<'_>) -> Option<Install> {
     let table = item.table("")?;
     let unless = table.get("unless");
     let run = table.get("run");
-    if unless.is_none() || run.is_none() {
+    let absent = absent(&[("unless", unless.is_none()), ("run", run.is_none())]);
+    if !absent.is_empty() {
         let message = format!("{} needs both `unless` and `run`", quoted(item.path()));
         let hint = "write { unless = \"test -f var/installed\", run = \"bin/install\" }";
-        table.problem("missing-key", message, hint);
+        table.missing(&absent, message, hint);
     }
-    let unless = unless.and_then(|item| command(&item));
     let run = run.map(|item| steps(&item)).unwrap_or_default();
     table.finish();
-    unless.map(|unless| Install { unless, run })
+    let unless = unless?;
+    let unless_at = At::Spot(unless.spot());
+    command(&unless).map(|unless| Install {
+        unless,
+        unless_at,
+        run,
+    })
+}
+
+/// Those of the keys that are absent.
+fn absent(keys: &[(&'static str, bool)]) -> Vec<&'static str> {
+    let absent = keys.iter().filter(|(_, is_absent)| *is_absent);
+    absent.map(|(key, _)| *key).collect()
 }
 
 /// `[assets]`. Mounts cover what is below them, also what would be made there.
@@ -192,10 +214,11 @@ pub(super) fn assets(item: &Item<'_>, mounts: &BTreeMap<RelPath, Mount>) -> Opti
     let table = item.table("")?;
     let run = table.get("run").map(|item| steps(&item));
     let outputs = table.get("outputs").map(|item| step::paths(&item));
-    if run.is_none() || outputs.is_none() {
+    let absent = absent(&[("run", run.is_none()), ("outputs", outputs.is_none())]);
+    if !absent.is_empty() {
         let message = format!("{} needs both `run` and `outputs`", quoted(item.path()));
         let hint = "write run = \"bin/assets\" and outputs = [\"public/assets\"] below it";
-        table.problem("missing-key", message, hint);
+        table.missing(&absent, message, hint);
     }
     let committed = table.get("when").and_then(|item| {
         let table = item.table("")?;
@@ -203,7 +226,7 @@ pub(super) fn assets(item: &Item<'_>, mounts: &BTreeMap<RelPath, Mount>) -> Opti
         if committed.is_none() {
             let message = format!("{} needs `committed`", quoted(item.path()));
             let hint = "write when = { committed = \"config/app.php\" }, or leave it out";
-            table.problem("missing-key", message, hint);
+            table.missing(&["committed"], message, hint);
         }
         let path = committed.and_then(|item| item.parsed("\"config/app.php\"", RelPath::parse));
         table.finish();

@@ -144,5 +144,5 @@ fn one_of_three(item: &Item<'_>, table: &Table<'_>) {
         quoted(item.path())
     );
     let hint = "write \"text\", { generate = \"secret\" } or { required = true }";
-    table.problem("missing-key", message, hint);
+    table.missing_one_of(&["value", "generate", "required"], message, hint);
 }

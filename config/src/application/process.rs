@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use toml::de::DeValue;
 
-use super::{parts::entries, step::command};
+use super::{At, parts::entries, step::command};
 use crate::{name::ProcessName, plain::quoted, reader::Item};
 
 const MAX_WORKERS: usize = 16;
@@ -20,6 +20,26 @@ pub struct Process {
     /// What it speaks, where it answers requests.
     #[serde(default)]
     pub protocol: Protocol,
+    /// Where it is written. Not stored.
+    #[serde(skip)]
+    pub at: At,
+}
+
+impl Process {
+    /// A process that is started so.
+    pub fn new(start: impl Into<String>, protocol: Protocol) -> Self {
+        Self {
+            start: start.into(),
+            protocol,
+            at: At::Nowhere,
+        }
+    }
+
+    /// The same, written there.
+    #[must_use]
+    pub fn at(self, at: At) -> Self {
+        Self { at, ..self }
+    }
 }
 
 /// What a process that answers requests speaks.
@@ -49,7 +69,8 @@ pub(super) fn process(item: &Item<'_>, answers: Answers) -> Option<Process> {
         Answers::Nobody => Protocol::Http,
     };
     if let DeValue::String(_) = item.value() {
-        return command(item).map(|start| Process { start, protocol });
+        let at = At::Spot(item.spot());
+        return command(item).map(|start| Process::new(start, protocol).at(at));
     }
     let table = item.table("\"python3 server.py\"")?;
     if let Answers::With(_) = answers
@@ -58,14 +79,15 @@ pub(super) fn process(item: &Item<'_>, answers: Answers) -> Option<Process> {
         let words = [("http", Protocol::Http), ("fastcgi", Protocol::Fastcgi)];
         protocol = item.one_of(&words).unwrap_or(protocol);
     }
-    let start = table.get("start").map(|item| command(&item));
+    let start = table.get("start");
     if start.is_none() {
         let message = format!("{} has no `start`", quoted(item.path()));
-        table.problem("missing-key", message, "write start = \"COMMAND\" below it");
+        table.missing(&["start"], message, "write start = \"COMMAND\" below it");
     }
     table.finish();
-    let start = start.flatten()?;
-    Some(Process { start, protocol })
+    let start = start?;
+    let at = At::Spot(start.spot());
+    command(&start).map(|start| Process::new(start, protocol).at(at))
 }
 
 /// The processes beside the web process that answer requests, by name.

@@ -163,7 +163,7 @@ fn fill_processes(written: &mut Written, procfile: Option<detect::Procfile>, fil
     if let Some(start) = procfile.web {
         if app.web.is_none() && !(written.serves && app.public.is_none()) {
             let protocol = spoken(app);
-            app.web = Some(Process { start, protocol });
+            app.web = Some(Process::new(start, protocol).at(in_procfile()));
             used.push("web".to_owned());
         } else {
             unused.push("web".to_owned());
@@ -182,7 +182,7 @@ fn fill_processes(written: &mut Written, procfile: Option<detect::Procfile>, fil
         if written.deploys {
             unused.push("release".to_owned());
         } else {
-            app.deploy.run = vec![Step::new("release", run).at(At::File("Procfile".into()))];
+            app.deploy.run = vec![Step::new("release", run).at(in_procfile())];
             used.push("release as deploy command".to_owned());
         }
     }
@@ -197,6 +197,10 @@ fn fill_processes(written: &mut Written, procfile: Option<detect::Procfile>, fil
     }
 }
 
+fn in_procfile() -> At {
+    At::File("Procfile".to_owned())
+}
+
 fn fill_node(written: &mut Written, files: &Files, problems: &mut Vec<Problem>) {
     let app = &mut written.app;
     let unserved = app.web.is_none() && app.public.is_none() && !written.serves;
@@ -207,10 +211,8 @@ fn fill_node(written: &mut Written, files: &Files, problems: &mut Vec<Problem>) 
         return;
     };
     if unserved && start {
-        app.web = Some(Process {
-            start: "npm start".to_owned(),
-            protocol: Protocol::Http,
-        });
+        let at = At::File("package.json".to_owned());
+        app.web = Some(Process::new("npm start", Protocol::Http).at(at));
         app.sources.push("package.json: start script".to_owned());
     } else if unserved && build && app.workers.is_empty() {
         let message = "it has a `build` script, but nothing says what to serve";

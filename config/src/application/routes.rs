@@ -1,9 +1,11 @@
 //! `[routes]`: what addresses lead to.
 
-use regex::bytes::RegexBuilder;
+use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
-use super::parts::entries;
+use super::{At, parts::entries};
+mod address;
+
 use crate::{
     name::ProcessName,
     plain::quoted,
@@ -29,6 +31,9 @@ pub struct Route {
     pub path: Paths,
     /// Where they lead.
     pub to: To,
+    /// Where it is written. Not stored.
+    #[serde(skip)]
+    pub at: At,
 }
 
 /// Which paths of a host.
@@ -88,7 +93,7 @@ fn route<'a>(
         }
         (None, Some(redirect)) => {
             let code = code.map_or(Some(302), |code| self::code(&code));
-            let to = redirect.parsed("\"https://{default}/\"", address);
+            let to = redirect.parsed("\"https://{default}/\"", address::read);
             to.zip(code).map(|(to, code)| To::Redirect { to, code })
         }
         _ => {
@@ -98,11 +103,15 @@ fn route<'a>(
     };
     table.finish();
     let (label, path) = key?;
-    let path = paths(item, path, is_like)?;
+    let (path, like) = paths(item, path, is_like)?;
+    if let (Some(To::Redirect { to, .. }), Some(redirect)) = (&to, &redirect) {
+        address::groups(to, like.as_ref(), redirect)?;
+    }
     let route = Route {
         label,
         path,
         to: to?,
+        at: At::Spot(item.key_spot()),
     };
     if route.leads_to_itself() {
         let hint = "let it lead to another host, or to another path";
@@ -131,7 +140,7 @@ impl Route {
 fn needs_one(table: &Table<'_>, item: &Item<'_>) {
     let message = format!("{} needs one of `to`, `redirect`", quoted(item.path()));
     let hint = "write { to = \"web\" } or { redirect = \"https://{default}/\" }";
-    table.problem("missing-key", message, hint);
+    table.missing_one_of(&["to", "redirect"], message, hint);
 }
 
 /// The label before the environment's host, and the path.
@@ -170,7 +179,8 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-fn paths(item: &Item<'_>, path: &str, is_like: bool) -> Option<Paths> {
+/// The paths, and the regular expression where they are one.
+fn paths(item: &Item<'_>, path: &str, is_like: bool) -> Option<(Paths, Option<Regex>)> {
     let bad = |why: &str, hint: &str| {
         item.bad_key("bad-name", why, hint);
         None
@@ -185,7 +195,7 @@ fn paths(item: &Item<'_>, path: &str, is_like: bool) -> Option<Paths> {
             .dfa_size_limit(MAX_COMPILED)
             .build();
         return match compiled {
-            Ok(_) => Some(Paths::Like(path.to_owned())),
+            Ok(like) => Some((Paths::Like(path.to_owned()), Some(like))),
             Err(_) => bad(
                 "has a path that is no regular expression, or a large one",
                 "for example: \"https://{default}/blog/([0-9]+)\"",
@@ -199,7 +209,7 @@ fn paths(item: &Item<'_>, path: &str, is_like: bool) -> Option<Paths> {
                 "write one such as /api/, or add regexp = true",
             )
         },
-        |path| Some(Paths::Below(path)),
+        |path| Some((Paths::Below(path), None)),
     )
 }
 
@@ -229,26 +239,5 @@ fn code(item: &Item<'_>) -> Option<u16> {
             item.bad("is no redirect's code", "write 301, 302, 307 or 308");
             None
         }
-    }
-}
-
-/// An address that a browser may be sent to.
-fn address(text: &str) -> Result<String, &'static str> {
-    let starts = ["https://", "http://", "/"];
-    if !starts.iter().any(|start| text.starts_with(start)) || text.starts_with("//") {
-        return Err("must begin with https:// or with one slash");
-    }
-    if text.len() > MAX_TEXT || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("is too long, or has a character that no address has");
-    }
-    let Some((before, after)) = text.split_once(DEFAULT) else {
-        return Ok(text.to_owned());
-    };
-    let label = before.strip_prefix("https://");
-    let is_host = label
-        .is_some_and(|label| label.is_empty() || label.strip_suffix('.').is_some_and(is_label));
-    match is_host && after.starts_with('/') && !after.contains(DEFAULT) {
-        true => Ok(text.to_owned()),
-        false => Err("must have {default} as its host, with a slash after it"),
     }
 }

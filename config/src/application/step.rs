@@ -46,6 +46,11 @@ impl Step {
         }
     }
 
+    /// A command that is asked something: people read its first line.
+    pub fn asking(run: &str) -> Self {
+        Self::new(step_name(run), run)
+    }
+
     /// The same, written there.
     #[must_use]
     pub fn at(self, at: At) -> Self {
@@ -130,11 +135,8 @@ fn step(item: &Item<'_>, place: Place) -> Option<Step> {
     };
     if run.is_none() {
         let message = format!("{} has no `run`", quoted(item.path()));
-        table.problem(
-            "missing-key",
-            message,
-            "write { name = \"compile\", run = \"make\" }",
-        );
+        let hint = "write { name = \"compile\", run = \"make\" }";
+        table.missing(&["run"], message, hint);
     }
     table.finish();
     let run = run.flatten()?;

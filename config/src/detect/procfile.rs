@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use crate::{
-    application::{Process, Protocol},
+    application::{At, Process, Protocol},
     files::Files,
     name::ProcessName,
     plain::quoted,
@@ -81,10 +81,8 @@ fn add(procfile: &mut Procfile, line: &str) -> Result<(), (Range<usize>, String)
         "web" => procfile.web.replace(command.to_owned()).is_some(),
         "release" => procfile.release.replace(command.to_owned()).is_some(),
         _ => {
-            let worker = Process {
-                start: command.to_owned(),
-                protocol: Protocol::Http,
-            };
+            let at = At::File(FILE.to_owned());
+            let worker = Process::new(command, Protocol::Http).at(at);
             procfile.workers.insert(process, worker).is_some()
         }
     };

@@ -58,7 +58,7 @@ fn project(table: Table<'_>, name: ProjectName) -> Option<Project> {
     let repository = table.get("repository");
     if repository.is_none() {
         let hint = "write repository = \"/srv/git/NAME.git\"";
-        table.problem("missing-key", "`repository` is missing".to_owned(), hint);
+        table.missing(&["repository"], "`repository` is missing".to_owned(), hint);
     }
     let repository = repository.and_then(|item| absolute(&item));
     let domain = table

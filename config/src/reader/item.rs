@@ -35,6 +35,11 @@ impl<'a> Item<'a> {
         self.reader.spot(self.value.span())
     }
 
+    /// The place of its key.
+    pub(crate) fn key_spot(&self) -> Spot {
+        self.reader.spot(self.key_span.clone())
+    }
+
     /// The value itself.
     pub(crate) fn value(&self) -> &'a DeValue<'a> {
         self.value.get_ref()

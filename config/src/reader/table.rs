@@ -5,7 +5,7 @@ use std::{cell::RefCell, ops::Range};
 use toml::de::DeTable;
 
 use super::{Item, Reader, suggestion};
-use crate::plain::quoted;
+use crate::{plain::quoted, problem::Problem};
 
 /// A table of a file.
 pub(crate) struct Table<'a> {
@@ -18,6 +18,32 @@ pub(crate) struct Table<'a> {
     known: RefCell<Vec<&'static str>>,
     /// Keys of other versions.
     later: RefCell<Vec<&'static str>>,
+    /// What it needs and has not.
+    missing: RefCell<Vec<Missing>>,
+}
+
+/// Keys that a table needs and has not.
+struct Missing {
+    keys: Vec<&'static str>,
+    needs: Needs,
+    problem: Problem,
+}
+
+/// How many of them.
+enum Needs {
+    All,
+    One,
+}
+
+impl Missing {
+    /// Whether enough of them are there, if these words are what somebody meant to write.
+    fn is_meant(&self, words: &[&str]) -> bool {
+        let is_meant = |key: &&str| words.contains(key);
+        match self.needs {
+            Needs::All => self.keys.iter().all(is_meant),
+            Needs::One => self.keys.iter().any(is_meant),
+        }
+    }
 }
 
 impl<'a> Table<'a> {
@@ -34,6 +60,7 @@ impl<'a> Table<'a> {
             path,
             known: RefCell::default(),
             later: RefCell::default(),
+            missing: RefCell::default(),
         }
     }
 
@@ -62,14 +89,29 @@ impl<'a> Table<'a> {
         self.span.clone()
     }
 
-    /// Reports a problem with the whole table.
-    pub(crate) fn problem(&self, code: &'static str, message: String, hint: &str) {
-        let problem = self.reader.problem(self.span(), code, message);
-        self.reader.push(problem.hint(hint));
+    /// Reports that these keys are missing, unless they turn out to be misspelt: that is said of the
+    /// keys that are there then, and mends both.
+    pub(crate) fn missing(&self, keys: &[&'static str], message: String, hint: &str) {
+        self.lacks(keys, Needs::All, message, hint);
     }
 
-    /// Reports every key that nobody asked for.
+    /// The same where one of them is enough.
+    pub(crate) fn missing_one_of(&self, keys: &[&'static str], message: String, hint: &str) {
+        self.lacks(keys, Needs::One, message, hint);
+    }
+
+    fn lacks(&self, keys: &[&'static str], needs: Needs, message: String, hint: &str) {
+        let problem = self.reader.problem(self.span(), "missing-key", message);
+        self.missing.borrow_mut().push(Missing {
+            keys: keys.to_vec(),
+            needs,
+            problem: problem.hint(hint),
+        });
+    }
+
+    /// Reports every key that nobody asked for, and those that are missing.
     pub(crate) fn finish(self) {
+        let mut meant = Vec::new();
         let (known, later) = (self.known.borrow(), self.later.borrow());
         for (key, _) in self.table.iter() {
             let word: &str = key.get_ref();
@@ -84,13 +126,29 @@ impl<'a> Table<'a> {
                 "" => format!("unknown key {}", quoted(word)),
                 path => format!("unknown key {} in {}", quoted(word), quoted(path)),
             };
-            let hint = match suggestion(word, known.iter().copied()) {
+            // What is there already is not meant once more.
+            let free = known.iter().copied().filter(|key| !self.has(key));
+            let near = suggestion(word, free).or_else(|| suggestion(word, known.iter().copied()));
+            meant.extend(near);
+            let hint = match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known here: {}", known.join(", ")),
             };
             let problem = self.reader.problem(key.span(), "unknown-key", message);
             self.reader.push(problem.label("unknown key").hint(hint));
         }
+        drop((known, later));
+        for missing in self.missing.take() {
+            // With one too many there is more to say than how it is spelt.
+            let is_there = missing.keys.iter().any(|key| self.has(key));
+            if is_there || !missing.is_meant(&meant) {
+                self.reader.push(missing.problem);
+            }
+        }
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
     }
 
     fn below(&self, key: &str) -> String {

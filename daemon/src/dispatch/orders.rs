@@ -411,6 +411,18 @@ pub(super) async fn close(world: &World, desk: &Desk, ticket: &Ticket, mut concl
     // next daemon do it again, over what is newer.
     let end = || world.recorder.end(id, conclusion.ending.clone());
     insist(id, "its end", end).await;
+    conclusion.ended.maintenance_ms = match world.recorder.activity(id).await {
+        Ok(activity) => activity.and_then(|activity| activity.maintenance_ms),
+        // Its end is recorded, and is what has to be said.
+        Err(error) => {
+            tracing::warn!(
+                WHARF_ACTIVITY = id,
+                error = chain(&error),
+                "its steps are not known"
+            );
+            None
+        }
+    };
     let reason = conclusion.ending.reason.as_ref();
     tracing::info!(
         WHARF_PROJECT = ticket.project,
@@ -420,6 +432,7 @@ pub(super) async fn close(world: &World, desk: &Desk, ticket: &Ticket, mut concl
         WHARF_RESULT = word,
         WHARF_RELEASE_LIVE = conclusion.ending.live_after,
         WHARF_DURATION_USEC = conclusion.ended.milliseconds * 1000,
+        WHARF_MAINTENANCE_MS = conclusion.ended.maintenance_ms,
         WHARF_URL = conclusion.ended.url,
         WHARF_ERROR = reason.map(|reason| reason.code.as_str()),
         "{word}: {}",

@@ -12,6 +12,7 @@ use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::Reason;
 
 use super::bound::Bound;
+use super::changes::Changes;
 use super::failure::{Failure, chain};
 use super::maintenance::{self, Switch};
 use super::parking::{Turn, park};
@@ -210,8 +211,7 @@ impl Act {
 
     async fn perform(&mut self) -> Result<Option<u32>, Failure> {
         match (self.phase(), self.task.kind) {
-            (Phase::Broken, _) if self.is_stopped() => Err(Failure::cancelled()),
-            (Phase::Broken, _) => Err(interrupted(self)),
+            (Phase::Broken, _) => Err(interrupted(self).await),
             (Phase::Committed, _) => Ok(deploy::finish(self).await),
             (_, kind) if kind.moves_branch() && self.status == Status::Inactive => {
                 self.kept = Some(standing::keep(self).await?);
@@ -400,17 +400,41 @@ impl Act {
         });
     }
 
+    /// Whether it is recorded, and has a log; else somebody starts again what served.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.states.is_some()
+    }
+
     /// The name of the branch.
     pub fn branch(&self) -> &BranchName {
         &self.task.branch
     }
 }
 
-fn interrupted(act: &Act) -> Failure {
-    Failure::new("interrupted", "Wharf was stopped while deploy commands ran").hint(format!(
-        "see what they did, then: wharf redeploy -e {} (or set deploy.repeatable)",
-        act.key().id
-    ))
+/// The end of what a death interrupted and nobody may begin again, with the commands that had run.
+async fn interrupted(act: &Act) -> Failure {
+    let id = act.task.id.as_str();
+    let failure = match act.is_stopped() {
+        true => Failure::cancelled(),
+        false => Failure::new("interrupted", "Wharf was stopped while deploy commands ran").hint(
+            format!(
+                "see what they did, then: wharf redeploy -e {} (or set deploy.repeatable)",
+                act.key().id
+            ),
+        ),
+    };
+    let Some(number) = act.task.release else {
+        return failure;
+    };
+    let recorder = &act.world.recorder;
+    let activity = insist(id, "what was done", || recorder.activity(id)).await;
+    let release = insist(id, "its release", || recorder.release(act.key(), number)).await;
+    match activity.zip(release) {
+        Some((activity, release)) => {
+            Changes::recorded(&activity.steps, &release).told(failure, &release)
+        }
+        None => failure,
+    }
 }
 
 /// Since then, as the log counts.

@@ -292,6 +292,28 @@ pub async fn border(
     world: &World,
     ingredients: &Ingredients,
 ) -> Result<Option<String>, StoreError> {
+    let (elsewhere, why) = across(ingredients);
+    let built = usable(world, &elsewhere).await?;
+    Ok(built.map(|_| why))
+}
+
+/// The same of a slug that is there, at the time when it was built.
+///
+/// # Errors
+/// The store's.
+pub async fn border_then(
+    world: &World,
+    ingredients: &Ingredients,
+    slug: &str,
+) -> Result<Option<String>, StoreError> {
+    let (elsewhere, why) = across(ingredients);
+    let recorder = &world.recorder;
+    let built = recorder.was_built_before(elsewhere.as_str(), slug).await?;
+    Ok(built.then_some(why))
+}
+
+/// The key that the same has in the other trust domain, and why no slug of it is used.
+fn across(ingredients: &Ingredients) -> (SlugKey, String) {
     let own = ingredients.trust_domain.as_str();
     let other = match own {
         settings::PROTECTED => settings::OPEN,
@@ -301,8 +323,8 @@ pub async fn border(
         trust_domain: other.to_owned(),
         ..ingredients.clone()
     };
-    let built = usable(world, &elsewhere.key()).await?;
-    Ok(built.map(|_| format!("{own} branches use no slug of {other} ones")))
+    let why = format!("{own} branches use no slug of {other} ones");
+    (elsewhere.key(), why)
 }
 
 async fn say_border(act: &Act, ingredients: &Ingredients) -> Result<(), Failure> {

@@ -1,6 +1,12 @@
 //! What the commands of a deployment may have changed, said where it then failed.
 
+use std::collections::BTreeMap;
+
+use wharf_wire::view::Step as Row;
+
 use super::failure::Failure;
+use crate::plan::deployment::Outcome;
+use crate::plan::step::Step;
 use crate::report::WIDTH;
 use crate::store::release::ReleaseRecord;
 
@@ -22,6 +28,28 @@ impl Changes {
             Err(_) => self.broken = Some(name.to_owned()),
         }
         ended
+    }
+
+    /// Those that began in any attempt of an activity, by its recorded steps: what a daemon that died
+    /// had seen.
+    pub(super) fn recorded(steps: &[Row], release: &ReleaseRecord) -> Changes {
+        let mut ends: BTreeMap<(u8, u32), (&str, bool)> = BTreeMap::new();
+        for row in steps {
+            let step = row.name.parse::<Step>();
+            let Some((place, name)) = step.ok().and_then(|step| command(&step, release)) else {
+                continue;
+            };
+            let is_done = row.result.as_deref() == Some(Outcome::Succeeded.word());
+            ends.insert(place, (name, is_done));
+        }
+        let names = |done: bool| {
+            let those = ends.values().filter(move |(_, is_done)| *is_done == done);
+            those.map(|(name, _)| (*name).to_owned())
+        };
+        Changes {
+            done: names(true).collect(),
+            broken: names(false).last(),
+        }
     }
 
     /// Adds to a failure what the commands before it did.
@@ -51,6 +79,22 @@ impl Changes {
         lines.extend(wrapped(&data));
         lines
     }
+}
+
+/// A deploy command of a release by its recorded step, with its place among them.
+fn command<'r>(step: &Step, release: &'r ReleaseRecord) -> Option<((u8, u32), &'r str)> {
+    let application = &release.application;
+    let deploy = &application.deploy;
+    let (kind, number, steps) = match step {
+        Step::Assets(number) => (0, *number, &application.assets.as_ref()?.run),
+        Step::Install(number) => (1, *number, &deploy.install.as_ref()?.run),
+        Step::Command(number) => (2, *number, &deploy.run),
+        _ => return None,
+    };
+    let at = usize::try_from(number).ok()?.checked_sub(1)?;
+    steps
+        .get(at)
+        .map(|step| ((kind, number), step.name.as_str()))
 }
 
 fn wrapped(text: &str) -> Vec<String> {

@@ -15,6 +15,8 @@ pub use self::stream::{Quiet, quietly};
 pub use self::together::together;
 
 use self::stream::Job;
+pub(super) use self::verdict::signal;
+
 use self::verdict::Verdict;
 use self::voice::Voice;
 use super::activity::{Act, milliseconds};
@@ -90,6 +92,11 @@ pub async fn execute(act: &Act, command: &Command<'_>) -> Result<(), Failure> {
     perform(act, command, id, Voice::alone(act)?, &act.cancel).await
 }
 
+/// Where the rest of an output is.
+pub(super) fn rest(act: &Act) -> String {
+    format!("all of its output: wharf log {} --raw", act.task.id)
+}
+
 /// The id of a job of this activity; its words are those of a step.
 fn job_id(act: &Act, words: &str) -> JobId {
     let id = format!("{}.{}", act.task.id, words.replace(' ', "-"));
@@ -140,7 +147,7 @@ async fn perform(
                 .map(|line| format!("{}{line}", report::TOOL))
                 .chain(command.at.lines(report::WIDTH));
             let message = format!("{} ({}), {why}", command.failed, command.name);
-            let rest = format!("all of its output: wharf log {} --raw", act.task.id);
+            let rest = rest(act);
             // Asked before anything of the step is tidied up.
             let state = act.world.paths.state();
             if tokio::task::block_in_place(|| crate::disk::is_full(&state)) {

@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::release;
 use crate::disk;
 use crate::plan::step::Step;
+use crate::report;
 use crate::run::sandbox::Sandbox;
 use crate::store::release::ReleaseRecord;
 
@@ -37,7 +38,8 @@ impl Work {
         let Some(install) = &release.application.deploy.install else {
             return Ok(Work::Update);
         };
-        let step = application::Step::new(install.unless.clone(), install.unless.clone());
+        let unless = &install.unless;
+        let step = application::Step::asking(unless).at(install.unless_at.clone());
         let failed = "it cannot be told whether it is installed".to_owned();
         let probe = command_of("install", Step::ProbeInstall, &step, sandbox, bound, failed);
         Ok(match command::probe(act, probe).await? {
@@ -122,16 +124,31 @@ pub(super) async fn after(act: &Act, release: &ReleaseRecord) {
         keep_what_they_wrote(act, steps.len()).await
     };
     if let Err(failure) = done.await {
-        let text = format!(
-            "{}; the release serves all the same",
-            failure.reason.message
-        );
-        act.log.event(Event::Warning { text });
-        for line in failure.details {
-            act.log.event(Event::Output {
-                text: line.trim_start_matches(crate::report::TOOL).to_owned(),
-            });
-        }
+        warn(act, failure);
+    }
+}
+
+/// Says what failed once the release serves, as an activity's end says it.
+fn warn(act: &Act, failure: Failure) {
+    let text = format!(
+        "{}; the release serves all the same",
+        failure.reason.message
+    );
+    act.log.event(Event::Warning { text });
+    let is_place = |line: &String| line.trim_start().starts_with("--> ");
+    let place = failure.details.iter().position(is_place);
+    let (printed, place) = failure
+        .details
+        .split_at(place.unwrap_or(failure.details.len()));
+    for line in printed {
+        let text = line.strip_prefix(report::TOOL).unwrap_or(line).to_owned();
+        act.log.event(Event::Output { text });
+    }
+    for line in place {
+        act.log.note(line);
+    }
+    if let Some(hint) = failure.reason.hint {
+        act.log.note(hint);
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) fn succeeded(act: &Act, live: Option<u32>, began: Instant) -> Conclus
             url: live.filter(|_| shows).map(|_| act.url()),
             serves,
             milliseconds: milliseconds(began),
+            maintenance_ms: None,
         },
         replaced: Replaced::default(),
     }
@@ -71,6 +72,7 @@ pub(super) fn failed(
             url: None,
             serves: end::serves(environment, previous, changed),
             milliseconds: milliseconds(began),
+            maintenance_ms: None,
         },
         ending: Ending {
             state,
@@ -113,6 +115,7 @@ pub fn was_done(
             url: None,
             serves,
             milliseconds: 0,
+            maintenance_ms: None,
         },
         replaced: Replaced::default(),
     }
@@ -134,6 +137,7 @@ pub fn never_began(
             url: None,
             serves: end::serves(environment, live, end::UNTOUCHED),
             milliseconds: 0,
+            maintenance_ms: None,
         },
         ending: Ending {
             state,

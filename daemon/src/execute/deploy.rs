@@ -19,7 +19,9 @@ use super::failure::Failure;
 use super::launch::{self, Launched};
 use super::replaced::Replaced;
 use super::resume::makes;
-use super::{assets, checks, housekeeping, maintenance, mirror, release, retire, route, target};
+use super::{
+    assets, checks, housekeeping, maintenance, mirror, release, retire, route, target, variables,
+};
 use crate::plan::step::Step;
 use crate::run::sandbox::Sandbox;
 use crate::store::insist::insist;
@@ -31,6 +33,7 @@ use crate::store::release::{ReleaseRecord, ReleaseState};
 /// # Errors
 /// What the pusher should read; what served before serves on.
 pub async fn deploy(act: &Act, built: Built) -> Result<u32, Failure> {
+    variables::say_changed(act, &built.given).await?;
     let release = release::make(act, built).await?;
     let number = release.number;
     let mut changes = Changes::default();

@@ -212,5 +212,6 @@ pub fn recorded(activity: &Activity, url: Option<String>) -> Option<Ended> {
         }),
         serves,
         milliseconds: activity.ended.unwrap_or(began).saturating_sub(began),
+        maintenance_ms: activity.maintenance_ms,
     })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use wharf_config::application::{Application, Health, Protocol};
+use wharf_config::application::{self, Application, At, Health, Protocol};
 use wharf_wire::route::{FastCgi, Upstream};
 
 use super::activity::Act;
@@ -50,6 +50,8 @@ pub struct Process {
     pub record: ProcessRecord,
     /// Who looks after it.
     pub keeper: Keeper,
+    /// Where its command is written.
+    pub at: At,
     /// Its port's reservation, while it starts.
     _reserved: Option<Reservation>,
 }
@@ -89,7 +91,7 @@ async fn start_all(
         let warm = warm(act, release, old).await;
         let process = match warm {
             Some(process) => process,
-            None => start(act, number, WEB, &web.start, sandbox).await?,
+            None => start(act, number, WEB, web, sandbox).await?,
         };
         launched.processes.push(process);
         let process = launched.processes.last().expect("just pushed");
@@ -98,7 +100,7 @@ async fn start_all(
         launched.upstream = Some(act.step(Step::Health, health).await?);
     }
     for (name, other) in &application.processes {
-        let process = start(act, number, name.as_str(), &other.start, sandbox).await?;
+        let process = start(act, number, name.as_str(), other, sandbox).await?;
         launched.processes.push(process);
         let process = launched.processes.last().expect("just pushed");
         // Only the web process answers where `deploy.health` says.
@@ -110,7 +112,7 @@ async fn start_all(
         launched.others.insert(name.to_string(), health.await?);
     }
     for (name, worker) in &application.workers {
-        let process = start(act, number, name.as_str(), &worker.start, sandbox).await?;
+        let process = start(act, number, name.as_str(), worker, sandbox).await?;
         launched.processes.push(process);
     }
     Ok(())
@@ -152,6 +154,7 @@ async fn warm(act: &Act, release: &ReleaseRecord, old: &[ProcessRecord]) -> Opti
     Some(Process {
         record,
         keeper,
+        at: At::Nowhere,
         _reserved: None,
     })
 }
@@ -166,7 +169,7 @@ async fn start(
     act: &Act,
     release: u32,
     name: &str,
-    command: &str,
+    process: &application::Process,
     sandbox: &Sandbox,
 ) -> Result<Process, Failure> {
     let step = if name == WEB {
@@ -190,10 +193,11 @@ async fn start(
         // Recorded before anything of it is there: what is not recorded could never be found,
         // stopped and removed.
         act.world.recorder.add_process(record.clone()).await?;
-        match spawn(act, &id, port, command, sandbox.clone()).await {
+        match spawn(act, &id, port, &process.start, sandbox.clone()).await {
             Ok(keeper) => Ok(Process {
                 record,
                 keeper,
+                at: process.at.clone(),
                 _reserved: Some(reserved),
             }),
             Err(failure) => {

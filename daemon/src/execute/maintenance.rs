@@ -51,7 +51,7 @@ pub(super) async fn begin(
     }
     if let When::Unless(text) = &maintenance.when {
         let began = Instant::now();
-        let step = application::Step::new(text.clone(), text.clone());
+        let step = application::Step::asking(text).at(maintenance.unless_at.clone());
         let failed = "it cannot be told whether maintenance is needed".to_owned();
         let record = Step::ProbeMaintenance;
         let probe = command_of("maintenance", record, &step, sandbox, bound, failed);

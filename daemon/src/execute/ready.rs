@@ -6,6 +6,7 @@ use wharf_config::application::{Health, Protocol};
 use wharf_wire::route::{FastCgi, Upstream};
 
 use super::activity::Act;
+use super::command::signal;
 use super::failure::Failure;
 use super::health::{self, Candidates, Question};
 use super::launch::{self, Process};
@@ -13,6 +14,10 @@ use crate::report;
 use crate::run::keeper::{Ended, State};
 use crate::run::mask::Mask;
 use crate::run::output::{Sink, Tail};
+use crate::run::raw_log::RawLog;
+
+/// Bytes of a process's output that are kept where it does not come to serve.
+const MOST: u64 = 1 << 20;
 
 /// Waits until a process that answers requests is healthy, or has ended, or the time is over.
 ///
@@ -76,16 +81,13 @@ pub(super) async fn healthy(
         Looked::Cancelled => Err(Failure::cancelled()),
         Looked::TooLate => {
             let within = report::duration(looks.within.as_secs() * 1000);
-            Err(Failure::new(
-                "unhealthy",
-                format!("the new release was not healthy within {within}: {last}"),
-            )
-            .details(output(act, process).await)
-            .hint(if last.contains("GET ") {
-                "deploy.health names what must answer with a status below 400"
-            } else {
-                "it must listen on 127.0.0.1:$PORT, or on the Unix socket $SOCKET"
-            }))
+            let message = format!("{} was not healthy within {within}: {last}", what(process));
+            let hint = match last.contains("GET ") {
+                true => "deploy.health names what must answer with a status below 400",
+                false => "it must listen on 127.0.0.1:$PORT, or on the Unix socket $SOCKET",
+            };
+            let failure = Failure::new("unhealthy", message);
+            Err(with_output(act, process, failure, hint).await)
         }
     }
 }
@@ -101,45 +103,84 @@ async fn ended(act: &Act, process: &Process, status: Option<Ended>) -> Failure {
     let (how, code) = match status {
         // What a shell says of a command that a signal ended.
         Some(Ended::Code(code)) if code > 128 && code < 160 => {
-            (format!("by signal {}", code - 128), Some(code))
+            (format!("by {}", signal(code - 128)), Some(code))
         }
         Some(Ended::Code(code)) => (format!("with exit code {code}"), Some(code)),
-        Some(Ended::Signal(signal)) => (format!("by signal {signal}"), None),
+        Some(Ended::Signal(number)) => (format!("by {}", signal(number)), None),
         None => ("in an unknown way".to_owned(), None),
     };
-    Failure::new(
-        "crashed",
-        format!("the new release ended at its start, {how}"),
-    )
-    .details(output(act, process).await)
-    .exit_code(code)
-    .hint("the web process must stay in the foreground and serve")
+    let message = format!("{} ended at its start, {how}", what(process));
+    let failure = Failure::new("crashed", message).exit_code(code);
+    let hint = match process.record.name.as_str() {
+        launch::WEB => "the web process must stay in the foreground and serve",
+        _ => "it must stay in the foreground and serve",
+    };
+    with_output(act, process, failure, hint).await
 }
 
-/// The last lines that a process printed, as people read them.
-async fn output(act: &Act, process: &Process) -> Vec<String> {
+/// Which process, as its pusher reads it.
+fn what(process: &Process) -> String {
+    match process.record.name.as_str() {
+        launch::WEB => "the new release".to_owned(),
+        name => format!("process {name} of the new release"),
+    }
+}
+
+/// Adds to a failure what the process printed, where it is written, and where the rest is.
+async fn with_output(act: &Act, process: &Process, failure: Failure, hint: &str) -> Failure {
+    let printed = printed(act, process).await;
+    let mut sink = Sink::default();
+    let mut tail = Tail::new(super::command::LAST);
+    let lines = sink.push(&printed);
+    for line in lines.into_iter().chain(sink.finish()) {
+        tail.push(line);
+    }
+    let lines = tail.lines().map(|line| format!("{}{line}", report::TOOL));
+    let silent = printed
+        .is_empty()
+        .then(|| "  it printed nothing".to_owned());
+    let failure = failure
+        .details(lines.chain(silent))
+        .details(process.at.lines(report::WIDTH));
+    // Its own file goes with it.
+    match !printed.is_empty() && act.is_recorded() && keep(act, &printed) {
+        true => failure.hint(format!("{hint}; {}", super::command::rest(act))),
+        false => failure.hint(hint),
+    }
+}
+
+/// What a process printed last, without secrets.
+async fn printed(act: &Act, process: &Process) -> Vec<u8> {
     let path = act.world.paths.output(&process.record.instance);
-    let bytes = crate::disk::read_tail(&path, 64 * 1024).unwrap_or_default();
+    let bytes = crate::disk::read_tail(&path, MOST).unwrap_or_default();
     // What cannot be starred is not shown.
     let Ok(secrets) = act.world.recorder.secrets(act.key()).await else {
         return Vec::new();
     };
+    // Nor is what may be the end of one: the first line is cut where there was more.
+    let cut = match bytes.len() as u64 == MOST {
+        true => bytes
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .unwrap_or(bytes.len()),
+        false => 0,
+    };
     let mut mask = Mask::new(&secrets);
-    let mut bytes = mask.push(&bytes);
+    let mut bytes = mask.push(&bytes[cut..]);
     bytes.extend(mask.finish());
-    let mut sink = Sink::default();
-    let mut tail = Tail::new(super::command::LAST);
-    let lines = sink.push(&bytes);
-    for line in lines.into_iter().chain(sink.finish()) {
-        tail.push(line);
+    bytes
+}
+
+/// Puts it into the activity's raw log; says whether it is there.
+fn keep(act: &Act, printed: &[u8]) -> bool {
+    let raw = act.world.paths.raw(&act.task.id);
+    let kept = tokio::task::block_in_place(|| {
+        let mut raw = RawLog::open(&raw)?;
+        raw.push(printed)?;
+        raw.finish()
+    });
+    if let Err(error) = &kept {
+        tracing::warn!(WHARF_ACTIVITY = act.task.id, %error, "its output is not kept");
     }
-    let lines: Vec<String> = tail
-        .lines()
-        .map(|line| format!("{}{line}", report::TOOL))
-        .collect();
-    if lines.is_empty() {
-        vec!["  it printed nothing".into()]
-    } else {
-        lines
-    }
+    kept.is_ok()
 }

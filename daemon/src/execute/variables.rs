@@ -1,13 +1,15 @@
 //! What commands and processes find in their environment.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use data_encoding::BASE64URL_NOPAD;
 use wharf_config::application::{Application, Value};
+use wharf_config::name::VariableName;
 
 use super::activity::Act;
 use super::failure::Failure;
-use crate::plan::variables::{Given, missing};
+use crate::plan::variables::{Given, differing, missing};
 use crate::store::release::ReleaseRecord;
 use crate::store::variable::Set;
 
@@ -40,6 +42,46 @@ pub fn seen(application: &Application, given: &Given, set: &Set) -> Seen {
         };
     }
     seen
+}
+
+/// Names that one line tells.
+const TOLD: usize = 20;
+
+/// Says which variables that no build sees the new release has otherwise than what serves: names only.
+///
+/// # Errors
+/// When what serves cannot be read.
+pub async fn say_changed(act: &Act, now: &Given) -> Result<(), Failure> {
+    let Some(live) = act.previous else {
+        return Ok(());
+    };
+    let Some(live) = act.world.recorder.release(act.key(), live).await? else {
+        return Ok(());
+    };
+    if let Some(text) = changed(&live.variables, now) {
+        act.did("variables", text, Instant::now());
+    }
+    Ok(())
+}
+
+/// Those that runs alone see otherwise than before, as a line.
+fn changed(before: &Given, now: &Given) -> Option<String> {
+    // What builds see otherwise is among the reasons for a new slug.
+    let told = differing(&now.build, &before.build);
+    let names = differing(&now.run, &before.run);
+    let names: Vec<_> = names.difference(&told).collect();
+    let how = |name: &VariableName| match (before.run.get(name), now.run.get(name)) {
+        (None, _) => "added",
+        (_, None) => "removed",
+        _ => "changed",
+    };
+    let words = names.iter().take(TOLD);
+    let words: Vec<String> = words.map(|name| format!("{name} {}", how(name))).collect();
+    let more = match names.len().saturating_sub(TOLD) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!words.is_empty()).then(|| format!("{}{more}", words.join(", ")))
 }
 
 /// What is set for the activity's environment at this moment.
@@ -123,4 +165,38 @@ pub async fn for_release(act: &Act, release: &ReleaseRecord) -> Result<Variables
         variables.insert(name.to_owned(), value);
     }
     Ok(variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::variables::{Hidden, One};
+
+    fn given(build: &[(&str, &str)], run: &[(&str, &str)]) -> Given {
+        let all = |list: &[(&str, &str)]| {
+            let one = |(name, value): &(&str, &str)| {
+                let value = Hidden((*value).to_owned());
+                let secret = false;
+                (VariableName::parse(name).unwrap(), One { value, secret })
+            };
+            list.iter().map(one).collect()
+        };
+        Given {
+            build: all(build),
+            run: all(run),
+        }
+    }
+
+    #[test]
+    fn only_what_no_build_sees_is_told_here_and_no_value() {
+        let before = given(&[("BOTH", "1")], &[("A", "1"), ("B", "1"), ("BOTH", "1")]);
+        let now = given(&[("BOTH", "2")], &[("B", "2"), ("C", "2"), ("BOTH", "2")]);
+        let text = changed(&before, &now).unwrap();
+        assert_eq!(text, "A removed, B changed, C added");
+        assert_eq!(changed(&now, &now), None);
+        let names: Vec<String> = (0..25).map(|number| format!("N{number:02}")).collect();
+        let many: Vec<_> = names.iter().map(|name| (name.as_str(), "x")).collect();
+        let text = changed(&now, &given(&[("BOTH", "2")], &many)).unwrap();
+        assert!(text.ends_with("N16 added and 8 more"), "{text}");
+    }
 }

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use wharf_config::application::Application;
+use wharf_config::application::{Application, At};
 
 use super::policy::Reason;
+
+/// Characters of a host's name, at most.
+const LONGEST: usize = 253;
 
 /// Hosts that are spoken for, and by whom, as a phrase.
 pub type Taken = BTreeMap<String, Owner>;
@@ -24,17 +27,25 @@ pub fn refused(application: &Application, own: &[String], taken: &Taken) -> Vec<
     let Some(first) = own.first() else {
         return Vec::new();
     };
-    let mut labels: Vec<&str> = application
-        .routes
-        .iter()
-        .filter_map(|route| route.label.as_deref())
-        .collect();
-    labels.sort_unstable();
-    labels.dedup();
-    let reason = |label: &str| {
+    // Each once, where it is written first.
+    let mut labels: BTreeMap<&str, &At> = BTreeMap::new();
+    for route in &application.routes {
+        if let Some(label) = &route.label {
+            labels.entry(label).or_insert(&route.at);
+        }
+    }
+    let reason = |(label, at): (&str, &At)| {
         let host = format!("{label}.{first}");
         if own.contains(&host) {
             return None;
+        }
+        let at = at.word().map(|at| format!("{at}: ")).unwrap_or_default();
+        if host.len() > LONGEST {
+            return Some(Reason {
+                code: "host-not-allowed",
+                message: format!("{at}a route names {host}, which is too long for a host's name"),
+                hint: Some("choose a shorter label, or a shorter branch name".to_owned()),
+            });
         }
         let whose = match (taken.get(&host), taken.get(first)) {
             (Some(Owner::Environment(name)), _) => format!("it is {name}'s"),
@@ -44,7 +55,7 @@ pub fn refused(application: &Application, own: &[String], taken: &Taken) -> Vec<
         };
         Some(Reason {
             code: "host-not-allowed",
-            message: format!("a route names {host}, but {whose}"),
+            message: format!("{at}a route names {host}, but {whose}"),
             hint: Some("the host's operator can add it to the environment's hosts".to_owned()),
         })
     };
@@ -62,6 +73,7 @@ mod tests {
             label: Some(label.to_owned()),
             path: Paths::Below("/".to_owned()),
             to: To::Web,
+            at: At::File("wharf.toml".to_owned()),
         };
         let application = Application {
             routes: vec![route("www"), route("api"), route("www")],
@@ -81,12 +93,14 @@ mod tests {
         };
         assert_eq!(
             said(&["shop.test", "www.shop.test"]),
-            ["a route names api.shop.test, but environments are named below shop.test"]
+            ["wharf.toml: a route names api.shop.test, but environments are named below shop.test"]
         );
         assert_eq!(
             said(&["b.shop.test"]),
-            ["a route names api.b.shop.test, but it is shop/c's"]
+            ["wharf.toml: a route names api.b.shop.test, but it is shop/c's"]
         );
+        let long = format!("{}.test", ["a"; 124].join("."));
+        assert!(said(&[&long])[0].ends_with("which is too long for a host's name"));
         assert!(said(&["c.shop.test"]).is_empty());
         assert!(said(&["main--shop.localhost"]).is_empty());
     }

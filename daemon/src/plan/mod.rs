@@ -4,6 +4,7 @@ pub mod access;
 pub mod admission;
 pub mod deployment;
 pub mod hosts;
+pub mod kept_away;
 pub mod limits;
 pub mod merge;
 pub mod options;

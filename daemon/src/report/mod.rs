@@ -8,7 +8,7 @@ mod duration;
 mod forecast;
 
 pub use duration::duration;
-pub use forecast::{Forecast, Slug, inactive as forecast_inactive};
+pub use forecast::{Forecast, MadeIn, Slug, inactive as forecast_inactive};
 
 use wharf_config::project::Broken;
 use wharf_wire::event::{Ended, Event, Parked};
@@ -182,6 +182,10 @@ fn ended_activity(width: usize, ended: &Ended) -> Vec<String> {
     }
     lines.extend(verdict);
     lines.extend(ended.details.iter().cloned());
+    if let Some(long) = ended.maintenance_ms {
+        let text = format!("visitors were kept away for {}", duration(long));
+        lines.extend(wrapped(width, "  ", "  ", &text));
+    }
     if let Some(url) = &ended.url {
         lines.push(format!("  {url}"));
     }
@@ -255,6 +259,7 @@ mod tests {
             url: Some("https://staging.shop.example.com".into()),
             serves: "staging now serves r42 (was r41).".into(),
             milliseconds: 121_000,
+            maintenance_ms: Some(1_500),
         }
     }
 
@@ -296,6 +301,7 @@ mod tests {
           release    r42, 14 mounts                                         0.0s
 
         success: r42 is live                                        total 2m 01s
+          visitors were kept away for 1.5s
           https://staging.shop.example.com
         hint: undo with: wharf rollback -e staging
         staging now serves r42 (was r41).

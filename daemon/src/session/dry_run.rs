@@ -1,5 +1,7 @@
 //! `git push -o dry-run`: what the push would do. It is refused in the end, so that nothing changes.
 
+mod looked;
+
 use std::collections::BTreeMap;
 
 use jiff::Zoned;
@@ -27,6 +29,7 @@ use crate::plan::rename;
 use crate::report::{self, Forecast, Slug};
 use crate::settings;
 use crate::store::environment::EnvironmentKey;
+use looked::Looked;
 
 /// Lines of one answer, at most: they go in one frame.
 const MAX_LINES: usize = 400;
@@ -135,30 +138,38 @@ impl Session {
         };
         let recorder = &world.recorder;
         let record = recorder.environment(&key).await.map_err(store)?;
-        let old = match record.and_then(|record| record.live) {
+        let live = record.and_then(|record| record.live);
+        let old = match live {
             Some(live) => build::ingredients_of(&world, &key, live)
                 .await
                 .map_err(store)?,
             None => None,
         };
-        let compared = self
-            .compare(moving.commit, old.as_ref().map(|old| old.tree.clone()))
-            .await?;
         // Admission has read it already.
         let application = application::read(moving.files)
             .map_err(|problems| host(problems.render(report::WIDTH)))?;
+        let tree = old.as_ref().map(|old| old.tree.clone());
+        let looked = Looked::of(&application);
+        let compared = self.compare(moving.commit, tree, looked.paths()).await?;
         let parent = options.parent.as_deref();
         let set = self
             .set_for(project, moving.places, moving.branch, parent)
             .await?;
         let seen = set.seen(&application);
         let domain = settings::trust_domain(environment.kind);
-        // A new tree is seen by git's hook alone: its patches are told by nobody, but no slug is of
-        // it either, and that it changed is said.
-        let patches = patches_of(project, &compared.tree, &application).await;
-        let patches = patches.or_else(|| old.as_ref().map(|old| old.patches.clone()));
-        let patches = patches.unwrap_or_default();
-        let new = build::weigh(&world, &application, compared.tree, patches, domain, seen)
+        // A new tree is seen by git's hook alone: the ids of its patches are told by nobody, but no
+        // slug is of it either, and that it changed is said.
+        let found = patches_of(project, &compared.tree, &application).await;
+        let ids = found.as_ref();
+        let ids = ids.map(|found| patch::ingredients(&application.build, found));
+        let ids = ids.or_else(|| old.as_ref().map(|old| old.patches.clone()));
+        let patches = match found {
+            Some(found) => Some(found.patches.into_iter().map(|patch| patch.path).collect()),
+            None => looked.patches(compared.files.as_deref()),
+        };
+        let assets = looked.assets(compared.files.as_deref());
+        let ids = ids.unwrap_or_default();
+        let new = build::weigh(&world, &application, compared.tree, ids, domain, seen)
             .await
             .map_err(|failure: Failure| host(failure.reason.message))?;
         let base = new.key();
@@ -189,6 +200,9 @@ impl Session {
             environment: id,
             application: &application,
             slug,
+            patches: patches.as_deref(),
+            assets,
+            serves: live.is_some(),
             release,
             url: &settings::url(&hosts[0], world.router.port()),
         };
@@ -200,11 +214,18 @@ impl Session {
     }
 
     /// Asks the hook what a commit changes: only it can read the quarantined objects.
-    async fn compare(&mut self, commit: &str, tree: Option<String>) -> Result<Compared, Broken> {
-        let commit = commit.to_owned();
-        self.peer
-            .send(&FromDaemon::Compare(Compare { commit, tree }))
-            .await?;
+    async fn compare(
+        &mut self,
+        commit: &str,
+        tree: Option<String>,
+        paths: Vec<String>,
+    ) -> Result<Compared, Broken> {
+        let question = Compare {
+            commit: commit.to_owned(),
+            tree,
+            paths,
+        };
+        self.peer.send(&FromDaemon::Compare(question)).await?;
         match self.peer.receive().await? {
             ToDaemon::Compared(compared) => Ok(compared),
             _ => Err(unexpected("Compared")),
@@ -217,13 +238,10 @@ async fn patches_of(
     project: &Project,
     tree: &str,
     application: &Application,
-) -> Option<Vec<String>> {
+) -> Option<patch::Found> {
     let (repository, tree) = (project.repository.clone(), tree.to_owned());
-    let build = application.build.clone();
-    let found = tokio::task::spawn_blocking(move || {
-        let found = patch::find(&repository, &tree, &build.patches).ok()?;
-        Some(patch::ingredients(&build, &found))
-    });
+    let wanted = application.build.patches.clone();
+    let found = tokio::task::spawn_blocking(move || patch::find(&repository, &tree, &wanted).ok());
     found.await.ok()?
 }
 

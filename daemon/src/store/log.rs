@@ -384,6 +384,7 @@ mod tests {
             url: None,
             serves: "it serves".into(),
             milliseconds: 1,
+            maintenance_ms: None,
         }
     }
 

@@ -45,7 +45,8 @@ pub fn list(
     let sql = format!(
         "SELECT {}, release.commit_id,
                 json_extract(release.application, '$.web') IS NULL
-                AND json_extract(release.application, '$.workers') = '{{}}',
+                AND json_extract(release.application, '$.workers') = '{{}}'
+                AND coalesce(json_extract(release.application, '$.processes'), '{{}}') = '{{}}',
                 json_extract(release.application, '$.committed'), release.variables,
                 {}
          FROM environment

@@ -153,6 +153,22 @@ fn uses(
 }
 
 impl Recorder {
+    /// Whether a slug of these ingredients was built before that one, and is recorded still.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn was_built_before(&self, base: &str, key: &str) -> Result<bool, StoreError> {
+        let (base, key) = (base.to_owned(), key.to_owned());
+        let before = move |connection: &mut Connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT 1 FROM slug AS own JOIN slug AS other ON other.created <= own.created
+                 WHERE own.key = ?2 AND other.base = ?1",
+            )?;
+            Ok(statement.exists((&base, &key))?)
+        };
+        self.0.call(before).await
+    }
+
     /// The slugs of a project; see [`list`].
     ///
     /// # Errors

@@ -434,13 +434,14 @@ fn what_a_quarantined_commit_changes_is_counted_on_every_git() {
             let mut caller = door.greet();
             caller.push();
             caller.files(&[], &[]);
-            let counted = caller.compare(&commit, Some(&known));
+            let paths = ["sub", "missing", "*", ":(glob)**"];
+            let counted = caller.compare(&commit, Some(&known), &paths);
             caller.verdict(false, &["dry run"]);
             // What is not there cannot be counted, and what is not of this push is not answered.
             let mut caller = door.greet();
             caller.push();
             caller.files(&[], &[]);
-            let uncounted = caller.compare(&commit, Some(&unknown));
+            let uncounted = caller.compare(&commit, Some(&unknown), &["."]);
             caller.verdict(false, &["dry run"]);
             let mut caller = door.greet();
             caller.push();
@@ -448,6 +449,7 @@ fn what_a_quarantined_commit_changes_is_counted_on_every_git() {
             caller.send(&FromDaemon::Compare(Compare {
                 commit: known,
                 tree: None,
+                paths: Vec::new(),
             }));
             (counted, uncounted)
         });
@@ -463,5 +465,8 @@ fn what_a_quarantined_commit_changes_is_counted_on_every_git() {
         let (counted, uncounted) = daemon.join().unwrap();
         assert_eq!((counted.tree, counted.changed), (new.clone(), Some(3)));
         assert_eq!((uncounted.tree, uncounted.changed), (new, None));
+        // No word of it is more than a path.
+        let files = ["sub/a b", "sub/c"].map(str::to_owned);
+        assert_eq!(counted.files, Some(files.to_vec()));
     }
 }

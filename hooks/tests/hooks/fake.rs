@@ -114,10 +114,11 @@ impl Caller {
     }
 
     /// Asks what a commit changes.
-    pub(crate) fn compare(&mut self, commit: &str, tree: Option<&str>) -> Compared {
+    pub(crate) fn compare(&mut self, commit: &str, tree: Option<&str>, paths: &[&str]) -> Compared {
         self.send(&FromDaemon::Compare(Compare {
             commit: commit.to_owned(),
             tree: tree.map(str::to_owned),
+            paths: paths.iter().map(|path| (*path).to_owned()).collect(),
         }));
         match self.receive() {
             ToDaemon::Compared(compared) => compared,

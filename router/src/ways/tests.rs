@@ -65,6 +65,7 @@ fn redirects() {
             like("/blog/([0-9]+)/(.*)"),
             redirect("https://www.{default}/posts/$1?slug=$2", 301),
         ),
+        rule(None, like("/as(/.*)"), redirect("/$1", 302)),
     ])
     .unwrap();
     assert_eq!(ways.hosts().collect::<Vec<_>>(), ["www.shop.test"]);
@@ -85,6 +86,8 @@ fn redirects() {
             "shop.test/blog/7/a-b",
             to(301, "http://www.shop.test:81/posts/7?slug=a-b"),
         ),
+        // A path stays one.
+        ("shop.test/as/evil.test/", to(302, "/evil.test/")),
         ("shop.test/x/blog/7/a", None),
         ("shop.test/", None),
     ] {

@@ -160,6 +160,24 @@ fn directories_are_checked_before_a_push() {
     .has("wharf.toml:1:1")
     .has("wharf.toml:2:1")
     .has("wharf.toml:4:10");
+    // Hosts, misspelt keys and all that would run.
+    let routes = "public = \"x\"\nchecks = { home = \"true\" }\nprocesses = { api = { strat = \"bin/api\" } }\n\
+                  [routes]\n\"https://www.{default}/\" = { redirect = \"https://{defualt}/\" }\n";
+    check("slips", &[("wharf.toml", routes)])
+        .exits(1)
+        .has("wharf.toml:3:21")
+        .has("did you mean `start`?")
+        .lacks("has no `start`")
+        .has("wharf.toml:5:41")
+        .has("did you mean {default}?");
+    let mended = routes
+        .replace("defualt", "default")
+        .replace("strat", "start");
+    check("mended", &[("wharf.toml", &mended)])
+        .ok()
+        .has("process api: bin/api")
+        .has("check   home: true")
+        .has("route   https://www.{default}/ -> https://{default}/ (302)");
     world
         .wharf(&["check", "/no/such/directory"])
         .exits(5)

@@ -309,7 +309,10 @@ fn runs(world: &World, site: &Site<'_>) {
     // A branch is trusted less, until its type says otherwise.
     site.0.wharf(&["branch", "side"]).ok();
     let side = ["slug", "why", "-e", "side"];
-    site.0.wharf(&side).ok().has("r1 is the first release");
+    let border = "built again open branches use no slug of protected ones";
+    let told = site.0.wharf(&side).ok().has("r1 is the first release");
+    told.has(border);
+    site.0.wharf(&["slug", "why"]).ok().lacks("built again");
     let file = world.home().join("config/projects.d/shop.toml");
     let text = fs::read_to_string(&file).unwrap();
     let staging = "\n[environments.main]\ntype = \"production\"\n\

@@ -67,8 +67,13 @@ fn the_route_says_so_until_the_switch() {
     let said = said
         .has("  maintenance")
         .has("requests wait 45s")
-        .has("lifted; it was on for");
+        .has("lifted; it was on for")
+        .has("  visitors were kept away for ");
     said.has("main now serves r2 (was r1).");
+    let shown = shop.wharf(&["activities", "-n", "1", "--json"]).ok();
+    let shown: serde_json::Value = serde_json::from_str(&shown.out).unwrap();
+    assert!(shown[0]["maintenance_ms"].as_u64().is_some(), "{shown}");
+    assert!(world.logs().contains("\"WHARF_MAINTENANCE_MS\":"));
     assert_eq!(route(&world).maintenance, None);
     assert_eq!(shop.get("/").ok(), "two\n");
 }
@@ -116,7 +121,8 @@ fn what_fails_lets_visitors_in_and_says_what_it_may_have_changed() {
         .has("  stopped in: migrate");
     let said = said
         .has("  data may have changed in data")
-        .has("lifted; it was on for");
+        .has("lifted; it was on for")
+        .has("  visitors were kept away for ");
     said.has("main still serves r1; deploy commands may have changed its data.")
         .lacks("deploy     echo b");
     assert_eq!(route(&world).maintenance, None);

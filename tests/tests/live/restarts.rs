@@ -267,7 +267,7 @@ fn deploy_commands_are_not_run_again_unasked() {
         shop.write(
             "wharf.toml",
             &format!(
-                "{}run = \"{}\"\nrepeatable = {repeatable}\n[mounts]\ndata = \"private\"\n",
+                "{}run = [\"echo first\", {{ name = \"long\", run = \"{}\" }}]\nrepeatable = {repeatable}\n[mounts]\ndata = \"private\"\n",
                 CONFIG.1,
                 endless_at_first("data")
             ),
@@ -291,6 +291,9 @@ fn deploy_commands_are_not_run_again_unasked() {
         if end == "interrupted" {
             followed
                 .exits(3)
+                .has("  ran to its end: echo first")
+                .has("  stopped in: long")
+                .has("  data may have changed in data")
                 .has("main still serves r1; deploy commands may have changed");
         } else {
             followed.ok().has("main now serves r");

@@ -107,6 +107,43 @@ fn a_route_names_no_host_of_another() {
     fs::write(&file, format!("{text}domain = \"shop.test\"\n")).unwrap();
     shop.wharf(&["reload"]).ok();
     shop.push(&["main"])
-        .has("a route names api.shop.test, but environments are named below")
-        .has("a route names www.shop.test");
+        .has("wharf.toml:8:1: a route names api.shop.test, but environments are named below")
+        .has("wharf.toml:9:1: a route names www.shop.test");
+}
+
+#[test]
+fn each_process_that_answers_must_listen_before_the_release_serves() {
+    let world = World::new();
+    let files = files();
+    let files: Vec<_> = files.iter().map(|(name, text)| (*name, &**text)).collect();
+    let shop = world.site("shop", &files);
+    shop.init();
+    shop.push(&["main"]).ok().has("main now serves r1.");
+    // The web process is asked for a path, the others need only listen.
+    let deploy = "[deploy]\nhealth = { path = \"/\", within = \"2s\" }\n";
+    let config = format!("{}\n{deploy}", CONFIG.1);
+    let silent = config.replace("exec python3 api.py", "echo deaf; exec sleep 1000");
+    shop.write("wharf.toml", &silent);
+    shop.write("version", "2\n");
+    shop.commit("Silent");
+    let said = shop.push(&["main"]).ok().has("GET / 200 in");
+    said.has("process api of the new release was not healthy within 2.0s: nothing listens on port")
+        .has("--> wharf.toml:4:7")
+        .has("main still serves r1; nothing was changed.");
+    assert_eq!(shop.get("/v1/").ok(), "api 1\n");
+    shop.write("wharf.toml", &config);
+    shop.commit("Speaks");
+    shop.push(&["main"])
+        .ok()
+        .has("api: it listens")
+        .has("main now serves r3 (was r1).");
+    // Without a web process it is no static site either.
+    let alone = config.replace("web = \"exec python3 app.py\"", "public = \".\"");
+    shop.write("wharf.toml", &alone);
+    shop.commit("Alone");
+    shop.push(&["main"])
+        .ok()
+        .has("main now serves r4 (was r3).");
+    let environments = world.environments(Some("shop")).unwrap();
+    assert_eq!(environments[0].health, "healthy");
 }

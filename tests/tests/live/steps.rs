@@ -122,3 +122,94 @@ fn a_failing_command_shows_where_it_is_written() {
         .has("exit code 3")
         .has("--> Procfile");
 }
+
+/// What fails, and at which line and column it is written.
+const FAILING: [(&str, &str, &str); 9] = [
+    (
+        "[build]\nsteps = [[\"true\", { name = \"js\", run = \"echo why; exit 7\" }]]\n",
+        "build failed in step 1 of 1 (js), exit code 7",
+        "4:40",
+    ),
+    (
+        "[assets]\nrun = \"echo why; exit 7\"\noutputs = [\"out\"]\n",
+        "build failed in assets command 1 of 1 (echo why; exit 7), exit code 7",
+        "4:7",
+    ),
+    (
+        "[assets]\nrun = \"echo why; kill -TERM $$\"\noutputs = [\"out\"]\nwhen = { committed = \"no\" }\n",
+        "deploy failed in assets command 1 of 1 (echo why; kill -TERM $$), ended by signal 15 (SIGTERM)",
+        "4:7",
+    ),
+    (
+        "[deploy]\ninstall = { unless = \"echo why; kill -9 $$\", run = \"true\" }\n",
+        "it cannot be told whether it is installed (echo why; kill -9 $$), ended by signal 9 (SIGKILL)",
+        "4:22",
+    ),
+    (
+        "[deploy]\ninstall = { unless = \"false\", run = [\"true\", \"echo why; exit 7\"] }\n",
+        "install failed in command 2 of 2 (echo why; exit 7), exit code 7",
+        "4:46",
+    ),
+    (
+        "[deploy]\nrun = [\"true\", \"echo why; exit 7\"]\n",
+        "deploy failed in command 2 of 2 (echo why; exit 7), exit code 7",
+        "4:16",
+    ),
+    (
+        "[checks]\nhome = \"echo why; exit 7\"\n",
+        "check 1 of 1 failed (home), exit code 7",
+        "4:8",
+    ),
+    (
+        "[web]\nstart = \"echo why; kill -9 $$\"\n",
+        "the new release ended at its start, by signal 9 (SIGKILL)",
+        "4:9",
+    ),
+    (
+        "[processes]\napi = \"echo why; exit 7\"\n",
+        "process api of the new release ended at its start, with exit code 7",
+        "4:7",
+    ),
+];
+
+#[test]
+fn whatever_fails_shows_its_place_its_end_its_last_lines_and_the_rest() {
+    let world = World::new();
+    let site = site(&world, "");
+    for (config, verdict, place) in FAILING {
+        let lines = config.replace("echo why", "seq -f 'line %g' 40; echo why");
+        let verdict = verdict.replace("echo why", "seq -f 'line %g' 40; echo why");
+        site.write("wharf.toml", &format!("public = \"site\"\n\n{lines}"));
+        site.commit("Fail");
+        let said = site.push(&["main"]).ok();
+        // Our own lines are at most 72 columns wide.
+        let text = said.transcript();
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(&format!("error: {verdict}")), "{said}");
+        let end = &text[text.find("error: ").unwrap()..];
+        let before = end.lines().take_while(|line| !line.contains("-->"));
+        let printed = before.filter(|line| line.starts_with("  | "));
+        let printed: Vec<String> = printed.map(|line| line.replace("[js] ", "")).collect();
+        assert_eq!(printed.len(), 30, "{said}");
+        assert_eq!(printed[0], "  | line 12", "{said}");
+        assert_eq!(printed[29], "  | why", "{said}");
+        assert!(end.contains(&format!("--> wharf.toml:{place}\n")), "{said}");
+        let id = words.split("all of its output: wharf log ").nth(1);
+        let id = id.unwrap_or_else(|| panic!("{said}"));
+        let id = id.split_whitespace().next().unwrap();
+        let rest = site.wharf(&["log", id, "--raw"]).ok();
+        assert!(rest.out.contains("line 1\n"), "{rest}");
+    }
+    // What comes late is a warning that tells as much.
+    let late = "public = \"site\"\n\n[deploy]\nafter = \"echo why; exit 7\"\n";
+    site.write("wharf.toml", late);
+    site.commit("Late");
+    let said = site
+        .push(&["main"])
+        .ok()
+        .has("warning: late command 1 of 1 failed (echo why; exit 7), exit code 7")
+        .has("--> wharf.toml:4:9")
+        .has("all of its output: wharf log");
+    let text = said.transcript();
+    assert!(text.lines().any(|line| line == "  | why"), "{said}");
+}

@@ -34,7 +34,7 @@ MODE = "file"
 "#;
 const SECRET: &str = "s3cret-of-the-shop";
 
-fn shop(world: &World) -> Tree<'_> {
+pub(crate) fn shop(world: &World) -> Tree<'_> {
     let shop = world.site("shop", &[("wharf.toml", CONFIG), SERVER]);
     shop.init();
     shop.push(&["main"]).ok().has("main now serves r1.");
@@ -43,7 +43,7 @@ fn shop(world: &World) -> Tree<'_> {
 
 /// Sets a variable whose value comes through standard input.
 #[track_caller]
-fn pipe(shop: &Tree<'_>, words: &[&str], value: &str) -> Said {
+pub(crate) fn pipe(shop: &Tree<'_>, words: &[&str], value: &str) -> Said {
     let file = shop.path().with_extension("value");
     fs::write(&file, value).unwrap();
     let line = format!("wharf variable set {} <{}", words.join(" "), file.display());
@@ -51,7 +51,7 @@ fn pipe(shop: &Tree<'_>, words: &[&str], value: &str) -> Said {
 }
 
 #[track_caller]
-fn json(shop: &Tree<'_>, words: &[&str]) -> Value {
+pub(crate) fn json(shop: &Tree<'_>, words: &[&str]) -> Value {
     let said = run(shop.command("wharf").args(words).arg("--json"));
     serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}\n{said}"))
 }
@@ -100,7 +100,8 @@ fn a_change_for_runs_needs_no_build_and_one_for_builds_does() {
     shop.wharf(&["variable:list"])
         .ok()
         .has("1 variable waits for a redeploy: wharf redeploy -e main");
-    shop.wharf(&["redeploy"]).ok().has("reused slug");
+    let said = shop.wharf(&["redeploy"]).ok().has("reused slug");
+    said.has("variables MODE added");
     assert_eq!(shop.get("/MODE").ok(), "env");
     assert_eq!(shop.get("/built").ok(), "file/");
     assert_eq!(pending(&shop), 0);
@@ -108,7 +109,9 @@ fn a_change_for_runs_needs_no_build_and_one_for_builds_does() {
     // For builds too: built anew, and the output says why.
     shop.wharf(&["variable:set", "MODE", "both", "--visible", "both"])
         .ok();
-    shop.wharf(&["redeploy"]).ok().has("MODE changed");
+    let said = shop.wharf(&["redeploy"]).ok().has("MODE changed");
+    // Said of the slug, and not once more.
+    said.lacks("variables MODE");
     assert_eq!(shop.get("/built").ok(), "both/");
 
     // The environment wins over its type, and that over the project.
@@ -405,7 +408,16 @@ fn what_is_committed_wins_and_is_read_only() {
         .ok()
         .has(&format!("committed in {commit}"));
     // Elsewhere, and of the type, it may be set; here what is committed goes on to win.
-    shop.wharf(&["variable", "set", "MODE", "new", "--level", "project"])
+    let words = ["variable", "set", "MODE", "new", "--level", "project"];
+    shop.wharf(&words).ok().has(&format!(
+        "warning: MODE is committed (wharf.config.toml) and read-only, so this changes nothing, in: \
+         main in {commit}"
+    ));
+    let words = ["variable", "set", "MODE", "new", "--type", "staging"];
+    shop.wharf(&words).ok().lacks("is committed");
+    let words = ["variable", "set", "OTHER", "new", "--type", "production"];
+    shop.wharf(&words).ok().lacks("is committed");
+    shop.wharf(&["variable", "delete", "OTHER", "--type", "production"])
         .ok();
     assert_eq!(pending(&shop), 0);
     assert_eq!(shop.wharf(&["config", "dump"]).ok().out, printed);

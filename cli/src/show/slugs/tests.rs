@@ -18,6 +18,7 @@ fn comparison(origin: Origin, changes: Vec<Change>) -> Comparison {
         known: true,
         changes,
         left_out: 0,
+        border: None,
     }
 }
 
@@ -96,6 +97,7 @@ fn every_kind_of_change_is_said_in_ascii_and_within_72_columns() {
         ],
     );
     all.left_out = 12;
+    all.border = Some("open branches use no slug of protected ones".into());
     let text = draw_why(&why(all, None));
     assert!(
         text.lines()
@@ -103,6 +105,7 @@ fn every_kind_of_change_is_said_in_ascii_and_within_72_columns() {
     );
     insta::assert_snapshot!(text, @r#"
     r7 was built anew, slug 51ab0c; since r6:
+      built again             open branches use no slug of protected ones
       patch changed           patches/1.patch
       build step removed      npm run build
       build step moved        npm ci

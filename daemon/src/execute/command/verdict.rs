@@ -47,7 +47,8 @@ pub(super) fn of(exit: &Exit, bound: &Bound, bytes: u64) -> Option<Verdict> {
     }
 }
 
-fn signal(number: i32) -> String {
+/// A signal as people know it: `signal 9 (SIGKILL)`.
+pub(in crate::execute) fn signal(number: i32) -> String {
     match signal_hook::low_level::signal_name(number) {
         Some(name) => format!("signal {number} ({name})"),
         None => format!("signal {number}"),

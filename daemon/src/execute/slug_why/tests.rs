@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use wharf_config::name::VariableName;
@@ -12,6 +13,7 @@ struct All {
     ingredients: Ingredients,
     commit: String,
     given: Given,
+    rebuilt: bool,
 }
 
 fn base() -> All {
@@ -33,6 +35,7 @@ fn base() -> All {
         },
         commit: "1".repeat(40),
         given,
+        rebuilt: false,
     }
 }
 
@@ -52,15 +55,59 @@ fn made(all: &All) -> Made<'_> {
         ingredients: &all.ingredients,
         commit: &all.commit,
         given: Some(&all.given),
-        rebuilt: false,
+        rebuilt: all.rebuilt,
     }
+}
+
+/// The fields of the key, and what else a release is made of, that differ; then all there are. A field
+/// that is new does not compile here, and fails below until the table has a row for it.
+fn fields(old: &All, new: &All) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
+    let All {
+        ingredients,
+        commit,
+        given: Given { build, run },
+        rebuilt,
+    } = old;
+    let Ingredients {
+        format,
+        tree,
+        patches,
+        steps,
+        assets,
+        mounts,
+        runtimes,
+        variables,
+        secrets,
+        trust_domain,
+    } = ingredients;
+    let now = &new.ingredients;
+    let all = [
+        ("format", *format != now.format),
+        ("tree", *tree != now.tree),
+        ("patches", *patches != now.patches),
+        ("steps", *steps != now.steps),
+        ("assets", *assets != now.assets),
+        ("mounts", *mounts != now.mounts),
+        ("runtimes", *runtimes != now.runtimes),
+        ("variables", *variables != now.variables),
+        ("secrets", *secrets != now.secrets),
+        ("trust_domain", *trust_domain != now.trust_domain),
+        ("commit", *commit != new.commit),
+        ("given.build", *build != new.given.build),
+        ("given.run", *run != new.given.run),
+        ("rebuilt", *rebuilt != new.rebuilt),
+    ];
+    let differ = all.iter().filter(|(_, differs)| *differs);
+    let differ = differ.map(|(field, _)| *field).collect();
+    (differ, all.into_iter().map(|(field, _)| field).collect())
 }
 
 /// The rows and the effect of a change, where the store holds the slugs of these.
 fn weigh(old: &All, new: &All, store: &[&All]) -> (Vec<ChangeKind>, Effect) {
     let compared = compare(Path::new("/nowhere"), &made(old), &made(new));
     let key = new.ingredients.key();
-    let found = store.iter().any(|all| all.ingredients.key() == key);
+    // What somebody asks to be built is built, whatever is there.
+    let found = !new.rebuilt && store.iter().any(|all| all.ingredients.key() == key);
     let kinds = compared.rows.iter().map(|row| row.kind).collect();
     (kinds, effect(&compared.rows, found))
 }
@@ -73,7 +120,7 @@ type Edit = fn(&mut All);
 fn each_kind_of_change_has_its_effect() {
     use ChangeKind as K;
     use Effect::{Nothing, Rebuild, Redeploy};
-    let table: [(&str, Edit, &[ChangeKind], Effect); 24] = [
+    let table: [(&str, Edit, &[ChangeKind], Effect); 32] = [
         ("nothing", |_| (), &[], Nothing),
         // The key, field by field.
         (
@@ -143,6 +190,24 @@ fn each_kind_of_change_has_its_effect() {
             Rebuild,
         ),
         (
+            "assets' place",
+            |all| all.ingredients.assets[1] = "into pub/other".into(),
+            &[K::Assets, K::Assets],
+            Rebuild,
+        ),
+        (
+            "where assets are made",
+            |all| all.ingredients.assets.insert(0, "when config.php".into()),
+            &[K::Assets],
+            Rebuild,
+        ),
+        (
+            "no mount",
+            |all| all.ingredients.mounts.clear(),
+            &[K::Mount],
+            Rebuild,
+        ),
+        (
             "mount",
             |all| all.ingredients.mounts.push("var".into()),
             &[K::Mount],
@@ -179,6 +244,18 @@ fn each_kind_of_change_has_its_effect() {
             Rebuild,
         ),
         (
+            "build variable gone",
+            |all| all.ingredients.variables.clear(),
+            &[K::Variable],
+            Rebuild,
+        ),
+        (
+            "build secret gone",
+            |all| all.ingredients.secrets.clear(),
+            &[K::Secret],
+            Rebuild,
+        ),
+        (
             "build secret's value",
             |all| drop(all.ingredients.secrets.insert("TOKEN".into(), "1".into())),
             &[K::Secret],
@@ -199,6 +276,22 @@ fn each_kind_of_change_has_its_effect() {
             &[K::TrustDomain],
             Rebuild,
         ),
+        (
+            "a variable that builds and runs see",
+            |all| {
+                drop(all.ingredients.variables.insert("BOTH".into(), "x".into()));
+                drop(all.given.build.insert(name("BOTH"), one("x", false)));
+                drop(all.given.run.insert(name("BOTH"), one("x", false)));
+            },
+            &[K::Variable],
+            Rebuild,
+        ),
+        (
+            "a rebuild",
+            |all| all.rebuilt = true,
+            &[K::Rebuild],
+            Rebuild,
+        ),
         // Beside the key.
         (
             "commit of the same tree",
@@ -213,8 +306,14 @@ fn each_kind_of_change_has_its_effect() {
             Redeploy,
         ),
         (
-            "run secret's value",
-            |all| drop(all.given.run.insert(name("LOG"), one("x", true))),
+            "run variable's value",
+            |all| drop(all.given.run.insert(name("LOG"), one("x", false))),
+            &[K::RunVariable],
+            Redeploy,
+        ),
+        (
+            "a run variable becomes a secret",
+            |all| drop(all.given.run.insert(name("LOG"), one("info", true))),
             &[K::RunVariable],
             Redeploy,
         ),
@@ -226,14 +325,16 @@ fn each_kind_of_change_has_its_effect() {
         ),
     ];
     let old = base();
+    let mut seen = BTreeSet::new();
     for (what, edit, kinds, comes_to) in table {
         let mut new = old.clone();
         edit(&mut new);
+        seen.extend(fields(&old, &new).0);
         let told = weigh(&old, &new, &[&old]);
         assert_eq!(told, (kinds.to_vec(), comes_to), "{what}");
         // What was built before is not built again, whatever it was for.
         let (_, again) = weigh(&old, &new, &[&old, &new]);
-        let wanted = if comes_to == Rebuild {
+        let wanted = if comes_to == Rebuild && !new.rebuilt {
             Redeploy
         } else {
             comes_to
@@ -242,6 +343,7 @@ fn each_kind_of_change_has_its_effect() {
         // Without a slug nothing is deployed that is not built first.
         assert_eq!(weigh(&old, &new, &[]).1, Rebuild, "{what}");
     }
+    assert_eq!(seen, fields(&old, &old).1, "each field has a row");
 }
 
 #[test]

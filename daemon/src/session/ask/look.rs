@@ -7,6 +7,7 @@ use wharf_wire::view::{self, Item, Reason};
 
 use super::super::Session;
 use super::super::peer::Broken;
+use super::overview::waiting_for_redeploy;
 use super::{count, store};
 use crate::dispatch::Event;
 use crate::execute::route;
@@ -17,6 +18,8 @@ use crate::settings;
 use crate::store::environment::EnvironmentRecord;
 use crate::store::release::ReleaseState;
 
+/// Environments with pending variables in one answer, at most.
+const PENDING: usize = 50;
 /// Activities in one answer, at most.
 const MOST: u32 = 1_000;
 
@@ -24,17 +27,14 @@ impl Session {
     pub(super) async fn status(&mut self) -> Result<(), Broken> {
         let work = self.desk.ask(|reply| Event::Work { reply }).await;
         let work = work.unwrap_or_default();
-        let mut environments = self
-            .world
-            .recorder
-            .environments(None)
-            .await
-            .map_err(store)?;
+        let recorder = &self.world.recorder;
+        let mut environments = recorder.overview(None).await.map_err(store)?;
+        let set = recorder.all_variables(None).await.map_err(store)?;
         let settings = self.world.settings();
         let (waiting, running, projects) = {
             let mut eyes = self.eyes();
-            let known = eyes.known(&environments);
-            environments.retain(|record| eyes.see(record));
+            let known = eyes.known(environments.iter().map(|one| &one.record));
+            environments.retain(|one| eyes.see(&one.record));
             let mut seen = |tickets: &[Ticket]| {
                 let seen = tickets.iter().filter(|one| eyes.see_work(one, &known));
                 count(seen.count())
@@ -47,8 +47,11 @@ impl Session {
         let router = self.world.router.status().await;
         let are = |status: Status| {
             let all = environments.iter();
-            count(all.filter(|one| one.status() == status).count())
+            count(all.filter(|one| one.record.status() == status).count())
         };
+        let mut pending = waiting_for_redeploy(&environments, &set);
+        let pending_left_out = count(pending.len().saturating_sub(PENDING));
+        pending.truncate(PENDING);
         let status = view::Status {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
@@ -66,6 +69,8 @@ impl Session {
             active: are(Status::Active),
             paused: are(Status::Paused),
             inactive: are(Status::Inactive),
+            pending,
+            pending_left_out,
         };
         self.item(Item::Status(status)).await?;
         self.end(Exit::Ok).await

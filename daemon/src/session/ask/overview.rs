@@ -46,8 +46,7 @@ impl Session {
                 .push(one);
         }
         for (project, all) in projects {
-            let set = set.iter().filter(|(of, _)| *of == project);
-            let set: Vec<&Variable> = set.map(|(_, variable)| variable).collect();
+            let set = of_project(&set, &project);
             let distances = self.distances(&project, &all).await;
             let nodes: Vec<_> = all
                 .iter()
@@ -155,6 +154,31 @@ impl Session {
             activity: one.newest.clone(),
         }
     }
+}
+
+/// Those environments whose serving release has variables otherwise than they are set.
+pub(super) fn waiting_for_redeploy(
+    all: &[Overview],
+    set: &[(ProjectName, Variable)],
+) -> Vec<view::Pending> {
+    let mut projects: BTreeMap<&ProjectName, Vec<&Variable>> = BTreeMap::new();
+    let waiting = all.iter().filter_map(|one| {
+        let key = &one.record.key;
+        let own = projects.entry(&key.project);
+        let own = own.or_insert_with(|| of_project(set, &key.project));
+        let variables = pending(one, own);
+        (variables > 0).then(|| view::Pending {
+            project: key.project.to_string(),
+            environment: key.id.to_string(),
+            variables,
+        })
+    });
+    waiting.collect()
+}
+
+fn of_project<'s>(set: &'s [(ProjectName, Variable)], project: &ProjectName) -> Vec<&'s Variable> {
+    let own = set.iter().filter(|(of, _)| of == project);
+    own.map(|(_, variable)| variable).collect()
 }
 
 /// How many variables the serving release has otherwise than they are set.

@@ -26,6 +26,8 @@ use crate::store::variable::Change;
 
 /// A secret of fewer bytes is not starred where it is printed.
 const STARRED: usize = 8;
+/// Environments that one line names.
+const NAMED: usize = 10;
 
 /// Where variables are set.
 #[derive(Debug)]
@@ -94,7 +96,45 @@ impl Session {
             let text = "it has fewer than 8 bytes: output that shows it is not starred";
             self.peer.lines(report::warning(text)).await?;
         }
+        self.say_committed(&place, &variable.name).await?;
         self.record_change(place, Change::Set(variable)).await
+    }
+
+    /// Says which environments have a variable of many committed, so that nothing changes there.
+    async fn say_committed(&mut self, place: &Place, name: &VariableName) -> Result<(), Broken> {
+        if matches!(place.level, Level::Environment(_)) {
+            return Ok(());
+        }
+        let recorder = &self.world.recorder;
+        let project = place.project.name.clone();
+        let all = recorder.overview(Some(project)).await.map_err(store)?;
+        let settings = self.world.settings();
+        let mut places: Vec<String> = Vec::new();
+        for one in &all {
+            let kind = kind_of(&settings, &place.project, &one.record);
+            let live = one.live.as_ref();
+            let live = live.filter(|live| live.committed.contains_key(name));
+            if place.level.reaches(&one.record.key.id, kind)
+                && let Some(live) = live
+            {
+                let commit = live.commit.get(..8).unwrap_or(&live.commit);
+                places.push(format!("{} in {commit}", one.record.key.id));
+            }
+        }
+        if places.is_empty() {
+            return Ok(());
+        }
+        let more = match places.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        places.truncate(NAMED);
+        let file = wharf_config::application::committed::FILE;
+        let places = places.join(", ");
+        let text = format!(
+            "{name} is committed ({file}) and read-only, so this changes nothing, in: {places}{more}"
+        );
+        self.peer.lines(report::warning(&text)).await
     }
 
     /// The variable as it is to be: what is not said of one that is there stays.

@@ -157,7 +157,17 @@ impl Session {
             }
             None => None,
         };
-        Ok(comparison(&new.release.slug, origin, before, rows))
+        let border = match (origin, &new.ingredients) {
+            (Origin::Built, Some(own)) => {
+                let border = build::border_then(&self.world, own, &new.release.slug);
+                border.await.map_err(store)?
+            }
+            _ => None,
+        };
+        Ok(Comparison {
+            border,
+            ..comparison(&new.release.slug, origin, before, rows)
+        })
     }
 
     /// The branch's tip against what serves.
@@ -203,10 +213,18 @@ impl Session {
             None => Effect::Rebuild,
         };
         let before = live.map(|live| live.release.number);
+        let border = match effect {
+            Effect::Rebuild => build::border(&self.world, &coming.ingredients).await,
+            _ => Ok(None),
+        };
+        let comparison = Comparison {
+            border: border.map_err(store)?,
+            ..comparison(slug.as_str(), origin, before, rows)
+        };
         Ok(Tip {
             commit: Some(commit),
             effect,
-            comparison: Some(comparison(slug.as_str(), origin, before, rows)),
+            comparison: Some(comparison),
             reason: None,
         })
     }
@@ -277,5 +295,6 @@ fn comparison(slug: &str, origin: Origin, before: Option<u32>, rows: Option<Rows
         known,
         changes: rows,
         left_out,
+        border: None,
     }
 }

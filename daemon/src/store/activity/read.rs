@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use wharf_wire::view::{Activity, Actor, Commit, Reason};
 
 use super::{StoreError, steps, word};
+use crate::plan::kept_away::kept_away;
 
 /// What people read of an activity.
 pub(in crate::store) const VIEW: &str = "id, project, environment, branch, kind, state, actor_name, actor_source, \
@@ -41,6 +42,7 @@ pub(in crate::store) fn view(row: &Row<'_>, first: usize) -> rusqlite::Result<Ac
         previous: row.get(first + 15)?,
         live_after: row.get(first + 16)?,
         steps: Vec::new(),
+        maintenance_ms: None,
         reason: match (code, message) {
             (Some(code), Some(message)) => Some(Reason {
                 code,
@@ -95,5 +97,6 @@ pub fn list(
 
 fn with_steps(connection: &Connection, mut activity: Activity) -> Result<Activity, StoreError> {
     activity.steps = steps(connection, &activity.id)?;
+    activity.maintenance_ms = kept_away(activity.kind, &activity.steps, activity.ended);
     Ok(activity)
 }

@@ -19,7 +19,8 @@ pub use parts::{
     about = "Every branch an environment, every push a deployment",
     after_help = "Exit status: 0 done, 1 failed, 2 usage, 3 deployment failed and the old release \
                   serves, 4 daemon unreachable, 5 not found, 6 refused.\n\
-                  In a work tree, the project and the environment follow from its remote and branch.",
+                  In a work tree, the project and the environment follow from its remote and branch.\n\
+                  Commands of other platforms mean the same: environment:branch, activity:list.",
     disable_help_subcommand = true
 )]
 pub struct Wharf {
@@ -295,6 +296,16 @@ const SECTIONS: [(&str, &[&str]); 5] = [
     ),
 ];
 
+/// The sections of what makes sense over ssh, too.
+const FROM_ELSEWHERE: [&str; 3] = ["Look", "Act", "Tree"];
+
+/// The names of the commands that make sense from another machine, a section each.
+pub fn from_elsewhere() -> impl Iterator<Item = &'static [&'static str]> {
+    let sections = SECTIONS.iter();
+    let sections = sections.filter(|(heading, _)| FROM_ELSEWHERE.contains(heading));
+    sections.map(|(_, names)| *names)
+}
+
 /// The command line with its sectioned help.
 pub fn command() -> clap::Command {
     let command = Wharf::command();
@@ -320,7 +331,8 @@ pub fn command() -> clap::Command {
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Wharf, clap::Error> {
     use clap::FromArgMatches as _;
     let mut command = command();
-    let matches = command.try_get_matches_from_mut(names::plain(words))?;
+    let matches = command.try_get_matches_from_mut(names::plain(words));
+    let matches = matches.map_err(names::meant)?;
     let mut wharf =
         Wharf::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     wharf.command = wharf.command.short();

@@ -261,18 +261,13 @@ fn clean_up(place: &Place, json: bool, dry_run: bool) -> Result<Exit, Failure> {
 }
 
 fn url(place: &Place, scope: Scope, json: bool) -> Result<Exit, Failure> {
-    let wanted = scope.environment.clone().unwrap_or_default();
     let (found, _) = environments(place, scope)?;
-    // An id is unique; a branch may bear the name of another environment's id.
-    let one = found
-        .iter()
-        .find(|one| one.id == wanted)
-        .or_else(|| found.iter().find(|one| one.branch == wanted))
-        .ok_or_else(|| {
-            Failure::new(Exit::NotFound, format!("no environment `{wanted}`"))
-                .code("unknown-environment")
-                .hint("see them with: wharf environments")
-        })?;
+    // One that may not be seen is not told of.
+    let one = found.first().ok_or_else(|| {
+        Failure::new(Exit::NotFound, "there is no such environment")
+            .code("unknown-environment")
+            .hint("see them with: wharf environments")
+    })?;
     let Some(url) = &one.url else {
         return Err(
             Failure::new(Exit::NotFound, format!("nothing serves `{}` yet", one.id))

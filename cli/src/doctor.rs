@@ -27,18 +27,27 @@ const GIT: (u32, u32) = (2, 39);
 /// The output cannot be written, or the work tree's host is another one.
 pub fn run(directory: &Path, global: &Global) -> Result<Exit, Failure> {
     let place = daemon::place()?;
-    let mut found = vec![git(), bubblewrap()];
-    match scope::find(directory, global, Wants::Project) {
+    let mut found = vec![git()];
+    let whereto = scope::find(directory, global, Wants::Project);
+    // A laptop needs neither a daemon nor a sandbox of its own.
+    let is_laptop = matches!(whereto, Ok(Whereto::There(..))) && !place.state.exists();
+    if !is_laptop {
+        found.push(bubblewrap());
+    }
+    match whereto {
         Ok(Whereto::Here(scope)) => {
             if let Some(repository) = &scope.repository {
                 found.push(hooks(&place, Path::new(repository)));
             }
         }
         Ok(Whereto::There(remote, _)) => found.push(Finding {
-            severity: Severity::Warning,
+            severity: match is_laptop {
+                true => Severity::Good,
+                false => Severity::Warning,
+            },
             code: "remote".to_owned(),
             message: format!("this work tree is deployed by {}", remote.host),
-            hint: Some("run wharf doctor there as well".to_owned()),
+            hint: Some("whoever runs that host asks there: wharf doctor".to_owned()),
         }),
         Err(failure) => found.push(Finding {
             severity: Severity::Warning,
@@ -47,7 +56,9 @@ pub fn run(directory: &Path, global: &Global) -> Result<Exit, Failure> {
             hint: None,
         }),
     }
-    found.extend(daemon_findings(&place));
+    if !is_laptop {
+        found.extend(daemon_findings(&place));
+    }
     if global.json {
         show::json(&found)?;
     } else {

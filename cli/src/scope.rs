@@ -84,7 +84,8 @@ fn from_work_tree(
         other => other?,
     };
     if wants == Wants::Environment && told.environment.is_none() && told.project.is_none() {
-        told.environment = branch;
+        // In full: an environment's id may read like another one's branch.
+        told.environment = branch.map(|branch| format!("refs/heads/{branch}"));
     }
     match remote {
         Some(Target::Ssh { .. }) | None if global.here => Ok(Whereto::Here(told)),

@@ -89,12 +89,10 @@ fn wharf(words: Vec<String>) -> Result<Request, Failure> {
         }
     };
     let Some(command) = wharf.command.remote_words() else {
-        return Err(
-            Failure::new(Exit::Refused, "this command is for people on the host")
-                .hint("from elsewhere: status, environments, activities, activity, log, url,")
-                .hint("releases, rollback, redeploy, cancel, project list, branch, merge,")
-                .hint("promote, sync, info, delete, variable, config"),
-        );
+        let failure = Failure::new(Exit::Refused, "this command is for people on the host");
+        return Err(args::from_elsewhere().fold(failure, |failure, names| {
+            failure.hint(format!("from elsewhere: {}", names.join(", ")))
+        }));
     };
     let scope = Scope {
         project: wharf.global.project,

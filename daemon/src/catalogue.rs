@@ -359,7 +359,7 @@ pub const ALL: &[Entry] = &[
     ),
     entry(
         "title",
-        "a title is one line of at most 100 characters",
+        "a title is one line of at most 80 characters",
         "choose another",
     ),
     entry(

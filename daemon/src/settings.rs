@@ -84,6 +84,18 @@ impl Settings {
         }
     }
 
+    /// Says in the journal which project files that were refused count again.
+    pub fn say_mended(&self, before: &Settings) {
+        let is_broken = |file: &Path| self.broken.iter().any(|one| one.file == file);
+        for broken in before.broken.iter().filter(|one| !is_broken(&one.file)) {
+            let name = broken.file.file_stem().and_then(|name| name.to_str());
+            let name = name.and_then(|name| ProjectName::parse(name).ok());
+            if name.is_some_and(|name| self.projects.contains_key(&name)) {
+                tracing::info!("{} is good again", broken.file.display());
+            }
+        }
+    }
+
     /// The project of a bare repository, by its canonical path.
     pub fn of_repository(&self, path: &Path) -> Option<&Project> {
         self.by_repository

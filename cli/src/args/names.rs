@@ -2,18 +2,23 @@
 
 use std::ffi::OsString;
 
+use clap::error::{ContextKind, ContextValue};
+
 /// Each such name and the words that mean the same here.
-pub(super) const NAMES: [(&str, &[&str]); 34] = [
+pub(super) const NAMES: [(&str, &[&str]); 38] = [
     ("environment:list", &["environments"]),
     ("environment:branch", &["branch"]),
     ("environment:merge", &["merge"]),
     ("environment:promote", &["promote"]),
+    ("environment:sync", &["sync"]),
     ("environment:synchronize", &["sync"]),
     ("environment:info", &["info"]),
     ("environment:delete", &["delete"]),
     ("environment:deploy", &["deploy"]),
     ("environment:redeploy", &["redeploy"]),
     ("environment:rollback", &["rollback"]),
+    ("environment:releases", &["releases"]),
+    ("environment:approve", &["approve"]),
     ("environment:url", &["url"]),
     ("environment:logs", &["log", "--app"]),
     ("environment:activate", &["activate"]),
@@ -29,6 +34,7 @@ pub(super) const NAMES: [(&str, &[&str]); 34] = [
     ("activity:log", &["activity", "log"]),
     ("activity:cancel", &["cancel"]),
     ("activity:wait", &["activity", "wait"]),
+    ("activity:approve", &["approve"]),
     ("project:list", &["project", "list"]),
     ("slug:list", &["slugs"]),
     ("slug:why", &["slug", "why"]),
@@ -63,6 +69,29 @@ pub(super) fn plain(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> 
     words
 }
 
+/// How near a name must be to be meant.
+const NEAR: f64 = 0.7;
+
+/// The same error with the name that may have been meant, where it is about one of these.
+pub(super) fn meant(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return error;
+    };
+    if !word.contains(':') {
+        return error;
+    }
+    let near = NAMES
+        .iter()
+        .map(|(name, _)| (strsim::jaro_winkler(word, name), *name))
+        .filter(|(nearness, _)| *nearness >= NEAR)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b));
+    if let Some((_, name)) = near {
+        let suggested = ContextValue::Strings(vec![name.to_owned()]);
+        error.insert(ContextKind::SuggestedSubcommand, suggested);
+    }
+    error
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,8 +119,25 @@ mod tests {
         assert_eq!(of("wharf"), "wharf");
     }
 
-    /// The names of commands that another part brings.
-    const COMING: [&str; 4] = ["activate", "deactivate", "pause", "resume"];
+    #[test]
+    fn a_slip_of_the_pen_is_told_what_was_meant() {
+        let said = |line: &str| {
+            let words = line.split(' ').map(OsString::from);
+            args::parse(words).unwrap_err().to_string()
+        };
+        for (line, name) in [
+            ("wharf environment:brunch", "'environment:branch'"),
+            ("wharf -e x environments:merge", "'environment:merge'"),
+            ("wharf activity:lst", "'activity:list'"),
+        ] {
+            let said = said(line);
+            assert!(
+                said.contains(&format!("subcommand exists: {name}")),
+                "{said}"
+            );
+        }
+        assert!(said("wharf merg").contains("'merge'"));
+    }
 
     #[test]
     fn every_name_means_a_command_that_is_there() {
@@ -103,8 +149,7 @@ mod tests {
             for word in names.take_while(|word| !word.starts_with('-')) {
                 found = found.and_then(|command| command.find_subcommand(word));
             }
-            let is_there = found.is_some() || COMING.contains(&words[0]);
-            assert!(is_there, "{name}");
+            assert!(found.is_some(), "{name}");
         }
     }
 }

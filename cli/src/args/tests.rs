@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 
 fn read(line: &str) -> Result<Wharf, clap::Error> {
@@ -97,49 +99,60 @@ fn a_value_is_never_sent_among_the_words() {
     assert_eq!(read(line).unwrap_err().exit_code(), 2);
 }
 
+/// Command lines that make sense over ssh.
+const SENT: [&str; 47] = [
+    "wharf status",
+    "wharf activities -n 3",
+    "wharf log 4f2a -f",
+    "wharf log --app",
+    "wharf rollback r3",
+    "wharf redeploy --rebuild",
+    "wharf cancel 4f2a",
+    "wharf activate",
+    "wharf deactivate -e cart",
+    "wharf pause",
+    "wharf resume",
+    "wharf activity list -n 3",
+    "wharf activity show 4f2a",
+    "wharf activity wait 4f2a",
+    "wharf activity wait 4f2a --timeout 10m",
+    "wharf activity log 4f2a -f",
+    "wharf activity cancel 4f2a",
+    "wharf project list",
+    "wharf branch x",
+    "wharf branch x y --title=-t --no-data",
+    "wharf merge",
+    "wharf promote",
+    "wharf sync code",
+    "wharf sync data",
+    "wharf delete",
+    "wharf delete --with-children",
+    "wharf info",
+    "wharf info --title=-x --parent=y",
+    "wharf variable list --type staging",
+    "wharf variable get A --level project",
+    "wharf variable:set --visible run --secret --inheritable --as-json A -",
+    "wharf variable delete -e x A",
+    "wharf config diff a b",
+    "wharf config:dump",
+    "wharf slugs",
+    "wharf slug why",
+    "wharf slug:why --release r3 -e x",
+    "wharf environment:synchronize code",
+    "wharf activity:get 4f2a",
+    "wharf activity:approve 4f2a",
+    "wharf environments",
+    "wharf url --grant 1h",
+    "wharf releases",
+    "wharf deploy --commit 4f2a",
+    "wharf approve 4f2a --now",
+    "wharf maintenance on",
+    "wharf maintenance:off",
+];
+
 #[test]
 fn what_is_sent_over_ssh_means_the_same_there() {
-    for line in [
-        "wharf status",
-        "wharf activities -n 3",
-        "wharf log 4f2a -f",
-        "wharf log --app",
-        "wharf rollback r3",
-        "wharf redeploy --rebuild",
-        "wharf cancel 4f2a",
-        "wharf activate",
-        "wharf deactivate -e cart",
-        "wharf pause",
-        "wharf resume",
-        "wharf activity list -n 3",
-        "wharf activity show 4f2a",
-        "wharf activity wait 4f2a",
-        "wharf activity wait 4f2a --timeout 10m",
-        "wharf activity log 4f2a -f",
-        "wharf activity cancel 4f2a",
-        "wharf project list",
-        "wharf branch x",
-        "wharf branch x y --title=-t --no-data",
-        "wharf merge",
-        "wharf promote",
-        "wharf sync code",
-        "wharf sync data",
-        "wharf delete",
-        "wharf delete --with-children",
-        "wharf info",
-        "wharf info --title=-x --parent=y",
-        "wharf variable list --type staging",
-        "wharf variable get A --level project",
-        "wharf variable:set --visible run --secret --inheritable --as-json A -",
-        "wharf variable delete -e x A",
-        "wharf config diff a b",
-        "wharf config:dump",
-        "wharf slugs",
-        "wharf slug why",
-        "wharf slug:why --release r3 -e x",
-        "wharf environment:synchronize code",
-        "wharf activity:get 4f2a",
-    ] {
+    for line in SENT {
         let command = read(line).unwrap().command;
         let words = command.remote_words().unwrap();
         let there = parse(
@@ -163,4 +176,13 @@ fn what_is_sent_over_ssh_means_the_same_there() {
             "{line}"
         );
     }
+}
+
+#[test]
+fn whoever_asks_from_elsewhere_is_told_all_that_can_be_asked() {
+    let told: BTreeSet<&str> = from_elsewhere().flatten().copied().collect();
+    let sent = SENT.map(|line| line.split(' ').nth(1).unwrap_or_default());
+    let plain = sent.into_iter().filter(|name| !name.contains(':'));
+    let sent: BTreeSet<&str> = plain.filter(|name| *name != "project").collect();
+    assert_eq!(told, sent, "each that is told is tried above");
 }

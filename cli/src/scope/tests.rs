@@ -55,7 +55,7 @@ fn the_branch_and_a_local_remote_are_enough() {
     let bare = world.bare("shop.git");
     for url in [bare.to_str().unwrap(), "../shop.git", "../shop"] {
         world.git(&["remote", "add", "origin", url]);
-        assert_eq!(world.environment(), here(&bare, "main"), "{url}");
+        assert_eq!(world.environment(), here(&bare, "refs/heads/main"), "{url}");
         world.git(&["remote", "remove", "origin"]);
     }
     world.git(&[
@@ -65,7 +65,7 @@ fn the_branch_and_a_local_remote_are_enough() {
         &format!("file://{}", bare.display()),
     ]);
     world.git(&["symbolic-ref", "HEAD", "refs/heads/feature/login"]);
-    assert_eq!(world.environment(), here(&bare, "feature/login"));
+    assert_eq!(world.environment(), here(&bare, "refs/heads/feature/login"));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn it_works_from_below_the_top() {
     let below = world.top().join("src");
     fs::create_dir(&below).unwrap();
     let found = find(&below, &Global::default(), Wants::Environment).unwrap();
-    assert_eq!(found, here(&bare, "main"));
+    assert_eq!(found, here(&bare, "refs/heads/main"));
 }
 
 #[test]
@@ -84,18 +84,18 @@ fn the_remotes_have_an_order() {
     let world = World::new();
     let [one, two, three, four] = ["one", "two", "three", "four"].map(|name| world.bare(name));
     world.git(&["remote", "add", "lonely", "../one"]);
-    assert_eq!(world.environment(), here(&one, "main"));
+    assert_eq!(world.environment(), here(&one, "refs/heads/main"));
     world.git(&["remote", "add", "origin", "../two"]);
-    assert_eq!(world.environment(), here(&two, "main"));
+    assert_eq!(world.environment(), here(&two, "refs/heads/main"));
     world.git(&["config", "branch.main.remote", "lonely"]);
-    assert_eq!(world.environment(), here(&one, "main"));
+    assert_eq!(world.environment(), here(&one, "refs/heads/main"));
     world.git(&["remote", "add", "wharf", "../three"]);
-    assert_eq!(world.environment(), here(&three, "main"));
+    assert_eq!(world.environment(), here(&three, "refs/heads/main"));
     world.git(&["remote", "add", "fork", "../four"]);
     world.git(&["config", "remote.pushDefault", "fork"]);
-    assert_eq!(world.environment(), here(&four, "main"));
+    assert_eq!(world.environment(), here(&four, "refs/heads/main"));
     world.git(&["config", "branch.main.pushRemote", "lonely"]);
-    assert_eq!(world.environment(), here(&one, "main"));
+    assert_eq!(world.environment(), here(&one, "refs/heads/main"));
 }
 
 #[test]
@@ -139,7 +139,11 @@ fn ssh_urls_name_machine_and_repository() {
         };
         assert_eq!((remote.host.as_str(), remote.port), (host, port), "{url}");
         assert_eq!(scope.repository.as_deref(), Some(path), "{url}");
-        assert_eq!(scope.environment.as_deref(), Some("main"), "{url}");
+        assert_eq!(
+            scope.environment.as_deref(),
+            Some("refs/heads/main"),
+            "{url}"
+        );
         world.git(&["remote", "remove", "wharf"]);
     }
 }

@@ -72,7 +72,7 @@ fn the_scope_of_the_work_tree_is_sent() {
         Ask::Environments(Scope {
             project: None,
             repository: Some(bare.to_str().unwrap().to_owned()),
-            environment: Some("main".into()),
+            environment: Some("refs/heads/main".into()),
         })
     );
 }

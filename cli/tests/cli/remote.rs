@@ -23,7 +23,7 @@ fn a_laptop_asks_through_ssh_as_git_would() {
         "ssh://git@host.example:2222/srv/it's/shop.git",
     ]);
     let expected = "-p\n2222\ngit@host.example\n\
-                    wharf '--repository=/srv/it'\\''s/shop.git' '--environment=main' --json releases\n";
+                    wharf '--repository=/srv/it'\\''s/shop.git' '--environment=refs/heads/main' --json releases\n";
 
     world.git(&[
         "config",

@@ -81,7 +81,7 @@ fn a_real_clone_and_push_go_through_it_and_the_hook_learns_the_name() {
         panic!("another question");
     };
     assert_eq!(scope.repository.as_deref(), bare.to_str());
-    assert_eq!(scope.environment.as_deref(), Some("main"));
+    assert_eq!(scope.environment.as_deref(), Some("refs/heads/main"));
 }
 
 #[test]

@@ -224,3 +224,34 @@ fn a_bad_change_leaves_what_was_good() {
     let broken = read.broken.iter().map(|broken| broken.kept);
     assert_eq!(broken.collect::<Vec<_>>(), [true, true, false]);
 }
+
+#[test]
+fn what_is_wrong_with_one_environment_is_said_of_that_one_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("shop.toml");
+    let text = r#"
+        repository = "/srv/git/shop.git"
+        [environments.main]
+        type = "produktion"
+        [environments.staging]
+        type = "stagging"
+        parent = "main"
+        [environments.next]
+        parent = "staging"
+        [environments.far]
+        parent = "nowhere"
+        [environments."*"]
+        parent = "staging"
+    "#;
+    fs::write(&file, text).unwrap();
+    let problems = read_one(&file).unwrap_err();
+    let said: Vec<&str> = problems.iter().map(|one| one.message.as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "`environments.main.type`: `produktion` is not one of its values",
+            "`environments.staging.type`: `stagging` is not one of its values",
+            "`environments.far.parent`: there is no environment `nowhere`",
+        ]
+    );
+}

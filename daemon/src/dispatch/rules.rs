@@ -69,6 +69,7 @@ pub async fn reload(
         tracing::error!(error = chain(&error), "new projects are not recorded");
     }
     new.say_broken();
+    new.say_mended(&world.settings());
     let (old, new) = (world.settings(), Arc::new(new));
     settings.send_replace(Arc::clone(&new));
     tracing::info!("the configuration was read again");

@@ -110,7 +110,8 @@ fn wrapped(text: &str) -> Vec<String> {
         .collect();
     let options = textwrap::Options::new(WIDTH)
         .initial_indent("  ")
-        .subsequent_indent("    ");
+        .subsequent_indent("    ")
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
     let lines = textwrap::wrap(&ascii, options);
     lines.into_iter().map(|line| line.into_owned()).collect()
 }

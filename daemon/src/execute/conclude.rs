@@ -7,7 +7,7 @@ use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::Reason;
 
 use super::activity::{Act, Conclusion, milliseconds};
-use super::end;
+use super::end::{self, Undoing};
 use super::failure::Failure;
 use super::replaced::Replaced;
 use crate::store::activity::Ending;
@@ -20,7 +20,7 @@ pub(super) fn succeeded(act: &Act, live: Option<u32>, began: Instant) -> Conclus
     };
     let mut hints = match &act.kept {
         Some(why) => end::hints_of(why),
-        None => end::hints(kind, name, act.previous),
+        None => end::hints(kind, name, act.previous, Undoing::of(Some(&act.project))),
     };
     hints.append(&mut act.advice());
     let shows = end::shows_address(kind);

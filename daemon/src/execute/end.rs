@@ -1,5 +1,6 @@
 //! How the end of an activity reads: when it comes, and later from its record.
 
+use wharf_config::project::Project;
 use wharf_wire::event::Ended;
 use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::{Activity, Reason};
@@ -84,11 +85,30 @@ pub(super) fn shows_address(kind: Kind) -> bool {
     !matches!(kind, Kind::Check | Kind::Pause | Kind::MaintenanceOn)
 }
 
+/// Who may let an earlier release serve again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undoing {
+    /// Nobody is told apart.
+    Everybody,
+    /// Whoever the project's roles let.
+    Admins,
+}
+
+impl Undoing {
+    /// In a project, where it is still there.
+    pub fn of(project: Option<&Project>) -> Undoing {
+        match project.is_some_and(|project| project.roles.is_some()) {
+            true => Undoing::Admins,
+            false => Undoing::Everybody,
+        }
+    }
+}
+
 /// What to do after a success.
-pub fn hints(kind: Kind, environment: &str, previous: Option<u32>) -> Vec<String> {
+pub fn hints(kind: Kind, environment: &str, previous: Option<u32>, who: Undoing) -> Vec<String> {
     match (kind, previous) {
         (Kind::Rollback, _) => {
-            vec!["data was not touched; the next push deploys the branch's tip again".into()]
+            vec!["data was not touched; the next deployment is of the branch's tip again".into()]
         }
         (Kind::Deactivate, _) => {
             vec![format!(
@@ -115,7 +135,13 @@ pub fn hints(kind: Kind, environment: &str, previous: Option<u32>) -> Vec<String
             | Kind::MaintenanceOff,
             _,
         ) => Vec::new(),
-        (_, Some(_)) => vec![format!("undo with: wharf rollback -e {environment}")],
+        (_, Some(_)) => {
+            let undo = format!("wharf rollback -e {environment}");
+            vec![match who {
+                Undoing::Everybody => format!("undo with: {undo}"),
+                Undoing::Admins => format!("an admin undoes it with: {undo}"),
+            }]
+        }
         (_, None) => vec!["see all environments with: wharf environments".into()],
     }
 }
@@ -165,7 +191,7 @@ pub fn still_paused(environment: &str, live: u32, touched: bool) -> String {
 
 /// The end that an activity's log should have: a daemon that died right after it was recorded could
 /// not write it any more. None while it goes on.
-pub fn recorded(activity: &Activity, url: Option<String>) -> Option<Ended> {
+pub fn recorded(activity: &Activity, url: Option<String>, who: Undoing) -> Option<Ended> {
     let (name, live) = (activity.environment.as_str(), activity.live_after);
     let state = activity.state;
     let (verdict, serves, hints) = match &activity.reason {
@@ -196,7 +222,7 @@ pub fn recorded(activity: &Activity, url: Option<String>) -> Option<Ended> {
             (
                 verdict,
                 serves,
-                hints(activity.kind, name, activity.previous),
+                hints(activity.kind, name, activity.previous, who),
             )
         }
     };

@@ -45,9 +45,13 @@ pub(super) async fn follow(act: &mut Act) -> Result<(), Failure> {
         Failure::new("no-commit", message).hint("push it again")
     })?;
     if tip.new != act.task.commit.new {
+        let leave = act.task.leave.clone().of_another_commit();
         let recorder = &act.world.recorder;
-        recorder.set_commit(&act.task.id, tip.clone()).await?;
+        recorder
+            .set_commit(&act.task.id, tip.clone(), leave.clone())
+            .await?;
         act.task.commit = tip;
+        act.task.leave = leave;
     }
     Ok(())
 }

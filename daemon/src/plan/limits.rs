@@ -105,8 +105,8 @@ pub struct Full {
     pub kind: Option<Kind>,
     /// How many may.
     pub most: u32,
-    /// Which take the places, the least recently deployed first.
-    pub taken: Vec<String>,
+    /// Which take the places, the least recently deployed first, and what each is.
+    pub taken: Vec<(String, Status)>,
     /// The one that would make room with the least loss; none where all are production.
     pub first: Option<String>,
 }
@@ -121,11 +121,18 @@ impl fmt::Display for Full {
         if let Some(kind) = self.kind {
             write!(f, "{} ", kind.as_str())?;
         }
-        f.write_str("environments are active")?;
+        let all_active = self.taken.iter().all(|(_, is)| *is == Status::Active);
+        f.write_str(match all_active {
+            true => "environments are active",
+            false => "environments take a place",
+        })?;
         if let Some(plan) = self.plan {
             write!(f, " on plan {plan}")?;
         }
-        let named = self.taken.iter().take(NAMED).map(String::as_str);
+        let named = self.taken.iter().take(NAMED).map(|(id, is)| match is {
+            Status::Active => id.clone(),
+            other => format!("{id} ({})", other.word()),
+        });
         write!(f, ": {}", named.collect::<Vec<_>>().join(", "))?;
         match self.taken.len().saturating_sub(NAMED) {
             0 => Ok(()),
@@ -178,7 +185,10 @@ pub fn room(limits: &MaxActive, kind: Kind, others: &[Counted]) -> Result<(), Fu
             kind: bounded,
             most,
             first: first.map(|one| one.id.clone()),
-            taken: taken.iter().map(|one| one.id.clone()).collect(),
+            taken: taken
+                .iter()
+                .map(|one| (one.id.clone(), one.status))
+                .collect(),
         });
     }
     Ok(())
@@ -243,7 +253,8 @@ mod tests {
         let full = room(&starter(), Kind::Development, &all).unwrap_err();
         assert_eq!(
             full.to_string(),
-            "4 of 4 environments are active on plan starter: main, stage, old, cart"
+            "4 of 4 environments take a place on plan starter: main, stage (deleting), old (paused), \
+             cart"
         );
         assert_eq!(full.hint(), "make room with: wharf deactivate -e stage");
         all[4].is_parent = true;
@@ -252,7 +263,7 @@ mod tests {
         assert_eq!(room(&starter(), Kind::Production, &all), Ok(()));
         all.retain(|one| one.id != "old");
         let full = room(&starter(), Kind::Staging, &all).unwrap_err();
-        let said = "1 of 1 staging environments are active on plan starter: stage";
+        let said = "1 of 1 staging environments take a place on plan starter: stage (deleting)";
         assert_eq!(full.to_string(), said);
         assert_eq!(room(&MaxActive::default(), Kind::Staging, &all), Ok(()));
     }

@@ -149,6 +149,15 @@ impl Leave {
         }
     }
 
+    /// The same once another commit is to go live than the one that waited: what was said of that
+    /// one does not count for it.
+    pub fn of_another_commit(self) -> Leave {
+        match self.due.is_some() || self.approved_by.is_some() {
+            true => Leave::default(),
+            false => self,
+        }
+    }
+
     /// Whether somebody has to approve it who has not.
     pub fn wants_approval(&self) -> bool {
         self.approved_by.as_deref() == Some("")
@@ -313,6 +322,25 @@ mod tests {
         assert_eq!(asked("02:00", "02:00"), None);
         assert_eq!(asked("02:00", "03:59"), None, "its turn came late");
         assert!(asked("02:00", "04:00").is_some(), "too late");
+    }
+
+    #[test]
+    fn a_word_counts_for_the_commit_that_waited() {
+        let asked_for = Leave {
+            now: true,
+            ..Leave::default()
+        };
+        let approved = Leave {
+            approved_by: Some("ann".into()),
+            ..asked_for.clone()
+        };
+        let passed_by = Leave {
+            due: Some(7),
+            ..asked_for.clone()
+        };
+        assert_eq!(asked_for.clone().of_another_commit(), asked_for);
+        assert_eq!(approved.of_another_commit(), Leave::default());
+        assert_eq!(passed_by.of_another_commit(), Leave::default());
     }
 
     #[test]

@@ -220,10 +220,14 @@ pub fn why_stays(
         reasons.push(Reason {
             code: "has-children",
             message: format!("{id} has children: {}", names(&children, sees)),
-            hint: Some(format!(
-                "delete it with them: wharf delete --with-children -e {id}; or give each another \
-                 parent: wharf info --parent ENVIRONMENT -e CHILD"
-            )),
+            hint: Some(match environment.kind {
+                // With them it stays, too.
+                Kind::Production => "see the tree: wharf environments".to_owned(),
+                Kind::Staging | Kind::Development => format!(
+                    "delete it with them: wharf delete --with-children -e {id}; or give each \
+                     another parent: wharf info --parent ENVIRONMENT -e CHILD"
+                ),
+            }),
         });
     }
     reasons

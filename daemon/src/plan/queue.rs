@@ -52,6 +52,13 @@ impl Ticket {
                 _ => false,
             }
     }
+
+    /// What is parked was built from where the branch is no longer: a redeploy of that, too.
+    fn supersedes_parked(&self, other: &Ticket) -> bool {
+        let is_of_tip = matches!(other.kind, Kind::Redeploy | Kind::Activate);
+        let moved = self.kind.moves_branch() && self.shares_environment(other);
+        self.supersedes(other) || (moved && is_of_tip && self.number > other.number && !other.begun)
+    }
 }
 
 /// Production starts that pass over a waiting activity of another type; then it goes first too.

@@ -232,7 +232,9 @@ fn wrapped(width: usize, first: &str, rest: &str, text: &str) -> Vec<String> {
         .collect();
     let options = textwrap::Options::new(width)
         .initial_indent(first)
-        .subsequent_indent(rest);
+        .subsequent_indent(rest)
+        // An id, or an option that somebody copies, stays whole.
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
     let lines: Vec<String> = textwrap::wrap(&ascii, options)
         .into_iter()
         .map(|line| line.into_owned())

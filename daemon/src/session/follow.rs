@@ -14,7 +14,7 @@ use super::peer::Broken;
 use super::{Session, faulty, host};
 use crate::dispatch::{Desk, Event as Desired};
 use crate::execute::World;
-use crate::execute::end;
+use crate::execute::end::{self, Undoing};
 use crate::report;
 use crate::store::environment;
 use crate::store::log::{Follower, Logs};
@@ -293,7 +293,9 @@ impl Session {
         let key = environment::key(&activity.project, &activity.environment).ok()?;
         let record = recorder.environment(&key).await.ok()?;
         let url = record.and_then(|record| self.url_of(&record));
-        let ended = end::recorded(&activity, url)?;
+        let settings = self.world.settings();
+        let who = Undoing::of(settings.projects.get(&key.project));
+        let ended = end::recorded(&activity, url, who)?;
         Some(Entry {
             at: activity.ended?,
             event: Event::Ended(Box::new(ended)),

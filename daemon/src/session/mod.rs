@@ -61,20 +61,20 @@ pub async fn talk(
         claims: Vec::new(),
         since,
     };
-    match session.converse().await {
-        Ok(()) | Err(Broken::Gone) => {}
+    let told = match session.converse().await {
+        Ok(()) | Err(Broken::Gone) => return,
         Err(Broken::Refused(refusal)) => {
-            tracing::debug!(
-                WHARF_ERROR = refusal.code,
-                uid_name = session.account.actor().name,
-                "refused: {}",
-                refusal.message
-            );
-            // Whoever went away meanwhile cannot be told.
-            if let Err(error) = session.peer.send(&FromDaemon::Refused(refusal)).await {
-                tracing::debug!(%error, "not told");
-            }
+            session.note(std::slice::from_ref(&refusal));
+            session.peer.send(&FromDaemon::Refused(refusal)).await
         }
+        Err(Broken::Several(refusals)) => {
+            session.note(&refusals);
+            session.refuse(refusals).await
+        }
+    };
+    // Whoever went away meanwhile cannot be told.
+    if let Err(error) = told {
+        tracing::debug!(%error, "not told");
     }
 }
 
@@ -118,6 +118,18 @@ impl Session {
         let ordered = ordered.await;
         let ordered = ordered.ok_or_else(|| host("the daemon is stopping".into()))?;
         ordered.map_err(Broken::Refused)
+    }
+
+    /// What somebody was refused, for whoever looks for it.
+    fn note(&self, refusals: &[Refusal]) {
+        for refusal in refusals {
+            tracing::debug!(
+                WHARF_ERROR = refusal.code,
+                uid_name = self.account.actor().name,
+                "refused: {}",
+                refusal.message
+            );
+        }
     }
 
     async fn end(&mut self, exit: Exit) -> Result<(), Broken> {

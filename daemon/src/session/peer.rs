@@ -23,6 +23,9 @@ pub(super) enum Broken {
     /// It is told why.
     #[error("{0}")]
     Refused(Refusal),
+    /// The same, for several reasons.
+    #[error("{} reasons", .0.len())]
+    Several(Vec<Refusal>),
 }
 
 /// A connection to a caller.

@@ -80,6 +80,7 @@ impl Session {
                 WHARF_PROJECT = %project.name,
                 WHARF_ENVIRONMENT = environment,
                 WHARF_ACTOR = person.name,
+                WHARF_ACTOR_SOURCE = self.actor(project).source,
                 WHARF_RESULT = "refused",
                 WHARF_ERROR = "denied",
                 "{denied}"

@@ -11,6 +11,7 @@ use wharf_wire::outcome::Exit;
 use super::peer::Broken;
 use super::{Session, host};
 use crate::execute::failure::chain;
+use crate::execute::refs::HEADS;
 use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
 
 impl Session {
@@ -56,21 +57,14 @@ impl Session {
         let Some(name) = &scope.environment else {
             return sole(environments, &project.name);
         };
-        let branch = BranchName::parse(name).ok();
-        let id = branch.as_ref().map(EnvironmentId::from_branch);
-        let find = |fits: &dyn Fn(&&EnvironmentRecord) -> bool| environments.iter().find(fits);
-        find(&|record| record.key.id.as_str() == name)
-            .or_else(|| find(&|record| Some(&record.branch) == branch.as_ref()))
-            // An id that a branch has by rule may be another's.
-            .or_else(|| find(&|record| Some(&record.key.id) == id.as_ref()))
-            .cloned()
-            .ok_or_else(|| {
-                missing(
-                    "unknown-environment",
-                    &format!("{} has no environment `{}`", project.name, shown(name)),
-                )
-                .hint("see which there are: wharf environments; a push of its branch makes one")
-            })
+        find(&environments, name).cloned().ok_or_else(|| {
+            let name = shown(plain(name));
+            missing(
+                "unknown-environment",
+                &format!("{} has no environment `{name}`", project.name),
+            )
+            .hint("see which there are: wharf environments; a push of its branch makes one")
+        })
     }
 
     /// An environment by its key; none where it is gone.
@@ -108,6 +102,26 @@ impl Session {
         }
         Ok((self.project(scope)?.map(|project| project.name), None))
     }
+}
+
+/// A branch without `refs/heads/`. With that no environment's id is meant: it is what a work tree has
+/// checked out, and may read like the id of another branch's environment.
+pub(super) fn plain(name: &str) -> &str {
+    name.strip_prefix(HEADS).unwrap_or(name)
+}
+
+fn find<'r>(all: &'r [EnvironmentRecord], name: &str) -> Option<&'r EnvironmentRecord> {
+    let find = |fits: &dyn Fn(&&EnvironmentRecord) -> bool| all.iter().find(fits);
+    let branch = BranchName::parse(plain(name)).ok();
+    let of_branch = || find(&|record| Some(&record.branch) == branch.as_ref());
+    if name.starts_with(HEADS) {
+        return of_branch();
+    }
+    let id = branch.as_ref().map(EnvironmentId::from_branch);
+    find(&|record| record.key.id.as_str() == name)
+        .or_else(of_branch)
+        // An id that a branch has by rule may be another's.
+        .or_else(|| find(&|record| Some(&record.key.id) == id.as_ref()))
 }
 
 fn sole(
@@ -153,7 +167,7 @@ impl Broken {
                 hint: Some(text.into()),
                 ..refusal
             }),
-            Broken::Gone => Broken::Gone,
+            other @ (Broken::Several(_) | Broken::Gone) => other,
         }
     }
 }

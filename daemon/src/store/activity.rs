@@ -345,14 +345,29 @@ pub fn start(connection: &Connection, id: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Records what it deploys, where that is known only when it begins.
+/// Records what it deploys, where that is known only when it begins, and what is decided about that.
 ///
 /// # Errors
 /// The database's.
-pub fn set_commit(connection: &Connection, id: &str, commit: &Commit) -> Result<(), StoreError> {
+pub fn set_commit(
+    connection: &Connection,
+    id: &str,
+    commit: &Commit,
+    leave: &Leave,
+) -> Result<(), StoreError> {
     connection
-        .prepare_cached("UPDATE activity SET commit_new = ?2, subject = ?3 WHERE id = ?1")?
-        .execute((id, &commit.new, &commit.subject))?;
+        .prepare_cached(
+            "UPDATE activity SET commit_new = ?2, subject = ?3, due = ?4, approved_by = ?5, now = ?6
+             WHERE id = ?1",
+        )?
+        .execute((
+            id,
+            &commit.new,
+            &commit.subject,
+            leave.due,
+            &leave.approved_by,
+            leave.now,
+        ))?;
     Ok(())
 }
 

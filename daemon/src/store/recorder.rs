@@ -152,10 +152,10 @@ impl Recorder {
             .await
     }
 
-    pub async fn set_commit(&self, id: &str, commit: Commit) -> Result<()> {
+    pub async fn set_commit(&self, id: &str, commit: Commit, leave: Leave) -> Result<()> {
         let id = id.to_owned();
         self.write("commit of activity", move |connection| {
-            activity::set_commit(connection, &id, &commit)
+            activity::set_commit(connection, &id, &commit, &leave)
         })
         .await
     }

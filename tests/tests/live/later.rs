@@ -284,3 +284,57 @@ fn what_waits_survives_every_death() {
     let built = builds(&world);
     assert_eq!(built, 4, "each once");
 }
+
+/// Redeploys, which waits; returns the activity's id.
+fn redeployed(shop: &Tree<'_>) -> String {
+    let said = shop
+        .wharf(&["redeploy"])
+        .ok()
+        .has("built; waits for approval");
+    let id = said.err.split_once("Log: wharf log ").unwrap().1;
+    id.split_whitespace().next().unwrap().to_owned()
+}
+
+#[test]
+fn who_approves_a_redeploy_lets_no_other_commit_go_live() {
+    let world = World::new();
+    let shop = shop(&world, "approve = true\n");
+    parked(&shop, "seen");
+    let redeploy = redeployed(&shop);
+    let (unseen, _) = parked(&shop, "unseen");
+    shop.wharf(&["approve", &redeploy])
+        .exits(6)
+        .has(&format!("{redeploy} has ended: superseded"));
+    assert_eq!(shop.get("/").ok(), "one\n");
+
+    // Nor does a word that is recorded when the branch moves and nobody is there.
+    let again = redeployed(&shop);
+    world.freeze_at("record going on: after");
+    let approve = Watched::wharf(&shop, &["approve", &again]);
+    world.wait_until_frozen();
+    world.kill_daemon();
+    approve.end();
+    shop.write("version", "behind its back\n");
+    shop.commit("Behind its back");
+    let repository = world.repository("shop");
+    shop.sh(&format!(
+        "git fetch --quiet . && git -C {0} fetch --quiet $PWD main && \
+         git -C {0} update-ref refs/heads/main FETCH_HEAD",
+        repository.display()
+    ))
+    .ok();
+    world.start();
+    shop.wharf(&["activity", "wait", &unseen])
+        .exits(3)
+        .has("superseded");
+    let newest = || world.activities(Some("shop"), 1).unwrap().remove(0);
+    let newest = newest();
+    assert_eq!(newest.commit.subject, "Behind its back");
+    Watched::wharf(&shop, &["log", "--follow", &newest.id]).until("success: built; waits");
+    let said = shop.wharf(&["activity", "show", &again, "--json"]).ok();
+    let again: Value = serde_json::from_str(&said.out).unwrap();
+    assert_ne!(again["state"], "succeeded", "{said}");
+    assert_eq!(shop.get("/").ok(), "one\n");
+    shop.wharf(&["approve", &newest.id]).ok();
+    assert_eq!(shop.get("/").ok(), "behind its back\n");
+}

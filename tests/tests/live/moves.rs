@@ -417,3 +417,47 @@ fn a_pipeline_names_the_commit_that_goes_live() {
         .exits(6)
         .has("40 digits");
 }
+
+#[test]
+fn a_pipeline_follows_the_push_that_it_made_and_starts_no_second() {
+    let world = World::new();
+    let shop = deployed(&world, "shop");
+    shop.write("wharf.toml", &gated("gate"));
+    shop.commit("Slow");
+    shop.push(&["-o", "nowait", "main"]).ok();
+    let push = newest(&world);
+    let commit = tip(&world, "main").unwrap();
+    let mut deploy = Watched::wharf(&shop, &["deploy", "--commit", &commit]);
+    deploy.until("| waits for gate");
+    open(&world, "protected", "gate");
+    let said = deploy.end();
+    assert!(said.contains("main now serves r2 (was r1)."), "{said}");
+    assert!(said.contains(&format!("wharf log {}", push.id)), "{said}");
+    world.settle("shop").unwrap();
+    assert_eq!(newest(&world).id, push.id);
+}
+
+#[test]
+fn where_code_comes_from_children_a_pipeline_brings_only_what_one_of_them_has() {
+    let world = World::new();
+    let shop = deployed(&world, "shop");
+    policy(
+        &world,
+        "[environments.main]\ntype = \"production\"\naccept = \"merge\"\n\
+         [environments.staging]\ntype = \"staging\"\n\
+         [environments.\"*\"]\nparent = \"staging\"\n",
+    );
+    shop.push(&["main:staging"]).ok();
+    shop.git(&["switch", "--quiet", "-c", "feature"]).ok();
+    shop.write("version", "two\n");
+    shop.commit("Second");
+    shop.push(&["feature"]).ok();
+    let commit = tip(&world, "feature").unwrap();
+    let deploy = ["deploy", "-e", "main", "--commit", &commit];
+    shop.wharf(&deploy)
+        .exits(6)
+        .has("main takes code of its children only, and none of them has ")
+        .has("merge into staging");
+    shop.wharf(&["merge", "-e", "feature"]).ok();
+    shop.wharf(&deploy).ok().has("main now serves r2 (was r1).");
+}

@@ -27,12 +27,13 @@ fn a_changed_file_counts_by_itself_and_a_bad_one_never() {
     wait_for_log(&world, "next is a staging environment now");
     assert_eq!(kind("next"), "staging");
 
-    std::fs::write(&file, format!("{declared}kind = 1\n")).unwrap();
+    std::fs::write(&file, format!("{declared}kind = 1\nlane = 2\n")).unwrap();
     wait_for_log(&world, "is refused, what it said before counts");
     world
         .wharf(&["doctor"])
         .has("shop.toml is refused, what it said before counts")
-        .has("unknown key");
+        .has("unknown key")
+        .has("; and 1 more");
     assert_eq!(kind("next"), "staging");
     // Also for a daemon that begins with it.
     world.kill_daemon();
@@ -45,6 +46,7 @@ fn a_changed_file_counts_by_itself_and_a_bad_one_never() {
 
     std::fs::write(&file, &good).unwrap();
     wait_for_log(&world, "next is a development environment now");
+    wait_for_log(&world, "shop.toml is good again");
     world.wharf(&["doctor"]).lacks("refused");
 }
 

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod house;
 mod laptop;
 
 mod absent;
@@ -15,6 +16,7 @@ mod noise;
 mod options;
 mod people;
 mod pushes;
+mod reasons;
 mod refused;
 mod rejected;
 mod shop;

@@ -6,91 +6,9 @@ use std::fs;
 use wharf_config::name::{BranchName, EnvironmentId};
 use wharf_tests::{Said, Sshd, Tree, World, gits, lines_obey_the_rules, run};
 
-use crate::laptop::{PAGE, reads_as};
+use crate::house::{House, TREE, VERA};
+use crate::laptop::reads_as;
 use crate::rejected::REJECT;
-
-/// main (production) <- staging <- everything else; `master` follows main.
-const TREE: &str = r#"
-[environments.production]
-branch = "main"
-type = "production"
-mirror_to = "master"
-[environments.staging]
-branch = "staging"
-parent = "production"
-type = "staging"
-[environments."*"]
-parent = "staging"
-type = "development"
-[roles]
-"olga" = "admin"
-"dan" = { staging = "contributor", development = "contributor", production = "viewer" }
-"#;
-/// Sees development only.
-const VERA: &str = "\"vera\" = { development = \"viewer\" }\n";
-
-/// A host with one account, and the same work tree on everybody's laptop.
-struct House<'w> {
-    world: &'w World,
-    sshd: Sshd<'w>,
-    shop: Tree<'w>,
-}
-
-impl<'w> House<'w> {
-    fn new(world: &'w World, roles: &str) -> House<'w> {
-        let sshd = Sshd::start(world);
-        let shop = world.site("shop", &[PAGE]);
-        shop.init();
-        let house = House { world, sshd, shop };
-        house.declare(&format!("{TREE}{roles}"));
-        house
-    }
-
-    fn declare(&self, text: &str) {
-        let file = self.world.home().join("config/projects.d/shop.toml");
-        let repository = self.world.repository("shop");
-        let text = format!("repository = \"{}\"\n{text}", repository.display());
-        fs::write(file, text).unwrap();
-        self.world.wharf(&["reload"]).ok();
-    }
-
-    /// From now on the work tree is that person's.
-    fn is(&mut self, person: &str) {
-        let laptop = match self.world.path(&format!("sshd/{person}.conf")).exists() {
-            true => self.sshd.laptop(person),
-            false => self.sshd.admit(person),
-        };
-        self.sshd.give(&laptop, &mut self.shop, "shop");
-    }
-
-    fn change(&self, text: &str) {
-        self.shop.write("index.html", text);
-        self.shop.commit(text.trim());
-    }
-
-    fn tip(&self, branch: &str) -> String {
-        let said = self
-            .shop
-            .git(&["ls-remote", "wharf", &format!("refs/heads/{branch}")]);
-        said.ok().out.chars().take(40).collect()
-    }
-
-    #[track_caller]
-    fn refused(&self, words: &[&str], reasons: &[&str]) -> Said {
-        let said = self.shop.push(words).exits(1);
-        let text = said.transcript();
-        lines_obey_the_rules(&text);
-        let flat = text.replace("\n  ", " ");
-        assert_eq!(flat.matches("error: ").count(), reasons.len(), "{text}");
-        for reason in reasons {
-            assert!(
-                flat.contains(&format!("error: {reason}")),
-                "{reason}\n{text}"
-            );
-        }
-        said
-    }
-}
 
 #[test]
 fn three_people_on_one_account() {
@@ -362,6 +280,33 @@ fn two_branches_whose_ids_would_be_one_are_two_environments() {
     house.shop.push(&["--delete", &first]).ok();
     assert_eq!(page(&own), "three\n");
     assert_eq!(world.get(&format!("{id}--shop.localhost"), "/").status, 404);
+}
+
+#[test]
+fn a_work_tree_means_its_branch_whatever_id_reads_like_it() {
+    let world = World::new();
+    let mut house = House::new(&world, "");
+    house.is("olga");
+    house.shop.push(&["main", "main:idea/one"]).ok();
+    let id = EnvironmentId::from_branch(&BranchName::parse("idea/one").unwrap());
+    house.change("two\n");
+    house
+        .shop
+        .git(&["switch", "--quiet", "-c", id.as_str()])
+        .ok();
+    house.shop.push(&[id.as_str()]).ok();
+    let branch_of = |words: &[&str]| {
+        let shown = house.shop.wharf(&[words, &["--json"]].concat()).ok().out;
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        shown["branch"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(branch_of(&["info"]), id.as_str());
+    assert_eq!(branch_of(&["info", "-e", id.as_str()]), "idea/one");
+    house.shop.wharf(&["delete"]).ok();
+    assert_eq!(
+        world.get(&format!("{id}--shop.localhost"), "/").ok(),
+        "one\n"
+    );
 }
 
 /// Two names of branches with one id by rule, 24 bits of a hash.

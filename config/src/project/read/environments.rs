@@ -68,11 +68,13 @@ pub(super) fn read(item: &Item<'_>, inherited: &Inherited) -> Tree {
     }
     let mut raw = Vec::new();
     let mut patterns = Vec::new();
+    let mut keys = Vec::new();
     for entry in entries {
         // No branch has one of these in its name.
         if entry.key().contains(['*', '?', '[', '{']) {
             patterns.extend(others(&entry, inherited));
         } else {
+            keys.push(entry.key().to_owned());
             raw.extend(declared(entry, inherited));
         }
     }
@@ -92,11 +94,14 @@ pub(super) fn read(item: &Item<'_>, inherited: &Inherited) -> Tree {
                 .at
                 .bad_key("bad-value", "is a second production", hint);
         }
-        None if productions().next().is_none() && !raw.is_empty() => item.bad_key(
-            "missing-key",
-            "none of them is production",
-            "write type = \"production\" in one of them",
-        ),
+        // One that is wrong otherwise may be meant to be it.
+        None if productions().next().is_none() && !raw.is_empty() && raw.len() == keys.len() => {
+            item.bad_key(
+                "missing-key",
+                "none of them is production",
+                "write type = \"production\" in one of them",
+            )
+        }
         None => {}
     }
     let branch_of = |parent: &Item<'_>| {
@@ -105,7 +110,8 @@ pub(super) fn read(item: &Item<'_>, inherited: &Inherited) -> Tree {
             .iter()
             .find(|one| one.at.key() == key)
             .map(|one| one.branch.clone());
-        if found.is_none() {
+        // What is wrong with one that is declared is said there.
+        if found.is_none() && !keys.iter().any(|declared| declared == key) {
             parent.bad(
                 format!("there is no environment {}", quoted(key)),
                 "declare it here",

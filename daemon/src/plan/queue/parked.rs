@@ -1,5 +1,6 @@
 //! Activities that are built and wait before they go live. They have no turn and hold nobody up; a
-//! newer push supersedes them as it does those that wait for their turn.
+//! newer push supersedes them as it does those that wait for their turn, and redeploys as well: whoever lets
+//! one go on has seen what it was built from.
 
 use super::{Parked, Queue, Superseded, Ticket};
 
@@ -12,7 +13,7 @@ impl Queue {
             begun: false,
             ..ticket
         };
-        if let Some(newer) = self.all().find(|other| other.supersedes(&ticket)) {
+        if let Some(newer) = self.all().find(|other| other.supersedes_parked(&ticket)) {
             let by = newer.activity.clone();
             return Some(Superseded { old: ticket, by });
         }
@@ -59,7 +60,7 @@ impl Queue {
         let parked = std::mem::take(&mut self.parked);
         let (superseded, parked) = parked
             .into_iter()
-            .partition(|other| ticket.supersedes(&other.ticket));
+            .partition(|other| ticket.supersedes_parked(&other.ticket));
         self.parked = parked;
         superseded.into_iter().map(|old| old.ticket).collect()
     }

@@ -291,6 +291,24 @@ fn what_is_parked_holds_nobody_up_and_is_superseded() {
     assert_eq!(queue.start_next(1).unwrap().activity, "newest");
 }
 
+#[test]
+fn a_push_supersedes_a_redeploy_that_is_parked_and_none_that_waits_for_its_turn() {
+    for kind in [Kind::Redeploy, Kind::Activate] {
+        let mut queue = Queue::default();
+        queue.add(ticket("built", "one", kind));
+        let built = queue.start_next(1).unwrap();
+        assert_eq!(queue.park(built, None), None);
+        queue.add(ticket("waits", "one", kind));
+        let superseded = queue.add(ticket("push", "one", Kind::Push));
+        let old: Vec<_> = superseded.iter().map(|one| &one.old.activity).collect();
+        assert_eq!(old, ["built"], "{kind:?}");
+        // It takes the tip of when it begins.
+        let waits = queue.start_next(1).unwrap();
+        assert_eq!(waits.activity, "waits");
+        assert_eq!(queue.park(waits, None).unwrap().by, "push");
+    }
+}
+
 proptest! {
     #[test]
     fn two_projects_with_work_take_turns(big in 2_usize..40, small in 1_usize..10) {

@@ -28,8 +28,8 @@ impl Session {
         release: Option<u32>,
     ) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
-        self.may_in(Act::RollBack, &record)?;
-        lives(&record)?;
+        let against = self.rights(&[Act::RollBack], &record)?;
+        against.and(lives(&record))?;
         let releases = self
             .world
             .recorder
@@ -97,13 +97,14 @@ impl Session {
         now: bool,
     ) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
-        self.may_in(Act::Redeploy, &record)?;
-        lives(&record)?;
         let when = When::of(now);
-        if when == When::Now {
-            self.may_in(Act::Now, &record)?;
-        }
-        let commit = self.tip_of(&record).await?;
+        let acts: &[Act] = match when {
+            When::Now => &[Act::Redeploy, Act::Now],
+            When::InWindow => &[Act::Redeploy],
+        };
+        let mut against = self.rights(acts, &record)?;
+        against.take(lives(&record))?;
+        let commit = against.and(self.tip_of(&record).await)?;
         self.order_at(record, Kind::Redeploy, commit, slug, None, when)
             .await
     }

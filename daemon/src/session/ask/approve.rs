@@ -27,13 +27,15 @@ impl Session {
         let record =
             record.ok_or_else(|| missing("unknown-environment", "its environment is gone"))?;
         let when = When::of(now);
-        // Whoever may not even ask learns nothing of what it waits for.
+        let mut acts = Vec::new();
         if task.leave.wants_approval() || when == When::InWindow {
-            self.may_in(Act::Approve, &record)?;
+            acts.push(Act::Approve);
         }
         if when == When::Now {
-            self.may_in(Act::Now, &record)?;
+            acts.push(Act::Now);
         }
+        // Whoever may not even ask learns nothing of what it waits for.
+        self.rights(&acts, &record)?.verdict()?;
         if !task.parked {
             return Err(waits_for_nobody(&task));
         }

@@ -25,16 +25,16 @@ impl Session {
         let top = self.environment(scope).await?;
         let tree = self.tree(scope).await?;
         let going = going(&tree, &top, children);
-        for record in &going {
-            self.may_in(Act::Delete, record)?;
-        }
         let project = &tree.project;
         let gone = going.iter().map(|record| record.branch.clone()).collect();
         let (places, place) = (tree.places(), tree.place(&top.branch));
-        let stays = policy::why_stays(project, &places, &self.person(project), &place, &gone);
-        if !stays.is_empty() {
-            return self.refuse(stays).await;
+        let mut against = self.rights(&[Act::Delete], &top)?;
+        for below in going.iter().filter(|record| record.key != top.key) {
+            against.take(self.may_in(Act::Delete, below))?;
         }
+        let stays = policy::why_stays(project, &places, &self.person(project), &place, &gone);
+        against.extend(stays);
+        against.verdict()?;
         for _ in 0..ATTEMPTS {
             let (mut swaps, mut activities, mut updates) = (vec![], vec![], vec![]);
             for record in &going {

@@ -55,10 +55,12 @@ impl Session {
             }
         };
         if !public {
+            let actor = self.actor(&self.project_of(&record)?);
             tracing::info!(
                 WHARF_PROJECT = %key.project,
                 WHARF_ENVIRONMENT = %key.id,
-                WHARF_ACTOR = self.actor(&self.project_of(&record)?).name,
+                WHARF_ACTOR = actor.name,
+                WHARF_ACTOR_SOURCE = actor.source,
                 seconds,
                 "a link lets others look"
             );

@@ -109,12 +109,17 @@ impl Session {
             findings.push(finding(severity, trouble.code, message, Some(&hint)));
         }
         for broken in &settings.broken {
-            let why = &broken.problems.first().message;
+            let mut message = report::refused(broken);
+            message.push_str(&format!(": {}", broken.problems.first().message));
+            let more = broken.problems.len().saturating_sub(1);
+            if more > 0 {
+                message.push_str(&format!("; and {more} more"));
+            }
             findings.push(finding(
                 view::Severity::Error,
                 "project-broken",
-                format!("{}: {why}", report::refused(broken)),
-                Some("mend the file: it is read again by itself"),
+                message,
+                Some("see all of it with wharfd check; mended files are read by themselves"),
             ));
         }
         for project in settings.projects.values() {

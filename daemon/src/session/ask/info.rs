@@ -31,14 +31,18 @@ impl Session {
             };
             return self.environments(&scope).await;
         }
-        self.may_in(Act::Settings, &record)?;
-        if let Some(text) = new_title {
-            record.title = title(text)?;
+        let mut against = self.rights(&[Act::Settings], &record)?;
+        if let Some(text) = new_title
+            && let Some(title) = against.take(title(text))?
+        {
+            record.title = title;
         }
         if let Some(name) = new_parent {
             let tree = self.tree(scope).await?;
-            record.chosen_parent = Some(parent(&tree, &record, name)?);
+            let parent = against.take(parent(&tree, &record, name))?;
+            record.chosen_parent = parent.or(record.chosen_parent);
         }
+        against.verdict()?;
         let commit = Commit::default();
         let mut activity = order::of_record(
             &record,

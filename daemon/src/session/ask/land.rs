@@ -169,7 +169,7 @@ impl Session {
                     return Err(up_to_date(into, &landing.source));
                 }
                 if !is_ancestor(at, &old, commit).await? {
-                    return Err(diverged(into, &landing.source));
+                    return Err(diverged(into, landing));
                 }
                 Ok(forward(old, from))
             }
@@ -263,10 +263,14 @@ impl Session {
         let Judged { verdict, reasons } = judged;
         fail::point(format_args!("move: judged"));
         if !verdict.accepted {
+            let codes: Vec<&str> = reasons.iter().map(|reason| reason.code).collect();
+            let actor = self.actor(project);
             tracing::info!(
                 WHARF_PROJECT = %project.name,
-                WHARF_ACTOR = self.actor(project).name,
+                WHARF_ACTOR = actor.name,
+                WHARF_ACTOR_SOURCE = actor.source,
                 WHARF_RESULT = "refused",
+                WHARF_ERROR = codes.join(","),
                 "move refused: {}",
                 verdict.lines.first().map_or("", String::as_str)
             );
@@ -375,12 +379,21 @@ fn up_to_date(into: &Environment, source: &str) -> Broken {
     )
 }
 
-fn diverged(into: &Environment, source: &str) -> Broken {
-    refusal(
-        "not-fast-forward",
-        format!("{} has commits that {source} does not serve", into.branch),
-        format!("bring them there and try again: wharf sync code -e {source}"),
-    )
+fn diverged(into: &Environment, landing: &Landing) -> Broken {
+    let (branch, source) = (&into.branch, &landing.source);
+    let (lacks, bring) = match landing.kind {
+        Kind::Promote => (
+            "does not serve",
+            format!("bring them there and try again: wharf sync code -e {source}"),
+        ),
+        // It is a commit, which nothing can be brought to.
+        _ => (
+            "does not have",
+            format!("merge {branch} in a work tree, push that, and deploy the new commit"),
+        ),
+    };
+    let message = format!("{branch} has commits that {source} {lacks}");
+    refusal("not-fast-forward", message, bring)
 }
 
 fn conflicts(landing: &Landing, files: usize) -> Broken {
@@ -441,7 +454,7 @@ async fn needed(at: &Path, branch: &BranchName) -> Result<String, Broken> {
     })
 }
 
-async fn is_ancestor(at: &Path, old: &str, new: &str) -> Result<bool, Broken> {
+pub(super) async fn is_ancestor(at: &Path, old: &str, new: &str) -> Result<bool, Broken> {
     let (at, old, new) = (at.to_owned(), old.to_owned(), new.to_owned());
     let asked = tokio::task::spawn_blocking(move || repository::is_ancestor(&at, &old, &new));
     let asked = asked.await.map_err(|error| host(error.to_string()))?;

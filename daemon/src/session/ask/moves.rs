@@ -1,18 +1,22 @@
 //! Code that moves on the server: a new branch, a child's code to its parent, a parent's to its child.
 
 use wharf_config::name::BranchName;
-use wharf_config::project::{Accept, Branchable, Environment, Kind as Type, OnNewBranch};
+use wharf_config::project::{Accept, Branchable, Environment, Kind as Type, OnNewBranch, Project};
 use wharf_wire::ask::{Scope, Synced};
 use wharf_wire::outcome::Kind;
 
 use super::super::Session;
 use super::super::peer::Broken;
+use super::super::scope::plain;
 use super::land::{Aim, Landing, tip};
+use super::refuse::Against;
 use super::tree::{Tree, refusal};
 use super::{info, store};
 use crate::plan::limits::Status;
+use crate::plan::policy::Reason;
 use crate::plan::rights::Act;
 use crate::store::environment::EnvironmentRecord;
+use crate::store::release::ReleaseRecord;
 
 impl Session {
     pub(super) async fn merge(&mut self, scope: &Scope) -> Result<(), Broken> {
@@ -34,13 +38,25 @@ impl Session {
         self.may_in(Act::View, &child)?;
         let tree = self.tree(scope).await?;
         let parent = tree.parent_of(&child)?;
-        self.may_bring(&tree, &child, &parent)?;
+        let mut against = Against::default();
+        against.take(self.may_bring(&tree, &child, &parent))?;
+        let release = against.and(self.promoted(&child).await)?;
+        let landing = Landing {
+            aim: Aim::Forward(release.commit),
+            source: child.key.id.to_string(),
+            ..Landing::new(Kind::Promote, parent)
+        };
+        self.land(&tree, landing).await
+    }
+
+    /// What a child serves.
+    async fn promoted(&self, child: &EnvironmentRecord) -> Result<ReleaseRecord, Broken> {
         let release = match child.live {
             Some(live) => self.world.recorder.release(&child.key, live).await,
             None => Ok(None),
         };
         let id = &child.key.id;
-        let release = release.map_err(store)?.ok_or_else(|| {
+        release.map_err(store)?.ok_or_else(|| {
             let first = match child.status() {
                 Status::Inactive => "activate",
                 _ => "redeploy",
@@ -50,13 +66,7 @@ impl Session {
                 format!("{id} serves nothing that could be promoted"),
                 format!("deploy it first: wharf {first} -e {id}"),
             )
-        })?;
-        let landing = Landing {
-            aim: Aim::Forward(release.commit),
-            source: id.to_string(),
-            ..Landing::new(Kind::Promote, parent)
-        };
-        self.land(&tree, landing).await
+        })
     }
 
     /// Whether they may bring a child's code to its parent.
@@ -123,30 +133,57 @@ impl Session {
         title: Option<&str>,
     ) -> Result<(), Broken> {
         let tree = self.tree(scope).await?;
+        let mut against = Against::default();
+        let title = against.take(title.map(info::title).transpose())?.flatten();
         let branch = BranchName::parse(name)
-            .map_err(|error| refusal("branch-name", error.to_string(), "choose another name"))?;
+            .map_err(|error| refusal("branch-name", error.to_string(), "choose another name"));
+        let Some(branch) = against.take(branch)? else {
+            return against.verdict();
+        };
         let place = tree.place(&branch);
-        self.may(Act::Branch, &tree.project, place.id.as_str(), place.kind)?;
-        let parent = self.parent_for(&tree, scope, &place, parent)?;
-        self.may(Act::View, &tree.project, parent.id.as_str(), parent.kind)?;
-        may_begin(&tree, &branch, &place, &parent)?;
-        let repository = &tree.project.repository;
-        if tip(repository, &branch).await?.is_some() {
-            return Err(refusal(
-                "branch-exists",
-                format!("branch {branch} is there already"),
-                "choose another name; wharf environments shows what is there",
-            ));
+        let project = &tree.project;
+        against.take(self.may(Act::Branch, project, place.id.as_str(), place.kind))?;
+        let seen = self
+            .eyes()
+            .of(&project.name)
+            .is_some_and(|seen| seen.may_view(place.kind));
+        if !seen {
+            // Nor what is there.
+            return against.verdict();
         }
+        against.take(may_be_new(project, &place))?;
+        if tip(&project.repository, &branch).await?.is_some() {
+            against.push(Reason {
+                code: "branch-exists",
+                message: format!("branch {branch} is there already"),
+                hint: Some("choose another name; wharf environments shows what is there".into()),
+            });
+        }
+        let parent = self.may_begin_from(&tree, scope, &place, parent);
+        let parent = against.and(parent)?;
         let by_rule = place.parent.as_ref() == Some(&parent.id);
         let landing = Landing {
             aim: Aim::Begin(parent.branch.clone()),
             source: parent.id.to_string(),
-            title: title.map(info::title).transpose()?.unwrap_or_default(),
+            title: title.unwrap_or_default(),
             chosen_parent: (!by_rule).then(|| parent.id.to_string()),
             ..Landing::new(Kind::Branch, place)
         };
         self.land(&tree, landing).await
+    }
+
+    /// The parent of a new branch, where somebody may look at it and begin from it.
+    fn may_begin_from(
+        &self,
+        tree: &Tree,
+        scope: &Scope,
+        place: &Environment,
+        named: Option<&str>,
+    ) -> Result<Environment, Broken> {
+        let parent = self.parent_for(tree, scope, place, named)?;
+        self.may(Act::View, &tree.project, parent.id.as_str(), parent.kind)?;
+        may_begin(&tree.project, &parent)?;
+        Ok(parent)
     }
 
     /// The named parent; else the environment of the work tree's branch; else the rule's.
@@ -159,7 +196,7 @@ impl Session {
     ) -> Result<Environment, Broken> {
         let known = |name: &str| match tree.find(name) {
             Some(record) => Some(record.branch.clone()),
-            None => tree.branch_of(name),
+            None => tree.branch_of(plain(name)),
         };
         let branch = match named {
             Some(name) => Some(known(name).ok_or_else(|| info::no_parent(tree, name))?),
@@ -180,13 +217,7 @@ impl Session {
 }
 
 /// Whether the operator lets a branch begin there.
-fn may_begin(
-    tree: &Tree,
-    branch: &BranchName,
-    place: &Environment,
-    parent: &Environment,
-) -> Result<(), Broken> {
-    let project = &tree.project;
+fn may_begin(project: &Project, parent: &Environment) -> Result<(), Broken> {
     let elsewhere = "name another parent: wharf branch NAME PARENT";
     if project.is_mirror(&parent.branch) {
         return Err(refusal(
@@ -205,6 +236,12 @@ fn may_begin(
             elsewhere,
         ));
     }
+    Ok(())
+}
+
+/// Whether the operator lets anybody make a branch of that name.
+fn may_be_new(project: &Project, place: &Environment) -> Result<(), Broken> {
+    let branch = &place.branch;
     let hint = "choose another name; the project's file says which are taken";
     if project.is_mirror(branch) || place.kind == Type::Production {
         let message = format!("{branch} has its own place in the project's file");

@@ -26,7 +26,7 @@ const COUNTING: Duration = Duration::from_millis(40);
 
 impl Session {
     pub(super) async fn environments(&mut self, scope: &Scope) -> Result<(), Broken> {
-        let project = self.project(scope)?.map(|project| project.name);
+        let (project, only) = self.filter(scope).await?;
         let mut all = self
             .world
             .recorder
@@ -54,10 +54,7 @@ impl Session {
                 .collect();
             for index in tree::parents_first(&nodes) {
                 let one = &all[index];
-                if let Some(wanted) = &scope.environment
-                    && one.record.key.id.as_str() != wanted
-                    && one.record.branch.as_str() != wanted
-                {
+                if only.as_ref().is_some_and(|only| *only != one.record.key) {
                     continue;
                 }
                 let mut view = self.view(one, distances[index], &conditions);

@@ -7,12 +7,12 @@ use wharf_wire::Refusal;
 use wharf_wire::ask::Scope;
 use wharf_wire::outcome::Exit;
 use wharf_wire::variable::{self as wire, Level as AskedLevel, NewVariable};
-use wharf_wire::view::{self, Item};
 
 use super::super::Session;
 use super::super::peer::Broken;
 use super::super::rights::kind_of;
-use super::super::scope::missing;
+use super::super::scope::{missing, plain};
+use super::refuse::Against;
 use super::store;
 use super::tree::{Tree, refusal};
 use crate::dispatch::variables::too_much;
@@ -64,34 +64,17 @@ impl Session {
     ) -> Result<(), Broken> {
         let place = self.place(scope, level).await?;
         let mut against = self.rights_against(&place)?;
-        let name = match VariableName::parse(&new.name) {
-            Ok(name) if !name.is_reserved() => Some(name),
-            Ok(name) => {
-                let message = format!("{name} is reserved: Wharf sets it");
-                against.push(reason("reserved-variable", message, "choose another name"));
-                None
-            }
-            Err(error) => {
-                let hint = "for example: LOG_LEVEL";
-                against.push(reason("variable-name", error.to_string(), hint));
-                None
-            }
-        };
+        let name = against.take(named(&new.name))?;
         if let Err(why) = check_value(&new.value) {
             let message = format!("that is no value of a variable: {why}");
             let hint = "keep large values in a file on a mount";
             against.push(reason("variable-value", message, hint));
         }
-        let change = match name {
-            Some(name) => {
-                let variable = self.wanted(&place, name, new, &mut against).await?;
-                Some(variable)
-            }
-            None => None,
+        let Some(name) = name else {
+            return against.verdict();
         };
-        let Some(variable) = change.filter(|_| against.is_empty()) else {
-            return self.refuse_all(against).await;
-        };
+        let variable = self.wanted(&place, name, new, &mut against).await?;
+        against.verdict()?;
         if variable.secret && variable.value.0.len() < STARRED {
             let text = "it has fewer than 8 bytes: output that shows it is not starred";
             self.peer.lines(report::warning(text)).await?;
@@ -143,7 +126,7 @@ impl Session {
         place: &Place,
         name: VariableName,
         new: NewVariable,
-        against: &mut Vec<Refusal>,
+        against: &mut Against,
     ) -> Result<Variable, Broken> {
         let recorder = &self.world.recorder;
         let at = recorder.variables_at(&place.project.name, place.level.clone());
@@ -218,10 +201,7 @@ impl Session {
         name: &str,
     ) -> Result<(), Broken> {
         let place = self.place(scope, level).await?;
-        let against = self.rights_against(&place)?;
-        if !against.is_empty() {
-            return self.refuse_all(against).await;
-        }
+        self.rights_against(&place)?.verdict()?;
         let recorder = &self.world.recorder;
         let at = recorder.variables_at(&place.project.name, place.level.clone());
         let (own, _) = at.await.map_err(store)?;
@@ -237,44 +217,16 @@ impl Session {
     }
 
     /// Every right that they lack.
-    fn rights_against(&self, place: &Place) -> Result<Vec<Refusal>, Broken> {
+    fn rights_against(&self, place: &Place) -> Result<Against, Broken> {
         let act = match place.level {
             Level::Environment(_) => Act::SetVariable,
             Level::Project | Level::Type(_) => Act::SetVariables,
         };
-        let mut against = Vec::new();
+        let mut against = Against::default();
         for (name, kind) in place.concerned() {
-            match self.may(act, &place.project, &name, kind) {
-                Ok(()) => {}
-                Err(Broken::Refused(refusal)) => against.push(refusal),
-                Err(other) => return Err(other),
-            }
+            against.take(self.may(act, &place.project, &name, kind))?;
         }
         Ok(against)
-    }
-
-    /// Says every reason.
-    async fn refuse_all(&mut self, mut against: Vec<Refusal>) -> Result<(), Broken> {
-        if against.len() == 1 {
-            return Err(Broken::Refused(against.remove(0)));
-        }
-        for refusal in against {
-            let lines = report::reason(&refusal.message, refusal.hint.as_deref());
-            self.peer.lines(lines).await?;
-            let Refusal {
-                code,
-                message,
-                hint,
-                ..
-            } = refusal;
-            let reason = view::Reason {
-                code,
-                message,
-                hint,
-            };
-            self.item(Item::Reason(reason)).await?;
-        }
-        self.end(Exit::Refused).await
     }
 
     async fn record_change(&mut self, place: Place, change: Change) -> Result<(), Broken> {
@@ -340,7 +292,11 @@ impl Session {
                 })
             }
             Err(refusal) => {
-                let name = scope.environment.as_deref().map(BranchName::parse);
+                let name = scope
+                    .environment
+                    .as_deref()
+                    .map(plain)
+                    .map(BranchName::parse);
                 let Some(Ok(branch)) = name else {
                     return Err(Broken::Refused(refusal));
                 };
@@ -376,6 +332,19 @@ fn key(tree: &Tree, id: wharf_config::name::EnvironmentId) -> EnvironmentKey {
     EnvironmentKey {
         project: tree.project.name.clone(),
         id,
+    }
+}
+
+/// A variable's name that nobody else uses.
+fn named(text: &str) -> Result<VariableName, Broken> {
+    let refused = |code, message, hint| Err(Broken::Refused(reason(code, message, hint)));
+    match VariableName::parse(text) {
+        Ok(name) if !name.is_reserved() => Ok(name),
+        Ok(name) => {
+            let message = format!("{name} is reserved: Wharf sets it");
+            refused("reserved-variable", message, "choose another name")
+        }
+        Err(error) => refused("variable-name", error.to_string(), "for example: LOG_LEVEL"),
     }
 }
 

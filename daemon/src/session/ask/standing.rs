@@ -17,25 +17,30 @@ use crate::store::environment::EnvironmentRecord;
 impl Session {
     pub(super) async fn activate(&mut self, scope: &Scope) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
-        self.may_in(Act::Activate, &record)?;
+        let mut against = self.rights(&[Act::Activate], &record)?;
+        against.take(self.may_begin(&record).await)?;
+        let commit = against.and(self.tip_of(&record).await)?;
+        self.order(record, Kind::Activate, commit, SlugUse::Reuse, None)
+            .await
+    }
+
+    /// Refuses to let live what lives already, or has no place.
+    async fn may_begin(&self, record: &EnvironmentRecord) -> Result<(), Broken> {
         let name = record.key.id.as_str();
         match (record.status(), record.live) {
-            (Status::Inactive, _) => self.has_place(&record).await?,
+            (Status::Inactive, _) => self.has_place(record).await,
             // Nothing of it was ever live.
-            (Status::Active, None) => {}
+            (Status::Active, None) => Ok(()),
             (Status::Active, Some(_)) => {
                 let hint = format!("deploy its branch's tip again: wharf redeploy -e {name}");
-                return Err(refused(format!("{name} is active already"), hint));
+                Err(refused(format!("{name} is active already"), hint))
             }
             (Status::Paused, _) => {
                 let hint = format!("start it again: wharf resume -e {name}");
-                return Err(refused(format!("{name} is paused, not inactive"), hint));
+                Err(refused(format!("{name} is paused, not inactive"), hint))
             }
-            (Status::Deleting, _) => return Err(goes(name)),
+            (Status::Deleting, _) => Err(goes(name)),
         }
-        let commit = self.tip_of(&record).await?;
-        self.order(record, Kind::Activate, commit, SlugUse::Reuse, None)
-            .await
     }
 
     /// Refuses one more environment past the plan's limit. The record decides again when it takes
@@ -59,70 +64,36 @@ impl Session {
 
     pub(super) async fn deactivate(&mut self, scope: &Scope) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
-        self.may_in(Act::Deactivate, &record)?;
-        not_production(&record, "deactivated")?;
-        lives(&record)?;
+        let mut against = self.rights(&[Act::Deactivate], &record)?;
+        against.take(not_production(&record, "deactivated"))?;
+        against.and(lives(&record))?;
         self.order_plainly(record, Kind::Deactivate, None).await
     }
 
     pub(super) async fn pause(&mut self, scope: &Scope) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
-        self.may_in(Act::Pause, &record)?;
-        not_production(&record, "paused")?;
-        lives(&record)?;
-        let name = record.key.id.as_str();
-        if record.status() == Status::Paused {
-            let hint = format!("start it again: wharf resume -e {name}");
-            return Err(refused(format!("{name} is paused already"), hint));
-        }
-        if record.live.is_none() {
-            return Err(Broken::Refused(Refusal {
-                code: "no-release".into(),
-                message: format!("{name} serves nothing that could be paused"),
-                hint: Some(format!("see why with: wharf log -e {name}")),
-                exit: Exit::Refused,
-            }));
-        }
+        let mut against = self.rights(&[Act::Pause], &record)?;
+        against.take(not_production(&record, "paused"))?;
+        against.and(runs(&record))?;
         self.order_plainly(record, Kind::Pause, None).await
     }
 
     pub(super) async fn resume(&mut self, scope: &Scope) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
-        self.may_in(Act::Resume, &record)?;
-        lives(&record)?;
-        if record.status() != Status::Paused {
-            let name = record.key.id.as_str();
-            let hint = "see what each one is: wharf environments".to_owned();
-            return Err(refused(format!("{name} is not paused"), hint));
-        }
+        let against = self.rights(&[Act::Resume], &record)?;
+        against.and(is_paused(&record))?;
         let live = record.live;
         self.order_plainly(record, Kind::Resume, live).await
     }
 
     pub(super) async fn maintain(&mut self, scope: &Scope, on: bool) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
-        self.may_in(Act::Maintenance, &record)?;
-        lives(&record)?;
-        let name = record.key.id.as_str();
-        let (kind, is, other) = match on {
-            true => (Kind::MaintenanceOn, "on", "off"),
-            false => (Kind::MaintenanceOff, "off", "on"),
+        let against = self.rights(&[Act::Maintenance], &record)?;
+        against.and(may_switch(&record, on))?;
+        let kind = match on {
+            true => Kind::MaintenanceOn,
+            false => Kind::MaintenanceOff,
         };
-        if record.maintenance.is_some() == on {
-            let hint = format!("the other way: wharf maintenance {other} -e {name}");
-            return Err(refused(
-                format!("maintenance of {name} is {is} already"),
-                hint,
-            ));
-        }
-        if record.live.is_none() {
-            return Err(Broken::Refused(Refusal {
-                code: "no-release".into(),
-                message: format!("{name} serves nothing from which to keep visitors away"),
-                hint: Some(format!("see why with: wharf log -e {name}")),
-                exit: Exit::Refused,
-            }));
-        }
         self.order_plainly(record, kind, None).await
     }
 
@@ -164,6 +135,53 @@ pub(super) fn lives(record: &EnvironmentRecord) -> Result<(), Broken> {
             }))
         }
         Status::Deleting => Err(goes(name)),
+    }
+}
+
+/// Refuses to pause what is paused, or has nothing to stop.
+fn runs(record: &EnvironmentRecord) -> Result<(), Broken> {
+    lives(record)?;
+    let name = record.key.id.as_str();
+    if record.status() == Status::Paused {
+        let hint = format!("start it again: wharf resume -e {name}");
+        return Err(refused(format!("{name} is paused already"), hint));
+    }
+    serves(record, "that could be paused")
+}
+
+/// Refuses to start what is not paused.
+fn is_paused(record: &EnvironmentRecord) -> Result<(), Broken> {
+    lives(record)?;
+    if record.status() == Status::Paused {
+        return Ok(());
+    }
+    let hint = "see what each one is: wharf environments".to_owned();
+    Err(refused(format!("{} is not paused", record.key.id), hint))
+}
+
+/// Refuses to switch maintenance to where it is, or where nobody visits anything.
+fn may_switch(record: &EnvironmentRecord, on: bool) -> Result<(), Broken> {
+    lives(record)?;
+    let name = record.key.id.as_str();
+    if record.maintenance.is_some() == on {
+        let (is, other) = if on { ("on", "off") } else { ("off", "on") };
+        let hint = format!("the other way: wharf maintenance {other} -e {name}");
+        let message = format!("maintenance of {name} is {is} already");
+        return Err(refused(message, hint));
+    }
+    serves(record, "from which to keep visitors away")
+}
+
+fn serves(record: &EnvironmentRecord, what: &str) -> Result<(), Broken> {
+    let name = record.key.id.as_str();
+    match record.live {
+        Some(_) => Ok(()),
+        None => Err(Broken::Refused(Refusal {
+            code: "no-release".into(),
+            message: format!("{name} serves nothing {what}"),
+            hint: Some(format!("see why with: wharf log -e {name}")),
+            exit: Exit::Refused,
+        })),
     }
 }
 

@@ -9,7 +9,7 @@ use wharf_wire::outcome::Exit;
 use super::super::Session;
 use super::super::admit::head;
 use super::super::peer::Broken;
-use super::super::scope::missing;
+use super::super::scope::{missing, plain};
 use super::store;
 use crate::plan::places::{Place, Places};
 use crate::plan::tree::Parents;
@@ -56,7 +56,7 @@ impl Tree {
     /// The environment of that id or branch.
     pub(super) fn find(&self, name: &str) -> Option<&EnvironmentRecord> {
         let by_id = |record: &&EnvironmentRecord| record.key.id.as_str() == name;
-        let by_branch = |record: &&EnvironmentRecord| record.branch.as_str() == name;
+        let by_branch = |record: &&EnvironmentRecord| record.branch.as_str() == plain(name);
         let mut records = self.records.iter();
         let found = records.clone().find(by_id);
         found.or_else(|| records.find(by_branch))

@@ -27,6 +27,7 @@ use super::{
     host_root::{GROUP, HostRoot, PASSWD},
     job::{self, Job, JobError},
     sandbox::{Limits, Setup, bubblewrap},
+    within::UNLIMITED,
 };
 
 /// Why a sandbox was not entered.
@@ -106,12 +107,14 @@ fn render(job: &Job, program: &Bubblewrap) -> Result<Command, InsideError> {
     command.env_clear().arg("--");
     let mut kept = vec![passwd, group, args];
     kept.extend(filters);
-    if let (Some(processes), Forks::Counted) = (job.sandbox.limits.processes, program.forks) {
-        let own = File::from(own_program()?);
-        command.arg(format!("/proc/self/fd/{}", own.as_raw_fd()));
-        command.args(["within", &processes.to_string()]);
-        kept.push(own);
-    }
+    let processes = match (program.forks, job.sandbox.limits.processes) {
+        (Forks::Counted, Some(processes)) => processes.to_string(),
+        _ => UNLIMITED.to_owned(),
+    };
+    let own = File::from(own_program()?);
+    command.arg(format!("/proc/self/fd/{}", own.as_raw_fd()));
+    command.args(["within", &processes]);
+    kept.push(own);
     command.args(["/bin/sh", "-c", &job.command]);
     let numbers: Vec<i32> = kept.iter().map(AsRawFd::as_raw_fd).collect();
     descriptors::close_at_exec(&numbers).map_err(cannot("close what was inherited"))?;

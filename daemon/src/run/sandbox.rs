@@ -22,6 +22,8 @@ pub const PATH: &str =
 const SCRATCH: u64 = 1 << 30;
 /// Processes and threads of a sandbox: enough for each build, and too few to take the host along.
 const PROCESSES: u64 = 4096;
+/// Bytes of one file: more than a database has that runs beside others, less than a disk.
+const FILE: u64 = 256 << 30;
 
 /// All that a stage or a process may see and use. A value: [`bubblewrap`] renders it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,8 +137,8 @@ impl Sandbox {
             scratch: SCRATCH,
             limits: Limits {
                 open_files: Some(65_536),
+                file_bytes: Some(FILE),
                 processes: Some(PROCESSES),
-                ..Limits::default()
             },
             calls: Calls::Ordinary,
         }

@@ -61,7 +61,11 @@ fn become_sandbox(parent: &str, mark: &str, bubblewrap: &str) -> Result<Infallib
 }
 
 fn become_command(processes: &str, words: &[&str]) -> Result<Infallible, AnyError> {
-    Ok(within::become_command(processes.parse()?, words)?)
+    let processes = match processes {
+        within::UNLIMITED => None,
+        number => Some(number.parse()?),
+    };
+    Ok(within::become_command(processes, words)?)
 }
 
 fn keep(path: &Path, mark: &str, bubblewrap: &str) -> Result<(), AnyError> {

@@ -3,6 +3,7 @@
 pub mod sandbox;
 
 pub mod bubblewrap;
+pub mod calls;
 pub mod host_root;
 
 pub mod job;
@@ -14,6 +15,7 @@ pub mod keeper;
 pub mod keepers;
 
 pub mod inside;
+pub mod within;
 
 pub mod orphans;
 

@@ -9,6 +9,7 @@ use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 use common::{NO_LIMITS, World, alive};
 use tokio::time::{Instant, timeout};
 use wharf_daemon::run::{
+    calls::Calls,
     job::Stage,
     runner::Exit,
     sandbox::{Access, Bind, Network},
@@ -69,6 +70,19 @@ async fn privileges_cannot_be_had() {
         !init.contains("--setenv") && !init.contains("/app "),
         "{init}"
     );
+}
+
+#[tokio::test]
+async fn what_a_filter_refuses_is_done_without_it() {
+    let world = World::new();
+    let command = "touch x; chmod 4755 x; stat -c %a x; chmod 755 x; stat -c %a x";
+    let (_, output) = world.run(world.sandbox(), command).await;
+    assert!(output.contains("Operation not permitted"), "{output}");
+    assert!(output.ends_with("\n644\n755\n"), "{output}");
+    let mut sandbox = world.sandbox();
+    sandbox.calls = Calls::All;
+    let (_, output) = world.run(sandbox, command).await;
+    assert_eq!(output, "4755\n755\n");
 }
 
 #[tokio::test]

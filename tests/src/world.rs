@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::geteuid;
 use wharf_wire::{
     frame,
     route::{FromRouter, ToRouter},
@@ -31,7 +32,12 @@ pub struct World {
     daemon: Mutex<Option<Child>>,
     /// The state's, the repositories'.
     disks: Option<[Image; 2]>,
+    /// Whose all programs here are, where that is not the test's own user.
+    user: Option<u32>,
 }
+
+/// A user whom nobody needs to know by name.
+const NOBODYS: u32 = 23_456;
 
 impl World {
     /// A host whose daemon answers.
@@ -41,26 +47,32 @@ impl World {
 
     /// The same, where `git` is this one, for developers and for the host.
     pub fn with_git(git: &Path) -> World {
-        World::prepared(git, HOST, None)
+        World::prepared(git, HOST, None, None)
     }
 
     /// The same with both: this git, and lines that the host's file has beside the router's port.
     pub fn with_git_and(git: &Path, more: &str) -> World {
-        World::prepared(git, &format!("{HOST}{more}"), None)
+        World::prepared(git, &format!("{HOST}{more}"), None, None)
     }
 
     /// The same with the host's file, which should let the router choose its port.
     pub fn with_host_file(text: &str) -> World {
-        World::prepared(&programs::find("git"), text, None)
+        World::prepared(&programs::find("git"), text, None, None)
     }
 
     /// The same, where state and repositories are on disks of their own, of so many MiB each: a sync
     /// of one does nothing for the other. Needs [`crate::apart`].
     pub fn on_disk(kind: Kind, size: u64, host: &str) -> World {
-        World::prepared(&programs::find("git"), host, Some((kind, size)))
+        World::prepared(&programs::find("git"), host, Some((kind, size)), None)
     }
 
-    fn prepared(git: &Path, host: &str, disk: Option<(Kind, u64)>) -> World {
+    /// A host where nobody is root: daemon and developers are one ordinary user.
+    pub fn unprivileged(host: &str) -> World {
+        let user = geteuid().is_root().then_some(NOBODYS);
+        World::prepared(&programs::find("git"), host, None, user)
+    }
+
+    fn prepared(git: &Path, host: &str, disk: Option<(Kind, u64)>, user: Option<u32>) -> World {
         // Paths of Unix sockets have at most 107 bytes.
         let directory = tempfile::Builder::new()
             .prefix("w.")
@@ -70,6 +82,7 @@ impl World {
             directory,
             daemon: Mutex::new(None),
             disks: None,
+            user,
         };
         world.disks = disk.map(|(kind, size)| {
             let disk = |file, at| Image::new(world.path(file), at, kind, size);
@@ -83,8 +96,38 @@ impl World {
         }
         symlink(git, world.path("tools/git")).expect("a link can be made");
         fs::write(world.path("wharf/config/wharfd.toml"), host).expect("a file can be written");
+        if user.is_some() {
+            world.gather();
+        }
+        world.give("");
         world.start();
         world
+    }
+
+    /// Programs where an ordinary user reaches them: what built them may be root's alone.
+    fn gather(&self) {
+        for program in fs::read_dir(bin()).expect("the programs are there") {
+            let program = program.expect("a directory can be read").path();
+            let name = program.file_name().expect("a program has a name");
+            let to = self.path("tools").join(name);
+            if fs::hard_link(&program, &to).is_err() {
+                fs::copy(&program, &to).expect("a program can be copied");
+            }
+        }
+    }
+
+    /// Gives what is below a path to the world's user, but no program.
+    fn give(&self, name: &str) {
+        let Some(user) = self.user else {
+            return;
+        };
+        let mut chown = Command::new("find");
+        chown
+            .arg(self.path(name))
+            .args(["-path", "*/tools/*", "-prune", "-o", "-exec", "chown", "-h"])
+            .arg(format!("{user}:{user}"))
+            .args(["{}", "+"]);
+        run(&mut chown).ok();
     }
 
     /// A path below the world's directory.
@@ -100,16 +143,25 @@ impl World {
     /// The `PATH` of everybody here: Wharf's programs, this world's git, the machine's.
     pub fn search_path(&self) -> String {
         let path = env::var("PATH").expect("PATH is set");
-        format!(
-            "{}:{}:{path}",
-            bin().display(),
-            self.path("tools").display()
-        )
+        let tools = self.path("tools");
+        match self.user {
+            Some(_) => format!("{}:{path}", tools.display()),
+            None => format!("{}:{}:{path}", bin().display(), tools.display()),
+        }
     }
 
     /// A program with this world's surroundings and nothing of the caller's.
     pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+        let mut command = match self.user {
+            Some(user) => {
+                let mut command = Command::new("setpriv");
+                let user = user.to_string();
+                command.args(["--reuid", &user, "--regid", &user, "--clear-groups"]);
+                command.arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
         command
             .env_clear()
             .current_dir(self.path("work"))
@@ -170,6 +222,7 @@ impl World {
     fn empty_tree(&self, name: &str) -> Tree<'_> {
         let path = self.path("work").join(name);
         fs::create_dir_all(&path).expect("a directory can be made");
+        self.give(&format!("work/{name}"));
         let tree = Tree::new(self, path);
         tree.git(&["init", "--quiet", "--initial-branch=main"]).ok();
         tree

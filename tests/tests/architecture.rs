@@ -189,6 +189,8 @@ fn unsafe_code_is_allowed_in_one_module_at_most() {
     let found: Vec<String> = crates()
         .iter()
         .flat_map(|name| sources(&format!("{name}/src")))
+        // What tries to escape makes the calls that no library offers.
+        .filter(|file| file.name() != "tests/src/bin/escape/raw.rs")
         .filter(|file| file.idents().iter().any(|ident| ident == "unsafe_code"))
         .map(|file| file.name().to_owned())
         .collect();

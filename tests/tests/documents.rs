@@ -122,6 +122,25 @@ fn the_page_of_codes_is_made_from_the_catalogue() {
     );
 }
 
+/// What is open and why is said where the probes are, and held by what they find.
+#[test]
+fn the_page_of_isolation_has_every_probe() {
+    let file = root().join("docs/isolation.md");
+    let page = fs::read_to_string(&file).unwrap();
+    let start = "| Probe | What it tries | In bubblewrap |\n|---|---|---|\n";
+    let (head, rest) = page.split_once(start).unwrap();
+    let (table, tail) = rest.split_once("\n## ").unwrap();
+    let rows = wharf_tests::PROBES
+        .iter()
+        .map(|probe| format!("| {} | {} | {} |\n", probe.name, probe.tries, probe.said()));
+    let made: String = rows.collect();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&file, format!("{head}{start}{made}\n## {tail}")).unwrap();
+        return;
+    }
+    assert_eq!(table, made, "UPDATE_DOCS=1 makes it anew");
+}
+
 #[test]
 fn every_code_of_the_catalogue_is_used() {
     let sources = sources(&root().join("daemon/src"));

@@ -38,7 +38,7 @@ impl Means {
         let database = store::open(&paths)?;
         let bubblewrap = Bubblewrap::find()
             .map_err(|error| End::host("no sandbox", &error).hint(error.hint()))?;
-        if let Some(reduced) = &bubblewrap.reduced {
+        for reduced in &bubblewrap.reduced {
             tracing::warn!("reduced isolation: {reduced}");
         }
         let keeper = sibling("wharf-keeper").map_err(|error| End::host("no keeper", &error))?;

@@ -7,7 +7,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::sandbox::UserNamespaces;
+use super::{
+    calls::{self, Calls},
+    inside,
+    sandbox::UserNamespaces,
+};
 
 /// bubblewrap, found and tried once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,8 +21,62 @@ pub struct Bubblewrap {
     pub program: PathBuf,
     /// Whether the code inside can be kept from making user namespaces.
     pub user_namespaces: UserNamespaces,
-    /// What is weaker than it should be and why, once a deployment.
-    pub reduced: Option<String>,
+    /// Whether system calls can be filtered.
+    pub filters: Filters,
+    /// Whether the processes of one sandbox can be limited.
+    pub forks: Forks,
+    /// What is weaker than bubblewrap can be, and why.
+    pub reduced: Vec<String>,
+}
+
+/// Whether system calls can be filtered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Filters {
+    /// They are.
+    Work,
+    /// bubblewrap is too old, or the kernel or the processor has none.
+    Missing,
+}
+
+/// Whether the processes of one sandbox can be limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Forks {
+    /// The kernel counts them for each sandbox.
+    Counted,
+    /// It counts nobody who is root.
+    Root,
+    /// It counts them for all sandboxes together: it is older than 5.14.
+    Together,
+}
+
+impl Forks {
+    fn here() -> Self {
+        let system = rustix::system::uname();
+        match system.release().to_str() {
+            _ if rustix::process::getuid().is_root() => Self::Root,
+            Ok(release) if counts_by_namespace(release) => Self::Counted,
+            _ => Self::Together,
+        }
+    }
+
+    fn reduced(self) -> Option<&'static str> {
+        match self {
+            Self::Counted => None,
+            Self::Root => Some("processes are not limited, since the daemon runs as root"),
+            Self::Together => Some("processes are not limited: Linux is older than 5.14"),
+        }
+    }
+}
+
+/// Whether a kernel of this release counts processes for each user namespace.
+fn counts_by_namespace(release: &str) -> bool {
+    let mut numbers = release.split(['.', '-', '+']).map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (5, 14),
+        _ => false,
+    }
 }
 
 /// Why there is no sandbox on this host.
@@ -61,17 +119,41 @@ impl Bubblewrap {
         let mut found = Self {
             program,
             user_namespaces: UserNamespaces::Disabled,
-            reduced: None,
+            filters: Filters::Work,
+            forks: Forks::here(),
+            reduced: vec![],
         };
-        let Err(strict) = found.try_out() else {
-            return Ok(found);
-        };
-        found.user_namespaces = UserNamespaces::Allowed;
-        found.try_out().map_err(NoSandbox::Broken)?;
-        found.reduced = Some(format!(
-            "code can make user namespaces of its own: {strict}"
-        ));
+        found.filter()?;
+        found
+            .reduced
+            .extend(found.forks.reduced().map(str::to_owned));
         Ok(found)
+    }
+
+    /// Finds what works of the filters and locks.
+    fn filter(&mut self) -> Result<(), NoSandbox> {
+        let Err(strict) = self.try_out() else {
+            return Ok(());
+        };
+        // What the filter refuses needs no other lock.
+        self.user_namespaces = UserNamespaces::Allowed;
+        if self.try_out().is_ok() {
+            return Ok(());
+        }
+        self.filters = Filters::Missing;
+        let unfiltered = |why: &str| format!("system calls are not filtered: {why}");
+        self.user_namespaces = UserNamespaces::Disabled;
+        if self.try_out().is_ok() {
+            self.reduced = vec![unfiltered(&strict)];
+            return Ok(());
+        }
+        self.user_namespaces = UserNamespaces::Allowed;
+        self.try_out().map_err(NoSandbox::Broken)?;
+        self.reduced = vec![
+            "code can make user namespaces of its own".to_owned(),
+            unfiltered(&strict),
+        ];
+        Ok(())
     }
 
     fn try_out(&self) -> Result<(), String> {
@@ -85,6 +167,14 @@ impl Bubblewrap {
         ]);
         if self.user_namespaces == UserNamespaces::Disabled {
             command.arg("--disable-userns");
+        }
+        let mut input = Stdio::null();
+        if self.filters == Filters::Work {
+            let programs = calls::programs(Calls::Ordinary).map_err(|error| error.to_string())?;
+            let first = programs.first().ok_or("there is no filter")?;
+            let file = inside::in_memory(first).map_err(|error| error.to_string())?;
+            command.args(["--add-seccomp-fd", "0"]);
+            input = file.into();
         }
         let output = command
             .args([
@@ -100,7 +190,7 @@ impl Bubblewrap {
                 ":",
             ])
             .env_clear()
-            .stdin(Stdio::null())
+            .stdin(input)
             .output()
             .map_err(|error| error.to_string())?;
         if output.status.success() {
@@ -113,5 +203,20 @@ impl Bubblewrap {
             .chars()
             .take(200)
             .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_count_by_namespace_since_5_14() {
+        for new in ["5.14.0", "5.14-rc1", "6.1.0-18-amd64", "10.0"] {
+            assert!(counts_by_namespace(new), "{new}");
+        }
+        for old in ["5.13.19", "5.4.0-generic", "4.19.0", "", "linux", "6"] {
+            assert!(!counts_by_namespace(old), "{old}");
+        }
     }
 }

@@ -16,16 +16,18 @@ use std::{
 };
 
 use rustix::{
-    fs::{MemfdFlags, Mode, memfd_create},
+    fs::{MemfdFlags, Mode, OFlags, memfd_create, open},
     process::{Resource, Rlimit, Signal},
 };
 
 use super::{
-    bubblewrap::Bubblewrap,
+    bubblewrap::{Bubblewrap, Filters, Forks},
+    calls::{self, Calls},
     descriptors,
     host_root::{GROUP, HostRoot, PASSWD},
     job::{self, Job, JobError},
     sandbox::{Limits, Setup, bubblewrap},
+    within::UNLIMITED,
 };
 
 /// Why a sandbox was not entered.
@@ -37,6 +39,9 @@ pub enum InsideError {
     /// Whoever started this is dead already.
     #[error("the parent process is gone")]
     Orphan,
+    /// There is no filter for this processor, though the daemon found that there is.
+    #[error("cannot filter system calls")]
+    Calls(#[from] seccompiler::BackendError),
     /// The system refused something.
     #[error("cannot {0}")]
     System(&'static str, #[source] io::Error),
@@ -75,10 +80,21 @@ pub fn become_sandbox(
 fn render(job: &Job, program: &Bubblewrap) -> Result<Command, InsideError> {
     let passwd = in_memory(PASSWD.as_bytes())?;
     let group = in_memory(GROUP.as_bytes())?;
+    let wanted = match program.filters {
+        Filters::Work => job.sandbox.calls,
+        Filters::Missing => Calls::All,
+    };
+    let filters = calls::programs(wanted)?;
+    let filters: Vec<File> = filters
+        .iter()
+        .map(|filter| in_memory(filter))
+        .collect::<Result<_, _>>()?;
+    let numbers: Vec<i32> = filters.iter().map(AsRawFd::as_raw_fd).collect();
     let setup = Setup {
         passwd: passwd.as_raw_fd(),
         group: group.as_raw_fd(),
         user_namespaces: program.user_namespaces,
+        filters: &numbers,
     };
     let mut words = Vec::new();
     for word in bubblewrap(&job.sandbox, &HostRoot::probe(), setup) {
@@ -86,24 +102,37 @@ fn render(job: &Job, program: &Bubblewrap) -> Result<Command, InsideError> {
         words.push(0);
     }
     let args = in_memory(&words)?;
-    let kept = [passwd, group, args].map(OwnedFd::from);
-    descriptors::close_at_exec(&kept.each_ref().map(AsRawFd::as_raw_fd))
-        .map_err(cannot("close what was inherited"))?;
-
     let mut command = Command::new(&program.program);
-    command.arg("--args").arg(kept[2].as_raw_fd().to_string());
-    command
-        .args(["--", "/bin/sh", "-c", &job.command])
-        .env_clear();
-    // They stay open until exec: bubblewrap reads and closes them.
+    command.arg("--args").arg(args.as_raw_fd().to_string());
+    command.env_clear().arg("--");
+    let mut kept = vec![passwd, group, args];
+    kept.extend(filters);
+    let processes = match (program.forks, job.sandbox.limits.processes) {
+        (Forks::Counted, Some(processes)) => processes.to_string(),
+        _ => UNLIMITED.to_owned(),
+    };
+    let own = File::from(own_program()?);
+    command.arg(format!("/proc/self/fd/{}", own.as_raw_fd()));
+    command.args(["within", &processes]);
+    kept.push(own);
+    command.args(["/bin/sh", "-c", &job.command]);
+    let numbers: Vec<i32> = kept.iter().map(AsRawFd::as_raw_fd).collect();
+    descriptors::close_at_exec(&numbers).map_err(cannot("close what was inherited"))?;
+    // They stay open until exec: bubblewrap reads and closes all but our own program.
     for descriptor in kept {
         std::mem::forget(descriptor);
     }
     Ok(command)
 }
 
+/// This very program, to be run inside, where its file is not to be seen. Survives the next exec.
+fn own_program() -> Result<OwnedFd, InsideError> {
+    let flags = OFlags::RDONLY;
+    open("/proc/self/exe", flags, Mode::empty()).map_err(cannot("open this program"))
+}
+
 /// A file in memory that survives the next exec.
-fn in_memory(bytes: &[u8]) -> Result<File, InsideError> {
+pub(super) fn in_memory(bytes: &[u8]) -> Result<File, InsideError> {
     let failed = || cannot::<io::Error>("write to memory");
     let file = memfd_create("wharf", MemfdFlags::empty()).map_err(cannot("write to memory"))?;
     let mut file = File::from(file);
@@ -117,7 +146,6 @@ fn limit(limits: Limits) -> Result<(), InsideError> {
         (Resource::Core, Some(0)),
         (Resource::Nofile, limits.open_files),
         (Resource::Fsize, limits.file_bytes),
-        (Resource::Nproc, limits.processes),
     ];
     for (resource, wanted) in all {
         if let Some(wanted) = wanted {

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::host_root::HostRoot;
+use super::{calls::Calls, host_root::HostRoot};
 
 /// Where the code is, in every build and every release.
 pub const APP: &str = "/app";
@@ -20,6 +20,10 @@ pub const PATH: &str =
 
 /// Bytes that `/tmp` and the home may each take, unless the sandbox says otherwise.
 const SCRATCH: u64 = 1 << 30;
+/// Processes and threads of a sandbox: enough for each build, and too few to take the host along.
+const PROCESSES: u64 = 4096;
+/// Bytes of one file: more than a database has that runs beside others, less than a disk.
+const FILE: u64 = 256 << 30;
 
 /// All that a stage or a process may see and use. A value: [`bubblewrap`] renders it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,8 +37,11 @@ pub struct Sandbox {
     pub network: Network,
     /// Bytes that `/tmp`, the home and `/dev/shm` may each take, in memory.
     pub scratch: u64,
-    /// Limits of each process.
+    /// What its processes may take.
     pub limits: Limits,
+    /// Which system calls there are.
+    #[serde(default)]
+    pub calls: Calls,
 }
 
 /// A directory, file or socket of the host inside the sandbox.
@@ -69,7 +76,7 @@ pub enum Network {
     None,
 }
 
-/// Limits of each process, by `setrlimit`. Core files are never written.
+/// Limits by `setrlimit`, of each process where nothing else is said. Core files are never written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -77,19 +84,21 @@ pub struct Limits {
     pub open_files: Option<u64>,
     /// Bytes of the largest file that can be written.
     pub file_bytes: Option<u64>,
-    /// Processes of the same user, everywhere: of use only where the user is the environment's own.
+    /// Processes and threads of the sandbox at a time.
     pub processes: Option<u64>,
 }
 
 /// What a rendering needs besides: bubblewrap's abilities, and descriptors of files to copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Setup {
+pub struct Setup<'a> {
     /// A descriptor of `/etc/passwd`'s content.
     pub passwd: i32,
     /// A descriptor of `/etc/group`'s content.
     pub group: i32,
     /// Whether the code inside may make user namespaces of its own.
     pub user_namespaces: UserNamespaces,
+    /// Descriptors of the programs that filter system calls, in their order.
+    pub filters: &'a [i32],
 }
 
 /// Whether the code inside may make user namespaces: they open much of the kernel to attacks.
@@ -128,8 +137,10 @@ impl Sandbox {
             scratch: SCRATCH,
             limits: Limits {
                 open_files: Some(65_536),
-                ..Limits::default()
+                file_bytes: Some(FILE),
+                processes: Some(PROCESSES),
             },
+            calls: Calls::Ordinary,
         }
     }
 }
@@ -142,7 +153,7 @@ impl Sandbox {
 ///
 /// `--die-with-parent` is always there: the parent is a permanent thread, or a keeper.
 #[must_use]
-pub fn bubblewrap(sandbox: &Sandbox, host: &HostRoot, setup: Setup) -> Vec<OsString> {
+pub fn bubblewrap(sandbox: &Sandbox, host: &HostRoot, setup: Setup<'_>) -> Vec<OsString> {
     let mut argv = Argv::default();
     argv.push(["--unshare-user", "--unshare-all"]);
     if sandbox.network == Network::Shared {
@@ -152,6 +163,9 @@ pub fn bubblewrap(sandbox: &Sandbox, host: &HostRoot, setup: Setup) -> Vec<OsStr
         argv.push(["--disable-userns"]);
     }
     argv.push(["--new-session", "--die-with-parent", "--cap-drop", "ALL"]);
+    for filter in setup.filters {
+        argv.push(["--add-seccomp-fd", &filter.to_string()]);
+    }
     argv.push(["--uid", "1000", "--gid", "1000", "--hostname", "app"]);
 
     for directory in &host.directories {
@@ -237,6 +251,7 @@ mod tests {
             passwd: 10,
             group: 11,
             user_namespaces: UserNamespaces::Disabled,
+            filters: &[12, 13],
         };
         let words = bubblewrap(&sandbox, &host, setup);
         let words: Vec<_> = words.iter().map(|word| word.to_str().unwrap()).collect();
@@ -257,6 +272,7 @@ mod tests {
             passwd: 10,
             group: 11,
             user_namespaces: UserNamespaces::Allowed,
+            filters: &[],
         };
         let words = bubblewrap(&sandbox, &host, setup);
         let has = |word: &str| words.iter().any(|w| w == word);

@@ -6,6 +6,7 @@ mod cancel;
 mod checked;
 mod commands;
 mod doors;
+mod escapes;
 mod explained;
 mod forecast;
 mod frozen;

@@ -18,6 +18,7 @@ use crate::run::{
     inside,
     job::{self, Kind},
     orphans::Mark,
+    within,
 };
 
 type AnyError = Box<dyn Error>;
@@ -30,6 +31,9 @@ pub fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["exec", parent, mark, bubblewrap] => {
             become_sandbox(parent, mark, bubblewrap).map(|never| match never {})
+        }
+        ["within", processes, words @ ..] => {
+            become_command(processes, words).map(|never| match never {})
         }
         [job, mark, bubblewrap] => keep(Path::new(job), mark, bubblewrap),
         _ => Err("usage: wharf-keeper JOBFILE MARK BUBBLEWRAP".into()),
@@ -54,6 +58,14 @@ fn become_sandbox(parent: &str, mark: &str, bubblewrap: &str) -> Result<Infallib
         mark,
         &serde_json::from_str(bubblewrap)?,
     )?)
+}
+
+fn become_command(processes: &str, words: &[&str]) -> Result<Infallible, AnyError> {
+    let processes = match processes {
+        within::UNLIMITED => None,
+        number => Some(number.parse()?),
+    };
+    Ok(within::become_command(processes, words)?)
 }
 
 fn keep(path: &Path, mark: &str, bubblewrap: &str) -> Result<(), AnyError> {

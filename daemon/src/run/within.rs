@@ -1,0 +1,66 @@
+//! `wharf-keeper within`: the first program in a sandbox. Sets what only counts from inside, then
+//! becomes the command.
+
+use std::{convert::Infallible, io, os::unix::process::CommandExt, process::Command};
+
+use landlock::{Ruleset, RulesetAttr, RulesetError, Scope};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::descriptors;
+
+/// In place of a number of processes.
+pub const UNLIMITED: &str = "unlimited";
+
+/// Why a command was not begun.
+#[derive(Debug, thiserror::Error)]
+pub enum WithinError {
+    /// There is none.
+    #[error("there is no command")]
+    Nothing,
+    /// The kernel knows scopes and refuses one.
+    #[error("cannot keep it from the host's abstract sockets")]
+    Scope(#[from] RulesetError),
+    /// The system refused something.
+    #[error("cannot {0}")]
+    System(&'static str, #[source] io::Error),
+}
+
+/// Becomes the command in `words`, which with all that it starts may be so many processes and
+/// threads at a time. Returns only when that fails.
+///
+/// # Errors
+/// [`WithinError`].
+pub fn become_command(processes: Option<u64>, words: &[&str]) -> Result<Infallible, WithinError> {
+    let [program, arguments @ ..] = words else {
+        return Err(WithinError::Nothing);
+    };
+    if let Some(processes) = processes {
+        limit(processes).map_err(|error| WithinError::System("limit processes", error))?;
+    }
+    leave_abstract_sockets()?;
+    // The descriptor of this program among them.
+    descriptors::close_at_exec(&[])
+        .map_err(|error| WithinError::System("close this program", error))?;
+    let error = Command::new(program).args(arguments).exec();
+    Err(WithinError::System("start the command", error))
+}
+
+/// Since Linux 5.14 processes are counted for each user namespace, so each sandbox has its own count;
+/// but only where the limit is set inside. Set outside, it would count all of the user's on the host.
+fn limit(processes: u64) -> io::Result<()> {
+    let value = getrlimit(Resource::Nproc)
+        .maximum
+        .map_or(processes, |allowed| allowed.min(processes));
+    let (current, maximum) = (Some(value), Some(value));
+    Ok(setrlimit(Resource::Nproc, Rlimit { current, maximum })?)
+}
+
+/// Abstract Unix sockets belong to the network, which may be the host's. Since Linux 6.12 Landlock
+/// keeps a program to those that it made; an older kernel does nothing here.
+fn leave_abstract_sockets() -> Result<(), RulesetError> {
+    Ruleset::default()
+        .scope(Scope::AbstractUnixSocket)?
+        .create()?
+        .restrict_self()?;
+    Ok(())
+}

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, ErrorKind},
-    os::unix::net::UnixStream,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -15,10 +15,11 @@ use wharf_wire::{
     frame::{self, FrameError},
     hook::{ASKS_AS, ASKS_WITH, KEY},
     outcome::Exit,
+    passed::Passed,
     view::Item,
 };
 
-use crate::failure::Failure;
+use crate::{failure::Failure, passed::Receiving};
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -142,7 +143,26 @@ impl Conversation {
             | FromDaemon::Compare(_)
             | FromDaemon::AskForced(_)
             | FromDaemon::Judged(_)
-            | FromDaemon::Verdict(_)) => Err(out_of_turn(&other)),
+            | FromDaemon::Verdict(_)
+            | FromDaemon::Passed(_)) => Err(out_of_turn(&other)),
+        }
+    }
+
+    /// The descriptors that are the next part of the answer, each with what it is good for. They are
+    /// closed when this process runs another program.
+    ///
+    /// # Errors
+    /// As [`Conversation::answer`], or the answer is another one.
+    pub fn passed(&mut self) -> Result<Vec<(Passed, OwnedFd)>, Failure> {
+        let mut receiving = Receiving::from(&self.stream);
+        let message = frame::read(&mut receiving);
+        let descriptors = receiving.descriptors;
+        match self.received(message)? {
+            FromDaemon::Passed(words) if words.len() == descriptors.len() => {
+                Ok(words.into_iter().zip(descriptors).collect())
+            }
+            FromDaemon::Refused(refusal) => Err(refusal.into()),
+            other => Err(out_of_turn(&other)),
         }
     }
 
@@ -164,7 +184,15 @@ impl Conversation {
     }
 
     fn receive(&mut self) -> Result<FromDaemon, Failure> {
-        match frame::read(&mut self.stream) {
+        let message = frame::read(&mut self.stream);
+        self.received(message)
+    }
+
+    fn received(
+        &self,
+        message: Result<Option<FromDaemon>, FrameError>,
+    ) -> Result<FromDaemon, Failure> {
+        match message {
             Ok(Some(message)) => Ok(message),
             Ok(None) => Err(Failure::new(
                 Exit::Unreachable,
@@ -294,6 +322,7 @@ fn out_of_turn(message: &FromDaemon) -> Failure {
         | FromDaemon::AskForced(_)
         | FromDaemon::Judged(_)
         | FromDaemon::Verdict(_) => "an answer for a hook",
+        FromDaemon::Passed(_) => "descriptors",
         _ => "an answer before its greeting",
     };
     Failure::new(

@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod follow;
 pub mod git;
 pub mod grant;
+mod passed;
 pub mod record;
 pub mod remote;
 pub mod schema;

@@ -13,6 +13,7 @@ pub mod frame;
 pub mod grant;
 pub mod hook;
 pub mod outcome;
+pub mod passed;
 pub mod route;
 pub mod slug;
 pub mod variable;
@@ -111,6 +112,8 @@ pub enum FromDaemon {
     Line(String),
     /// Raw bytes of an activity's output, at most 12 KiB, for `wharf log --raw`.
     Raw(Vec<u8>),
+    /// Descriptors come with this message, one for each word; never more than [`passed::MOST`].
+    Passed(Vec<passed::Passed>),
     /// One record of an answer.
     Item(Box<view::Item>),
     /// The conversation is over.

@@ -41,6 +41,8 @@ pub enum Answer {
     Raw(Vec<u8>),
     /// One record.
     Item(Box<Item>),
+    /// What was run ended with this status; nothing more comes.
+    Ran(u8),
     /// Nothing more comes; the command exits so.
     End(Exit),
 }
@@ -51,6 +53,8 @@ pub struct Conversation {
     stream: UnixStream,
     socket: PathBuf,
     patience: Option<Duration>,
+    /// What becomes of what was asked for, if the daemon goes away.
+    fate: &'static str,
 }
 
 /// Where the daemon is that this user means: `WHARF_HOME`'s; the user's own if it has a socket;
@@ -102,6 +106,10 @@ impl Conversation {
             stream,
             socket,
             patience: Some(ANSWER),
+            fate: match ask {
+                Ask::Run { .. } => "what was run has been ended; see: wharf activities",
+                _ => "accepted work goes on when it is back; see: wharf activities",
+            },
         };
         conversation.limit(Some(ANSWER))?;
         conversation.send(&ToDaemon::Hello(Hello {
@@ -136,6 +144,7 @@ impl Conversation {
             FromDaemon::Line(text) => Ok(Answer::Line(text)),
             FromDaemon::Raw(bytes) => Ok(Answer::Raw(bytes)),
             FromDaemon::Item(item) => Ok(Answer::Item(item)),
+            FromDaemon::Ran { code } => Ok(Answer::Ran(code)),
             FromDaemon::End { exit } => Ok(Answer::End(exit)),
             FromDaemon::Refused(refusal) => Err(refusal.into()),
             other @ (FromDaemon::Welcome(_)
@@ -198,7 +207,7 @@ impl Conversation {
                 Exit::Unreachable,
                 "the daemon went away before it was done",
             )
-            .hint("accepted work goes on when it is back; see: wharf activities")),
+            .hint(self.fate)),
             Err(FrameError::Io(error)) if is_timeout(&error) => Err(Failure::new(
                 Exit::Unreachable,
                 format!(
@@ -223,7 +232,7 @@ pub fn records(place: &Place, ask: Ask) -> Result<(Vec<Item>, Exit), Failure> {
         match conversation.answer()? {
             Answer::Item(item) => items.push(*item),
             Answer::Line(text) => crate::failure::note(&text),
-            Answer::Queued(_) | Answer::Raw(_) => {}
+            Answer::Queued(_) | Answer::Raw(_) | Answer::Ran(_) => {}
             Answer::End(exit) => return Ok((items, exit)),
         }
     }
@@ -253,7 +262,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Pause(_)
         | Ask::Resume(_)
         | Ask::Maintenance { .. } => None,
-        Ask::Approve { .. } => None,
+        Ask::Approve { .. } | Ask::Run { .. } => None,
         Ask::Cancel { .. } | Ask::Reload | Ask::Doctor => Some(THOROUGH),
         Ask::Status
         | Ask::Projects

@@ -7,6 +7,7 @@ pub mod failure;
 
 pub mod act;
 pub mod ask;
+pub mod attend;
 pub mod daemon;
 pub mod follow;
 pub mod git;

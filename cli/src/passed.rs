@@ -36,7 +36,12 @@ impl Read for Receiving<'_> {
         let mut beside = RecvAncillaryBuffer::new(&mut space);
         let received = retry_on_intr(|| {
             let mut bytes = [IoSliceMut::new(buffer)];
-            recvmsg(self.stream, &mut bytes, &mut beside, RecvFlags::CMSG_CLOEXEC)
+            recvmsg(
+                self.stream,
+                &mut bytes,
+                &mut beside,
+                RecvFlags::CMSG_CLOEXEC,
+            )
         })?;
         for message in beside.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message {

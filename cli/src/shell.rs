@@ -93,7 +93,7 @@ fn wharf(words: Vec<String>) -> Result<Request, Failure> {
             Failure::new(Exit::Refused, "this command is for people on the host")
                 .hint("from elsewhere: status, environments, activities, activity, log, url,")
                 .hint("releases, rollback, redeploy, cancel, project list, branch, merge,")
-                .hint("promote, sync, info, delete, variable, config"),
+                .hint("promote, sync, info, delete, variable, config, run, shell"),
         );
     };
     let scope = Scope {

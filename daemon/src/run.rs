@@ -9,6 +9,7 @@ pub mod job;
 
 pub mod runner;
 pub mod running;
+pub mod streams;
 
 pub mod keeper;
 pub mod keepers;

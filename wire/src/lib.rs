@@ -114,6 +114,11 @@ pub enum FromDaemon {
     Raw(Vec<u8>),
     /// Descriptors come with this message, one for each word; never more than [`passed::MOST`].
     Passed(Vec<passed::Passed>),
+    /// What was run ended by itself, and the conversation with it.
+    Ran {
+        /// Its exit status; 128 and a signal's number where that ended it.
+        code: u8,
+    },
     /// One record of an answer.
     Item(Box<view::Item>),
     /// The conversation is over.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 /// Each such name and the words that mean the same here.
-pub(super) const NAMES: [(&str, &[&str]); 34] = [
+pub(super) const NAMES: [(&str, &[&str]); 35] = [
     ("environment:list", &["environments"]),
     ("environment:branch", &["branch"]),
     ("environment:merge", &["merge"]),
@@ -15,6 +15,7 @@ pub(super) const NAMES: [(&str, &[&str]); 34] = [
     ("environment:redeploy", &["redeploy"]),
     ("environment:rollback", &["rollback"]),
     ("environment:url", &["url"]),
+    ("environment:ssh", &["shell"]),
     ("environment:logs", &["log", "--app"]),
     ("environment:activate", &["activate"]),
     ("environment:deactivate", &["deactivate"]),

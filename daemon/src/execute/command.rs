@@ -13,6 +13,7 @@ use wharf_wire::event::Event;
 
 pub use self::stream::{Quiet, quietly};
 pub use self::together::together;
+pub(super) use self::verdict::said_of;
 
 use self::stream::Job;
 use self::verdict::Verdict;
@@ -91,7 +92,7 @@ pub async fn execute(act: &Act, command: &Command<'_>) -> Result<(), Failure> {
 }
 
 /// The id of a job of this activity; its words are those of a step.
-fn job_id(act: &Act, words: &str) -> JobId {
+pub(super) fn job_id(act: &Act, words: &str) -> JobId {
     let id = format!("{}.{}", act.task.id, words.replace(' ', "-"));
     JobId::parse(&id).expect("activity ids and step names are safe")
 }

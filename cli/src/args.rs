@@ -106,6 +106,25 @@ pub enum Command {
     #[command(subcommand)]
     Slug(Slug),
 
+    /// Run a command in what serves, with its variables and on its data
+    #[command(
+        after_help = "It sees the code read-only, the mounts, and nothing of other environments. It goes on in \
+                      its release while\nanother one is deployed. At a terminal it gets one; else its input, \
+                      output and errors are piped.\nA line for a shell: wharf run -- sh -c 'ls | wc -l'\n\n\
+                      Exit status: the command's own, 128 and the signal's number where a signal ended it;\n\
+                      1, 4, 5 or 6, and a message, where it could not be run. Who ran what is recorded, what \
+                      it printed is not."
+    )]
+    Run {
+        /// The program and its arguments, as they stand
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND",
+              value_hint = ValueHint::CommandWithArguments)]
+        command: Vec<String>,
+    },
+    /// Begin a shell in what serves
+    ///
+    /// At a terminal it has one; else it reads what it is to do from its input.
+    Shell,
     /// Let an earlier release serve again; data is not touched
     Rollback {
         /// Such as r41 [default: the last good one before the serving one]
@@ -265,6 +284,8 @@ const SECTIONS: [(&str, &[&str]); 5] = [
     (
         "Act",
         &[
+            "run",
+            "shell",
             "rollback",
             "deploy",
             "redeploy",
@@ -367,117 +388,12 @@ impl Command {
             other => other,
         }
     }
-
-    /// The command's words for the far side of ssh; `None` where it makes no sense there. What
-    /// `wharf` sends and what `wharf-shell` lets in is the same set.
-    pub fn remote_words(&self) -> Option<Vec<String>> {
-        let words = |words: &[&str]| Some(words.iter().map(ToString::to_string).collect());
-        match self {
-            Command::Status => words(&["status"]),
-            Command::Environments => words(&["environments"]),
-            Command::Activities { limit } => words(&["activities", "--limit", &limit.to_string()]),
-            Command::Activity(Activity::Show { id }) => words(&["activity", "show", "--", id]),
-            Command::Activity(Activity::Wait { id, timeout }) => {
-                let limit = timeout.map(|time| format!("--timeout={}s", time.as_secs()));
-                let mut all = vec!["activity".to_owned(), "wait".to_owned()];
-                all.extend(limit);
-                all.extend(["--".to_owned(), id.clone()]);
-                Some(all)
-            }
-            Command::Activity(_) => unreachable!("`short` has named it otherwise"),
-            Command::Log(log) => {
-                let mut all = vec!["log".to_owned()];
-                for (wanted, flag) in [
-                    (log.follow, "--follow"),
-                    (log.raw, "--raw"),
-                    (log.app, "--app"),
-                ] {
-                    if wanted {
-                        all.push(flag.to_owned());
-                    }
-                }
-                if let Some(id) = &log.id {
-                    all.extend(["--".to_owned(), id.clone()]);
-                }
-                Some(all)
-            }
-            Command::Url { grant: None } => words(&["url"]),
-            Command::Url { grant: Some(time) } => {
-                words(&["url", &format!("--grant={}s", time.as_secs())])
-            }
-            Command::Releases => words(&["releases"]),
-            Command::Slugs => words(&["slugs"]),
-            Command::Slug(slug) => Some(slug.words()),
-            Command::Project(Project::List) => words(&["project", "list"]),
-            Command::Rollback { release: None } => words(&["rollback"]),
-            Command::Rollback {
-                release: Some(release),
-            } => words(&["rollback", &format!("r{release}")]),
-            Command::Activate => words(&["activate"]),
-            Command::Deactivate => words(&["deactivate"]),
-            Command::Pause => words(&["pause"]),
-            Command::Resume => words(&["resume"]),
-            Command::Maintenance { to } => words(&["maintenance", to.word()]),
-            Command::Deploy { commit } => words(&["deploy", "--commit", commit]),
-            Command::Redeploy { rebuild, now } => {
-                let mut all = vec!["redeploy".to_owned()];
-                all.extend(rebuild.then(|| "--rebuild".to_owned()));
-                all.extend(now.then(|| "--now".to_owned()));
-                Some(all)
-            }
-            Command::Approve { id, now } => {
-                let mut all = vec!["approve".to_owned()];
-                all.extend(now.then(|| "--now".to_owned()));
-                all.extend(["--".to_owned(), id.clone()]);
-                Some(all)
-            }
-            Command::Cancel { id } => words(&["cancel", "--", id]),
-            Command::Branch(branch) => {
-                let mut all = vec!["branch".to_owned()];
-                // One word, so that a value which begins with `-` stays a value.
-                all.extend(branch.title.iter().map(|title| format!("--title={title}")));
-                all.extend(branch.no_data.then(|| "--no-data".to_owned()));
-                all.extend(["--".to_owned(), branch.name.clone()]);
-                all.extend(branch.parent.clone());
-                Some(all)
-            }
-            Command::Merge => words(&["merge"]),
-            Command::Promote => words(&["promote"]),
-            Command::Sync { what: What::Code } => words(&["sync", "code"]),
-            Command::Sync { what: What::Data } => words(&["sync", "data"]),
-            Command::Delete {
-                with_children: false,
-            } => words(&["delete"]),
-            Command::Delete {
-                with_children: true,
-            } => words(&["delete", "--with-children"]),
-            Command::Info { title, parent } => {
-                let mut all = vec!["info".to_owned()];
-                all.extend(title.iter().map(|title| format!("--title={title}")));
-                all.extend(parent.iter().map(|parent| format!("--parent={parent}")));
-                Some(all)
-            }
-            Command::Variable(variable) => Some(variable.words()),
-            Command::Config(config) => Some(config.words()),
-            Command::Init { .. }
-            | Command::Project(Project::Add { .. })
-            | Command::Check { .. }
-            | Command::Hook(_)
-            | Command::Key(_)
-            | Command::Start { .. }
-            | Command::Reload
-            | Command::Doctor
-            | Command::Cleanup { .. }
-            | Command::Schema { .. }
-            | Command::Completions { .. }
-            | Command::Man { .. } => None,
-        }
-    }
 }
 
 mod answer;
 mod names;
 mod parts;
+mod remote;
 pub mod variable;
 
 #[cfg(test)]

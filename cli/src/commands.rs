@@ -43,6 +43,8 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Slugs
         | Command::Slug(_)
         | Command::Project(Project::List)
+        | Command::Run { .. }
+        | Command::Shell
         | Command::Rollback { .. }
         | Command::Deploy { .. }
         | Command::Redeploy { .. }

@@ -68,7 +68,7 @@ fn dump(place: &Place, scope: Scope) -> Result<Vec<u8>, Failure> {
         match conversation.answer()? {
             Answer::Raw(bytes) => all.extend(bytes),
             Answer::Line(text) => failure::spoken(&text),
-            Answer::Queued(_) | Answer::Item(_) => {}
+            Answer::Queued(_) | Answer::Item(_) | Answer::Ran(_) => {}
             Answer::End(_) => return Ok(all),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, ErrorKind},
-    os::unix::net::UnixStream,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -15,10 +15,11 @@ use wharf_wire::{
     frame::{self, FrameError},
     hook::{ASKS_AS, ASKS_WITH, KEY},
     outcome::Exit,
+    passed::Passed,
     view::Item,
 };
 
-use crate::failure::Failure;
+use crate::{failure::Failure, passed::Receiving};
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -40,6 +41,8 @@ pub enum Answer {
     Raw(Vec<u8>),
     /// One record.
     Item(Box<Item>),
+    /// What was run ended with this status; nothing more comes.
+    Ran(u8),
     /// Nothing more comes; the command exits so.
     End(Exit),
 }
@@ -50,6 +53,8 @@ pub struct Conversation {
     stream: UnixStream,
     socket: PathBuf,
     patience: Option<Duration>,
+    /// What becomes of what was asked for, if the daemon goes away.
+    fate: &'static str,
 }
 
 /// Where the daemon is that this user means: `WHARF_HOME`'s; the user's own if it has a socket;
@@ -101,6 +106,10 @@ impl Conversation {
             stream,
             socket,
             patience: Some(ANSWER),
+            fate: match ask {
+                Ask::Run { .. } => "what was run has been ended; see: wharf activities",
+                _ => "accepted work goes on when it is back; see: wharf activities",
+            },
         };
         conversation.limit(Some(ANSWER))?;
         conversation.send(&ToDaemon::Hello(Hello {
@@ -135,6 +144,7 @@ impl Conversation {
             FromDaemon::Line(text) => Ok(Answer::Line(text)),
             FromDaemon::Raw(bytes) => Ok(Answer::Raw(bytes)),
             FromDaemon::Item(item) => Ok(Answer::Item(item)),
+            FromDaemon::Ran { code } => Ok(Answer::Ran(code)),
             FromDaemon::End { exit } => Ok(Answer::End(exit)),
             FromDaemon::Refused(refusal) => Err(refusal.into()),
             other @ (FromDaemon::Welcome(_)
@@ -142,7 +152,26 @@ impl Conversation {
             | FromDaemon::Compare(_)
             | FromDaemon::AskForced(_)
             | FromDaemon::Judged(_)
-            | FromDaemon::Verdict(_)) => Err(out_of_turn(&other)),
+            | FromDaemon::Verdict(_)
+            | FromDaemon::Passed(_)) => Err(out_of_turn(&other)),
+        }
+    }
+
+    /// The descriptors that are the next part of the answer, each with what it is good for. They are
+    /// closed when this process runs another program.
+    ///
+    /// # Errors
+    /// As [`Conversation::answer`], or the answer is another one.
+    pub fn passed(&mut self) -> Result<Vec<(Passed, OwnedFd)>, Failure> {
+        let mut receiving = Receiving::from(&self.stream);
+        let message = frame::read(&mut receiving);
+        let descriptors = receiving.descriptors;
+        match self.received(message)? {
+            FromDaemon::Passed(words) if words.len() == descriptors.len() => {
+                Ok(words.into_iter().zip(descriptors).collect())
+            }
+            FromDaemon::Refused(refusal) => Err(refusal.into()),
+            other => Err(out_of_turn(&other)),
         }
     }
 
@@ -164,13 +193,21 @@ impl Conversation {
     }
 
     fn receive(&mut self) -> Result<FromDaemon, Failure> {
-        match frame::read(&mut self.stream) {
+        let message = frame::read(&mut self.stream);
+        self.received(message)
+    }
+
+    fn received(
+        &self,
+        message: Result<Option<FromDaemon>, FrameError>,
+    ) -> Result<FromDaemon, Failure> {
+        match message {
             Ok(Some(message)) => Ok(message),
             Ok(None) => Err(Failure::new(
                 Exit::Unreachable,
                 "the daemon went away before it was done",
             )
-            .hint("accepted work goes on when it is back; see: wharf activities")),
+            .hint(self.fate)),
             Err(FrameError::Io(error)) if is_timeout(&error) => Err(Failure::new(
                 Exit::Unreachable,
                 format!(
@@ -195,7 +232,7 @@ pub fn records(place: &Place, ask: Ask) -> Result<(Vec<Item>, Exit), Failure> {
         match conversation.answer()? {
             Answer::Item(item) => items.push(*item),
             Answer::Line(text) => crate::failure::note(&text),
-            Answer::Queued(_) | Answer::Raw(_) => {}
+            Answer::Queued(_) | Answer::Raw(_) | Answer::Ran(_) => {}
             Answer::End(exit) => return Ok((items, exit)),
         }
     }
@@ -225,7 +262,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Pause(_)
         | Ask::Resume(_)
         | Ask::Maintenance { .. } => None,
-        Ask::Approve { .. } => None,
+        Ask::Approve { .. } | Ask::Run { .. } => None,
         Ask::Cancel { .. } | Ask::Reload | Ask::Doctor => Some(THOROUGH),
         Ask::Status
         | Ask::Projects
@@ -294,6 +331,7 @@ fn out_of_turn(message: &FromDaemon) -> Failure {
         | FromDaemon::AskForced(_)
         | FromDaemon::Judged(_)
         | FromDaemon::Verdict(_) => "an answer for a hook",
+        FromDaemon::Passed(_) => "descriptors",
         _ => "an answer before its greeting",
     };
     Failure::new(

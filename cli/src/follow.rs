@@ -72,7 +72,7 @@ pub fn tell(place: &Place, ask: Ask, lines: Lines) -> Result<Told, Failure> {
                     told.reasons.push(reason);
                 }
             }
-            Answer::Raw(_) => {}
+            Answer::Raw(_) | Answer::Ran(_) => {}
             Answer::End(exit) => return Ok(Told { exit, ..told }),
         }
     }
@@ -105,7 +105,7 @@ pub fn events(place: &Place, ask: Ask) -> Result<Exit, Failure> {
                 Item::Event(entry) => kept.push(entry),
                 _ => {}
             },
-            Answer::Queued(_) | Answer::Raw(_) | Answer::Line(_) => {}
+            Answer::Queued(_) | Answer::Raw(_) | Answer::Line(_) | Answer::Ran(_) => {}
             Answer::End(exit) => {
                 if !follows {
                     show::json(&kept)?;
@@ -138,7 +138,7 @@ pub fn bytes(place: &Place, ask: Ask) -> Result<Exit, Failure> {
                 None => show::data(&bytes)?,
             },
             Answer::Line(text) => failure::note(&text),
-            Answer::Queued(_) | Answer::Item(_) => {}
+            Answer::Queued(_) | Answer::Item(_) | Answer::Ran(_) => {}
             Answer::End(exit) => return Ok(exit),
         }
     }

@@ -7,10 +7,12 @@ pub mod failure;
 
 pub mod act;
 pub mod ask;
+pub mod attend;
 pub mod daemon;
 pub mod follow;
 pub mod git;
 pub mod grant;
+mod passed;
 pub mod record;
 pub mod remote;
 pub mod schema;

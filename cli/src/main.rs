@@ -21,7 +21,8 @@ fn main() -> ExitCode {
     match commands::run(&wharf) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            failure.report(json);
+            // After the command's name that word may be somebody else's.
+            failure.report(wharf.global.json);
             ExitCode::from(failure.exit.code())
         }
     }

@@ -12,8 +12,8 @@ use wharf_wire::{ask::Scope, outcome::Exit};
 
 use crate::{
     args::{self, Global},
-    config,
-    failure::Failure,
+    attend, config,
+    failure::{self, Failure},
     git,
     scope::Remote,
     variable,
@@ -40,16 +40,34 @@ pub fn run(
         ))
         .hint("run it on the host, or ask this machine's daemon with: --here"));
     };
-    let mut ssh = ssh(remote)?;
+    let sits = command.is_attended() && attend::is_at_a_terminal();
+    let mut ssh = ssh(remote, sits)?;
     ssh.arg(line(scope, global.json, words));
     let status = match command {
         args::Command::Variable(args::variable::Variable::Set(set)) => {
             sending(&mut ssh, &variable::value(set)?)
         }
         args::Command::Config(one) => return written(&mut ssh, remote, directory, one),
+        attended if attended.is_attended() => return attending(&mut ssh, sits),
         _ => ssh.stdin(Stdio::null()).status(),
     };
     ended(status.map_err(unrun)?, remote)
+}
+
+/// Runs it with this process's own input. Whatever it exits with may be the command's own: of what
+/// ssh itself could not do, it has said why.
+fn attending(ssh: &mut Command, sits: bool) -> Result<u8, Failure> {
+    let status = ssh.status().map_err(unrun)?;
+    let Some(code) = status.code() else {
+        return Err(Failure::new(Exit::Failed, "ssh was killed"));
+    };
+    if sits && code == SSH_FAILED {
+        failure::hint(
+            "where ssh was given no terminal: older lines of authorized_keys say `restrict`, not \
+             `restrict,pty`; the operator takes the key away and adds it again with wharf key",
+        );
+    }
+    Ok(u8::try_from(code).unwrap_or(Exit::Failed.code()))
 }
 
 /// Runs it with a text on its standard input.
@@ -125,8 +143,9 @@ fn line(scope: &Scope, json: bool, command: Vec<String>) -> String {
 }
 
 /// ssh as git would run it: `GIT_SSH_COMMAND` or `core.sshCommand`, which are shell text; else
-/// `GIT_SSH`, a program; else `ssh`. The host comes last; what it runs is added by the caller.
-fn ssh(remote: &Remote) -> Result<Command, Failure> {
+/// `GIT_SSH`, a program; else `ssh`. The host comes last; what it runs is added by the caller. Over
+/// there it has a terminal if it `sits` at one here.
+fn ssh(remote: &Remote, sits: bool) -> Result<Command, Failure> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     let text = match set("GIT_SSH_COMMAND") {
         Some(text) => Some(text),
@@ -144,6 +163,9 @@ fn ssh(remote: &Remote) -> Result<Command, Failure> {
     };
     if let Some(port) = remote.port {
         ssh.arg("-p").arg(port.to_string());
+    }
+    if sits {
+        ssh.arg("-t");
     }
     ssh.arg(&remote.host);
     Ok(ssh)

@@ -110,7 +110,7 @@ fn ask(
         match answer? {
             Answer::Line(line) => ended.line = Some(line),
             Answer::Item(item) => ended.record = Some(*item),
-            Answer::Queued(_) | Answer::Raw(_) => {}
+            Answer::Queued(_) | Answer::Raw(_) | Answer::Ran(_) => {}
             Answer::End(exit) => return Ok(Ended { exit, ..ended }),
         }
     }

@@ -1,43 +1,10 @@
 //! Every refusal and failure of the daemon: its stable code, what it means, what to do. A part of
 //! `docs/errors.md` is made from this; a test holds the two and the code together.
 
-/// One code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    /// Kebab case. Its meaning never changes.
-    pub code: &'static str,
-    /// What happened.
-    pub meaning: &'static str,
-    /// The next step.
-    pub next: &'static str,
-}
+mod entry;
 
-/// The part of the page that is made from [`ALL`].
-pub fn page() -> String {
-    let mut page = "| Code | What happened | What to do |\n|---|---|---|\n".to_owned();
-    for Entry {
-        code,
-        meaning,
-        next,
-    } in ALL
-    {
-        page.push_str(&format!("| `{code}` | {meaning} | {next} |\n"));
-    }
-    page
-}
-
-/// What a code means; none for what is no code of the daemon's.
-pub fn find(code: &str) -> Option<&'static Entry> {
-    ALL.iter().find(|entry| entry.code == code)
-}
-
-const fn entry(code: &'static str, meaning: &'static str, next: &'static str) -> Entry {
-    Entry {
-        code,
-        meaning,
-        next,
-    }
-}
+use entry::entry;
+pub use entry::{Entry, find, page};
 
 /// Every code, in the order of the page.
 #[rustfmt::skip]
@@ -81,6 +48,11 @@ pub const ALL: &[Entry] = &[
         "build-failed",
         "a build step ended with a failure, or the build passed one of `build.limits` and was stopped",
         "its last lines are shown; `wharf log ID --raw` has all",
+    ),
+    entry(
+        "caller-gone",
+        "whoever ran a command by hand went away, so it was ended",
+        "run it again; work that should outlive its terminal belongs into deploy commands or workers",
     ),
     entry(
         "cancelled",
@@ -143,6 +115,16 @@ pub const ALL: &[Entry] = &[
         "`wharf log ID`",
     ),
     entry(
+        "environment-ends",
+        "the environment is being deleted or deactivated, and what people run there ends first",
+        "`wharf activities` shows what takes it down",
+    ),
+    entry(
+        "exit-code",
+        "a command that somebody ran by hand ended with another code than 0, or by a signal",
+        "what it printed went to whoever ran it",
+    ),
+    entry(
         "front-missing",
         "`front` is no file of the build's result below `public`, or a link out of it",
         "commit it there, or make it in the build",
@@ -201,6 +183,11 @@ pub const ALL: &[Entry] = &[
         "new-branch",
         "the project takes no new branches by push (`on_new_branch = \"reject\"`)",
         "push to a branch that is there: `wharf environments`",
+    ),
+    entry(
+        "no-command",
+        "a command that should be run has no name, begins with `-`, or is too long",
+        "`wharf run -- sh -c '...'` for a line of a shell",
     ),
     entry(
         "no-commit",
@@ -308,6 +295,16 @@ pub const ALL: &[Entry] = &[
         "choose another name",
     ),
     entry(
+        "run-interrupted",
+        "Wharf was stopped while somebody's command ran, which was ended",
+        "see what it did, then run it again",
+    ),
+    entry(
+        "run-lost",
+        "a command that somebody ran by hand ended, and how is not known",
+        "tell the host's operator",
+    ),
+    entry(
         "runtime-missing",
         "the host has no such runtime, or another version",
         "ask for what it has, or have it installed",
@@ -366,6 +363,11 @@ pub const ALL: &[Entry] = &[
         "too-many-branches",
         "more branches in one push than are looked at",
         "push in several goes",
+    ),
+    entry(
+        "too-many-commands",
+        "as many commands as may at a time run by hand in the environment, or on the host",
+        "`wharf activities`; `wharf cancel ID` ends one",
     ),
     entry(
         "unhealthy",
@@ -470,30 +472,4 @@ pub const ALL: &[Entry] = &[
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_code_is_there_once_in_order_and_fit_for_a_table() {
-        for (one, next) in ALL.iter().zip(&ALL[1..]) {
-            assert!(one.code < next.code, "{}", next.code);
-        }
-        for Entry {
-            code,
-            meaning,
-            next,
-        } in ALL
-        {
-            assert!(
-                code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
-                "{code}"
-            );
-            assert!(
-                ![meaning, next]
-                    .iter()
-                    .any(|text| text.is_empty() || text.contains(['|', '\n']))
-            );
-            assert_eq!(find(code).map(|entry| entry.meaning), Some(*meaning));
-        }
-    }
-}
+mod tests;

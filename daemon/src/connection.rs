@@ -1,16 +1,24 @@
 //! Connections to our own programs, over Unix sockets.
 
 use std::{
-    io,
+    io::{self, IoSlice},
+    mem::MaybeUninit,
+    os::fd::BorrowedFd,
     path::Path,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
+use rustix::{
+    cmsg_space,
+    io::retry_on_intr,
+    net::{SendAncillaryBuffer, SendAncillaryMessage::ScmRights, SendFlags, sendmsg},
+};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::UnixStream,
 };
+use wharf_wire::passed;
 
 /// A connection that no signal breaks: tokio hands an interrupted call to whoever reads and writes,
 /// where the standard library makes it again.
@@ -47,6 +55,30 @@ impl Connection {
                 Ok(_) | Err(_) => return,
             }
         }
+    }
+}
+
+impl Connection {
+    /// Writes the first of these bytes, and descriptors with them; returns how many bytes were written.
+    /// The rest is written as any other.
+    ///
+    /// # Errors
+    /// When there are more than [`passed::MOST`] descriptors, or the system refuses.
+    pub async fn pass(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<usize> {
+        let pass = || {
+            let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(passed::MOST))];
+            let mut beside = SendAncillaryBuffer::new(&mut space);
+            if descriptors.len() > passed::MOST || !beside.push(ScmRights(descriptors)) {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+            let bytes = [IoSlice::new(bytes)];
+            let sent = retry_on_intr(|| {
+                let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+                sendmsg(&self.0, &bytes, &mut beside, flags)
+            });
+            Ok(sent?)
+        };
+        self.0.async_io(Interest::WRITABLE, pass).await
     }
 }
 

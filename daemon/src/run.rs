@@ -10,6 +10,7 @@ pub mod job;
 
 pub mod runner;
 pub mod running;
+pub mod streams;
 
 pub mod keeper;
 pub mod keepers;

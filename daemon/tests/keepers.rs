@@ -49,6 +49,7 @@ impl House {
             id: id.clone(),
             sandbox: self.world.sandbox(),
             command: command.into(),
+            arguments: Vec::new(),
             kind: Kind::Process(process),
         };
         self.world.jobs().write(&job).unwrap();

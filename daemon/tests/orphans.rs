@@ -87,6 +87,7 @@ impl Window {
             id: id.clone(),
             sandbox: self.world.sandbox(),
             command: "exec sleep 1000".into(),
+            arguments: Vec::new(),
             kind: Kind::Process(process),
         };
         self.world.jobs().write(&job).unwrap();

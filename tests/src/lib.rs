@@ -18,6 +18,7 @@ mod sample;
 mod screen;
 mod sshd;
 mod tree;
+mod typist;
 mod watched;
 mod world;
 
@@ -34,5 +35,6 @@ pub use sample::{REPEATABLE, Sample};
 pub use screen::{Screen, on_terminal};
 pub use sshd::{Laptop, Sshd};
 pub use tree::Tree;
+pub use typist::Typist;
 pub use watched::Watched;
 pub use world::World;

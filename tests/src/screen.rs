@@ -32,18 +32,7 @@ pub struct Screen {
 /// Runs a program on a terminal of so many columns, to its end.
 #[track_caller]
 pub fn on_terminal(command: &mut Command, columns: u16) -> Screen {
-    let main = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
-    grantpt(&main).expect("a terminal can be granted");
-    unlockpt(&main).expect("a terminal can be unlocked");
-    let peer = ioctl_tiocgptpeer(&main, OpenptFlags::RDWR | OpenptFlags::NOCTTY)
-        .expect("a terminal has another end");
-    let window = Winsize {
-        ws_row: ROWS,
-        ws_col: columns,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    tcsetwinsize(&peer, window).expect("a terminal has a size");
+    let [main, peer] = terminal(ROWS, columns);
     let ends: [OwnedFd; 2] = [peer.try_clone(), peer.try_clone()].map(|end| end.expect("shared"));
     let [input, output] = ends;
     let mut child = command
@@ -81,6 +70,29 @@ pub fn on_terminal(command: &mut Command, columns: u16) -> Screen {
         text,
         bytes,
     }
+}
+
+/// Both ends of a terminal of this size. A program that is started at the second has it as its own
+/// where it begins a session.
+pub(crate) fn terminal(rows: u16, columns: u16) -> [OwnedFd; 2] {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let main = openpt(flags).expect("a terminal");
+    grantpt(&main).expect("a terminal can be granted");
+    unlockpt(&main).expect("a terminal can be unlocked");
+    let peer = ioctl_tiocgptpeer(&main, flags).expect("a terminal has another end");
+    resize(&peer, rows, columns);
+    [main, peer]
+}
+
+/// Gives a terminal another size, as a window does.
+pub(crate) fn resize(end: &OwnedFd, rows: u16, columns: u16) {
+    let window = Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(end, window).expect("a terminal has a size");
 }
 
 fn size(cells: u16) -> NonZero<u16> {

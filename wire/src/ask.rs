@@ -112,6 +112,15 @@ pub enum Ask {
         /// For how long, from a minute to 30 days.
         seconds: u64,
     },
+    /// A command in an environment's live release, with streams of its own: `Passed`, then `Ran`.
+    Run {
+        /// Which environment.
+        scope: Scope,
+        /// The program and its arguments; none for a shell.
+        command: Option<Vec<String>>,
+        /// The terminal that its caller sits at, if they do.
+        terminal: Option<Terminal>,
+    },
     /// Lets an inactive environment live: its branch's tip is deployed.
     Activate(Scope),
     /// Stops an environment and puts its data aside; record and branch stay.
@@ -272,6 +281,18 @@ pub enum WaitForm {
     Line,
     /// An `Item::Activity`.
     Record,
+}
+
+/// A terminal, as it is before what runs there begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Terminal {
+    /// What `TERM` says.
+    pub name: String,
+    /// Characters in a line.
+    pub columns: u16,
+    /// Lines.
+    pub rows: u16,
 }
 
 /// Whether an existing slug may be used.

@@ -13,6 +13,7 @@ pub mod frame;
 pub mod grant;
 pub mod hook;
 pub mod outcome;
+pub mod passed;
 pub mod route;
 pub mod slug;
 pub mod variable;
@@ -111,6 +112,13 @@ pub enum FromDaemon {
     Line(String),
     /// Raw bytes of an activity's output, at most 12 KiB, for `wharf log --raw`.
     Raw(Vec<u8>),
+    /// Descriptors come with this message, one for each word; never more than [`passed::MOST`].
+    Passed(Vec<passed::Passed>),
+    /// What was run ended by itself, and the conversation with it.
+    Ran {
+        /// Its exit status; 128 and a signal's number where that ended it.
+        code: u8,
+    },
     /// One record of an answer.
     Item(Box<view::Item>),
     /// The conversation is over.

@@ -116,6 +116,8 @@ pub enum Kind {
     MaintenanceOff,
     /// `wharf variable set` or `delete`.
     Variable,
+    /// `wharf run` or `wharf shell`: somebody's own command.
+    Run,
 }
 
 impl Kind {
@@ -140,6 +142,7 @@ impl Kind {
             Kind::MaintenanceOn => "maintenance-on",
             Kind::MaintenanceOff => "maintenance-off",
             Kind::Variable => "variable",
+            Kind::Run => "run",
         }
     }
 
@@ -158,6 +161,7 @@ impl Kind {
             | Kind::Info
             | Kind::Approve
             | Kind::Variable
+            | Kind::Run
             | Kind::MaintenanceOn
             | Kind::MaintenanceOff => false,
         }
@@ -167,5 +171,10 @@ impl Kind {
     /// is deployed.
     pub fn is_word(self) -> bool {
         matches!(self, Kind::Info | Kind::Approve | Kind::Variable)
+    }
+
+    /// Whether it tells nothing of what is deployed: a word, or a command of somebody's own.
+    pub fn is_aside(self) -> bool {
+        self.is_word() || self == Kind::Run
     }
 }

@@ -110,6 +110,9 @@ impl Command {
             | Command::Hook(Hook::Install(_) | Hook::Uninstall(_) | Hook::Refresh { .. })
             | Command::Key(Key::Add { .. } | Key::Remove { .. })
             | Command::Config(Config::Dump { .. })
+            // What it prints is the command's own.
+            | Command::Run { .. }
+            | Command::Shell
             | Command::Start { .. }
             | Command::Reload
             | Command::Schema { .. }

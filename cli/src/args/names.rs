@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue};
 
 /// Each such name and the words that mean the same here.
-pub(super) const NAMES: [(&str, &[&str]); 38] = [
+pub(super) const NAMES: [(&str, &[&str]); 39] = [
     ("environment:list", &["environments"]),
     ("environment:branch", &["branch"]),
     ("environment:merge", &["merge"]),
@@ -20,6 +20,7 @@ pub(super) const NAMES: [(&str, &[&str]); 38] = [
     ("environment:releases", &["releases"]),
     ("environment:approve", &["approve"]),
     ("environment:url", &["url"]),
+    ("environment:ssh", &["shell"]),
     ("environment:logs", &["log", "--app"]),
     ("environment:activate", &["activate"]),
     ("environment:deactivate", &["deactivate"]),

@@ -88,6 +88,19 @@ fn json_is_refused_where_there_is_none() {
 }
 
 #[test]
+fn a_command_s_words_stay_its_own() {
+    let wharf = read("wharf run -e x php --json -v -p --help").unwrap();
+    assert!(!wharf.global.json && wharf.global.project.is_none());
+    let Command::Run { command } = wharf.command else {
+        panic!("another command");
+    };
+    assert_eq!(command, ["php", "--json", "-v", "-p", "--help"]);
+    for line in ["wharf run", "wharf run --json ls", "wharf shell --json"] {
+        assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
+    }
+}
+
+#[test]
 fn a_value_is_never_sent_among_the_words() {
     let set = read("wharf variable set A s3cret --secret")
         .unwrap()
@@ -100,7 +113,7 @@ fn a_value_is_never_sent_among_the_words() {
 }
 
 /// Command lines that make sense over ssh.
-const SENT: [&str; 47] = [
+const SENT: [&str; 51] = [
     "wharf status",
     "wharf activities -n 3",
     "wharf log 4f2a -f",
@@ -138,6 +151,10 @@ const SENT: [&str; 47] = [
     "wharf slugs",
     "wharf slug why",
     "wharf slug:why --release r3 -e x",
+    "wharf run ls -l --json -e x -- y",
+    "wharf run -e x -- -p",
+    "wharf shell",
+    "wharf environment:ssh",
     "wharf environment:synchronize code",
     "wharf activity:get 4f2a",
     "wharf activity:approve 4f2a",

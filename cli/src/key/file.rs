@@ -12,8 +12,10 @@ use wharf_wire::outcome::Exit;
 
 use crate::failure::Failure;
 
-/// What stands after the forced command.
-const RESTRICT: &str = ",restrict ";
+/// What stands after the forced command: nothing but that, and a terminal for it.
+const RESTRICT: &str = ",restrict,pty ";
+/// The same without a terminal, as earlier versions wrote it.
+const NO_TERMINAL: &str = ",restrict ";
 /// The largest file that is read.
 const MAX: u64 = 4 * 1024 * 1024;
 
@@ -27,7 +29,7 @@ pub(super) struct Ours {
 }
 
 impl Ours {
-    /// Writes the line: the key may do nothing but run `wharf-shell`.
+    /// Writes the line: the key may do nothing but run `wharf-shell`, at a terminal if it likes.
     pub(super) fn line(
         shell: &Path,
         name: &str,
@@ -67,7 +69,8 @@ impl Ours {
     /// Reads a line of ours; `None` for any other.
     fn read(line: &str) -> Option<Ours> {
         let rest = line.strip_prefix("command=\"")?;
-        let (command, key) = rest.split_once(&format!("\"{RESTRICT}"))?;
+        let mut forms = [RESTRICT, NO_TERMINAL].into_iter();
+        let (command, key) = forms.find_map(|form| rest.split_once(&format!("\"{form}")))?;
         let words = shell_words::split(&command.replace("\\\"", "\"")).ok()?;
         let [shell, flag, name, ..] = words.as_slice() else {
             return None;

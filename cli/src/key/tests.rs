@@ -64,7 +64,7 @@ fn keys_come_and_go_and_other_lines_stay() {
     let line = text.lines().nth(3).unwrap();
     assert!(line.starts_with("command=\"/"), "{line}");
     assert!(
-        line.contains("/wharf-shell --user alice\",restrict ssh-ed25519 AAAA"),
+        line.contains("/wharf-shell --user alice\",restrict,pty ssh-ed25519 AAAA"),
         "{line}"
     );
     let mode = fs::metadata(&file).unwrap().permissions().mode();
@@ -76,6 +76,10 @@ fn keys_come_and_go_and_other_lines_stay() {
         .map(|ours| ours.name)
         .collect();
     assert_eq!(names, ["alice", "bob.b"]);
+
+    // A line of an earlier version, without a terminal, is known as well.
+    fs::write(&file, world.text().replace(",restrict,pty ", ",restrict ")).unwrap();
+    assert_eq!(Keys::read(&file).unwrap().ours().count(), 2);
 
     let twice = add(&file, "carol", &world.key(&alice)).unwrap_err();
     assert_eq!(twice.exit, Exit::Refused);
@@ -123,7 +127,7 @@ fn odd_paths_stay_one_argument() {
     let line = Ours::line(shell, "alice", Some(Path::new("/home/a b")), &alice).unwrap();
     assert!(
         line.starts_with(
-            "command=\"'/opt/h e r e/wharf-shell' --user alice --home '/home/a b'\",restrict "
+            "command=\"'/opt/h e r e/wharf-shell' --user alice --home '/home/a b'\",restrict,pty "
         ),
         "{line}"
     );

@@ -295,7 +295,7 @@ async fn begun(world: &World, key: &EnvironmentKey) -> Result<Option<Task>, Fail
     let unfinished = world.recorder.unfinished().await?;
     Ok(unfinished
         .into_iter()
-        .find(|task| task.key == *key && task.state == State::Running))
+        .find(|task| task.key == *key && task.state == State::Running && task.kind != Kind::Run))
 }
 
 /// Whether requests may still be in flight to a process that does not serve any more; not to one

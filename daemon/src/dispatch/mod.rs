@@ -82,7 +82,7 @@ pub enum Event {
         /// Who waits for their ids.
         reply: Option<oneshot::Sender<Result<Vec<String>, Refusal>>>,
     },
-    /// A check that the last daemon did not end: whoever waited for it has been answered.
+    /// A check or somebody's own command that the last daemon did not end: nobody waits for it.
     Abandoned(Ticket),
     /// An activity reached its end and that is recorded.
     Ended {
@@ -385,7 +385,7 @@ impl Dispatch {
                 self.queue.room_for_pushes(project, environments)
             }
             // The one takes the place of everything else there, the other never waits.
-            Kind::Delete | Kind::Info | Kind::Approve | Kind::Variable => Ok(()),
+            Kind::Delete | Kind::Info | Kind::Approve | Kind::Variable | Kind::Run => Ok(()),
             _ => {
                 let mut environments = environments.iter();
                 environments.try_for_each(|environment| self.queue.room(project, environment))

@@ -184,7 +184,7 @@ impl Dispatch {
             None if self.queue.place(&activity).is_some() => {
                 self.stopped.entry(activity.clone()).or_default().clone()
             }
-            None => return answer(reply, false),
+            None => return answer(reply, self.stop_by_hand(&activity, by)),
         };
         self.stopping.insert(activity.clone(), by.to_owned());
         let world = Arc::clone(&self.world);
@@ -198,6 +198,16 @@ impl Dispatch {
         });
     }
 
+    /// Stops somebody's own command, which is in no queue; false where none of that name runs.
+    fn stop_by_hand(&self, activity: &str, by: &str) -> bool {
+        let reason = Reason {
+            code: "cancelled".into(),
+            message: format!("cancelled by {by}"),
+            hint: None,
+        };
+        self.world.hands.stop(activity, &reason)
+    }
+
     pub(super) fn supersede(&mut self, old: &Ticket, by: &str) {
         let reason = Reason {
             code: "superseded".into(),
@@ -207,12 +217,25 @@ impl Dispatch {
         self.end_unbegun(old, State::Superseded, reason);
     }
 
-    /// Ends a check that nobody waits for.
+    /// Ends what nobody waits for: a check, or somebody's own command, which died with the last
+    /// daemon.
     pub(super) fn abandon(&mut self, ticket: &Ticket) {
+        let (code, message, hint) = match ticket.kind {
+            Kind::Run => (
+                "run-interrupted",
+                "Wharf was stopped while it ran, and it was ended",
+                "see what it did, then run it again",
+            ),
+            _ => (
+                "abandoned",
+                "Wharf was restarted, and the push was answered without this check",
+                "push again, if the branch did not move",
+            ),
+        };
         let reason = Reason {
-            code: "abandoned".into(),
-            message: "Wharf was restarted, and the push was answered without this check".into(),
-            hint: Some("push again, if the branch did not move".into()),
+            code: code.into(),
+            message: message.into(),
+            hint: Some(hint.into()),
         };
         self.end_unbegun(ticket, State::Cancelled, reason);
     }
@@ -458,6 +481,7 @@ async fn say_what_serves(world: &World, ticket: &Ticket, conclusion: &mut Conclu
         let name = &ticket.environment;
         conclusion.ending.live_after = Some(live);
         conclusion.ended.serves = match record.status() {
+            _ if ticket.kind == Kind::Run => end::stays(name, Some(live)),
             Status::Paused => end::still_paused(name, live, false),
             _ => end::serves(name, Some(live), end::UNTOUCHED),
         };

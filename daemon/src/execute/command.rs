@@ -13,6 +13,7 @@ use wharf_wire::event::Event;
 
 pub use self::stream::{Quiet, quietly};
 pub use self::together::together;
+pub(super) use self::verdict::said_of;
 
 use self::stream::Job;
 pub(super) use self::verdict::signal;
@@ -98,7 +99,7 @@ pub(super) fn rest(act: &Act) -> String {
 }
 
 /// The id of a job of this activity; its words are those of a step.
-fn job_id(act: &Act, words: &str) -> JobId {
+pub(super) fn job_id(act: &Act, words: &str) -> JobId {
     let id = format!("{}.{}", act.task.id, words.replace(' ', "-"));
     JobId::parse(&id).expect("activity ids and step names are safe")
 }

@@ -14,6 +14,9 @@ pub const UNTOUCHED: &str = "nothing was changed.";
 /// The same, where one did.
 pub const TOUCHED: &str = "deploy commands may have changed its data.";
 
+/// The verdict of somebody's own command that ended well.
+pub const RAN: &str = "it ran to its end";
+
 /// The verdict and the last line of what succeeded.
 pub fn success(
     kind: Kind,
@@ -58,16 +61,14 @@ pub fn success(
             format!("{environment} lets visitors in again"),
             format!("{environment} now serves r{live}."),
         ),
-        (kind @ (Kind::Info | Kind::Approve | Kind::Variable), live) => (
+        (kind @ (Kind::Info | Kind::Approve | Kind::Variable | Kind::Run), live) => (
             match kind {
                 Kind::Approve => "it goes on".to_owned(),
                 Kind::Variable => "it is recorded".to_owned(),
+                Kind::Run => RAN.to_owned(),
                 _ => format!("{environment} is described anew"),
             },
-            match live {
-                Some(live) => format!("{environment} still serves r{live}."),
-                None => format!("{environment} serves nothing."),
-            },
+            stays(environment, live),
         ),
         (_, Some(live)) => (
             format!("r{live} is live"),
@@ -80,9 +81,20 @@ pub fn success(
     }
 }
 
+/// The last line of what changes nothing of what serves.
+pub fn stays(environment: &str, live: Option<u32>) -> String {
+    match live {
+        Some(live) => format!("{environment} still serves r{live}."),
+        None => format!("{environment} serves nothing."),
+    }
+}
+
 /// Whether the address is shown once it succeeded: there is something to look at.
 pub(super) fn shows_address(kind: Kind) -> bool {
-    !matches!(kind, Kind::Check | Kind::Pause | Kind::MaintenanceOn)
+    !matches!(
+        kind,
+        Kind::Check | Kind::Pause | Kind::MaintenanceOn | Kind::Run
+    )
 }
 
 /// Who may let an earlier release serve again.
@@ -132,6 +144,7 @@ pub fn hints(kind: Kind, environment: &str, previous: Option<u32>, who: Undoing)
             | Kind::Info
             | Kind::Approve
             | Kind::Variable
+            | Kind::Run
             | Kind::MaintenanceOff,
             _,
         ) => Vec::new(),
@@ -204,6 +217,7 @@ pub fn recorded(activity: &Activity, url: Option<String>, who: Undoing) -> Optio
             };
             let hints = reason.hint.iter().cloned().collect();
             let last = match (activity.kind, live) {
+                (Kind::Run, live) => stays(name, live),
                 (kind @ (Kind::Delete | Kind::Deactivate), None) => half_gone(kind, name),
                 _ => serves(name, live, changed),
             };

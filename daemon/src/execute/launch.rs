@@ -251,6 +251,7 @@ fn job(
         id: id.clone(),
         sandbox,
         command: command.to_owned(),
+        arguments: Vec::new(),
         kind: job::Kind::Process(job::Process {
             record: output.with_extension("exit"),
             output,

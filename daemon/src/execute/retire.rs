@@ -4,9 +4,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use wharf_wire::event::Event;
+use wharf_wire::view::Reason;
 
 use super::activity::Act;
 use super::failure::Failure;
+use super::hands::Closed;
 use super::housekeeping;
 use super::{launch, replaced};
 use crate::disk;
@@ -28,6 +30,7 @@ pub async fn processes(act: &Act) -> Result<Vec<ProcessRecord>, Failure> {
 /// # Errors
 /// What its user should read; it may then be half gone, and the next daemon goes on.
 pub async fn delete(act: &Act) -> Result<Option<u32>, Failure> {
+    let _closed = end_hands(act, "is deleted").await;
     take_down(act).await?;
     let forget = || act.world.recorder.forget_environment(act.key());
     insist(&act.task.id, "that it is gone", forget).await;
@@ -40,11 +43,23 @@ pub async fn delete(act: &Act) -> Result<Option<u32>, Failure> {
 /// # Errors
 /// As [`delete`]; deactivating it again goes on.
 pub async fn deactivate(act: &Act) -> Result<Option<u32>, Failure> {
+    let _closed = end_hands(act, "is deactivated").await;
     take_down(act).await?;
     let rest = || act.world.recorder.rest(act.key());
     insist(&act.task.id, "that it is inactive", rest).await;
     housekeeping::after(act).await;
     Ok(None)
+}
+
+/// Ends what people run there by hand, and lets nobody begin until what is returned is dropped.
+async fn end_hands(act: &Act, what: &str) -> Closed {
+    let key = act.key();
+    let reason = Reason {
+        code: "environment-ends".into(),
+        message: format!("{} {what}, and what runs there ends first", key.id),
+        hint: None,
+    };
+    act.world.hands.close(key, reason).await
 }
 
 async fn take_down(act: &Act) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ use wharf_config::place::Place;
 
 use super::distance::Distances;
 use super::durable::Durable;
+use super::hands::Hands;
 use super::housekeeping::Caches;
 use super::replaced::Retiring;
 use super::router::Router;
@@ -49,6 +50,8 @@ pub struct World {
     pub durable: Durable,
     /// Processes that serve no more and are ending.
     pub retiring: Retiring,
+    /// Commands that people run by hand.
+    pub hands: Arc<Hands>,
     /// Builds that are going on, by their ingredients.
     pub building: Turns,
     /// What build steps made, being kept or put back, by project and trust domain.

@@ -60,6 +60,7 @@ impl Means {
             runtimes: Default::default(),
             durable: Default::default(),
             retiring: Default::default(),
+            hands: Default::default(),
             building: Default::default(),
             layers: Default::default(),
             watching: Default::default(),

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod admission;
+pub mod by_hand;
 pub mod deployment;
 pub mod hosts;
 pub mod kept_away;

@@ -47,6 +47,8 @@ pub enum Act {
     Settings,
     /// Give others a link to its pages.
     Grant,
+    /// Run commands in what serves there: with its variables, on its data.
+    Run,
     /// Set its variables.
     SetVariable,
     /// Set variables for every environment of its type.
@@ -55,7 +57,7 @@ pub enum Act {
 
 impl Act {
     /// Every act, for the table in the documentation.
-    pub const ALL: [Act; 22] = [
+    pub const ALL: [Act; 23] = [
         Act::View,
         Act::Push,
         Act::Force,
@@ -76,6 +78,7 @@ impl Act {
         Act::Now,
         Act::Settings,
         Act::Grant,
+        Act::Run,
         Act::SetVariable,
         Act::SetVariables,
     ];
@@ -95,6 +98,8 @@ impl Act {
             | Act::Redeploy
             | Act::Cancel
             | Act::Grant
+            // Whoever may push can have anything run there, with every secret.
+            | Act::Run
             | Act::SetVariable => Role::Contributor,
             // Whoever made a branch may take it away again.
             Act::Deactivate | Act::Delete if kind == Kind::Development => Role::Contributor,
@@ -135,6 +140,7 @@ impl Act {
             Act::Now => "pass by the deploy window of",
             Act::Settings => "change the settings of",
             Act::Grant => "give links to",
+            Act::Run => "run commands in",
             Act::SetVariable | Act::SetVariables => "set variables of",
         }
     }
@@ -255,6 +261,7 @@ mod tests {
             assert!(may(None, &person("eve"), act, "e", Kind::Production).is_ok());
         }
         assert!(ben(Act::Push, Kind::Development) && ben(Act::Delete, Kind::Development));
+        assert!(ben(Act::Run, Kind::Development) && !ben(Act::Run, Kind::Staging));
         assert!(!ben(Act::Force, Kind::Development) && !ben(Act::RollBack, Kind::Development));
         let operator = Person {
             operator: true,

@@ -1,4 +1,4 @@
-//! `wharf-keeper exec`: becomes bubblewrap for the job on its standard input.
+//! `wharf-keeper exec`: becomes bubblewrap for the job on its standard input, or in a file.
 //!
 //! A program of its own between the daemon and bubblewrap, since it has one thread and nothing
 //! inherited: it can set limits, the death signal and descriptors without a race.
@@ -51,6 +51,15 @@ fn cannot<E: Into<io::Error>>(verb: &'static str) -> impl FnOnce(E) -> InsideErr
     move |error| InsideError::System(verb, error.into())
 }
 
+/// Where the job is that is to be run.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// On the standard input, which the command finds empty.
+    Input,
+    /// In this file, which goes once it is read: the standard input is the command's own.
+    File(&'a Path),
+}
+
 /// Becomes bubblewrap with the job's command, under the name `mark`. Returns only when that fails.
 ///
 /// # Errors
@@ -59,6 +68,7 @@ pub fn become_sandbox(
     parent: u32,
     mark: &str,
     program: &Bubblewrap,
+    source: Source<'_>,
 ) -> Result<Infallible, InsideError> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(cannot("set the death signal"))?;
@@ -66,9 +76,15 @@ pub fn become_sandbox(
     if u32::try_from(now) != Ok(parent) {
         return Err(InsideError::Orphan);
     }
-    let job = job::read(&mut io::stdin().lock(), Path::new("of the standard input"))?;
-    let null = File::open("/dev/null").map_err(cannot("open /dev/null"))?;
-    rustix::stdio::dup2_stdin(&null).map_err(cannot("close the standard input"))?;
+    let job = match source {
+        Source::Input => {
+            let job = job::read(&mut io::stdin().lock(), Path::new("of the standard input"))?;
+            let null = File::open("/dev/null").map_err(cannot("open /dev/null"))?;
+            rustix::stdio::dup2_stdin(&null).map_err(cannot("close the standard input"))?;
+            job
+        }
+        Source::File(path) => job::take(path)?,
+    };
     rustix::process::umask(Mode::from_raw_mode(0o022));
     limit(job.sandbox.limits)?;
 
@@ -116,6 +132,9 @@ fn render(job: &Job, program: &Bubblewrap) -> Result<Command, InsideError> {
     command.args(["within", &processes]);
     kept.push(own);
     command.args(["/bin/sh", "-c", &job.command]);
+    if !job.arguments.is_empty() {
+        command.arg("sh").args(&job.arguments);
+    }
     let numbers: Vec<i32> = kept.iter().map(AsRawFd::as_raw_fd).collect();
     descriptors::close_at_exec(&numbers).map_err(cannot("close what was inherited"))?;
     // They stay open until exec: bubblewrap reads and closes all but our own program.

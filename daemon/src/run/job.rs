@@ -81,6 +81,9 @@ pub struct Job {
     pub sandbox: Sandbox,
     /// Run as `/bin/sh -c TEXT`.
     pub command: String,
+    /// What the text finds as `"$@"`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<String>,
     /// A stage's step or a process.
     pub kind: Kind,
 }
@@ -91,6 +94,8 @@ pub struct Job {
 pub enum Kind {
     /// Ends by itself; its output goes to the daemon, and it dies with the daemon.
     Stage(Stage),
+    /// Ends by itself; somebody has the other ends of its streams, and it dies with the daemon.
+    Attended,
     /// Serves until it is stopped, under a keeper that outlives the daemon.
     Process(Process),
 }
@@ -225,6 +230,17 @@ impl Jobs {
             _ => Ok(()),
         }
     }
+}
+
+/// Reads a job and removes its file, which holds variables.
+///
+/// # Errors
+/// As [`read`].
+pub fn take(path: &Path) -> Result<Job, JobError> {
+    let failed = |error| JobError::Read(path.into(), error);
+    let mut file = File::open(path).map_err(failed)?;
+    std::fs::remove_file(path).map_err(failed)?;
+    read(&mut file, path)
 }
 
 /// Reads a job from a stream that `path` names in errors.

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     io,
+    os::fd::OwnedFd,
     path::PathBuf,
     process::Stdio,
     sync::{Arc, Mutex, PoisonError, mpsc},
@@ -18,9 +19,10 @@ use tokio::{
 
 use super::{
     bubblewrap::Bubblewrap,
-    job::{JobError, JobId, Jobs, Kind},
+    job::{JobError, JobId, Jobs, Kind, Stage},
     orphans::Mark,
     running::Running,
+    streams::Near,
 };
 
 /// Why a step was not done.
@@ -29,9 +31,9 @@ pub enum RunError {
     /// The job cannot be read.
     #[error(transparent)]
     Job(#[from] JobError),
-    /// A process's job was given where a stage's is needed.
-    #[error("job {0} is no stage")]
-    NotAStage(JobId),
+    /// A job of one kind was given where another is needed.
+    #[error("job {0} is of another kind")]
+    OtherKind(JobId),
     /// A job of this id runs already.
     #[error("job {0} still runs")]
     Running(JobId),
@@ -132,15 +134,50 @@ impl Runner {
         .await
         .expect("reading a job does not panic")?;
         let Kind::Stage(stage) = job.kind else {
-            return Err(RunError::NotAStage(id.clone()));
+            return Err(RunError::OtherKind(id.clone()));
         };
-
-        let spawn = |source| RunError::Spawn {
-            program: self.program.clone(),
-            source,
-        };
+        let spawn = |source| self.not_spawned(source);
         let mark = self.jobs.marks().map_err(spawn)?.mark(id);
         let (output, input) = io::pipe().map_err(spawn)?;
+        let mut command = self.command(&mark);
+        command
+            .stdin(Stdio::from(file))
+            .stderr(Stdio::from(input.try_clone().map_err(spawn)?))
+            .stdout(Stdio::from(input));
+        let output = Some(output.into());
+        self.run(id, mark, command, output, stage).await
+    }
+
+    /// Starts the job in the file of this id with streams whose other ends somebody has. The file
+    /// goes when the job is read.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub async fn attach(&self, id: &JobId, streams: Near) -> Result<Running, RunError> {
+        let spawn = |source| self.not_spawned(source);
+        let mark = self.jobs.marks().map_err(spawn)?.mark(id);
+        let mut command = self.command(&mark);
+        command
+            .arg(self.jobs.path(id))
+            .stdin(streams.input)
+            .stdout(streams.output)
+            .stderr(streams.errors);
+        let stage = Stage {
+            limit: None,
+            silence: None,
+        };
+        self.run(id, mark, command, None, stage).await
+    }
+
+    fn not_spawned(&self, source: io::Error) -> RunError {
+        RunError::Spawn {
+            program: self.program.clone(),
+            source,
+        }
+    }
+
+    /// Our program that becomes the sandbox.
+    fn command(&self, mark: &Mark) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(["exec", &std::process::id().to_string()])
@@ -148,11 +185,19 @@ impl Runner {
             .env_clear()
             .current_dir("/")
             .process_group(0)
-            .stdin(Stdio::from(file))
-            .stderr(Stdio::from(input.try_clone().map_err(spawn)?))
-            .stdout(Stdio::from(input))
             .kill_on_drop(true);
+        command
+    }
 
+    async fn run(
+        &self,
+        id: &JobId,
+        mark: Mark,
+        command: Command,
+        output: Option<OwnedFd>,
+        stage: Stage,
+    ) -> Result<Running, RunError> {
+        let spawn = |source| self.not_spawned(source);
         let (cancel, cancelled) = watch::channel(false);
         {
             let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
@@ -167,7 +212,7 @@ impl Runner {
             mark,
         };
         let child = self.spawn(command).await.map_err(spawn)?;
-        Running::new(child, output.into(), stage, cancelled, entry).map_err(spawn)
+        Running::new(child, output, stage, cancelled, entry).map_err(spawn)
     }
 
     async fn spawn(&self, command: Command) -> io::Result<Child> {

@@ -45,12 +45,12 @@ pub struct Running {
 impl Running {
     pub(super) fn new(
         child: Child,
-        output: OwnedFd,
+        output: Option<OwnedFd>,
         stage: Stage,
         cancelled: watch::Receiver<bool>,
         entry: TableEntry,
     ) -> io::Result<Self> {
-        let output = Receiver::from_owned_fd(output)?;
+        let output = output.map(Receiver::from_owned_fd).transpose()?;
         let (printed, last) = watch::channel(Instant::now());
         let (end, ended) = watch::channel(None);
         let outer = child
@@ -67,7 +67,7 @@ impl Running {
         };
         let supervisor = Some(tokio::spawn(supervisor.run()));
         Ok(Self {
-            output: Some(output),
+            output,
             printed,
             ended,
             supervisor,
@@ -81,7 +81,8 @@ impl Running {
         self.outer.map(|pid| pid.as_raw_nonzero().get())
     }
 
-    /// The next bytes of its output, both streams in one; `None` at the end.
+    /// The next bytes of its output, both streams in one; `None` at the end, and where it goes to
+    /// somebody else.
     ///
     /// At most 16 KiB are held: a step that prints faster than it is read waits.
     pub async fn next_output(&mut self) -> Option<Vec<u8>> {
@@ -106,11 +107,18 @@ impl Running {
 
     /// How it ended. What it still prints is read and dropped.
     pub async fn wait(mut self) -> Exit {
+        self.ended().await
+    }
+
+    /// The same. Whoever gives up waiting may ask again; once it has been said, it is lost.
+    pub async fn ended(&mut self) -> Exit {
         while self.next_output().await.is_some() {}
-        match self.supervisor.take() {
-            Some(supervisor) => supervisor.await.unwrap_or(Exit::Lost),
-            None => Exit::Lost,
-        }
+        let Some(supervisor) = &mut self.supervisor else {
+            return Exit::Lost;
+        };
+        let exit = supervisor.await.unwrap_or(Exit::Lost);
+        self.supervisor = None;
+        exit
     }
 }
 

@@ -15,6 +15,7 @@ mod look;
 mod moves;
 mod overview;
 mod refuse;
+mod run;
 mod set;
 mod slug;
 mod slug_why;
@@ -60,6 +61,11 @@ impl Session {
                 }
             }
             Ask::AppLog { scope } => self.app_log(&scope).await,
+            Ask::Run {
+                scope,
+                command,
+                terminal,
+            } => self.run(&scope, command, terminal).await,
             Ask::Rollback { scope, release } => self.roll_back(&scope, release).await,
             Ask::Grant { scope, seconds } => self.grant(&scope, seconds).await,
             Ask::Activate(scope) => self.activate(&scope).await,

@@ -1,10 +1,13 @@
 //! The other side of a connection: frames in and out, each with a bound and a deadline.
 
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use wharf_wire::outcome::Exit;
+use wharf_wire::passed::Passed;
 use wharf_wire::{FromDaemon, Refusal, ToDaemon, frame};
 
 use crate::connection::Connection;
@@ -66,6 +69,25 @@ impl Peer {
         let sent = tokio::time::timeout(SLOW_READER, self.stream.write_all(&bytes)).await;
         match sent {
             Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Broken::Gone),
+        }
+    }
+
+    /// Hands descriptors to the caller, who has them alone afterwards.
+    pub(super) async fn pass(&mut self, passed: Vec<(Passed, OwnedFd)>) -> Result<(), Broken> {
+        let (words, descriptors): (Vec<_>, Vec<_>) = passed.into_iter().unzip();
+        let bytes = frame::encode(&FromDaemon::Passed(words));
+        let bytes = bytes.map_err(|error| protocol(&error.to_string()))?;
+        let pass = async {
+            let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+            let begun = self.stream.pass(&bytes, &descriptors).await?;
+            self.stream.write_all(&bytes[begun..]).await
+        };
+        match tokio::time::timeout(SLOW_READER, pass).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => {
+                Err(protocol("more descriptors than one message carries"))
+            }
             Ok(Err(_)) | Err(_) => Err(Broken::Gone),
         }
     }

@@ -204,6 +204,22 @@ pub fn open(
     Ok(opened)
 }
 
+/// Records an activity that is not queued and begins at once; returns its id.
+///
+/// # Errors
+/// The database's; then nothing is recorded.
+pub fn begin(
+    connection: &mut Connection,
+    activity: &NewActivity,
+    is_taken: impl Fn(&str) -> bool,
+) -> Result<String, StoreError> {
+    let transaction = connection.transaction()?;
+    let (id, _) = insert(&transaction, activity, is_taken)?;
+    start(&transaction, &id)?;
+    transaction.commit()?;
+    Ok(id)
+}
+
 fn insert(
     connection: &Connection,
     activity: &NewActivity,

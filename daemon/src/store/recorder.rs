@@ -76,6 +76,14 @@ impl Recorder {
         })
     }
 
+    pub async fn begin(&self, activity: NewActivity, paths: &Paths) -> Result<String> {
+        let paths = paths.clone();
+        self.write("what begins at once", move |connection| {
+            activity::begin(connection, &activity, |id| paths.bears(id))
+        })
+        .await
+    }
+
     pub async fn task(&self, id: &str) -> Result<Option<Task>> {
         let id = id.to_owned();
         self.0

@@ -51,6 +51,7 @@ impl World {
             id: id.clone(),
             sandbox,
             command: command.into(),
+            arguments: Vec::new(),
             kind,
         };
         self.jobs().write(&job).unwrap();

@@ -63,6 +63,14 @@ fn it_sells_through_each_change() {
     sells(&world, &shop);
     assert!(shop.get("/static/de/style.css").ok().contains("de */"));
 
+    // What somebody set in the environment becomes code, as the README says.
+    shop.sh("wharf run -e main php bin/config-dump > config/shop.php")
+        .ok();
+    let settings = std::fs::read_to_string(shop.path().join("config/shop.php")).unwrap();
+    assert!(settings.starts_with("<?php"), "{settings}");
+    shop.git(&["diff", "--exit-code", "config/shop.php"]).ok();
+    shop.wharf(&["run", "php", "bin/migrate", "--status"]).ok();
+
     change(&shop, "pub/index.php", "Into the cart", "Add");
     push(&world, &shop, "Code only")
         .ok()

@@ -9,6 +9,7 @@ mod laptop;
 
 mod absent;
 mod asking;
+mod by_hand;
 mod dry_run;
 mod leaver;
 mod leaving;

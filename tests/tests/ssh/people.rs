@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use wharf_config::name::{BranchName, EnvironmentId};
-use wharf_tests::{Said, Sshd, Tree, World, gits, lines_obey_the_rules, run};
+use wharf_tests::{World, gits, run};
 
 use crate::house::{House, TREE, VERA};
 use crate::laptop::reads_as;

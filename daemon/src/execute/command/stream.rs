@@ -176,6 +176,7 @@ async fn start(
         id: id.clone(),
         sandbox,
         command: text.to_owned(),
+        arguments: Vec::new(),
         kind: job::Kind::Stage(stage),
     };
     tokio::task::block_in_place(|| act.world.jobs.write(&job))

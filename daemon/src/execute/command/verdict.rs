@@ -35,15 +35,20 @@ pub(super) fn of(exit: &Exit, bound: &Bound, bytes: u64) -> Option<Verdict> {
             Some("install it on the host below /usr, or in an earlier step".into()),
             Some(127),
         ),
-        Exit::Code(code) if code > 128 && code < 160 => {
-            failed(format!("ended by {}", signal(code - 128)), None, Some(code))
-        }
-        Exit::Code(code) => failed(format!("exit code {code}"), None, Some(code)),
+        Exit::Code(code) => failed(said_of(code), None, Some(code)),
         Exit::Signal(number) => failed(format!("ended by {}", signal(number)), None, None),
         Exit::TimedOut(_) => ended(bound.late()),
         Exit::Silent(_) => ended(bound.silent()),
         Exit::Cancelled => Some(Verdict::Cancelled),
         Exit::Lost => failed("it ended, and how is not known".into(), None, None),
+    }
+}
+
+/// An exit code in words: a shell's own for what a signal ended is that signal.
+pub(in crate::execute) fn said_of(code: i32) -> String {
+    match code {
+        129..160 => format!("ended by {}", signal(code - 128)),
+        code => format!("exit code {code}"),
     }
 }
 

@@ -15,7 +15,7 @@ use rustix::fs::Mode;
 use super::{output::Output, reach, serve::Keeper};
 use crate::run::{
     bubblewrap::Bubblewrap,
-    inside,
+    inside::{self, Source},
     job::{self, Kind},
     orphans::Mark,
     within,
@@ -30,7 +30,11 @@ pub fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["exec", parent, mark, bubblewrap] => {
-            become_sandbox(parent, mark, bubblewrap).map(|never| match never {})
+            become_sandbox(parent, mark, bubblewrap, Source::Input).map(|never| match never {})
+        }
+        ["exec", parent, mark, bubblewrap, job] => {
+            let job = Source::File(Path::new(job));
+            become_sandbox(parent, mark, bubblewrap, job).map(|never| match never {})
         }
         ["within", processes, words @ ..] => {
             become_command(processes, words).map(|never| match never {})
@@ -52,11 +56,17 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn become_sandbox(parent: &str, mark: &str, bubblewrap: &str) -> Result<Infallible, AnyError> {
+fn become_sandbox(
+    parent: &str,
+    mark: &str,
+    bubblewrap: &str,
+    source: Source<'_>,
+) -> Result<Infallible, AnyError> {
     Ok(inside::become_sandbox(
         parent.parse()?,
         mark,
         &serde_json::from_str(bubblewrap)?,
+        source,
     )?)
 }
 

@@ -16,10 +16,9 @@ use crate::run::mask::Mask;
 
 /// Bytes of raw output in one frame: as JSON each may take four.
 const RAW: usize = 12 * 1024;
-/// Activities among which the newest is looked for: of some nothing may be seen.
+/// Activities among which the newest is looked for: of some nothing may be seen, and others are words
+/// or commands of somebody's own.
 const RECENT: u32 = 100;
-/// So many are looked through where everybody sees all: the newest may be words alone.
-const FEW: u32 = 10;
 
 impl Session {
     /// The activity that is meant: by its id, or the newest of the scope.
@@ -49,7 +48,7 @@ impl Session {
         let project = project.map(|project| project.to_string());
         let environment = key.map(|key| key.id.to_string());
         let newest = recorder
-            .activities(project, environment, self.reach(FEW, RECENT))
+            .activities(project, environment, RECENT)
             .await
             .map_err(store)?;
         let mut eyes = self.eyes();
@@ -58,8 +57,8 @@ impl Session {
             .filter(|activity| eyes.see_activity(activity))
             .peekable();
         let first = seen.peek().cloned();
-        // Who asks what happens does not ask who said what.
-        seen.find(|activity| !activity.kind.is_word())
+        // Who asks what happens does not ask who said what, or ran what by hand.
+        seen.find(|activity| !activity.kind.is_aside())
             .or(first)
             .map(|activity| activity.id)
             .ok_or_else(|| {

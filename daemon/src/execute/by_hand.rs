@@ -1,0 +1,339 @@
+//! A command that somebody runs by hand, in what serves: with its variables, on its data.
+//!
+//! It is recorded before it begins and when it has ended, and takes no turn in the queue: nothing of
+//! what serves is changed by it. It goes on in its release where another one goes live meanwhile.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+use wharf_wire::ask::Terminal;
+use wharf_wire::event::Ended;
+use wharf_wire::event::Event;
+use wharf_wire::outcome::{Kind, State};
+use wharf_wire::view::{Actor, Commit, Reason};
+
+use super::activity::{Act, milliseconds};
+use super::failure::Failure;
+use super::hands::Place;
+use super::world::World;
+use super::{command, end, release};
+use crate::order;
+use crate::plan::by_hand::{self, name_of};
+use crate::plan::parking::Leave;
+use crate::run::job::{Job, JobId, Kind as JobKind};
+use crate::run::mask::Mask;
+use crate::run::runner::Exit;
+use crate::run::running::Running;
+use crate::run::streams::{self, Far};
+use crate::store::activity::{Ending, Task};
+use crate::store::environment::EnvironmentRecord;
+use crate::store::insist::insist;
+use crate::store::log::Log;
+use crate::store::release::ReleaseRecord;
+
+/// What somebody wants to run.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The environment, in which something serves.
+    pub environment: EnvironmentRecord,
+    /// Who.
+    pub actor: Actor,
+    /// The program and its arguments; none for a shell.
+    pub command: Option<Vec<String>>,
+    /// The terminal that they sit at.
+    pub terminal: Option<Terminal>,
+}
+
+/// A command that runs.
+#[derive(Debug)]
+pub struct ByHand {
+    world: Arc<World>,
+    environment: EnvironmentRecord,
+    id: String,
+    job: JobId,
+    running: Running,
+    place: Place,
+    began: Instant,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// By itself, with this status.
+    Code(u8),
+    /// It was ended, for this reason.
+    Stopped(Reason),
+}
+
+/// Records a command and begins it; returns it with the far ends of its streams.
+///
+/// # Errors
+/// That nothing serves there, that it cannot be recorded or begun.
+pub async fn begin(
+    world: &Arc<World>,
+    wanted: Wanted,
+    place: Place,
+) -> Result<(ByHand, Far), Failure> {
+    let key = wanted.environment.key.clone();
+    let release = serving(world, &wanted.environment).await?;
+    let words = words(world, &wanted).await?;
+    let commit = Commit {
+        subject: words.clone(),
+        ..Commit::default()
+    };
+    let (kind, actor) = (Kind::Run, wanted.actor.clone());
+    let mut activity = order::of_record(&wanted.environment, kind, commit, actor);
+    activity.target = Some(release.number);
+    let id = world.recorder.begin(activity.clone(), &world.paths).await?;
+    place.is_of(&id);
+    tracing::info!(
+        WHARF_PROJECT = %key.project,
+        WHARF_ENVIRONMENT = %key.id,
+        WHARF_ACTIVITY = id,
+        WHARF_ACTIVITY_KIND = kind.word(),
+        WHARF_ACTOR = wanted.actor.name,
+        WHARF_ACTOR_SOURCE = wanted.actor.source,
+        WHARF_RELEASE = release.number,
+        "run by {}: {words}",
+        wanted.actor.name
+    );
+    let log = world.logs.open(&id);
+    log.event(Event::Opened {
+        kind,
+        project: key.project.to_string(),
+        branch: wanted.environment.branch.to_string(),
+        environment: key.id.to_string(),
+        activity: id.clone(),
+    });
+    log.note(format!("in r{}: {words}", release.number));
+    let began = Instant::now();
+    match start(world, &wanted, &release, &id).await {
+        Ok((job, running, far)) => {
+            let by_hand = ByHand {
+                world: Arc::clone(world),
+                environment: wanted.environment,
+                id,
+                job,
+                running,
+                place,
+                began,
+            };
+            Ok((by_hand, far))
+        }
+        Err(failure) => {
+            let reason = failure.reason.clone();
+            close(
+                world,
+                &wanted.environment,
+                &id,
+                began,
+                State::Failed,
+                Some(reason),
+            )
+            .await;
+            Err(failure)
+        }
+    }
+}
+
+/// The release that serves, or would if it were not paused.
+async fn serving(world: &World, environment: &EnvironmentRecord) -> Result<ReleaseRecord, Failure> {
+    let id = &environment.key.id;
+    let nothing = || {
+        Failure::new("not-live", format!("nothing serves {id} yet"))
+            .hint(format!("see why with: wharf log -e {id}"))
+    };
+    let number = environment.live.ok_or_else(nothing)?;
+    let release = world.recorder.release(&environment.key, number).await?;
+    release.ok_or_else(nothing)
+}
+
+/// What is recorded of its words, without the environment's secrets.
+async fn words(world: &World, wanted: &Wanted) -> Result<String, Failure> {
+    let Some(words) = &wanted.command else {
+        return Ok("a shell".to_owned());
+    };
+    let secrets = world.recorder.secrets(&wanted.environment.key).await?;
+    let mut mask = Mask::new(&secrets);
+    let mut bytes = mask.push(shell_words::join(words).as_bytes());
+    bytes.extend(mask.finish());
+    Ok(by_hand::recorded(&String::from_utf8_lossy(&bytes)))
+}
+
+async fn start(
+    world: &Arc<World>,
+    wanted: &Wanted,
+    release: &ReleaseRecord,
+    id: &str,
+) -> Result<(JobId, Running, Far), Failure> {
+    let task = Task {
+        id: id.to_owned(),
+        number: 0,
+        key: wanted.environment.key.clone(),
+        branch: wanted.environment.branch.clone(),
+        kind: Kind::Run,
+        state: State::Running,
+        commit: Commit::default(),
+        rebuild: false,
+        release: Some(release.number),
+        source: None,
+        slug: None,
+        leave: Leave::default(),
+        parked: false,
+    };
+    let act = Act::new(
+        Arc::clone(world),
+        task,
+        Some(release.number),
+        None,
+        Log::silent(),
+        CancellationToken::new(),
+    )?;
+    let mut sandbox = release::sandbox(&act, release).await?;
+    let (near, far) = match &wanted.terminal {
+        Some(terminal) => {
+            let name = name_of(terminal).to_owned();
+            sandbox.environment.insert("TERM".to_owned(), name);
+            streams::terminal(terminal)
+        }
+        None => streams::pipes(),
+    }
+    .map_err(|error| Failure::host("cannot make its streams", &error))?;
+    if wanted.command.is_none() {
+        // Both shells expand it, so that it says where one is.
+        let prompt = format!("{} r{} $PWD $ ", wanted.environment.key.id, release.number);
+        let environment = &mut sandbox.environment;
+        environment.entry("PS1".to_owned()).or_insert(prompt);
+    }
+    let job = Job {
+        id: command::job_id(&act, "run"),
+        sandbox,
+        command: by_hand::text(wanted.command.as_deref(), wanted.terminal.as_ref()),
+        arguments: wanted.command.clone().unwrap_or_default(),
+        kind: JobKind::Attended,
+    };
+    tokio::task::block_in_place(|| world.jobs.write(&job))
+        .map_err(|error| Failure::host("cannot write a job", &error))?;
+    match world.runner.attach(&job.id, near).await {
+        Ok(running) => Ok((job.id, running, far)),
+        Err(error) => {
+            forget(world, &job.id);
+            Err(Failure::host("cannot start the sandbox", &error))
+        }
+    }
+}
+
+impl ByHand {
+    /// Waits until it has ended: by itself, because somebody stopped it, or because its caller is
+    /// `gone`. Its end is recorded then, and nothing of it is left.
+    pub async fn attend(mut self, gone: impl Future<Output = ()>) -> Outcome {
+        let stopped = tokio::select! {
+            // What has ended by itself has, whoever left at the same moment.
+            biased;
+            exit = self.running.ended() => Err(exit),
+            reason = self.place.stopped() => Ok(reason),
+            () = gone => Ok(left()),
+        };
+        let (outcome, state) = match stopped {
+            Err(exit) => ended(exit),
+            Ok(reason) => {
+                self.world.runner.kill(&self.job);
+                self.running.ended().await;
+                (Outcome::Stopped(reason), State::Cancelled)
+            }
+        };
+        forget(&self.world, &self.job);
+        let reason = match &outcome {
+            Outcome::Code(0) => None,
+            Outcome::Code(code) => Some(Reason {
+                code: "exit-code".into(),
+                message: command::said_of(i32::from(*code)),
+                hint: None,
+            }),
+            Outcome::Stopped(reason) => Some(reason.clone()),
+        };
+        let (world, environment) = (&self.world, &self.environment);
+        close(world, environment, &self.id, self.began, state, reason).await;
+        outcome
+    }
+}
+
+fn left() -> Reason {
+    Reason {
+        code: "caller-gone".into(),
+        message: "whoever ran it went away".into(),
+        hint: None,
+    }
+}
+
+/// What an end by itself is; the sandbox may have been killed from outside, too.
+fn ended(exit: Exit) -> (Outcome, State) {
+    let code = match exit {
+        Exit::Code(code) => by_hand::code(code),
+        Exit::Signal(signal) => by_hand::code(128 + signal),
+        Exit::TimedOut(_) | Exit::Silent(_) | Exit::Cancelled | Exit::Lost => {
+            let reason = Reason {
+                code: "run-lost".into(),
+                message: "it ended, and how is not known".into(),
+                hint: None,
+            };
+            return (Outcome::Stopped(reason), State::Failed);
+        }
+    };
+    match code {
+        0 => (Outcome::Code(code), State::Succeeded),
+        _ => (Outcome::Code(code), State::Failed),
+    }
+}
+
+/// Removes a job's file, which whoever runs it has removed where all went well.
+fn forget(world: &World, job: &JobId) {
+    if let Err(error) = tokio::task::block_in_place(|| world.jobs.remove(job)) {
+        tracing::warn!(%job, %error, "job file stays");
+    }
+}
+
+/// Records its end, then says it.
+async fn close(
+    world: &World,
+    environment: &EnvironmentRecord,
+    id: &str,
+    began: Instant,
+    state: State,
+    reason: Option<Reason>,
+) {
+    let (key, live) = (&environment.key, environment.live);
+    let ending = Ending {
+        state,
+        reason: reason.clone(),
+        live_after: live,
+    };
+    insist(id, "its end", || world.recorder.end(id, ending.clone())).await;
+    let verdict = match &reason {
+        Some(reason) => reason.message.clone(),
+        None => end::RAN.to_owned(),
+    };
+    tracing::info!(
+        WHARF_PROJECT = %key.project,
+        WHARF_ENVIRONMENT = %key.id,
+        WHARF_ACTIVITY = id,
+        WHARF_ACTIVITY_KIND = Kind::Run.word(),
+        WHARF_RESULT = state.word(),
+        WHARF_DURATION_USEC = milliseconds(began) * 1000,
+        WHARF_ERROR = reason.as_ref().map(|reason| reason.code.as_str()),
+        "{}: {verdict}",
+        state.word()
+    );
+    let ended = Ended {
+        state,
+        verdict,
+        details: vec![],
+        hints: reason.and_then(|reason| reason.hint).into_iter().collect(),
+        url: None,
+        serves: end::stays(key.id.as_str(), live),
+        milliseconds: milliseconds(began),
+        maintenance_ms: None,
+    };
+    world.logs.open(id).event(Event::Ended(Box::new(ended)));
+}

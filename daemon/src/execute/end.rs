@@ -120,7 +120,7 @@ impl Undoing {
 pub fn hints(kind: Kind, environment: &str, previous: Option<u32>, who: Undoing) -> Vec<String> {
     match (kind, previous) {
         (Kind::Rollback, _) => {
-            vec!["data was not touched; the next deployment is of the branch's tip again".into()]
+            vec!["data was not touched; the next deployment is of the branch's tip".into()]
         }
         (Kind::Deactivate, _) => {
             vec![format!(

@@ -48,7 +48,7 @@ impl Changes {
         };
         Changes {
             done: names(true).collect(),
-            broken: names(false).last(),
+            broken: names(false).next_back(),
         }
     }
 

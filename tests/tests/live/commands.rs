@@ -165,7 +165,7 @@ fn directories_are_checked_before_a_push() {
                   [routes]\n\"https://www.{default}/\" = { redirect = \"https://{defualt}/\" }\n";
     check("slips", &[("wharf.toml", routes)])
         .exits(1)
-        .has("wharf.toml:3:21")
+        .has("wharf.toml:3:23")
         .has("did you mean `start`?")
         .lacks("has no `start`")
         .has("wharf.toml:5:41")

@@ -395,7 +395,7 @@ fn what_is_committed_wins_and_is_read_only() {
     // Every reason at once; nothing is recorded.
     let commit = shop.git(&["rev-parse", "--short=8", "HEAD"]).ok().out;
     let commit = commit.trim();
-    let before = shop.wharf(&["activities"]).ok().out;
+    let before = json(&shop, &["activities"]);
     shop.wharf(&["variable", "set", "MODE", "{", "--as-json"])
         .exits(6)
         .has(&format!(
@@ -403,7 +403,7 @@ fn what_is_committed_wins_and_is_read_only() {
         ))
         .has("commit and push")
         .has("is no JSON");
-    assert_eq!(shop.wharf(&["activities"]).ok().out, before);
+    assert_eq!(json(&shop, &["activities"]), before);
     shop.wharf(&["variable", "list"])
         .ok()
         .has(&format!("committed in {commit}"));

@@ -26,7 +26,8 @@ mod step;
 mod visible;
 
 pub use at::At;
-pub use build::{Build, PATCHES, Patches, PathPattern};
+pub(crate) use build::BUILD_NETWORK;
+pub use build::{Build, BuildNetwork, PATCHES, Patches, PathPattern};
 pub use deploy::{Assets, Deploy, Health, Install, Maintenance, When};
 pub use env::Value;
 pub use locations::Location;

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use ipnet::IpNet;
 
 use crate::{
+    application::BuildNetwork,
     name::{Domain, VariableName},
     place::Place,
     problem::Problems,
@@ -36,6 +37,8 @@ pub struct Host {
     pub parallel: u32,
     /// Variables that builds get from the daemon's own environment.
     pub pass: Vec<VariableName>,
+    /// Which network builds have, whatever an application says.
+    pub network: BuildNetwork,
     /// What a build may take.
     pub build: Limits,
     /// What deploy commands may take: those before the switch, and those after it.

@@ -26,6 +26,39 @@ pub struct Build {
     pub steps: Vec<Step>,
     /// Directories that are kept between builds.
     pub cache: Vec<CachePath>,
+    /// Which network the commands have.
+    #[serde(skip_serializing_if = "BuildNetwork::is_full")]
+    pub network: BuildNetwork,
+}
+
+/// Which network a build's commands have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BuildNetwork {
+    /// The host's.
+    #[default]
+    Full,
+    /// None but a loopback device of their own.
+    None,
+}
+
+/// The words for it, in the host's and the applications' files.
+pub(crate) const BUILD_NETWORK: [(&str, BuildNetwork); 2] =
+    [("full", BuildNetwork::Full), ("none", BuildNetwork::None)];
+
+impl BuildNetwork {
+    fn is_full(&self) -> bool {
+        *self == Self::Full
+    }
+
+    /// What there is where two have a say: the lesser of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Full, Self::Full) => Self::Full,
+            _ => Self::None,
+        }
+    }
 }
 
 impl Build {
@@ -103,7 +136,6 @@ pub(super) fn build(item: &Item<'_>) -> Build {
     let Some(table) = item.table("") else {
         return Build::default();
     };
-    table.later(&["network"]);
     let (listed, run) = (table.get("steps"), table.get("run"));
     if let (Some(_), Some(run)) = (&listed, &run) {
         run.bad_key(
@@ -125,6 +157,10 @@ pub(super) fn build(item: &Item<'_>) -> Build {
         cache: table
             .get("cache")
             .map(|item| caches(&item))
+            .unwrap_or_default(),
+        network: table
+            .get("network")
+            .and_then(|item| item.one_of(&BUILD_NETWORK))
             .unwrap_or_default(),
     };
     table.finish();

@@ -14,12 +14,16 @@ pub struct Limits {
     pub silence: Option<Duration>,
     /// How many bytes one of its steps may print.
     pub output: u64,
+    /// How many processes and threads one of its steps may have at a time.
+    pub tasks: u32,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
 const MOST: Duration = Duration::from_secs(24 * 60 * 60);
 /// What may be set later.
-const LATER: [&str; 4] = ["memory", "cpus", "disk", "tasks"];
+const LATER: [&str; 3] = ["memory", "cpus", "disk"];
+/// Enough for each build that was seen, and too few to take the host along.
+const TASKS: u32 = 4096;
 
 /// What counts for a build where nobody wrote anything.
 pub(super) fn of_build() -> Limits {
@@ -27,6 +31,7 @@ pub(super) fn of_build() -> Limits {
         time: 45 * MINUTE,
         silence: Some(15 * MINUTE),
         output: 20_000_000,
+        tasks: TASKS,
     }
 }
 
@@ -37,31 +42,34 @@ pub(super) fn of_deploy() -> Limits {
         time: 60 * MINUTE,
         silence: None,
         output: 20_000_000,
+        tasks: TASKS,
     }
 }
 
 /// How `wharfd check` prints all that.
-pub(super) const SHOWN: [(&str, &str); 6] = [
+pub(super) const SHOWN: [(&str, &str); 8] = [
     ("build.limits.time", "\"45m\""),
     ("build.limits.silence", "\"15m\""),
     ("build.limits.output", "\"20M\""),
+    ("build.limits.tasks", "4096"),
     ("deploy.limits.time", "\"1h\""),
     ("deploy.limits.silence", "\"off\""),
     ("deploy.limits.output", "\"20M\""),
+    ("deploy.limits.tasks", "4096"),
 ];
 
-/// Reads `limits` of the stage's table into what `of` finds. `keys` are the names of time, silence
-/// and output.
+/// Reads `limits` of the stage's table into what `of` finds. `keys` are the names of time, silence,
+/// output and tasks.
 pub(super) fn merge(
     stage: &Table<'_>,
     merge: &mut Merge<'_>,
-    keys: [&'static str; 3],
+    keys: [&'static str; 4],
     of: fn(&mut Host) -> &mut Limits,
 ) {
     let Some(limits) = stage.get("limits").and_then(|item| item.table("")) else {
         return;
     };
-    let [time, silence, output] = keys;
+    let [time, silence, output, tasks] = keys;
     let read = |item: &Item<'_>| item.duration(MOST);
     merge.key(limits.get("time"), time, read, |h, v| of(h).time = v);
     merge.key(limits.get("silence"), silence, quiet, |h, v| {
@@ -69,6 +77,8 @@ pub(super) fn merge(
     });
     let read = |item: &Item<'_>| item.size();
     merge.key(limits.get("output"), output, read, |h, v| of(h).output = v);
+    let read = |item: &Item<'_>| item.number(16..=1_000_000);
+    merge.key(limits.get("tasks"), tasks, read, |h, v| of(h).tasks = v);
     limits.later(&LATER);
     limits.finish();
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Host, ON_FAILURE, OnFailure, Setting, Unreachable, keep, limits};
 use crate::{
+    application::{BUILD_NETWORK, BuildNetwork},
     name::{Domain, VariableName},
     place::Place,
     problem::Problems,
@@ -43,6 +44,7 @@ pub(super) fn defaults(place: &Place) -> Host {
         accounts: None,
         parallel: 2,
         pass: PASS.iter().map(name).collect(),
+        network: BuildNetwork::Full,
         build: limits::of_build(),
         deploy: limits::of_deploy(),
         keep_releases: 5,
@@ -70,6 +72,7 @@ pub(super) fn defaults(place: &Place) -> Host {
             "none: the daemon's, the repository's owner",
         ),
         default("build.parallel", "2"),
+        default("build.network", "\"full\""),
         default("build.pass", &text(&PASS)),
         default("keep.releases", "5"),
         default("keep.warm", "0"),
@@ -204,9 +207,13 @@ fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
             "build.limits.time",
             "build.limits.silence",
             "build.limits.output",
+            "build.limits.tasks",
         ];
         limits::merge(&build, m, keys, |host| &mut host.build);
-        build.later(&["network"]);
+        let network = |i: &Item<'_>| i.one_of(&BUILD_NETWORK);
+        m.key(build.get("network"), "build.network", network, |h, v| {
+            h.network = v
+        });
         build.finish();
     }
     if let Some(deploy) = below("deploy") {
@@ -214,6 +221,7 @@ fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
             "deploy.limits.time",
             "deploy.limits.silence",
             "deploy.limits.output",
+            "deploy.limits.tasks",
         ];
         limits::merge(&deploy, m, keys, |host| &mut host.deploy);
         deploy.finish();

@@ -107,7 +107,7 @@ fn a_stage_has_limits() {
     let place = Place::below(dir.path());
     fs::create_dir_all(place.drop_ins_dir()).unwrap();
     let text = "[build.limits]\ntime = \"2m\"\nsilence = \"off\"\n\
-                [deploy.limits]\nsilence = \"30s\"\noutput = \"1M\"";
+                tasks = 300\n[deploy.limits]\nsilence = \"30s\"\noutput = \"1M\"";
     fs::write(place.host_file(), text).unwrap();
     let host = Host::load(&place).unwrap();
     let seconds = std::time::Duration::from_secs;
@@ -115,11 +115,13 @@ fn a_stage_has_limits() {
         time: seconds(120),
         silence: None,
         output: 20_000_000,
+        tasks: 300,
     };
     let deploy = Limits {
         time: seconds(3600),
         silence: Some(seconds(30)),
         output: 1_000_000,
+        tasks: 4096,
     };
     assert_eq!((host.build, host.deploy), (build, deploy));
 
@@ -129,6 +131,27 @@ fn a_stage_has_limits() {
     let said = Host::load(&place).unwrap_err();
     assert_eq!(said.len(), 4, "{}", said.render(72));
     assert!(said.render(72).contains("did you mean `silence`?"));
+}
+
+#[test]
+fn builds_may_be_left_without_a_network() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::below(dir.path());
+    fs::create_dir_all(place.drop_ins_dir()).unwrap();
+    assert_eq!(Host::load(&place).unwrap().network, BuildNetwork::Full);
+    fs::write(place.host_file(), "[build]\nnetwork = \"none\"").unwrap();
+    let network = Host::load(&place).unwrap().network;
+    assert_eq!(network, BuildNetwork::None);
+    // The application's word cannot widen it.
+    assert_eq!(network.and(BuildNetwork::Full), BuildNetwork::None);
+    assert_eq!(BuildNetwork::Full.and(network), BuildNetwork::None);
+    assert_eq!(
+        BuildNetwork::Full.and(BuildNetwork::Full),
+        BuildNetwork::Full
+    );
+    fs::write(place.host_file(), "[build]\nnetwork = \"off\"").unwrap();
+    let said = Host::load(&place).unwrap_err().render(72);
+    assert!(said.contains("\"full\""), "{said}");
 }
 
 #[test]

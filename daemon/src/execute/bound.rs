@@ -65,6 +65,11 @@ impl Bound {
         self.limits.output
     }
 
+    /// How many processes and threads a step may have at a time.
+    pub fn tasks(&self) -> u64 {
+        self.limits.tasks.into()
+    }
+
     /// That the time is over: why a step was ended, and what to do.
     pub fn late(&self) -> [String; 2] {
         let time = humantime::format_duration(self.limits.time);
@@ -137,6 +142,7 @@ mod tests {
             time: Duration::from_secs(90),
             silence: Some(Duration::from_secs(60)),
             output: 20_000_000,
+            tasks: 4096,
         }
     }
 

@@ -124,9 +124,11 @@ async fn perform(
             milliseconds: milliseconds(began),
         });
     };
+    let mut sandbox = command.sandbox.clone();
+    sandbox.limits.processes = Some(command.bound.tasks());
     let job = Job {
         id,
-        sandbox: command.sandbox.clone(),
+        sandbox,
         text: command.text,
         bound: command.bound,
     };

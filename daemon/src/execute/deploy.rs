@@ -33,6 +33,10 @@ use crate::store::release::{ReleaseRecord, ReleaseState};
 /// # Errors
 /// What the pusher should read; what served before serves on.
 pub async fn deploy(act: &Act, built: Built) -> Result<u32, Failure> {
+    for reduced in &act.world.bubblewrap.reduced {
+        let text = format!("reduced isolation: {reduced}");
+        act.log.event(Event::Warning { text });
+    }
     variables::say_changed(act, &built.given).await?;
     let release = release::make(act, built).await?;
     let number = release.number;

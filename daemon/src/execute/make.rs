@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use wharf_config::application::{self, Application};
+use wharf_config::application::{self, Application, BuildNetwork};
 use wharf_config::name::RelPath;
 use wharf_wire::event::Event;
 
@@ -20,7 +20,7 @@ use crate::disk;
 use crate::plan::step::Step;
 use crate::plan::variables::Given;
 use crate::report;
-use crate::run::sandbox::{Access, Bind, HOME, Sandbox};
+use crate::run::sandbox::{Access, Bind, HOME, Network, Sandbox};
 use crate::store::slug::SlugRecord;
 
 /// At most this many files, links and directories in a slug.
@@ -171,6 +171,9 @@ fn sandbox(act: &Act, recipe: &Recipe<'_>, work: &Path) -> Result<Sandbox, Failu
             paths.home_cache(project, act.trust_domain(), below),
             Path::new(HOME).join(below.as_path()),
         )?;
+    }
+    if application.build.network.and(act.settings.host.network) == BuildNetwork::None {
+        sandbox.network = Network::None;
     }
     sandbox
         .environment

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use data_encoding::BASE64URL_NOPAD;
-use wharf_config::application::{Application, Value};
+use wharf_config::application::{Application, BuildNetwork, Value};
 use wharf_config::name::VariableName;
 
 use super::activity::Act;
@@ -29,9 +29,11 @@ pub struct Seen {
     pub secrets: Variables,
 }
 
-/// What a build of this application sees of what is given to it.
-pub fn seen(application: &Application, given: &Given, set: &Set) -> Seen {
+/// What a build of this application sees of what is given to it, on a host that leaves builds this
+/// network.
+pub fn seen(application: &Application, given: &Given, set: &Set, host: BuildNetwork) -> Seen {
     let mut seen = Seen::default();
+    seen.plain.extend(offline(application, host));
     for (name, one) in given.seen_by_build(application) {
         match one.secret {
             true => {
@@ -84,6 +86,15 @@ fn changed(before: &Given, now: &Given) -> Option<String> {
     (!words.is_empty()).then(|| format!("{}{more}", words.join(", ")))
 }
 
+/// That there is no network, where there is none: the build may do otherwise then, so it is part of
+/// the slug's key.
+fn offline(application: &Application, host: BuildNetwork) -> Option<(String, String)> {
+    match application.build.network.and(host) {
+        BuildNetwork::Full => None,
+        BuildNetwork::None => Some(("WHARF_BUILD_NETWORK".into(), "none".into())),
+    }
+}
+
 /// What is set for the activity's environment at this moment.
 ///
 /// # Errors
@@ -100,7 +111,7 @@ pub async fn given(act: &Act, application: &Application) -> Result<(Given, Seen)
             .details(more)
             .hint(first.hint(id.as_str())));
     }
-    let seen = seen(application, &given, &set);
+    let seen = seen(application, &given, &set, act.settings.host.network);
     Ok((given, seen))
 }
 
@@ -125,6 +136,7 @@ pub fn for_build(act: &Act, application: &Application, given: &Given) -> Variabl
     }
     let seen = given.seen_by_build(application).into_iter();
     variables.extend(seen.map(|(name, one)| (name.to_string(), one.value.0)));
+    variables.extend(offline(application, act.settings.host.network));
     variables
 }
 

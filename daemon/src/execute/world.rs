@@ -14,6 +14,7 @@ use super::housekeeping::Caches;
 use super::replaced::Retiring;
 use super::router::Router;
 use super::runtime::Runtimes;
+use crate::run::bubblewrap::Bubblewrap;
 use crate::run::job::Jobs;
 use crate::run::keepers::Keepers;
 use crate::run::runner::Runner;
@@ -38,6 +39,8 @@ pub struct World {
     pub settings: watch::Receiver<Arc<Settings>>,
     /// Job files.
     pub jobs: Jobs,
+    /// What keeps repository code in, and what it cannot do here.
+    pub bubblewrap: Bubblewrap,
     /// Starts the steps of stages.
     pub runner: Runner,
     /// Starts and finds the keepers of processes.

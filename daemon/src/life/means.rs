@@ -55,6 +55,7 @@ impl Means {
             recorder: Recorder::new(database),
             settings: receiver,
             jobs,
+            bubblewrap,
             runner,
             keepers,
             runtimes: Default::default(),

@@ -25,7 +25,7 @@ pub struct Bubblewrap {
     pub filters: Filters,
     /// Whether the processes of one sandbox can be limited.
     pub forks: Forks,
-    /// What is weaker than bubblewrap can be, and why.
+    /// What bubblewrap can elsewhere and cannot here, and why: said once a deployment.
     pub reduced: Vec<String>,
 }
 
@@ -61,11 +61,15 @@ impl Forks {
         }
     }
 
-    fn reduced(self) -> Option<&'static str> {
+    /// Why they are not limited, where they are not.
+    #[must_use]
+    pub fn unlimited(self) -> Option<&'static str> {
         match self {
             Self::Counted => None,
-            Self::Root => Some("processes are not limited, since the daemon runs as root"),
-            Self::Together => Some("processes are not limited: Linux is older than 5.14"),
+            Self::Root => {
+                Some("the daemon runs as root, whose processes the kernel does not count")
+            }
+            Self::Together => Some("Linux is older than 5.14"),
         }
     }
 }
@@ -124,9 +128,6 @@ impl Bubblewrap {
             reduced: vec![],
         };
         found.filter()?;
-        found
-            .reduced
-            .extend(found.forks.reduced().map(str::to_owned));
         Ok(found)
     }
 

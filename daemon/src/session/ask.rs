@@ -8,6 +8,7 @@ mod deploy;
 mod grant;
 mod host;
 mod info;
+mod isolation;
 mod keep;
 mod land;
 mod logs;

@@ -155,7 +155,7 @@ impl Session {
         let set = self
             .set_for(project, moving.places, moving.branch, parent)
             .await?;
-        let seen = set.seen(&application);
+        let seen = set.seen(&application, self.world.settings().host.network);
         let domain = settings::trust_domain(environment.kind);
         // A new tree is seen by git's hook alone: the ids of its patches are told by nobody, but no
         // slug is of it either, and that it changed is said.

@@ -1,6 +1,6 @@
 //! What is set for an environment, also for one that is only about to be.
 
-use wharf_config::application::Application;
+use wharf_config::application::{Application, BuildNetwork};
 use wharf_config::name::{BranchName, EnvironmentId};
 use wharf_config::project::{Kind, Project};
 
@@ -23,9 +23,9 @@ pub(super) struct OwnSet {
 
 impl OwnSet {
     /// What a build of this application would see there.
-    pub(super) fn seen(&self, application: &Application) -> Seen {
+    pub(super) fn seen(&self, application: &Application, network: BuildNetwork) -> Seen {
         let given = Given::of(&self.set.all, &self.id, self.kind, &application.committed);
-        variables::seen(application, &given, &self.set)
+        variables::seen(application, &given, &self.set, network)
     }
 
     /// The same for admission.

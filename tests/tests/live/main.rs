@@ -32,6 +32,7 @@ mod requests;
 mod restarts;
 mod reuse;
 mod routes;
+mod sandboxed;
 mod schemas;
 mod set;
 mod shop;

@@ -5,6 +5,7 @@ use wharf_wire::view::{self, Item};
 
 use super::super::peer::Broken;
 use super::super::{Session, host};
+use super::isolation;
 use crate::dispatch::Event;
 use crate::execute::failure::chain;
 use crate::execute::refs;
@@ -145,12 +146,7 @@ impl Session {
         }
         findings.extend(self.disk_findings());
         findings.extend(self.kept_findings().await);
-        findings.push(finding(
-            view::Severity::Warning,
-            "isolation",
-            "applications share one user: bubblewrap alone keeps them apart".into(),
-            Some("expected without systemd; a later release gives each a user of its own"),
-        ));
+        findings.extend(isolation::findings(&self.world.bubblewrap));
         for finding in findings {
             self.item(Item::Finding(finding)).await?;
         }

@@ -243,14 +243,15 @@ impl Session {
             Ok(looked) => looked,
             Err(failure) => return Ok(Err(failure)),
         };
-        let kind = kind_of(&self.world.settings(), project, record);
+        let settings = self.world.settings();
+        let (kind, network) = (kind_of(&settings, project, record), settings.host.network);
         let recorder = &self.world.recorder;
         let set = recorder.variables(&record.key, None).await.map_err(store)?;
         let given = Given::of(&set.all, &record.key.id, kind, &application.committed);
         if let Some(failure) = lacking(&application, &given, record) {
             return Ok(Err(failure));
         }
-        let seen = variables::seen(&application, &given, &set);
+        let seen = variables::seen(&application, &given, &set, network);
         let applied = patch::ingredients(&application.build, &patches);
         let domain = settings::trust_domain(kind);
         let weighed = build::weigh(&self.world, &application, tree, applied, domain, seen).await;

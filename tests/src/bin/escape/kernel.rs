@@ -294,7 +294,7 @@ fn modules() -> Verdict {
 }
 
 /// A call that cannot succeed as it is made: another refusal than this one means that it may be made.
-fn permitted(result: io::Result<i64>) -> Verdict {
+pub(crate) fn permitted(result: io::Result<i64>) -> Verdict {
     let number = result.as_ref().err().and_then(io::Error::raw_os_error);
     match number {
         Some(libc::EPERM | libc::ENOSYS | libc::EACCES) => refused(result),

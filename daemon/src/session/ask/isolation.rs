@@ -1,0 +1,68 @@
+//! What keeps applications apart, and what does not: for `wharf doctor`.
+
+use wharf_wire::view::{Finding, Severity};
+
+use crate::run::bubblewrap::Bubblewrap;
+
+/// Where all of it is written.
+const PAGE: &str = "docs/isolation.md lists what holds and what is open";
+
+/// What bubblewrap alone cannot give, and what it cannot do here.
+pub(super) fn findings(bubblewrap: &Bubblewrap) -> Vec<Finding> {
+    let finding = |message: String, hint: &str| Finding {
+        severity: Severity::Warning,
+        code: "isolation".into(),
+        message,
+        hint: Some(hint.into()),
+    };
+    let mut findings = vec![finding(
+        "applications share one user, the host's network, its memory and its disk: bubblewrap alone \
+         keeps them apart"
+            .into(),
+        &format!("expected without systemd; {PAGE}"),
+    )];
+    findings.extend(bubblewrap.forks.unlimited().map(|why| {
+        finding(
+            format!("nothing limits how many processes an application starts: {why}"),
+            "run the daemon as a user of its own on Linux 5.14 or newer",
+        )
+    }));
+    findings.extend(bubblewrap.reduced.iter().map(|reduced| {
+        finding(
+            format!("reduced isolation: {reduced}"),
+            "install bubblewrap 0.8 or newer, on a kernel with seccomp filters",
+        )
+    }));
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{
+        bubblewrap::{Filters, Forks},
+        sandbox::UserNamespaces,
+    };
+
+    #[test]
+    fn what_is_weaker_here_is_said_beside_what_always_is() {
+        let mut bubblewrap = Bubblewrap {
+            program: "/usr/bin/bwrap".into(),
+            user_namespaces: UserNamespaces::Disabled,
+            filters: Filters::Work,
+            forks: Forks::Counted,
+            reduced: vec![],
+        };
+        assert_eq!(findings(&bubblewrap).len(), 1);
+        bubblewrap.forks = Forks::Root;
+        bubblewrap.reduced = vec!["system calls are not filtered".into()];
+        let said = findings(&bubblewrap);
+        assert_eq!(said.len(), 3);
+        assert!(said[1].message.contains("runs as root"));
+        assert!(
+            said[2]
+                .message
+                .starts_with("reduced isolation: system calls")
+        );
+    }
+}

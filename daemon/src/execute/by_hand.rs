@@ -85,7 +85,7 @@ pub async fn begin(
     let (kind, actor) = (Kind::Run, wanted.actor.clone());
     let mut activity = order::of_record(&wanted.environment, kind, commit, actor);
     activity.target = Some(release.number);
-    let id = world.recorder.begin(activity.clone(), &world.paths).await?;
+    let id = world.recorder.begin(activity, &world.paths).await?;
     place.is_of(&id);
     tracing::info!(
         WHARF_PROJECT = %key.project,
@@ -156,9 +156,11 @@ async fn words(world: &World, wanted: &Wanted) -> Result<String, Failure> {
     };
     let secrets = world.recorder.secrets(&wanted.environment.key).await?;
     let mut mask = Mask::new(&secrets);
-    let mut bytes = mask.push(shell_words::join(words).as_bytes());
+    // Before they are quoted, which would change a secret; in no word there is a NUL.
+    let mut bytes = mask.push(words.join("\0").as_bytes());
     bytes.extend(mask.finish());
-    Ok(by_hand::recorded(&String::from_utf8_lossy(&bytes)))
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(by_hand::recorded(&shell_words::join(text.split('\0'))))
 }
 
 async fn start(
@@ -303,7 +305,12 @@ async fn close(
     state: State,
     reason: Option<Reason>,
 ) {
-    let (key, live) = (&environment.key, environment.live);
+    let key = &environment.key;
+    // Another release may have gone live meanwhile.
+    let live = match world.recorder.environment(key).await {
+        Ok(Some(now)) => now.live,
+        Ok(None) | Err(_) => environment.live,
+    };
     let ending = Ending {
         state,
         reason: reason.clone(),

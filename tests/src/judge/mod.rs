@@ -44,7 +44,7 @@ impl Verdict {
     /// The activity that a push of this version was, newest first where there are several.
     pub fn of(&self, version: &str) -> Option<&Activity> {
         let mut all = self.activities.iter();
-        all.find(|activity| activity.commit.subject == version && !activity.kind.is_word())
+        all.find(|activity| activity.commit.subject == version && !activity.kind.is_aside())
     }
 
     fn problem(&mut self, problem: String) {

@@ -84,7 +84,7 @@ fn newest(
     {
         verdict.problem(format!("{name}: {} has no time of its end", activity.id));
     }
-    let deploys = |one: &&&Activity| !is_parked(one) && !one.kind.is_word();
+    let deploys = |one: &&&Activity| !is_parked(one) && !one.kind.is_aside();
     let mut begun = activities.iter().filter(deploys);
     let Some(last) = begun.find(|one| one.started.is_some()) else {
         return;

@@ -138,13 +138,13 @@ fn it_is_the_release_with_its_variables_and_mounts() {
     // A secret that somebody types is not recorded.
     shop.wharf(&["run", "echo", &token]).ok();
     let last = ended(&world);
-    assert_eq!(last.commit.subject, "echo ****");
+    assert_eq!(last.commit.subject, "echo '****'");
     assert_eq!(
         (last.kind, last.state, last.release),
         (Kind::Run, State::Succeeded, Some(1))
     );
     let log = shop.wharf(&["log", &last.id]).ok();
-    let log = log.has("in r1: echo ****").has("it ran to its end");
+    let log = log.has("in r1: echo '****'").has("it ran to its end");
     log.has("main still serves r1.").lacks(&token);
     // It tells nothing of what is deployed.
     let environments = shop.wharf(&["environments"]).ok().out;
@@ -277,6 +277,43 @@ fn nothing_is_left_of_what_nobody_waits_for() {
 }
 
 #[test]
+fn a_death_around_it_leaves_nothing() {
+    let world = World::new();
+    let shop = deployed(&world);
+    let mark = "31536205";
+    let sleep = format!("sleep {mark}");
+    for (point, ends) in [
+        ("record what begins at once: before", false),
+        ("record what begins at once: after", true),
+        ("record end: before", true),
+    ] {
+        let before = newest(&world).id;
+        let command = match point.starts_with("record end") {
+            true => "true",
+            false => sleep.as_str(),
+        };
+        world.freeze_at(point);
+        let mut run = shop.command("wharf");
+        run.args(["run", "sh", "-c", command]);
+        let run = run.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut run = run.spawn().unwrap();
+        world.wait_until_frozen();
+        world.kill_daemon();
+        assert_eq!(run.wait().unwrap().code(), Some(4), "{point}");
+        world.start();
+        let last = ended(&world);
+        assert_eq!(last.id != before, ends, "{point}");
+        if ends {
+            assert_eq!(last.reason.unwrap().code, "run-interrupted", "{point}");
+        }
+        assert!(!is_left(mark), "{point}");
+        let jobs = world.home().join("state/jobs");
+        assert_eq!(jobs.read_dir().unwrap().count(), 0, "{point}");
+        shop.wharf(&["run", "true"]).ok();
+    }
+}
+
+#[test]
 fn what_runs_ends_before_its_environment_and_outlives_its_release() {
     let world = World::with_host_file(
         "[router]\nlisten = \"127.0.0.1:0\"\n[keep]\nreleases = 1\nslugs = { count = 0 }\n",
@@ -297,6 +334,15 @@ fn what_runs_ends_before_its_environment_and_outlives_its_release() {
     let lines: Vec<_> = out.lines().map(Result::unwrap).collect();
     assert_eq!(lines, ["one", "four"]);
     assert!(child.wait().unwrap().success());
+    let last = world.activities(Some("shop"), 100).unwrap();
+    let last = last
+        .iter()
+        .find(|one| one.commit.subject.starts_with("sh -c 'echo begun"));
+    let last = last.unwrap();
+    assert_eq!((last.release, last.live_after), (Some(1), Some(4)));
+    shop.wharf(&["log", &last.id])
+        .ok()
+        .has("main still serves r4.");
 
     shop.push(&["main:side"]).ok();
     for goes in [

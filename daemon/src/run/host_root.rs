@@ -7,10 +7,12 @@ const PROGRAMS: [&str; 6] = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx
 
 /// What programs read below `/etc`. `/etc/ssl/private` is not among it: in a daemon that runs as
 /// root the sandbox's user could read it.
-const ETC: [&str; 29] = [
+const ETC: [&str; 31] = [
     "/etc/alternatives",
     "/etc/ca-certificates",
     "/etc/ca-certificates.conf",
+    "/etc/chromium",
+    "/etc/chromium.d",
     "/etc/crypto-policies",
     "/etc/debian_version",
     "/etc/fonts",

@@ -24,6 +24,19 @@ use crate::{
 pub fn act(place: &Place, ask: Ask, json: bool) -> Result<Exit, Failure> {
     let named = named(&ask);
     let told = follow::tell(place, ask, Lines::Talk)?;
+    outcome(place, named, told, json)
+}
+
+/// Prints with `json` what was recorded for something, or what it was about.
+///
+/// # Errors
+/// As [`act`].
+pub(crate) fn outcome(
+    place: &Place,
+    named: Option<String>,
+    told: Told,
+    json: bool,
+) -> Result<Exit, Failure> {
     if !json {
         return Ok(told.exit);
     }

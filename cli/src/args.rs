@@ -8,8 +8,9 @@ use clap_complete::Shell;
 
 pub use answer::Answer;
 pub use parts::{
-    Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Project, Repository, Slug, Switch, What,
+    Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Project, Repository, Switch, What,
 };
+pub use slug::Slug;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -102,7 +103,7 @@ pub enum Command {
     Releases,
     /// Show the project's build results, newest first
     Slugs,
-    /// Say why one was built
+    /// Say why one was built; take one to another host
     #[command(subcommand)]
     Slug(Slug),
 
@@ -394,6 +395,7 @@ mod answer;
 mod names;
 mod parts;
 mod remote;
+mod slug;
 pub mod variable;
 
 #[cfg(test)]

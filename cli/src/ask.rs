@@ -15,7 +15,8 @@ use wharf_wire::{
 
 use crate::{
     act::act,
-    args::{self, Command, Global, Project},
+    archive,
+    args::{self, Command, Global, Project, Slug},
     attend, config, daemon,
     failure::{self, Failure},
     follow::{self, Lines},
@@ -43,6 +44,12 @@ pub fn run(directory: &Path, global: &Global, command: &Command) -> Result<u8, F
                     return attend::attend(&place, scope, Some(command.clone()));
                 }
                 Command::Shell => return attend::attend(&place, scope, None),
+                Command::Slug(Slug::Export { slug, output }) => {
+                    archive::export(directory, &place, scope, slug.as_ref(), output.as_ref())
+                }
+                Command::Slug(Slug::Import { file }) => {
+                    archive::import(directory, &place, scope, global.json, file.as_ref())
+                }
                 _ => answer(&place, scope, global.json, command),
             };
             exit.map(Exit::code)
@@ -52,7 +59,10 @@ pub fn run(directory: &Path, global: &Global, command: &Command) -> Result<u8, F
 
 fn wants(command: &Command) -> Wants {
     match command {
-        Command::Environments | Command::Activities { .. } | Command::Slugs => Wants::Project,
+        Command::Environments
+        | Command::Activities { .. }
+        | Command::Slugs
+        | Command::Slug(Slug::Import { .. }) => Wants::Project,
         // Where nothing says which, the project's rule says what its parent is.
         Command::Branch(_) | Command::Config(args::variable::Config::Diff { .. }) => Wants::Project,
         Command::Variable(variable) if !variable.at().is_own() => Wants::Project,
@@ -229,6 +239,7 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
         | Command::Config(_)
         | Command::Run { .. }
         | Command::Shell
+        | Command::Slug(Slug::Export { .. } | Slug::Import { .. })
         | Command::Init { .. }
         | Command::Project(Project::Add { .. })
         | Command::Check { .. }

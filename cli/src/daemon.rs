@@ -253,6 +253,8 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Sync { .. }
         | Ask::Delete { .. }
         | Ask::Info { .. }
+        | Ask::ExportSlug { .. }
+        | Ask::ImportSlug(_)
         | Ask::SetVariable { .. }
         | Ask::DeleteVariable { .. }
         | Ask::Deploy { .. }

@@ -55,7 +55,14 @@ pub fn lines(place: &Place, ask: Ask, lines: Lines) -> Result<Exit, Failure> {
 /// # Errors
 /// As [`lines`].
 pub fn tell(place: &Place, ask: Ask, lines: Lines) -> Result<Told, Failure> {
-    let mut conversation = Conversation::begin(place, ask)?;
+    hear(Conversation::begin(place, ask)?, lines)
+}
+
+/// The same of a conversation that has begun.
+///
+/// # Errors
+/// As [`lines`].
+pub fn hear(mut conversation: Conversation, lines: Lines) -> Result<Told, Failure> {
     let waiting = Waiting::begin();
     let mut told = Told {
         activities: Vec::new(),

@@ -6,6 +6,7 @@ pub mod config;
 pub mod failure;
 
 pub mod act;
+pub mod archive;
 pub mod ask;
 pub mod attend;
 pub mod daemon;

@@ -11,7 +11,8 @@ use std::{
 use wharf_wire::{ask::Scope, outcome::Exit};
 
 use crate::{
-    args::{self, Global},
+    archive::{self, Target},
+    args::{self, Global, Slug},
     attend, config,
     failure::{self, Failure},
     git,
@@ -49,6 +50,18 @@ pub fn run(
         }
         args::Command::Config(one) => return written(&mut ssh, remote, directory, one),
         attended if attended.is_attended() => return attending(&mut ssh, sits),
+        args::Command::Slug(Slug::Import { file }) => ssh
+            .stdin(archive::source(directory, file.as_ref())?)
+            .status(),
+        args::Command::Slug(Slug::Export { output, .. }) => {
+            let mut target = Target::open(directory, output.as_ref())?;
+            let status = ssh.stdin(Stdio::null()).stdout(target.stdio()?).status();
+            let code = ended(status.map_err(unrun)?, remote)?;
+            if code == Exit::Ok.code() {
+                target.keep()?;
+            }
+            return Ok(code);
+        }
         _ => ssh.stdin(Stdio::null()).status(),
     };
     ended(status.map_err(unrun)?, remote)

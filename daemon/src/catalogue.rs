@@ -24,6 +24,13 @@ pub const ALL: &[Entry] = &[
         "somebody let a deployment go on that was built and waited: this activity is that word, and names the other",
         "`wharf log ID` of the one that it names",
     ),
+    entry("archive-busy", "as many slugs are exported and imported as may at a time", "try it again when one is done"),
+    entry("archive-damaged", "an archive of a slug ends too early, or a file in it is not what its own list says", "bring it here again, or export it again"),
+    entry("archive-key", "an archive names another key than that of what it says its slug is made of", "take what `wharf slug export` wrote, as it is"),
+    entry("archive-late", "writing or reading the archive of a slug took longer than a build may", "from a machine with a better line, or have build.limits.time raised"),
+    entry("archive-refused", "what was to be imported is no archive of a slug, or holds what none does: a path that leads out, a device, a hard link, a setuid file, a name twice", "take what `wharf slug export` wrote, as it is"),
+    entry("archive-too-large", "the slug of an archive is larger than a build's may be", "keep large data on a mount"),
+    entry("archive-version", "an archive was written by a Wharf that lays archives or slugs out otherwise", "export it with the release of Wharf that runs here"),
     entry(
         "bad-branch",
         "the name of a pushed branch cannot be an environment's",
@@ -309,6 +316,8 @@ pub const ALL: &[Entry] = &[
         "the host has no such runtime, or another version",
         "ask for what it has, or have it installed",
     ),
+    entry("slug-damaged", "a slug on the host's disk is not what was frozen, and is not exported", "`wharf redeploy --rebuild`"),
+    entry("slug-differs", "a slug is made of the same as the archive's, and holds something else: its build does not make the same twice", "what is here stays; `wharf redeploy --rebuild` makes a newer one"),
     entry(
         "slug-missing",
         "the slug of a release is gone from the disk",
@@ -319,6 +328,7 @@ pub const ALL: &[Entry] = &[
         "the build left what a slug cannot hold: a socket, a pipe, too much",
         "remove it in a last build step",
     ),
+    entry("slug-unfit", "a slug has a name that an archive cannot hold: no UTF-8, or longer than 4000 bytes", "give the file another name, and push that"),
     entry(
         "status",
         "the environment is that already, or not what the command needs: paused, active",
@@ -399,6 +409,7 @@ pub const ALL: &[Entry] = &[
         "no project names the repository",
         "`wharf project add NAME REPOSITORY`",
     ),
+    entry("unknown-slug", "no slug of the project that may be known there has such a key or digest, or several begin so", "`wharf slugs --json` shows all digits"),
     entry(
         "unknown-type",
         "there is no such type of environments",

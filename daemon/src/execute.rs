@@ -2,6 +2,7 @@
 //! to be remembered goes through the [`Recorder`](crate::store::Recorder).
 
 pub mod activity;
+pub mod archive;
 mod assets;
 pub mod beneath;
 pub mod bound;

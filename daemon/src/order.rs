@@ -18,6 +18,7 @@ use crate::report;
 use crate::settings::trust_domain;
 use crate::store::activity::NewActivity;
 use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
+use crate::store::slug::SlugRecord;
 use crate::store::variable::Change;
 
 /// What a push asks for.
@@ -206,6 +207,7 @@ fn activity(
         source: None,
         renames: None,
         variable: None,
+        imported: None,
     }
 }
 
@@ -248,6 +250,7 @@ pub fn of_record(
         source: None,
         renames: None,
         variable: None,
+        imported: None,
     }
 }
 
@@ -273,6 +276,34 @@ pub fn of_change(
         source: None,
         renames: None,
         variable: Some(Box::new(change)),
+        imported: None,
+    }
+}
+
+/// A slug that somebody brings, of which it is known where it was exported.
+pub fn of_import(
+    key: EnvironmentKey,
+    branch: BranchName,
+    kind: Type,
+    actor: Actor,
+    commit: Commit,
+    slug: SlugRecord,
+) -> NewActivity {
+    NewActivity {
+        key,
+        branch,
+        kind: Kind::Import,
+        actor,
+        commit,
+        production: kind == Type::Production,
+        environment: None,
+        rebuild: false,
+        now: false,
+        target: None,
+        source: None,
+        renames: None,
+        variable: None,
+        imported: Some(Box::new(slug)),
     }
 }
 

@@ -57,6 +57,17 @@ pub enum Ask {
         /// A release; without it the serving one, and what a redeploy would do.
         release: Option<u32>,
     },
+    /// A slug as an archive: first `Passed` with an output that it is read from, then one
+    /// `Item::Archive`. What was read is worth nothing without that.
+    ExportSlug {
+        /// Which environment.
+        scope: Scope,
+        /// A release such as `r41`, or the first digits of a key or digest; none for what serves.
+        slug: Option<String>,
+    },
+    /// An archive that becomes a slug of a project: first `Passed` with an input that it is written
+    /// to, then as any other act.
+    ImportSlug(Scope),
     /// The slugs of a project, newest first: one `Item::Slug` each.
     Slugs(Scope),
     /// The log of an activity as rendered `Line`s; ends with the activity's exit if followed.

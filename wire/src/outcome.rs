@@ -118,6 +118,8 @@ pub enum Kind {
     Variable,
     /// `wharf run` or `wharf shell`: somebody's own command.
     Run,
+    /// `wharf slug import`.
+    Import,
 }
 
 impl Kind {
@@ -143,6 +145,7 @@ impl Kind {
             Kind::MaintenanceOff => "maintenance-off",
             Kind::Variable => "variable",
             Kind::Run => "run",
+            Kind::Import => "import",
         }
     }
 
@@ -162,6 +165,7 @@ impl Kind {
             | Kind::Approve
             | Kind::Variable
             | Kind::Run
+            | Kind::Import
             | Kind::MaintenanceOn
             | Kind::MaintenanceOff => false,
         }
@@ -170,7 +174,10 @@ impl Kind {
     /// Whether it is somebody's word alone: it is recorded and has ended, and changes nothing of what
     /// is deployed.
     pub fn is_word(self) -> bool {
-        matches!(self, Kind::Info | Kind::Approve | Kind::Variable)
+        matches!(
+            self,
+            Kind::Info | Kind::Approve | Kind::Variable | Kind::Import
+        )
     }
 
     /// Whether it tells nothing of what is deployed: a word, or a command of somebody's own.

@@ -25,10 +25,35 @@ pub struct Slug {
     pub trust_domain: String,
     /// Whether it was built again on request.
     pub rebuilt: bool,
+    /// Whether it came as an archive, and was not built here.
+    pub imported: bool,
     /// The environments of the project that have releases of it, at most 100.
     pub used_by: Vec<Use>,
     /// How many more have.
     pub left_out: u64,
+}
+
+/// A slug that was written as an archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    /// The project's name.
+    pub project: String,
+    /// The environment's id.
+    pub environment: String,
+    /// The key of what it is made of: 64 hexadecimal digits.
+    pub key: String,
+    /// The digest of every file in it, in hex.
+    pub digest: String,
+    /// The commit that the archive names, in hex; none where no release of the environment is of it.
+    pub commit: Option<String>,
+    /// How many files it holds.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The archive's own bytes.
+    pub size: u64,
 }
 
 /// The releases of an environment that are of a slug.

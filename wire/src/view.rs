@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     event,
     outcome::{Kind, State},
-    slug::{Slug, Why},
+    slug::{Archive, Slug, Why},
     variable::{Difference, Variable},
 };
 
@@ -37,6 +37,8 @@ pub enum Item {
     Slug(Slug),
     /// See [`Why`].
     Why(Why),
+    /// See [`Archive`].
+    Archive(Archive),
     /// One of several reasons for which something is not done, which was said in lines.
     Reason(Reason),
     /// See [`Finding`].

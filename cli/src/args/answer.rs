@@ -1,7 +1,7 @@
 //! Which command prints what with `--json`.
 
 use super::variable::{Config, Variable};
-use super::{Activity, Command, Hook, Key, Project};
+use super::{Activity, Command, Hook, Key, Project, Slug};
 
 /// What commands print with `--json`: each has a published schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -71,7 +71,9 @@ impl Command {
             Command::Url { grant: Some(_) } => Some(Answer::Grant),
             Command::Releases => Some(Answer::Releases),
             Command::Slugs => Some(Answer::Slugs),
-            Command::Slug(_) => Some(Answer::SlugWhy),
+            Command::Slug(Slug::Why { .. }) => Some(Answer::SlugWhy),
+            // What it prints is the archive.
+            Command::Slug(Slug::Export { .. }) => None,
             Command::Project(Project::List) => Some(Answer::Projects),
             Command::Hook(Hook::Status(_)) => Some(Answer::Hooks),
             Command::Key(Key::List { .. }) => Some(Answer::Keys),
@@ -100,6 +102,7 @@ impl Command {
             | Command::Sync { .. }
             | Command::Delete { .. }
             | Command::Info { .. }
+            | Command::Slug(Slug::Import { .. })
             | Command::Variable(Variable::Set(_) | Variable::Delete { .. }) => {
                 Some(Answer::Outcome)
             }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::{LIMIT, release_number, time};
+use super::{LIMIT, time};
 
 /// `wharf branch`.
 #[derive(Debug, Clone, Args)]
@@ -19,27 +19,6 @@ pub struct Branch {
     /// Begin without the parent's data: this version copies none anyway
     #[arg(long)]
     pub no_data: bool,
-}
-
-/// `wharf slug`.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Slug {
-    /// Say what changed since the slug before, and whether a redeploy would build anew
-    Why {
-        /// Of this release, such as r41 [default: the serving one, and the branch's tip]
-        #[arg(long, value_name = "NUMBER", value_parser = release_number)]
-        release: Option<u32>,
-    },
-}
-
-impl Slug {
-    /// Its words for the far side of ssh.
-    pub(super) fn words(&self) -> Vec<String> {
-        let Slug::Why { release } = self;
-        let release = release.map(|release| format!("--release=r{release}"));
-        let words = ["slug", "why"].map(str::to_owned);
-        words.into_iter().chain(release).collect()
-    }
 }
 
 /// What `wharf sync` brings.

@@ -15,10 +15,12 @@ pub fn draw(slugs: &[Slug], now: u64, width: Option<u16>) -> String {
     let heads = ["SLUG", "MADE", "SIZE", "FILES", "TRUST", "USED BY"];
     let mut table = table(&heads, width);
     for slug in slugs {
-        let key = match slug.rebuilt {
-            true => format!("{} (rebuilt)", short(&slug.key)),
-            false => short(&slug.key).to_owned(),
-        };
+        let mut key = short(&slug.key).to_owned();
+        for (is_so, word) in [(slug.rebuilt, " (rebuilt)"), (slug.imported, " (imported)")] {
+            if is_so {
+                key.push_str(word);
+            }
+        }
         table.add_row([
             plain(&key),
             when::ago(now, slug.created),

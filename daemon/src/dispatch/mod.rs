@@ -6,6 +6,7 @@
 pub mod baseline;
 mod compare;
 mod fleet;
+mod imported;
 mod mend;
 pub mod moving;
 mod orders;
@@ -385,7 +386,12 @@ impl Dispatch {
                 self.queue.room_for_pushes(project, environments)
             }
             // The one takes the place of everything else there, the other never waits.
-            Kind::Delete | Kind::Info | Kind::Approve | Kind::Variable | Kind::Run => Ok(()),
+            Kind::Delete
+            | Kind::Info
+            | Kind::Approve
+            | Kind::Variable
+            | Kind::Run
+            | Kind::Import => Ok(()),
             _ => {
                 let mut environments = environments.iter();
                 environments.try_for_each(|environment| self.queue.room(project, environment))

@@ -12,13 +12,14 @@ use wharf_wire::view::{Actor, Reason};
 
 use super::fleet::Member;
 use super::mend::Mend;
-use super::{Desk, Dispatch, Event, answer, variables};
+use super::{Desk, Dispatch, Event, answer, imported, variables};
 use crate::execute::activity::Conclusion;
 use crate::execute::conclude::{never_began, was_done};
 use crate::execute::failure::chain;
 use crate::execute::{World, collect, end, housekeeping, perform};
 use crate::plan::limits::{Full, Status};
 use crate::plan::queue::{Superseded, Ticket};
+use crate::report;
 use crate::store::StoreError;
 use crate::store::activity::{Ending, NewActivity};
 use crate::store::insist::insist;
@@ -300,6 +301,9 @@ pub(super) fn blank_ticket(activity: &NewActivity) -> Ticket {
 fn described(activity: &NewActivity) -> Vec<String> {
     if let Some(change) = &activity.variable {
         return variables::notes(change, activity.key.id.as_str());
+    }
+    if let Some(slug) = &activity.imported {
+        return imported::notes(slug, &activity.commit.subject);
     }
     let changed = activity.environment.as_ref();
     let Some(record) = changed.filter(|_| activity.kind == Kind::Info) else {

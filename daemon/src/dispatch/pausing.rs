@@ -192,6 +192,7 @@ pub(super) fn activity(
         source: None,
         renames: None,
         variable: None,
+        imported: None,
         rebuild: false,
         target,
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use wharf_config::application::{self, Application, Step};
 use wharf_config::files::Files;
+use wharf_config::name::ProjectName;
 use wharf_wire::event::Event;
 
 use super::activity::Act;
@@ -21,6 +22,7 @@ use crate::report;
 use crate::settings;
 use crate::store::StoreError;
 use crate::store::environment::EnvironmentKey;
+use crate::store::slug::{SlugRecord, within};
 
 /// What the deploy stage takes over.
 #[derive(Debug)]
@@ -79,7 +81,7 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
         });
     }
     if !act.task.rebuild
-        && let Some(slug) = usable(&act.world, &base).await?
+        && let Some(slug) = usable(&act.world, &act.project.name, &base).await?
     {
         act.world
             .recorder
@@ -234,12 +236,24 @@ fn read(files: &Files) -> Result<Application, Failure> {
     })
 }
 
-/// The newest slug of these ingredients, if it is recorded and its directory stands.
+/// What a slug is made of; none where an older Wharf recorded it otherwise.
+#[must_use]
+pub fn made_of(slug: &SlugRecord) -> Option<Ingredients> {
+    serde_json::from_str(&slug.ingredients).ok()
+}
+
+/// The newest slug of these ingredients that a project may use, if it is recorded and its directory
+/// stands: one that a build made, or that was imported into the project.
 ///
 /// # Errors
 /// The store's.
-pub async fn usable(world: &World, base: &SlugKey) -> Result<Option<SlugKey>, StoreError> {
-    let record = world.recorder.newest_slug(base.as_str()).await?;
+pub async fn usable(
+    world: &World,
+    project: &ProjectName,
+    base: &SlugKey,
+) -> Result<Option<SlugKey>, StoreError> {
+    let bases = [base.to_string(), within(base.as_str(), project.as_str())];
+    let record = world.recorder.newest_slug(bases).await?;
     let key = record.and_then(|record| SlugKey::parse(&record.key).ok());
     Ok(key.filter(|key| world.paths.slugs().join(key.as_str()).is_dir()))
 }
@@ -250,7 +264,9 @@ async fn built_before(act: &Act, base: &SlugKey) -> Result<Option<SlugKey>, Stor
         return Ok(None);
     };
     let record = act.world.recorder.slug(before).await?;
-    let own = record.filter(|record| record.base == base.as_str());
+    let imported = within(base.as_str(), act.project.name.as_str());
+    let bases = [base.as_str(), &imported];
+    let own = record.filter(|record| bases.contains(&record.base.as_str()));
     let key = own.and_then(|record| SlugKey::parse(&record.key).ok());
     Ok(key.filter(|key| act.world.paths.slugs().join(key.as_str()).is_dir()))
 }
@@ -268,7 +284,7 @@ pub async fn ingredients_of(
         return Ok(None);
     };
     let slug = world.recorder.slug(&release.slug).await?;
-    Ok(slug.and_then(|slug| serde_json::from_str(&slug.ingredients).ok()))
+    Ok(slug.as_ref().and_then(made_of))
 }
 
 /// Says why a slug of `old` is not used for `new`; `files` differ between their trees, as far as
@@ -290,10 +306,11 @@ pub fn why(old: &Ingredients, new: &Ingredients, files: Option<u64>) -> Vec<Stri
 /// The store's.
 pub async fn border(
     world: &World,
+    project: &ProjectName,
     ingredients: &Ingredients,
 ) -> Result<Option<String>, StoreError> {
     let (elsewhere, why) = across(ingredients);
-    let built = usable(world, &elsewhere).await?;
+    let built = usable(world, project, &elsewhere).await?;
     Ok(built.map(|_| why))
 }
 
@@ -328,7 +345,7 @@ fn across(ingredients: &Ingredients) -> (SlugKey, String) {
 }
 
 async fn say_border(act: &Act, ingredients: &Ingredients) -> Result<(), Failure> {
-    if let Some(why) = border(&act.world, ingredients).await? {
+    if let Some(why) = border(&act.world, &act.project.name, ingredients).await? {
         act.log.event(Event::StepStarted {
             label: "build".into(),
             text: format!("built again: {why}"),

@@ -61,15 +61,18 @@ pub fn success(
             format!("{environment} lets visitors in again"),
             format!("{environment} now serves r{live}."),
         ),
-        (kind @ (Kind::Info | Kind::Approve | Kind::Variable | Kind::Run), live) => (
-            match kind {
-                Kind::Approve => "it goes on".to_owned(),
-                Kind::Variable => "it is recorded".to_owned(),
-                Kind::Run => RAN.to_owned(),
-                _ => format!("{environment} is described anew"),
-            },
-            stays(environment, live),
-        ),
+        (kind @ (Kind::Info | Kind::Approve | Kind::Variable | Kind::Run | Kind::Import), live) => {
+            (
+                match kind {
+                    Kind::Approve => "it goes on".to_owned(),
+                    Kind::Variable => "it is recorded".to_owned(),
+                    Kind::Run => RAN.to_owned(),
+                    Kind::Import => "the slug is here".to_owned(),
+                    _ => format!("{environment} is described anew"),
+                },
+                stays(environment, live),
+            )
+        }
         (_, Some(live)) => (
             format!("r{live} is live"),
             format!("{environment} now serves r{live}{was}."),
@@ -145,6 +148,7 @@ pub fn hints(kind: Kind, environment: &str, previous: Option<u32>, who: Undoing)
             | Kind::Approve
             | Kind::Variable
             | Kind::Run
+            | Kind::Import
             | Kind::MaintenanceOff,
             _,
         ) => Vec::new(),

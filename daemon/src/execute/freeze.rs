@@ -1,9 +1,10 @@
 //! Makes a build's result a slug: checked, counted, durable, at its final name.
 
+pub(super) mod digest;
 mod mount_points;
 #[cfg(test)]
 mod tests;
-mod walk;
+pub(super) mod walk;
 
 use std::{
     fs, io,
@@ -128,15 +129,7 @@ pub fn freeze(job: &Freeze<'_>) -> Result<Frozen, FreezeError> {
     let counted = walk::walk(&top, job)?;
     notes.extend(counted.notes);
 
-    // Content first, then the name: a power cut leaves no half of a slug under its key.
-    disk::sync_filesystem(job.built)?;
-    fs::rename(job.built, &path).map_err(|error| match error.kind() {
-        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
-            FreezeError::Exists(job.key.clone())
-        }
-        _ => disk::at("move into the store as", &path)(error).into(),
-    })?;
-    disk::sync_directory(job.store)?;
+    settle(job.built, &path, job.key)?;
     let (files, bytes) = (counted.files, counted.bytes);
     Ok(Frozen {
         path,
@@ -145,6 +138,23 @@ pub fn freeze(job: &Freeze<'_>) -> Result<Frozen, FreezeError> {
         bytes,
         notes,
     })
+}
+
+/// Moves a whole tree to its place in the store, durably: content first, then the name, so that a
+/// power cut leaves no half of a slug under its key.
+///
+/// # Errors
+/// The file system's, or that something is there.
+pub fn settle(tree: &Path, place: &Path, key: &SlugKey) -> Result<(), FreezeError> {
+    disk::sync_filesystem(tree)?;
+    fs::rename(tree, place).map_err(|error| match error.kind() {
+        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
+            FreezeError::Exists(key.clone())
+        }
+        _ => disk::at("move into the store as", place)(error).into(),
+    })?;
+    let store = place.parent().expect("a key is joined to the store");
+    Ok(disk::sync_directory(store)?)
 }
 
 /// The directory that was built, ours to read and to move.

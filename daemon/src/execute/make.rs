@@ -24,9 +24,9 @@ use crate::run::sandbox::{Access, Bind, HOME, Network, Sandbox};
 use crate::store::slug::SlugRecord;
 
 /// At most this many files, links and directories in a slug.
-const MAX_ENTRIES: u64 = 2_000_000;
+pub(super) const MAX_ENTRIES: u64 = 2_000_000;
 /// At most this many bytes in a slug.
-const MAX_BYTES: u64 = 10 << 30;
+pub(super) const MAX_BYTES: u64 = 10 << 30;
 
 /// What a slug is made of, and its name.
 #[derive(Debug)]

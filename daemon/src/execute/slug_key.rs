@@ -76,6 +76,15 @@ impl SlugKey {
         ))))
     }
 
+    /// The key of a slug of ingredients of this key that was imported into a project: one of its own,
+    /// so that no build replaces it.
+    #[must_use]
+    pub fn imported(&self, project: &str) -> SlugKey {
+        SlugKey(hex(&Sha256::digest(format!(
+            "{self} imported into {project}"
+        ))))
+    }
+
     /// The first digits, for people.
     #[must_use]
     pub fn short(&self) -> &str {

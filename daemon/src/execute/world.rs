@@ -71,6 +71,8 @@ pub struct World {
     pub collecting: Turns,
     /// Build caches, and which of them are in use.
     pub caches: Caches,
+    /// Places for archives of slugs that are written or read.
+    pub archives: tokio::sync::Semaphore,
     /// Housekeeping goes on.
     pub keeping: tokio::sync::Mutex<()>,
     /// Something was deployed, paused or resumed: another environment may be due for a pause first.

@@ -7,6 +7,7 @@ use wharf_config::place::Place;
 
 use super::{End, store};
 use crate::execute::World;
+use crate::execute::archive;
 use crate::execute::router::Router;
 use crate::execute::world::sibling;
 use crate::report::WIDTH;
@@ -69,6 +70,7 @@ impl Means {
             heads: Default::default(),
             routing: Default::default(),
             collecting: Default::default(),
+            archives: tokio::sync::Semaphore::new(archive::AT_A_TIME),
             caches: Default::default(),
             keeping: Default::default(),
             pausing: Default::default(),

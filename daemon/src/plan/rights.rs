@@ -53,11 +53,15 @@ pub enum Act {
     SetVariable,
     /// Set variables for every environment of its type.
     SetVariables,
+    /// Take what it was built to away as a file.
+    Export,
+    /// Bring what a push to one of its type would deploy.
+    Import,
 }
 
 impl Act {
     /// Every act, for the table in the documentation.
-    pub const ALL: [Act; 23] = [
+    pub const ALL: [Act; 25] = [
         Act::View,
         Act::Push,
         Act::Force,
@@ -81,6 +85,8 @@ impl Act {
         Act::Run,
         Act::SetVariable,
         Act::SetVariables,
+        Act::Export,
+        Act::Import,
     ];
 
     /// The least role for it. Whoever may push could merge by hand and push that, so merging needs
@@ -100,7 +106,9 @@ impl Act {
             | Act::Grant
             // Whoever may push can have anything run there, with every secret.
             | Act::Run
-            | Act::SetVariable => Role::Contributor,
+            | Act::SetVariable
+            // A build may have left what it was trusted with; who pushes could print it.
+            | Act::Export => Role::Contributor,
             // Whoever made a branch may take it away again.
             Act::Deactivate | Act::Delete if kind == Kind::Development => Role::Contributor,
             // Of production it is what all visitors see.
@@ -114,7 +122,9 @@ impl Act {
             | Act::Approve
             | Act::Now
             | Act::Settings
-            | Act::SetVariables => Role::Admin,
+            | Act::SetVariables
+            // No review and no build stands between it and what serves.
+            | Act::Import => Role::Admin,
         }
     }
 
@@ -142,6 +152,8 @@ impl Act {
             Act::Grant => "give links to",
             Act::Run => "run commands in",
             Act::SetVariable | Act::SetVariables => "set variables of",
+            Act::Export => "export slugs of",
+            Act::Import => "import slugs for",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod act;
 mod approve;
+mod archive;
 mod config;
 mod delete;
 mod deploy;
@@ -43,6 +44,8 @@ impl Session {
             Ask::Wait { activity, form } => self.wait(activity, form).await,
             Ask::Releases(scope) => self.releases(&scope).await,
             Ask::SlugWhy { scope, release } => self.slug_why(&scope, release).await,
+            Ask::ExportSlug { scope, slug } => self.export_slug(&scope, slug.as_deref()).await,
+            Ask::ImportSlug(scope) => self.import_slug(&scope).await,
             Ask::Slugs(scope) => self.slugs(&scope).await,
             Ask::Log {
                 activity,

@@ -173,10 +173,16 @@ impl Session {
             .await
             .map_err(|failure: Failure| host(failure.reason.message))?;
         let base = new.key();
-        let usable = build::usable(&world, &base).await.map_err(store)?;
+        let usable = build::usable(&world, &project.name, &base)
+            .await
+            .map_err(store)?;
         let mut why = old.map_or_else(Vec::new, |old| build::why(&old, &new, compared.changed));
         if usable.is_none() {
-            why.extend(build::border(&world, &new).await.map_err(store)?);
+            why.extend(
+                build::border(&world, &project.name, &new)
+                    .await
+                    .map_err(store)?,
+            );
         }
         let slug = match (&usable, options.rebuild) {
             (Some(slug), Rebuild::No) => Slug::Reused(slug.short()),

@@ -7,6 +7,7 @@ use wharf_wire::view::{Actor, Commit, Reason};
 
 use super::environment::{EnvironmentKey, EnvironmentRecord, describe, forget_tip, key, touch};
 use super::known::{self, Opened, Report};
+use super::slug::{self, SlugRecord};
 use super::status::{self, Limits};
 use super::variable::{self, Change};
 use super::{StoreError, environment, now};
@@ -54,6 +55,8 @@ pub struct NewActivity {
     pub renames: Option<Rename>,
     /// The variable that it sets or takes away.
     pub variable: Option<Box<Change>>,
+    /// The slug that it brings, whose directory is in the store.
+    pub imported: Option<Box<SlugRecord>>,
 }
 
 /// What the executor needs to know of an activity.
@@ -138,7 +141,7 @@ pub fn open(
     let mut opened = Vec::with_capacity(activities.len());
     for activity in activities {
         opened.push(match known::look(&transaction, activity)? {
-            Report::New if matches!(activity.kind, Kind::Info | Kind::Variable) => {
+            Report::New if changes_record(activity.kind) => {
                 if let Some(environment) = &activity.environment {
                     describe(&transaction, environment)?;
                 }
@@ -150,6 +153,10 @@ pub fn open(
                     }
                 }
                 let (id, _) = insert(&transaction, activity, &is_taken)?;
+                if let Some(imported) = &activity.imported {
+                    slug::add(&transaction, imported)?;
+                    set_slug(&transaction, &id, &imported.key, false)?;
+                }
                 let live = environment::find(&transaction, &activity.key)?;
                 let ending = Ending::done(live.and_then(|environment| environment.live));
                 start(&transaction, &id)?;
@@ -218,6 +225,11 @@ pub fn begin(
     start(&transaction, &id)?;
     transaction.commit()?;
     Ok(id)
+}
+
+/// Whether all that there is to do is done where it is recorded.
+fn changes_record(kind: Kind) -> bool {
+    matches!(kind, Kind::Info | Kind::Variable | Kind::Import)
 }
 
 fn insert(

@@ -145,6 +145,12 @@ impl Paths {
         self.builds().join(activity)
     }
 
+    /// A fresh place for a slug that comes in an archive; what a death leaves goes as a build's does.
+    pub fn arriving(&self) -> PathBuf {
+        let random: u64 = rand::random();
+        self.builds().join(format!("arriving-{random:016x}"))
+    }
+
     /// The patches of one build; below the same directory, so that what a death leaves goes with it.
     pub fn patches(&self, activity: &str) -> PathBuf {
         self.builds().join(format!("{activity}.patches"))

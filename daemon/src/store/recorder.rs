@@ -324,10 +324,9 @@ impl Recorder {
             .await
     }
 
-    pub async fn newest_slug(&self, base: &str) -> Result<Option<SlugRecord>> {
-        let base = base.to_owned();
+    pub async fn newest_slug(&self, bases: [String; 2]) -> Result<Option<SlugRecord>> {
         self.0
-            .call(move |connection| slug::newest(connection, &base))
+            .call(move |connection| slug::newest(connection, &bases))
             .await
     }
 

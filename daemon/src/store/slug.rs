@@ -11,9 +11,10 @@ use super::{Recorder, StoreError, now};
 pub struct SlugRecord {
     /// Hex of the key.
     pub key: String,
-    /// The key of its ingredients alone; another one only where it was rebuilt on request.
+    /// Under what it is looked for: the key of its ingredients alone, from which `key` differs where it
+    /// was rebuilt on request; of one that was imported what [`within`] makes of that.
     pub base: String,
-    /// The project whose build made it.
+    /// The project whose build made it, or that it was imported into.
     pub project: String,
     /// `protected` or `open`.
     pub trust_domain: String,
@@ -25,6 +26,36 @@ pub struct SlugRecord {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+}
+
+/// What stands between the two parts of [`within`].
+const WITHIN: &str = " in ";
+
+/// Under what a slug of ingredients of this key is looked for that was imported into a project: no
+/// other project finds it there.
+pub fn within(key: &str, project: &str) -> String {
+    format!("{key}{WITHIN}{project}")
+}
+
+/// The key of the ingredients, of what a slug is looked for under.
+pub(super) fn ingredients_key(base: &str) -> &str {
+    base.split_once(WITHIN).map_or(base, |(key, _)| key)
+}
+
+impl SlugRecord {
+    /// Whether somebody brought it, and no build made it here.
+    pub fn is_imported(&self) -> bool {
+        is_imported(&self.base)
+    }
+
+    /// The key's first digits, for people.
+    pub fn short(&self) -> &str {
+        self.key.get(..6).unwrap_or(&self.key)
+    }
+}
+
+pub(super) fn is_imported(base: &str) -> bool {
+    base.contains(WITHIN)
 }
 
 /// Records a slug once its directory is in the store.
@@ -78,16 +109,20 @@ pub fn find(connection: &Connection, key: &str) -> Result<Option<SlugRecord>, St
         .optional()?)
 }
 
-/// The newest slug of these ingredients.
+/// The newest slug that is looked for under one of these keys.
 ///
 /// # Errors
 /// The database's.
-pub fn newest(connection: &Connection, base: &str) -> Result<Option<SlugRecord>, StoreError> {
+pub fn newest(
+    connection: &Connection,
+    bases: &[String; 2],
+) -> Result<Option<SlugRecord>, StoreError> {
     Ok(connection
         .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM slug WHERE base = ?1 ORDER BY created DESC, rowid DESC LIMIT 1"
+            "SELECT {COLUMNS} FROM slug WHERE base IN (?1, ?2)
+             ORDER BY created DESC, rowid DESC LIMIT 1"
         ))?
-        .query_row([base], record)
+        .query_row([&bases[0], &bases[1]], record)
         .optional()?)
 }
 

@@ -7,6 +7,7 @@ use rusqlite::{Connection, Row, named_params};
 
 use super::StoreError;
 use super::environment::{EnvironmentKey, key};
+use super::slug::{ingredients_key, is_imported};
 use crate::plan::retention::{Record, Release, Slug};
 
 /// Who asks: an activity looks after its environment when it is done, housekeeping after all.
@@ -131,7 +132,7 @@ fn numbered(connection: &Connection, sql: &str) -> Result<Vec<(EnvironmentKey, u
 /// # Errors
 /// The database's.
 pub fn slugs(connection: &Connection, view: &View) -> Result<Vec<Slug>, StoreError> {
-    let select = format!("SELECT key, base, project, bytes, used, {SLUG_HELD} FROM slug");
+    let select = format!("SELECT key, base, project, bytes, used, created, {SLUG_HELD} FROM slug");
     match &view.environment {
         None => {
             let mut statement = connection.prepare_cached(&select)?;
@@ -155,13 +156,16 @@ pub fn slugs(connection: &Connection, view: &View) -> Result<Vec<Slug>, StoreErr
 }
 
 fn slug(row: &Row<'_>) -> rusqlite::Result<Slug> {
+    let base: String = row.get(1)?;
+    let created = row.get(5)?;
     Ok(Slug {
         key: row.get(0)?,
-        base: row.get(1)?,
+        base: ingredients_key(&base).to_owned(),
         project: row.get(2)?,
         bytes: row.get(3)?,
         used: row.get(4)?,
-        held: row.get(5)?,
+        imported: is_imported(&base).then_some(created),
+        held: row.get(6)?,
     })
 }
 

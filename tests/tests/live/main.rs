@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod app;
+mod archives;
 mod by_hand;
 mod cancel;
 mod checked;

@@ -8,6 +8,7 @@ mod house;
 mod laptop;
 
 mod absent;
+mod archives;
 mod asking;
 mod by_hand;
 mod dry_run;

@@ -43,6 +43,7 @@ fn slugs_are_drawn() {
         bytes: 4_200_000,
         trust_domain: "protected".into(),
         rebuilt,
+        imported: false,
         used_by,
         left_out: 0,
     };

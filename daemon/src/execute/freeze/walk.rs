@@ -12,14 +12,13 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
-use sha2::{Digest, Sha256};
-
+use super::digest::SlugDigest;
 use super::{Freeze, FreezeError};
-use crate::{disk, execute::slug_key::hex};
+use crate::disk;
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 
 /// Directories in each other, each of which keeps a descriptor open.
-const DEEPEST: u64 = 256;
+pub(in crate::execute) const DEEPEST: u64 = 256;
 /// Read, write and enter, for the owner: a build may have taken them away.
 const OWNER: u32 = 0o700;
 /// setuid and setgid.
@@ -49,7 +48,7 @@ pub(super) fn walk(top: &OwnedFd, job: &Freeze<'_>) -> Result<Counted, FreezeErr
         bytes: 0,
         copied: 0,
         stripped: 0,
-        digest: Sha256::new(),
+        digest: SlugDigest::default(),
         buffer: vec![0; 128 * 1024],
     };
     walk.directory(top, &mut Vec::new(), 1)?;
@@ -66,9 +65,8 @@ pub(super) fn walk(top: &OwnedFd, job: &Freeze<'_>) -> Result<Counted, FreezeErr
             walk.copied
         ));
     }
-    let digest = hex(&walk.digest.finalize());
     Ok(Counted {
-        digest,
+        digest: walk.digest.finish(),
         files: walk.files,
         bytes: walk.bytes,
         notes,
@@ -85,7 +83,7 @@ struct Walk<'a> {
     bytes: u64,
     copied: u64,
     stripped: u64,
-    digest: Sha256,
+    digest: SlugDigest,
     buffer: Vec<u8>,
 }
 
@@ -145,7 +143,7 @@ impl Walk<'_> {
             FileType::Directory => {
                 let mode = stat.st_mode & 0o1777 | OWNER;
                 self.repair(parent, name, path, stat.st_mode, mode)?;
-                self.note(b'd', path, mode, &[]);
+                self.digest.directory(path, mode);
                 let flags = LOOK | OFlags::DIRECTORY;
                 let directory = rustix::fs::openat(parent, name, flags, Mode::empty())
                     .map_err(|error| self.failed("open", path)(error))?;
@@ -156,7 +154,7 @@ impl Walk<'_> {
                 let target = rustix::fs::readlinkat(parent, name, Vec::new())
                     .map_err(|error| self.failed("read", path)(error))?;
                 self.count(target.as_bytes().len() as u64)?;
-                self.note(b'l', path, 0, target.as_bytes());
+                self.digest.link(path, target.as_bytes());
                 Ok(())
             }
             FileType::Socket => Err(special("socket", path)),
@@ -173,7 +171,8 @@ impl Walk<'_> {
         stat: &Stat,
     ) -> Result<(), FreezeError> {
         // Counted before it is read or copied: a sparse file can claim to be endless.
-        self.count(u64::try_from(stat.st_size).unwrap_or(u64::MAX))?;
+        let bytes = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
+        self.count(bytes)?;
         let mode = stat.st_mode & 0o777 | 0o400;
         if stat.st_mode & SPECIAL_BITS != 0 {
             self.stripped += 1;
@@ -186,7 +185,7 @@ impl Walk<'_> {
         } else {
             self.repair(parent, name, path, stat.st_mode, mode)?;
         }
-        self.note(b'f', path, mode, &stat.st_size.to_le_bytes());
+        self.digest.file(path, mode, bytes);
         let file = rustix::fs::openat(parent, name, LOOK, Mode::empty())
             .map_err(|error| self.failed("open", path)(error))?;
         let mut file = File::from(file);
@@ -196,7 +195,7 @@ impl Walk<'_> {
             }
             match file.read(&mut self.buffer) {
                 Ok(0) => return Ok(()),
-                Ok(count) => self.digest.update(&self.buffer[..count]),
+                Ok(count) => self.digest.content(&self.buffer[..count]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.failed("read", path)(error)),
             }
@@ -261,16 +260,6 @@ impl Walk<'_> {
             });
         }
         Ok(())
-    }
-
-    /// Each part has its length or a fixed size before it: no two trees have equal bytes.
-    fn note(&mut self, kind: u8, path: &[u8], mode: u32, rest: &[u8]) {
-        self.digest.update([kind]);
-        self.digest.update((path.len() as u64).to_le_bytes());
-        self.digest.update(path);
-        self.digest.update(mode.to_le_bytes());
-        self.digest.update((rest.len() as u64).to_le_bytes());
-        self.digest.update(rest);
     }
 
     fn failed<E: Into<io::Error>>(

@@ -1,6 +1,7 @@
 //! Everything that piles up, and what of it goes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use wharf_config::host::Keep;
 use wharf_config::name::ProjectName;
@@ -8,6 +9,10 @@ use wharf_config::name::ProjectName;
 use super::bounds::{Entry, Why, older, surplus};
 use super::releases::{Kept, releases_to_prune};
 use crate::store::environment::EnvironmentKey;
+
+/// A slug that came from elsewhere stays for so long whatever the bounds say, unless the host needs
+/// room.
+const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is there. Times are milliseconds since 1970-01-01 UTC.
 #[derive(Debug, Clone, Default)]
@@ -46,12 +51,14 @@ pub struct Slug {
     pub key: String,
     /// The key of its ingredients: who builds the same has its turn under that name.
     pub base: String,
-    /// The project whose build made it.
+    /// The project whose build made it, or that it was imported into.
     pub project: String,
     /// Its bytes.
     pub bytes: u64,
     /// When a release was last made of it.
     pub used: u64,
+    /// When it came from elsewhere; none where a build made it.
+    pub imported: Option<u64>,
     /// Whether something else than the stock's releases needs it: an activity, a release that is
     /// being made.
     pub held: bool,
@@ -142,8 +149,11 @@ pub struct Removal {
 pub fn decide(stock: &Stock, releases: usize, keep: &Keep, now: u64) -> Vec<Removal> {
     let mut gone = prune(stock, releases);
     let staying = staying(stock, &gone);
+    // Whoever brought one is about to push.
+    let is_new = |slug: &&Slug| slug.imported.is_some_and(|at| !older(at, Some(GRACE), now));
     let mut spare: BTreeMap<&str, Vec<&Slug>> = BTreeMap::new();
-    for slug in stock.slugs.iter().filter(|slug| is_spare(slug, &staying)) {
+    let spare_slugs = stock.slugs.iter().filter(|slug| is_spare(slug, &staying));
+    for slug in spare_slugs.filter(|slug| !is_new(slug)) {
         spare.entry(&slug.project).or_default().push(slug);
     }
     for slugs in spare.values() {

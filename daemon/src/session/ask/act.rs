@@ -180,6 +180,7 @@ impl Session {
             source: None,
             renames: None,
             variable: None,
+            imported: None,
         };
         let ids = self.ordered(vec![activity]).await?;
         self.peer

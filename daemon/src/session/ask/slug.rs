@@ -82,7 +82,8 @@ fn shown(project: &str, slug: Listed, known: &BTreeMap<&str, &EnvironmentRecord>
     let record = slug.record;
     Slug {
         project: project.to_owned(),
-        rebuilt: record.key != record.base,
+        rebuilt: record.key != record.base && !record.is_imported(),
+        imported: record.is_imported(),
         key: record.key,
         digest: record.digest,
         created: slug.created,

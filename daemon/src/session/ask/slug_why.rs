@@ -105,8 +105,7 @@ impl Session {
             return Ok(None);
         };
         let slug = recorder.slug(&release.slug).await.map_err(store)?;
-        let ingredients = slug.as_ref();
-        let ingredients = ingredients.and_then(|slug| serde_json::from_str(&slug.ingredients).ok());
+        let ingredients = slug.as_ref().and_then(build::made_of);
         Ok(Some(Past {
             release,
             slug,
@@ -196,7 +195,9 @@ impl Session {
             rebuilt: false,
         };
         let base = coming.ingredients.key();
-        let usable = build::usable(&self.world, &base).await.map_err(store)?;
+        let usable = build::usable(&self.world, &project.name, &base)
+            .await
+            .map_err(store)?;
         let rows = live
             .and_then(Past::made)
             .map(|old| held(project, &old, &new));
@@ -214,7 +215,7 @@ impl Session {
         };
         let before = live.map(|live| live.release.number);
         let border = match effect {
-            Effect::Rebuild => build::border(&self.world, &coming.ingredients).await,
+            Effect::Rebuild => build::border(&self.world, &project.name, &coming.ingredients).await,
             _ => Ok(None),
         };
         let comparison = Comparison {

@@ -90,6 +90,7 @@ fn report(source: &str, kind: Kind, old: &str, new: &str) -> NewActivity {
         source: None,
         renames: None,
         variable: None,
+        imported: None,
     }
 }
 

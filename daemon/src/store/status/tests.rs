@@ -92,6 +92,7 @@ fn order(branch: &str, kind: Kind, source: &str, wish: Wish) -> NewActivity {
         source: None,
         renames: None,
         variable: None,
+        imported: None,
         now: false,
         rebuild: false,
         target: None,

@@ -74,6 +74,7 @@ impl Shop {
             source: None,
             renames: None,
             variable: None,
+            imported: None,
             target,
         };
         let opened = self

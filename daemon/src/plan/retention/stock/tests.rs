@@ -48,6 +48,7 @@ fn any_slugs() -> impl Strategy<Value = Vec<Slug>> {
             project: ["shop", "blog"][usize::from(number % 2)].into(),
             bytes,
             used,
+            imported: None,
             held,
         };
         numbered.map(slug).collect()
@@ -239,6 +240,7 @@ fn a_slug_goes_with_its_last_release() {
         project: "shop".into(),
         bytes: 1,
         used: 0,
+        imported: None,
         held: false,
     };
     let stock = Stock {
@@ -263,4 +265,38 @@ fn a_slug_goes_with_its_last_release() {
         number,
     };
     assert_eq!(things, [pruned(2), pruned(1), Thing::Slug(slug("b"))]);
+}
+
+#[test]
+fn a_slug_that_came_from_elsewhere_stays_a_day_unless_there_is_no_room() {
+    let slug = |key: &str, imported| Slug {
+        key: key.into(),
+        base: key.into(),
+        project: "shop".into(),
+        bytes: 9,
+        used: HOUR,
+        imported,
+        held: false,
+    };
+    let stock = Stock {
+        slugs: vec![slug("built", None), slug("came", Some(HOUR))],
+        ..Stock::default()
+    };
+    let none = Bounds {
+        count: Some(0),
+        size: Some(1),
+        ..Bounds::default()
+    };
+    let gone = |now| {
+        let gone = decide(&stock, 1, &keep(&none, None), now).into_iter();
+        gone.map(|removal| removal.thing).collect::<Vec<_>>()
+    };
+    let [built, came] = ["built", "came"].map(|key| {
+        let slug = stock.slugs.iter().find(|slug| slug.key == key);
+        Thing::Slug(slug.unwrap().clone())
+    });
+    assert_eq!(gone(25 * HOUR), std::slice::from_ref(&built));
+    assert_eq!(gone(25 * HOUR + 1), [built.clone(), came.clone()]);
+    let for_room = for_room(&stock).into_iter().map(|removal| removal.thing);
+    assert_eq!(for_room.collect::<Vec<_>>(), [built, came]);
 }

@@ -30,6 +30,7 @@ fn by(name: &str, kind: Kind) -> NewActivity {
         rebuild: false,
         renames: None,
         variable: None,
+        imported: None,
         now: false,
         target: None,
         source: None,

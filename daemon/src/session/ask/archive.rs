@@ -1,0 +1,92 @@
+//! `wharf slug export` and `wharf slug import`: the bytes go through a pipe that the caller holds the
+//! other end of, the word about them through the conversation.
+
+mod export;
+mod import;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use wharf_wire::Refusal;
+use wharf_wire::outcome::Exit;
+
+use super::super::peer::Broken;
+use super::super::{Session, host};
+use super::tree::refusal;
+use crate::execute::archive::ArchiveError;
+use crate::execute::failure::{Failure, chain};
+
+impl Session {
+    /// When work that begins now has to be done.
+    fn until(&self) -> Instant {
+        Instant::now() + self.world.settings().host.build.time
+    }
+
+    /// Does work that blocks, which ends early when the caller is gone, the time is over, or the
+    /// daemon stops.
+    async fn attended<T: Send + 'static>(
+        &self,
+        until: Instant,
+        work: impl FnOnce(&CancellationToken) -> Result<T, ArchiveError> + Send + 'static,
+    ) -> Result<T, Broken> {
+        let stop = CancellationToken::new();
+        let _with_us = stop.clone().drop_guard();
+        let seen = stop.clone();
+        let mut working = tokio::task::spawn_blocking(move || work(&seen));
+        let is_late = tokio::select! {
+            done = &mut working => {
+                let done = done.map_err(|error| host(error.to_string()))?;
+                return done.map_err(|error| said(&error));
+            }
+            () = self.peer.gone() => false,
+            () = tokio::time::sleep_until(until) => true,
+        };
+        stop.cancel();
+        let done = working.await.map_err(|error| host(error.to_string()))?;
+        done.map_err(|_| match is_late {
+            true => late(self.world.settings().host.build.time),
+            false => Broken::Gone,
+        })
+    }
+}
+
+fn said(error: &ArchiveError) -> Broken {
+    refused(
+        Failure::new(error.code(), chain(error))
+            .hint(error.hint())
+            .or_full(),
+    )
+}
+
+fn refused(failure: Failure) -> Broken {
+    let reason = failure.reason;
+    Broken::Refused(Refusal {
+        exit: match reason.code.as_str() {
+            "host" | "disk-full" => Exit::Failed,
+            _ => Exit::Refused,
+        },
+        code: reason.code,
+        message: reason.message,
+        hint: reason.hint,
+    })
+}
+
+fn busy() -> Broken {
+    refusal(
+        "archive-busy",
+        "as many slugs are exported and imported as may at a time".to_owned(),
+        "try it again when one is done",
+    )
+}
+
+fn late(limit: std::time::Duration) -> Broken {
+    let limit = humantime::format_duration(limit);
+    refusal(
+        "archive-late",
+        format!("it took longer than {limit}"),
+        "from a machine with a better line, or ask the operator to raise build.limits.time",
+    )
+}
+
+fn no_pipe(error: std::io::Error) -> Broken {
+    host(format!("cannot make a pipe: {error}"))
+}

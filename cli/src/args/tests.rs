@@ -113,7 +113,7 @@ fn a_value_is_never_sent_among_the_words() {
 }
 
 /// Command lines that make sense over ssh.
-const SENT: [&str; 51] = [
+const SENT: [&str; 55] = [
     "wharf status",
     "wharf activities -n 3",
     "wharf log 4f2a -f",

@@ -19,7 +19,6 @@ use crate::execute::failure::chain;
 use crate::execute::{World, collect, end, housekeeping, perform};
 use crate::plan::limits::{Full, Status};
 use crate::plan::queue::{Superseded, Ticket};
-use crate::report;
 use crate::store::StoreError;
 use crate::store::activity::{Ending, NewActivity};
 use crate::store::insist::insist;

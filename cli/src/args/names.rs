@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue};
 
 /// Each such name and the words that mean the same here.
-pub(super) const NAMES: [(&str, &[&str]); 39] = [
+pub(super) const NAMES: [(&str, &[&str]); 41] = [
     ("environment:list", &["environments"]),
     ("environment:branch", &["branch"]),
     ("environment:merge", &["merge"]),
@@ -39,6 +39,8 @@ pub(super) const NAMES: [(&str, &[&str]); 39] = [
     ("project:list", &["project", "list"]),
     ("slug:list", &["slugs"]),
     ("slug:why", &["slug", "why"]),
+    ("slug:export", &["slug", "export"]),
+    ("slug:import", &["slug", "import"]),
     ("variable:list", &["variable", "list"]),
     ("variable:get", &["variable", "get"]),
     ("variable:set", &["variable", "set"]),

@@ -67,7 +67,7 @@ impl Forks {
         match self {
             Self::Counted => None,
             Self::Root => {
-                Some("the daemon runs as root, whose processes the kernel does not count")
+                Some("the daemon runs as root, whom the kernel does not limit")
             }
             Self::Together => Some("Linux is older than 5.14"),
         }

@@ -66,9 +66,7 @@ impl Forks {
     pub fn unlimited(self) -> Option<&'static str> {
         match self {
             Self::Counted => None,
-            Self::Root => {
-                Some("the daemon runs as root, whom the kernel does not limit")
-            }
+            Self::Root => Some("the daemon runs as root, whom the kernel does not limit"),
             Self::Together => Some("Linux is older than 5.14"),
         }
     }

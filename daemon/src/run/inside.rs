@@ -26,7 +26,7 @@ use super::{
     descriptors,
     host_root::{GROUP, HostRoot, PASSWD},
     job::{self, Job, JobError},
-    sandbox::{Limits, Setup, bubblewrap},
+    sandbox::{Limits, Setup, bubblewrap, environment},
     within::UNLIMITED,
 };
 
@@ -129,8 +129,9 @@ fn render(job: &Job, program: &Bubblewrap) -> Result<Command, InsideError> {
     };
     let own = File::from(own_program()?);
     command.arg(format!("/proc/self/fd/{}", own.as_raw_fd()));
-    command.args(["within", &processes]);
-    kept.push(own);
+    let variables = in_memory(&environment(&job.sandbox))?;
+    command.args(["within", &processes, &variables.as_raw_fd().to_string()]);
+    kept.extend([own, variables]);
     command.args(["/bin/sh", "-c", &job.command]);
     if !job.arguments.is_empty() {
         command.arg("sh").args(&job.arguments);
@@ -144,7 +145,9 @@ fn render(job: &Job, program: &Bubblewrap) -> Result<Command, InsideError> {
     Ok(command)
 }
 
-/// This very program, to be run inside, where its file is not to be seen. Survives the next exec.
+/// This very program, to be run inside, where its file is not to be seen. Survives the next exec, and
+/// no other: process 1 closes what it has, and the first program gives it up before the command
+/// begins, which could open it anew to write.
 fn own_program() -> Result<OwnedFd, InsideError> {
     let flags = OFlags::RDONLY;
     open("/proc/self/exe", flags, Mode::empty()).map_err(cannot("open this program"))

@@ -147,9 +147,8 @@ impl Sandbox {
 
 /// Renders a sandbox as bubblewrap's options, without the program's name and the command.
 ///
-/// They are for `--args`: a value of the environment must be seen neither in the list of processes
-/// nor by bubblewrap itself, which runs outside (`LD_PRELOAD` of a project would be run there). So
-/// bubblewrap starts with an empty environment, and `--setenv` gives the job's to the command only.
+/// The variables are not among them: neither bubblewrap nor the first program inside may see them
+/// (`LD_PRELOAD` of a project would be run there). [`environment`] is for that program to read.
 ///
 /// `--die-with-parent` is always there: the parent is a permanent thread, or a keeper.
 #[must_use]
@@ -207,10 +206,15 @@ pub fn bubblewrap(sandbox: &Sandbox, host: &HostRoot, setup: Setup<'_>) -> Vec<O
         argv.bind(option, &bind.source, &bind.target);
     }
     argv.push(["--remount-ro", "/", "--chdir", APP]);
-    for (name, value) in &sandbox.environment {
-        argv.push(["--setenv", name, value]);
-    }
     argv.0
+}
+
+/// The variables as `execve` has them, each `NAME=value` with a NUL.
+#[must_use]
+pub fn environment(sandbox: &Sandbox) -> Vec<u8> {
+    let pairs = sandbox.environment.iter();
+    let texts = pairs.map(|(name, value)| format!("{name}={value}\0"));
+    texts.collect::<String>().into_bytes()
 }
 
 #[derive(Default)]

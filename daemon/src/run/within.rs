@@ -1,7 +1,7 @@
 //! `wharf-keeper within`: the first program in a sandbox. Sets what only counts from inside, then
 //! becomes the command.
 
-use std::{convert::Infallible, io, os::unix::process::CommandExt, process::Command};
+use std::{convert::Infallible, fs, io, os::unix::process::CommandExt, process::Command};
 
 use landlock::{Ruleset, RulesetAttr, RulesetError, Scope};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -26,11 +26,19 @@ pub enum WithinError {
 }
 
 /// Becomes the command in `words`, which with all that it starts may be so many processes and
-/// threads at a time. Returns only when that fails.
+/// threads at a time, and finds the variables that this descriptor, by its number, gives. Returns only
+/// when that fails.
+///
+/// The variables are the project's: in this program's own environment `LD_PRELOAD` would run before
+/// anything is set.
 ///
 /// # Errors
 /// [`WithinError`].
-pub fn become_command(processes: Option<u64>, words: &[&str]) -> Result<Infallible, WithinError> {
+pub fn become_command(
+    processes: Option<u64>,
+    variables: &str,
+    words: &[&str],
+) -> Result<Infallible, WithinError> {
     let [program, arguments @ ..] = words else {
         return Err(WithinError::Nothing);
     };
@@ -38,10 +46,18 @@ pub fn become_command(processes: Option<u64>, words: &[&str]) -> Result<Infallib
         limit(processes).map_err(|error| WithinError::System("limit processes", error))?;
     }
     leave_abstract_sockets()?;
-    // The descriptor of this program among them.
+    let text = fs::read_to_string(format!("/proc/self/fd/{variables}"))
+        .map_err(|error| WithinError::System("read the variables", error))?;
+    // The descriptors of this program and the variables among them.
     descriptors::close_at_exec(&[])
         .map_err(|error| WithinError::System("close this program", error))?;
-    let error = Command::new(program).args(arguments).exec();
+    let error = Command::new(program)
+        .args(arguments)
+        .envs(
+            text.split_terminator('\0')
+                .filter_map(|pair| pair.split_once('=')),
+        )
+        .exec();
     Err(WithinError::System("start the command", error))
 }
 

@@ -36,8 +36,8 @@ pub fn main() -> ExitCode {
             let job = Source::File(Path::new(job));
             become_sandbox(parent, mark, bubblewrap, job).map(|never| match never {})
         }
-        ["within", processes, words @ ..] => {
-            become_command(processes, words).map(|never| match never {})
+        ["within", processes, variables, words @ ..] => {
+            become_command(processes, variables, words).map(|never| match never {})
         }
         [job, mark, bubblewrap] => keep(Path::new(job), mark, bubblewrap),
         _ => Err("usage: wharf-keeper JOBFILE MARK BUBBLEWRAP".into()),
@@ -70,12 +70,16 @@ fn become_sandbox(
     )?)
 }
 
-fn become_command(processes: &str, words: &[&str]) -> Result<Infallible, AnyError> {
+fn become_command(
+    processes: &str,
+    variables: &str,
+    words: &[&str],
+) -> Result<Infallible, AnyError> {
     let processes = match processes {
         within::UNLIMITED => None,
         number => Some(number.parse()?),
     };
-    Ok(within::become_command(processes, words)?)
+    Ok(within::become_command(processes, variables, words)?)
 }
 
 fn keep(path: &Path, mark: &str, bubblewrap: &str) -> Result<(), AnyError> {

@@ -1,7 +1,7 @@
 //! Somebody who sits at a terminal, types and reads.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{Read as _, Write as _},
     os::fd::OwnedFd,
     process::{Child, Command, Stdio},
@@ -13,6 +13,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
+    pause,
     said::{self, LIMIT},
     screen::{resize, terminal},
 };
@@ -101,6 +102,17 @@ impl Typist {
         }
     }
 
+    /// Waits until `sleep MARK` runs, and is what the keys go to: before, they are a shell's, which may
+    /// have no use for them.
+    #[track_caller]
+    pub fn waits_for_sleep(&self, mark: &str) {
+        let until = Instant::now() + LIMIT;
+        while !is_in_front(mark) {
+            assert!(Instant::now() < until, "no sleep {mark}\n{:?}", self.all);
+            pause();
+        }
+    }
+
     /// Makes the window larger or smaller.
     pub fn resizes(&self, rows: u16, columns: u16) {
         let end = self.keys.try_clone().expect("shared");
@@ -126,4 +138,17 @@ impl Typist {
         assert!(ended, "not done after {LIMIT:?}\n{:?}", self.all);
         status.code().unwrap_or(-1)
     }
+}
+
+fn is_in_front(mark: &str) -> bool {
+    let processes = fs::read_dir("/proc").expect("there is a /proc");
+    processes.flatten().any(|process| {
+        let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let stat = fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+        // See proc(5): state, parent, group, session, terminal, the terminal's foreground group.
+        let (_, facts) = stat.rsplit_once(") ").unwrap_or_default();
+        let facts: Vec<&str> = facts.split(' ').take(6).collect();
+        line == format!("sleep\0{mark}\0").as_bytes()
+            && matches!(facts.as_slice(), ["S", _, group, _, _, front] if group == front)
+    })
 }

@@ -236,13 +236,13 @@ async fn freeze(act: &Act, bound: &Bound, recipe: &Recipe<'_>, work: &Path) -> R
             bytes: frozen.bytes,
         })
         .await?;
-    let size = frozen.bytes.div_ceil(1024);
     act.did(
         "slug",
         format!(
-            "{}: {}, {size} KiB",
+            "{}: {}, {}",
             slug.short(),
-            report::count(frozen.files, "file")
+            report::count(frozen.files, "file"),
+            report::size(frozen.bytes)
         ),
         began,
     );

@@ -66,10 +66,11 @@ pub fn name_of(terminal: &Terminal) -> &str {
 /// What `/bin/sh` is given: it runs `"$@"` as it stands, or becomes a shell itself.
 ///
 /// On a terminal it does so in a session of its own, whose controlling terminal that is: Ctrl-C then
-/// reaches what runs, and neither the sandbox nor who watches over it.
+/// reaches what runs, and neither the sandbox nor who watches over it. It is no longer ignored either,
+/// where whoever started the daemon ignored it, as shells do for what they start in the background.
 pub fn text(command: Option<&[String]>, terminal: Option<&Terminal>) -> String {
     let session = match terminal {
-        Some(_) => "setsid --ctty -- ",
+        Some(_) => "env --default-signal setsid --ctty -- ",
         None => "",
     };
     match command {

@@ -11,6 +11,7 @@ mod checkout;
 mod hooks;
 mod live;
 mod rollback;
+mod sandbox;
 mod scale;
 mod table;
 mod world;
@@ -37,12 +38,13 @@ fn main() {
     );
     println!("line that says 1.00. Absolute times are this machine's, ratios carry over.\n");
     println!("{}\n", world::machine());
-    let parts: [(&str, Measure); 6] = [
+    let parts: [(&str, Measure); 7] = [
         ("hooks", hooks::measure),
         ("checkout", checkout::measure),
         ("live", live::measure),
         ("rollback", rollback::of_a_server),
         ("rollback", rollback::of_a_site),
+        ("sandbox", sandbox::measure),
         ("scale", scale::measure),
     ];
     for (name, measure) in parts {

@@ -50,7 +50,8 @@ fn the_route_says_so_until_the_switch() {
     again(&shop, "two", ALWAYS);
     world.freeze_at("step deploy deploy 1: started");
     let mut push = Watched::push(&shop, &["main"]);
-    push.until("requests wait");
+    // What is said last before it freezes may come when it thaws.
+    push.until("Log: wharf log");
     world.wait_until_frozen();
     let held = route(&world);
     let maintenance = held.maintenance.unwrap();

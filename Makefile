@@ -17,7 +17,7 @@ bashdir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 zshdir  = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 fishdir = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-programs = wharf wharf-shell wharfd wharf-keeper wharf-router wharf-pre-receive wharf-proc-receive wharf-post-receive
+programs = wharf wharf-shell wharfd wharf-keeper wharf-router wharf-helper wharf-pre-receive wharf-proc-receive wharf-post-receive
 
 .PHONY: help
 help: ## list the targets

@@ -44,7 +44,7 @@ put() {
 }
 
 mkdir -p "$gathered"
-for name in wharf wharf-shell wharfd wharf-keeper wharf-router; do
+for name in wharf wharf-shell wharfd wharf-keeper wharf-router wharf-helper; do
   put "$built" "$name"
 done
 for name in wharf-pre-receive wharf-proc-receive wharf-post-receive; do

@@ -1,10 +1,10 @@
 //! How code of a repository is started. Nothing else starts it.
 
-pub mod sandbox;
+pub use wharf_sandbox::{host_root, sandbox};
 
 pub mod bubblewrap;
 pub mod calls;
-pub mod host_root;
+pub mod isolation;
 
 pub mod job;
 
@@ -17,6 +17,9 @@ pub mod keepers;
 
 pub mod inside;
 pub mod within;
+
+mod holder;
+mod unit;
 
 pub mod orphans;
 

@@ -10,6 +10,7 @@ use common::{World, alive, end_of, keeper};
 use tokio::time::{Instant, timeout};
 use wharf_daemon::run::{
     bubblewrap::Bubblewrap,
+    isolation::Isolation,
     job::{Backoff, Job, JobId, Kind, Process},
     keeper::{Ended, Record, State},
     keepers::{Keeper, KeeperError, Keepers, Watch},
@@ -25,8 +26,8 @@ struct House {
 impl House {
     fn new() -> Self {
         let world = World::new();
-        let bubblewrap = Bubblewrap::find().unwrap();
-        let keepers = Keepers::new(keeper(), world.jobs(), world.path("keepers"), &bubblewrap);
+        let isolation = Isolation::Bubblewrap(Bubblewrap::find().unwrap());
+        let keepers = Keepers::new(keeper(), world.jobs(), world.path("keepers"), &isolation);
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
         let fifo = rustix::fs::FileType::Fifo;
         rustix::fs::mknodat(rustix::fs::CWD, world.path("app/up"), fifo, mode, 0).unwrap();

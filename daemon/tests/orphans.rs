@@ -16,6 +16,7 @@ use common::{NO_LIMITS, World, alive, end_of, keeper};
 use rustix::process::{Pid, Signal, kill_process};
 use wharf_daemon::run::{
     bubblewrap::Bubblewrap,
+    isolation::Isolation,
     job::{Backoff, Job, JobId, Kind, Process},
     keeper::{Ended, State},
     keepers::Keepers,
@@ -69,9 +70,9 @@ impl Window {
     }
 
     fn keepers(&self) -> Keepers {
-        let bubblewrap = Bubblewrap::find().unwrap();
+        let isolation = Isolation::Bubblewrap(Bubblewrap::find().unwrap());
         let sockets = self.world.path("keepers");
-        Keepers::new(self.keeper(), self.world.jobs(), sockets, &bubblewrap)
+        Keepers::new(self.keeper(), self.world.jobs(), sockets, &isolation)
     }
 
     fn process(&self, keepers: &Keepers, name: &str) -> JobId {
@@ -150,7 +151,12 @@ async fn a_keeper_kills_what_bubblewrap_left_in_its_window() {
 async fn a_step_leaves_nothing_where_bubblewrap_is_killed_in_its_window() {
     let window = Window::new();
     let jobs = window.world.jobs();
-    let runner = Runner::new(jobs, window.keeper(), &Bubblewrap::find().unwrap()).unwrap();
+    let runner = Runner::new(
+        jobs,
+        window.keeper(),
+        &Isolation::Bubblewrap(Bubblewrap::find().unwrap()),
+    )
+    .unwrap();
     let id = window.world.stage("sleep 1000", NO_LIMITS);
     let running = runner.start(&id).await.unwrap();
     let (init, _trace) = window.stopped().await;

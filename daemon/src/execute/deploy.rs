@@ -33,7 +33,7 @@ use crate::store::release::{ReleaseRecord, ReleaseState};
 /// # Errors
 /// What the pusher should read; what served before serves on.
 pub async fn deploy(act: &Act, built: Built) -> Result<u32, Failure> {
-    for reduced in &act.world.bubblewrap.reduced {
+    for reduced in act.world.isolation.reduced() {
         let text = format!("reduced isolation: {reduced}");
         act.log.event(Event::Warning { text });
     }

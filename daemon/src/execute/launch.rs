@@ -15,14 +15,12 @@ use super::{ready, replaced, target};
 use crate::plan::step::Step;
 use crate::run::job::{self, Backoff, Job, JobId};
 use crate::run::keepers::Keeper;
-use crate::run::sandbox::{Access, Bind, Sandbox};
+use crate::run::sandbox::{Access, Bind, SOCKETS, Sandbox};
 use crate::store::process::ProcessRecord;
 use crate::store::release::ReleaseRecord;
 
 /// The name of the process that answers requests.
 pub const WEB: &str = "web";
-/// Where the directory of the Unix socket is in the sandbox.
-const SOCKETS: &str = "/run/app";
 /// How long a process may take to end after TERM.
 pub const GRACE: Duration = Duration::from_secs(10);
 /// How long a process that never served may take to end.

@@ -14,13 +14,13 @@ use super::command::{self, Command};
 use super::failure::{Failure, chain};
 use super::freeze::{self, Freeze, FreezeError, MountKind, MountPoint};
 use super::slug_key::{Ingredients, SlugKey};
-use super::variables::{self, CACHE};
+use super::variables;
 use super::{assets, layers, patch};
 use crate::disk;
 use crate::plan::step::Step;
 use crate::plan::variables::Given;
 use crate::report;
-use crate::run::sandbox::{Access, Bind, HOME, Network, Sandbox};
+use crate::run::sandbox::{Access, Bind, CACHE, HOME, Network, Sandbox};
 use crate::store::slug::SlugRecord;
 
 /// At most this many files, links and directories in a slug.

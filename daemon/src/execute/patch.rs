@@ -25,10 +25,8 @@ use super::repository;
 use crate::disk;
 use crate::plan::step::Step;
 use crate::run::runner::Exit;
-use crate::run::sandbox::{Access, Bind, Network, Sandbox};
+use crate::run::sandbox::{Access, Bind, Network, PATCHES, Sandbox};
 
-/// Where patches are in the sandbox.
-const PATCHES: &str = "/patches";
 /// Applies one patch, or none of it.
 const APPLY: &str = "exec git apply --whitespace=nowarn \"$PATCH\"";
 /// Ends well where it is applied already.

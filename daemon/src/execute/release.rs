@@ -13,7 +13,8 @@ use super::slug_key::SlugKey;
 use super::{assets, numbers, variables};
 use crate::disk;
 use crate::plan::step::Step;
-use crate::run::sandbox::{APP, Access, Bind, Sandbox};
+use crate::run::job::JobId;
+use crate::run::sandbox::{APP, Access, Bind, Sandbox, User};
 use crate::store::insist::insist;
 use crate::store::now;
 use crate::store::release::{ReleaseRecord, ReleaseState};
@@ -113,6 +114,9 @@ pub(super) async fn sandbox(act: &Act, release: &ReleaseRecord) -> Result<Sandbo
         );
     }
     let mut sandbox = Sandbox::new(directory, Access::Read);
+    let environment = format!("{}.{}", act.project.name, act.key().id);
+    let environment = JobId::parse(&environment).expect("both names are such");
+    sandbox.user = User::Environment(environment);
     sandbox.binds.extend(assets::binds(act, release));
     for path in release.application.mounts.keys() {
         sandbox.binds.push(Bind {

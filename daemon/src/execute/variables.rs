@@ -10,11 +10,10 @@ use wharf_config::name::VariableName;
 use super::activity::Act;
 use super::failure::Failure;
 use crate::plan::variables::{Given, differing, missing};
+use crate::run::sandbox::CACHE;
 use crate::store::release::ReleaseRecord;
 use crate::store::variable::Set;
 
-/// Where build caches are in the sandbox.
-pub const CACHE: &str = "/cache";
 /// Bytes of a generated secret.
 const SECRET: usize = 32;
 

@@ -14,7 +14,7 @@ use super::housekeeping::Caches;
 use super::replaced::Retiring;
 use super::router::Router;
 use super::runtime::Runtimes;
-use crate::run::bubblewrap::Bubblewrap;
+use crate::run::isolation::Isolation;
 use crate::run::job::Jobs;
 use crate::run::keepers::Keepers;
 use crate::run::runner::Runner;
@@ -40,7 +40,7 @@ pub struct World {
     /// Job files.
     pub jobs: Jobs,
     /// What keeps repository code in, and what it cannot do here.
-    pub bubblewrap: Bubblewrap,
+    pub isolation: Isolation,
     /// Starts the steps of stages.
     pub runner: Runner,
     /// Starts and finds the keepers of processes.

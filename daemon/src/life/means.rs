@@ -11,7 +11,7 @@ use crate::execute::archive;
 use crate::execute::router::Router;
 use crate::execute::world::sibling;
 use crate::report::WIDTH;
-use crate::run::bubblewrap::Bubblewrap;
+use crate::run::isolation::Isolation;
 use crate::run::job::Jobs;
 use crate::run::keepers::Keepers;
 use crate::run::runner::Runner;
@@ -37,16 +37,16 @@ impl Means {
             .map_err(|problems| End::Configuration(problems.render(WIDTH)))?;
         settings.say_broken();
         let database = store::open(&paths)?;
-        let bubblewrap = Bubblewrap::find()
+        let isolation = Isolation::find(&paths.state())
             .map_err(|error| End::host("no sandbox", &error).hint(error.hint()))?;
-        for reduced in &bubblewrap.reduced {
+        for reduced in isolation.reduced() {
             tracing::warn!("reduced isolation: {reduced}");
         }
         let keeper = sibling("wharf-keeper").map_err(|error| End::host("no keeper", &error))?;
         let jobs = Jobs::new(paths.jobs());
-        let runner = Runner::new(jobs.clone(), keeper.clone(), &bubblewrap)
+        let runner = Runner::new(jobs.clone(), keeper.clone(), &isolation)
             .map_err(|error| End::host("cannot start the runner", &error))?;
-        let keepers = Keepers::new(keeper, jobs.clone(), paths.keepers(), &bubblewrap);
+        let keepers = Keepers::new(keeper, jobs.clone(), paths.keepers(), &isolation);
         let (sender, receiver) = watch::channel(Arc::new(settings));
         let world = World {
             router: Router::new(place.router_socket()),
@@ -56,7 +56,7 @@ impl Means {
             recorder: Recorder::new(database),
             settings: receiver,
             jobs,
-            bubblewrap,
+            isolation,
             runner,
             keepers,
             runtimes: Default::default(),

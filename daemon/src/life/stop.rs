@@ -13,7 +13,7 @@ use crate::execute::failure::chain;
 use crate::execute::launch::GRACE;
 use crate::execute::router::Router;
 use crate::execute::world::sibling;
-use crate::run::bubblewrap::Bubblewrap;
+use crate::run::isolation::Isolation;
 use crate::run::job::Jobs;
 use crate::run::keepers::Keepers;
 use crate::store::paths::Paths;
@@ -66,9 +66,9 @@ fn holder(paths: &Paths) -> Result<Option<Pid>, End> {
 async fn stop_applications(paths: &Paths) -> Result<usize, End> {
     let jobs = Jobs::new(paths.jobs());
     let program = sibling("wharf-keeper").map_err(|error| End::host("no keeper", &error))?;
-    let bubblewrap =
-        Bubblewrap::find().map_err(|error| End::host("no sandbox", &error).hint(error.hint()))?;
-    let keepers = Keepers::new(program, jobs.clone(), paths.keepers(), &bubblewrap);
+    let isolation = Isolation::find(&paths.state())
+        .map_err(|error| End::host("no sandbox", &error).hint(error.hint()))?;
+    let keepers = Keepers::new(program, jobs.clone(), paths.keepers(), &isolation);
     let instances = match keepers.instances() {
         Ok(instances) => instances,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),

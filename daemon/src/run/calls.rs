@@ -11,18 +11,7 @@ use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
     SeccompFilter, SeccompRule,
 };
-use serde::{Deserialize, Serialize};
-
-/// Which system calls there are in a sandbox.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Calls {
-    /// Those that builds and services need: the lists of this module.
-    #[default]
-    Ordinary,
-    /// All that the kernel has: to show what the lists are good for.
-    All,
-}
+pub use wharf_sandbox::sandbox::Calls;
 
 /// One filter: what it refuses, and what the caller is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,13 +58,31 @@ enum Is {
 /// # Errors
 /// That the library knows nothing of this processor.
 pub fn programs(calls: Calls) -> Result<Vec<Vec<u8>>, BackendError> {
+    let programs = filters(calls)?;
+    Ok(programs.iter().map(bytes).collect())
+}
+
+/// The same, as a process sets them for itself.
+///
+/// # Errors
+/// When there is none for this processor.
+pub(super) fn filters(calls: Calls) -> Result<Vec<BpfProgram>, BackendError> {
     match calls {
         Calls::All => Ok(vec![]),
         Calls::Ordinary => lists::FILTERS.iter().map(program).collect(),
     }
 }
 
-fn program(filter: &Filter) -> Result<Vec<u8>, BackendError> {
+fn bytes(program: &BpfProgram) -> Vec<u8> {
+    let words = program.iter().flat_map(|word| {
+        let [a, b] = word.code.to_ne_bytes();
+        let [c, d, e, f] = word.k.to_ne_bytes();
+        [a, b, word.jt, word.jf, c, d, e, f]
+    });
+    words.collect()
+}
+
+fn program(filter: &Filter) -> Result<BpfProgram, BackendError> {
     let refused = SeccompAction::Errno(filter.answer.number());
     let (rules, otherwise, listed) = match filter.refuses {
         Refuses::AllBut(calls) => {
@@ -86,13 +93,7 @@ fn program(filter: &Filter) -> Result<Vec<u8>, BackendError> {
     };
     // A call by the rules of another processor ends the process: its numbers mean other calls.
     let filter = SeccompFilter::new(rules, otherwise, listed, ARCH.try_into()?)?;
-    let program: BpfProgram = filter.try_into()?;
-    let words = program.iter().flat_map(|word| {
-        let [a, b] = word.code.to_ne_bytes();
-        let [c, d, e, f] = word.k.to_ne_bytes();
-        [a, b, word.jt, word.jf, c, d, e, f]
-    });
-    Ok(words.collect())
+    filter.try_into()
 }
 
 fn rules(

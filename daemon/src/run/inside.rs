@@ -24,7 +24,9 @@ use super::{
     bubblewrap::{Bubblewrap, Filters, Forks},
     calls::{self, Calls},
     descriptors,
+    holder::{self, HoldError},
     host_root::{GROUP, HostRoot, PASSWD},
+    isolation::Isolation,
     job::{self, Job, JobError},
     sandbox::{Limits, Setup, bubblewrap, environment},
     within::UNLIMITED,
@@ -42,6 +44,9 @@ pub enum InsideError {
     /// There is no filter for this processor, though the daemon found that there is.
     #[error("cannot filter system calls")]
     Calls(#[from] seccompiler::BackendError),
+    /// The helper does not run it.
+    #[error(transparent)]
+    Hold(#[from] HoldError),
     /// The system refused something.
     #[error("cannot {0}")]
     System(&'static str, #[source] io::Error),
@@ -67,7 +72,7 @@ pub enum Source<'a> {
 pub fn become_sandbox(
     parent: u32,
     mark: &str,
-    program: &Bubblewrap,
+    isolation: &Isolation,
     source: Source<'_>,
 ) -> Result<Infallible, InsideError> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
@@ -84,6 +89,10 @@ pub fn become_sandbox(
             job
         }
         Source::File(path) => job::take(path)?,
+    };
+    let program = match isolation {
+        Isolation::Bubblewrap(program) => program,
+        Isolation::Units => return Ok(holder::hold(&job)?),
     };
     rustix::process::umask(Mode::from_raw_mode(0o022));
     limit(job.sandbox.limits)?;

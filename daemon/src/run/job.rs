@@ -11,65 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{orphans::Marks, sandbox::Sandbox};
 use crate::disk::{self, DiskError};
-
-/// The name of a job, and of a process's instance: safe as a file's name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct JobId(String);
-
-/// Text that cannot be a [`JobId`].
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error(
-    "{0:?} is no job id: up to 80 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
-)]
-pub struct BadJobId(String);
-
-impl JobId {
-    /// The longest id: a socket's path has 108 bytes, of which `/proc/self/fd/NN/` and `.sock` need some.
-    const MAX: usize = 80;
-
-    /// Reads an id.
-    ///
-    /// # Errors
-    /// [`BadJobId`] when it is not safe as a file's name.
-    pub fn parse(text: &str) -> Result<Self, BadJobId> {
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        let bytes = text.as_bytes();
-        let good = bytes.len() <= Self::MAX
-            && bytes.first().is_some_and(|b| plain(*b))
-            && bytes.iter().all(|b| plain(*b) || b"._-".contains(b));
-        if good {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(BadJobId(text.chars().take(120).collect()))
-        }
-    }
-
-    /// The id as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for JobId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl TryFrom<String> for JobId {
-    type Error = BadJobId;
-    fn try_from(text: String) -> Result<Self, BadJobId> {
-        Self::parse(&text)
-    }
-}
-
-impl From<JobId> for String {
-    fn from(id: JobId) -> Self {
-        id.0
-    }
-}
+pub use wharf_sandbox::id::{BadId as BadJobId, Id as JobId};
 
 /// One command in one sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -258,27 +200,6 @@ pub fn read(stream: &mut impl io::Read, path: &Path) -> Result<Job, JobError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_id_is_safe_as_a_file_name() {
-        for good in ["a", "0", "shop.main.r12-web", "a_b"] {
-            assert_eq!(JobId::parse(good).unwrap().as_str(), good);
-        }
-        for bad in [
-            "",
-            ".",
-            "..",
-            "-rf",
-            "a/b",
-            "A",
-            "a b",
-            "a\n",
-            "é",
-            &"a".repeat(81),
-        ] {
-            assert!(JobId::parse(bad).is_err(), "{bad:?}");
-        }
-    }
 
     #[test]
     fn the_wait_doubles_up_to_a_minute() {

@@ -1,6 +1,6 @@
 //! The supervisor of one process, in a program of its own, so that it outlives the daemon.
 //!
-//! `wharf-keeper JOBFILE MARK BUBBLEWRAP` says `ready` on its standard output once its socket listens.
+//! `wharf-keeper JOBFILE MARK ISOLATION` says `ready` on its standard output once its socket listens.
 //! It lives in a session of its own, with one thread; when it is killed, its process dies with it.
 
 mod child;

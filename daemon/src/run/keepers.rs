@@ -19,7 +19,7 @@ use wharf_wire::frame;
 use crate::connection::Connection;
 
 use super::{
-    bubblewrap::Bubblewrap,
+    isolation::Isolation,
     job::{JobError, JobId, Jobs, Kind},
     keeper::{self, FromKeeper, State, ToKeeper},
     orphans,
@@ -38,7 +38,7 @@ pub struct Keepers {
     program: PathBuf,
     jobs: Jobs,
     sockets: PathBuf,
-    bubblewrap: String,
+    isolation: String,
 }
 
 /// Why a keeper cannot be had or does not do as it is told.
@@ -129,13 +129,12 @@ pub struct Watch {
 impl Keepers {
     /// Keepers of one daemon; `program` is `wharf-keeper`, `sockets` the directory of their sockets.
     #[must_use]
-    pub fn new(program: PathBuf, jobs: Jobs, sockets: PathBuf, bubblewrap: &Bubblewrap) -> Self {
-        let bubblewrap = serde_json::to_string(bubblewrap).expect("strings and names");
+    pub fn new(program: PathBuf, jobs: Jobs, sockets: PathBuf, isolation: &Isolation) -> Self {
         Self {
             program,
             jobs,
             sockets,
-            bubblewrap,
+            isolation: isolation.to_argument(),
         }
     }
 
@@ -175,7 +174,7 @@ impl Keepers {
         let mut child = Command::new(&self.program)
             .arg(self.jobs.path(id))
             .arg(mark.as_str())
-            .arg(&self.bubblewrap)
+            .arg(&self.isolation)
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::null())

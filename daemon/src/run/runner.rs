@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    bubblewrap::Bubblewrap,
+    isolation::Isolation,
     job::{JobError, JobId, Jobs, Kind, Stage},
     orphans::Mark,
     running::Running,
@@ -70,7 +70,7 @@ pub enum Exit {
 pub struct Runner {
     jobs: Jobs,
     program: PathBuf,
-    bubblewrap: String,
+    isolation: String,
     spawner: mpsc::Sender<Order>,
     table: Table,
 }
@@ -92,7 +92,7 @@ impl Runner {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn new(jobs: Jobs, keeper: PathBuf, bubblewrap: &Bubblewrap) -> io::Result<Self> {
+    pub fn new(jobs: Jobs, keeper: PathBuf, isolation: &Isolation) -> io::Result<Self> {
         let (spawner, orders) = mpsc::channel::<Order>();
         let runtime = Handle::current();
         thread::Builder::new()
@@ -108,11 +108,10 @@ impl Runner {
                     }
                 }
             })?;
-        let bubblewrap = serde_json::to_string(bubblewrap).expect("strings and names");
         Ok(Self {
             jobs,
             program: keeper,
-            bubblewrap,
+            isolation: isolation.to_argument(),
             spawner,
             table: Table::default(),
         })
@@ -181,7 +180,7 @@ impl Runner {
         let mut command = Command::new(&self.program);
         command
             .args(["exec", &std::process::id().to_string()])
-            .args([mark.as_str(), &self.bubblewrap])
+            .args([mark.as_str(), &self.isolation])
             .env_clear()
             .current_dir("/")
             .process_group(0)

@@ -4,10 +4,7 @@ use std::{
     io, os::fd::OwnedFd, os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration,
 };
 
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    process::Pid,
-};
+use rustix::process::Pid;
 use tokio::{
     io::AsyncReadExt,
     net::unix::pipe::Receiver,
@@ -218,16 +215,7 @@ impl Supervisor {
 
 /// Waits until all processes have ended, or for `longest`.
 async fn all_ended(processes: Vec<OwnedFd>, longest: Duration) {
-    let deadline = std::time::Instant::now() + longest;
-    let wait = move || {
-        for process in &processes {
-            let left = deadline.saturating_duration_since(std::time::Instant::now());
-            let left = Timespec::try_from(left).expect("a grace of seconds fits");
-            if let Err(error) = poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&left)) {
-                tracing::debug!(%error, "cannot wait for a process");
-            }
-        }
-    };
+    let wait = move || signals::wait_for(&processes, longest);
     if let Err(error) = tokio::task::spawn_blocking(wait).await {
         tracing::warn!(%error, "waiting for processes failed");
     }

@@ -3,9 +3,16 @@
 //! bubblewrap is two processes: the outer one, whose id we know, and its only child, which is
 //! process 1 of the sandbox. Neither passes signals on. What runs inside descends from process 1.
 
-use std::{fs, os::fd::OwnedFd};
+use std::{
+    fs,
+    os::fd::OwnedFd,
+    time::{Duration, Instant},
+};
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+};
 
 /// Asks what runs inside to end, in two waves; returns who was asked in the first.
 ///
@@ -14,9 +21,25 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 /// that handle it and to those without children. Once they have ended, it is time for
 /// [`terminate_rest`]. Where nothing is inside yet, the outer process is killed.
 pub(super) fn terminate(outer: Pid) -> Vec<OwnedFd> {
-    let inside = inside(outer);
+    match children(outer).first() {
+        Some(init) => terminate_below(*init),
+        None if is_holder(outer) => {
+            let process = pidfd_open(outer, PidfdFlags::empty());
+            report(outer, rustix::process::kill_process(outer, Signal::TERM));
+            process.ok().into_iter().collect()
+        }
+        None => {
+            kill_outer(outer);
+            Vec::new()
+        }
+    }
+}
+
+/// The same for all that descends from `init`. Where nothing does yet, it is killed.
+pub(super) fn terminate_below(init: Pid) -> Vec<OwnedFd> {
+    let inside = inside(init);
     if inside.is_empty() {
-        kill(outer);
+        report(init, rustix::process::kill_process(init, Signal::KILL));
     }
     let first = inside
         .iter()
@@ -28,8 +51,33 @@ pub(super) fn terminate(outer: Pid) -> Vec<OwnedFd> {
 
 /// Asks all that is left inside to end: the second wave.
 pub(super) fn terminate_rest(outer: Pid) {
-    for process in inside(outer) {
+    if let Some(init) = children(outer).first() {
+        terminate_all_below(*init);
+    }
+}
+
+/// Asks all that descends from `init` to end.
+pub(super) fn terminate_all_below(init: Pid) {
+    for process in inside(init) {
         send(process.parent, process.pid, Signal::TERM);
+    }
+}
+
+/// Whether a process stands for a job that runs elsewhere: bubblewrap heeds no TERM, and has a child
+/// before long.
+fn is_holder(outer: Pid) -> bool {
+    handles_term(outer)
+}
+
+/// Waits until all of these have ended, or for `longest`.
+pub(super) fn wait_for(processes: &[OwnedFd], longest: Duration) {
+    let deadline = Instant::now() + longest;
+    for process in processes {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).expect("a grace of seconds fits");
+        if let Err(error) = poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&left)) {
+            tracing::debug!(%error, "cannot wait for a process");
+        }
     }
 }
 
@@ -40,10 +88,7 @@ struct Inside {
 }
 
 /// Everything that descends from process 1 of the sandbox.
-fn inside(outer: Pid) -> Vec<Inside> {
-    let Some(init) = children(outer).first().copied() else {
-        return Vec::new();
-    };
+fn inside(init: Pid) -> Vec<Inside> {
     let mut found: Vec<Inside> = Vec::new();
     let mut waiting: Vec<(Pid, Pid)> = children(init).into_iter().map(|pid| (init, pid)).collect();
     while let Some((parent, pid)) = waiting.pop() {
@@ -71,6 +116,10 @@ fn handles_term(pid: Pid) -> bool {
 pub(super) fn kill(outer: Pid) {
     match children(outer).first() {
         Some(init) => drop(send(outer, *init, Signal::KILL)),
+        // It ends when all of its job has.
+        None if is_holder(outer) => {
+            report(outer, rustix::process::kill_process(outer, Signal::USR1));
+        }
         None => kill_outer(outer),
     }
 }

@@ -73,7 +73,7 @@ fn limit(processes: u64) -> io::Result<()> {
 
 /// Abstract Unix sockets belong to the network, which may be the host's. Since Linux 6.12 Landlock
 /// keeps a program to those that it made; an older kernel does nothing here.
-fn leave_abstract_sockets() -> Result<(), RulesetError> {
+pub(super) fn leave_abstract_sockets() -> Result<(), RulesetError> {
     Ruleset::default()
         .scope(Scope::AbstractUnixSocket)?
         .create()?

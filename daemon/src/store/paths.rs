@@ -337,9 +337,13 @@ impl Paths {
         self.run.join("keepers")
     }
 
-    /// Directories for the Unix sockets of applications.
+    /// Directories for the Unix sockets of applications. The system's own are in the state: not every
+    /// kernel shows what is in memory as another user's, which units need.
     pub fn sockets(&self) -> PathBuf {
-        self.run.join("apps")
+        match self.is_system() {
+            true => self.state.join("apps"),
+            false => self.run.join("apps"),
+        }
     }
 
     /// The directory that holds the socket of one process; bound into its sandbox.

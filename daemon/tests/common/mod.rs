@@ -6,6 +6,7 @@ use std::{fs, path::PathBuf};
 
 use wharf_daemon::run::{
     bubblewrap::Bubblewrap,
+    isolation::Isolation,
     job::{Job, JobId, Jobs, Kind, Stage},
     runner::{Exit, Runner},
     sandbox::{Access, Sandbox},
@@ -37,7 +38,12 @@ impl World {
     }
 
     pub(crate) fn runner(&self) -> Runner {
-        Runner::new(self.jobs(), keeper(), &Bubblewrap::find().unwrap()).unwrap()
+        Runner::new(
+            self.jobs(),
+            keeper(),
+            &Isolation::Bubblewrap(Bubblewrap::find().unwrap()),
+        )
+        .unwrap()
     }
 
     pub(crate) fn stage(&self, command: &str, stage: Stage) -> JobId {

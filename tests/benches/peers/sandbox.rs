@@ -8,6 +8,7 @@ use std::{
 
 use wharf_daemon::run::{
     bubblewrap::Bubblewrap,
+    isolation::Isolation,
     job::{Job, JobId, Jobs, Kind, Stage},
     runner::{Exit, Runner},
     sandbox::{Access, Sandbox},
@@ -36,7 +37,7 @@ pub(crate) fn measure(world: &World) -> Table {
         Runner::new(
             Jobs::new(jobs.clone()),
             keeper,
-            &Bubblewrap::find().unwrap(),
+            &Isolation::Bubblewrap(Bubblewrap::find().unwrap()),
         )
         .unwrap()
     };

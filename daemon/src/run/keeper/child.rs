@@ -18,7 +18,7 @@ use rustix::{
 };
 
 use super::Ended;
-use crate::run::{bubblewrap::Bubblewrap, job::Job, orphans::Mark, signals};
+use crate::run::{isolation::Isolation, job::Job, orphans::Mark, signals};
 
 /// A process that was started and not yet waited for.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(super) struct Kept {
 
 impl Kept {
     /// Starts the job's command in its sandbox, as a child that dies with this program.
-    pub(super) fn start(job: &Job, mark: &Mark, bubblewrap: &Bubblewrap) -> io::Result<Self> {
+    pub(super) fn start(job: &Job, mark: &Mark, isolation: &Isolation) -> io::Result<Self> {
         let mut text = File::from(memfd_create("job", MemfdFlags::CLOEXEC)?);
         text.write_all(&serde_json::to_vec(job)?)?;
         text.rewind()?;
@@ -47,7 +47,7 @@ impl Kept {
                 "exec",
                 &std::process::id().to_string(),
                 mark.as_str(),
-                &serde_json::to_string(bubblewrap)?,
+                &isolation.to_argument(),
             ])
             .env_clear()
             .current_dir("/")

@@ -14,11 +14,11 @@ use rustix::fs::Mode;
 
 use super::{output::Output, reach, serve::Keeper};
 use crate::run::{
-    bubblewrap::Bubblewrap,
     inside::{self, Source},
+    isolation::Isolation,
     job::{self, Kind},
     orphans::Mark,
-    within,
+    unit, within,
 };
 
 type AnyError = Box<dyn Error>;
@@ -29,25 +29,37 @@ pub fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
-        ["exec", parent, mark, bubblewrap] => {
-            become_sandbox(parent, mark, bubblewrap, Source::Input).map(|never| match never {})
+        ["exec", parent, mark, isolation] => {
+            become_sandbox(parent, mark, isolation, Source::Input).map(|never| match never {})
         }
-        ["exec", parent, mark, bubblewrap, job] => {
+        ["exec", parent, mark, isolation, job] => {
             let job = Source::File(Path::new(job));
-            become_sandbox(parent, mark, bubblewrap, job).map(|never| match never {})
+            become_sandbox(parent, mark, isolation, job).map(|never| match never {})
         }
         ["within", processes, variables, words @ ..] => {
             become_command(processes, variables, words).map(|never| match never {})
         }
-        [job, mark, bubblewrap] => keep(Path::new(job), mark, bubblewrap),
-        _ => Err("usage: wharf-keeper JOBFILE MARK BUBBLEWRAP".into()),
+        ["unit"] => {
+            return match unit::live() {
+                Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
+                Err(error) => {
+                    eprintln!("wharf: {}", chain(&error));
+                    ExitCode::from(125)
+                }
+            };
+        }
+        [job, mark, isolation] => keep(Path::new(job), mark, isolation),
+        _ => Err("usage: wharf-keeper JOBFILE MARK ISOLATION".into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let why = chain(&*error);
-            // Also to whoever waits for `ready`; afterwards that is /dev/null.
-            if let Err(error) = writeln!(io::stdout(), "{why}") {
+            // A keeper's, also to whoever waits for `ready`; afterwards that is /dev/null. A sandbox's
+            // two streams are one log.
+            if words.first() != Some(&"exec")
+                && let Err(error) = writeln!(io::stdout(), "{why}")
+            {
                 eprintln!("wharf-keeper: nobody waits for it: {error}");
             }
             eprintln!("wharf-keeper: {why}");
@@ -59,13 +71,13 @@ pub fn main() -> ExitCode {
 fn become_sandbox(
     parent: &str,
     mark: &str,
-    bubblewrap: &str,
+    isolation: &str,
     source: Source<'_>,
 ) -> Result<Infallible, AnyError> {
     Ok(inside::become_sandbox(
         parent.parse()?,
         mark,
-        &serde_json::from_str(bubblewrap)?,
+        &serde_json::from_str(isolation)?,
         source,
     )?)
 }
@@ -82,10 +94,10 @@ fn become_command(
     Ok(within::become_command(processes, variables, words)?)
 }
 
-fn keep(path: &Path, mark: &str, bubblewrap: &str) -> Result<(), AnyError> {
+fn keep(path: &Path, mark: &str, isolation: &str) -> Result<(), AnyError> {
     rustix::process::setsid()?;
     rustix::process::chdir("/")?;
-    let bubblewrap: Bubblewrap = serde_json::from_str(bubblewrap)?;
+    let isolation: Isolation = serde_json::from_str(isolation)?;
     let job = job::read(&mut File::open(path)?, path)?;
     let Kind::Process(process) = job.kind.clone() else {
         return Err(format!("job {} is no process", job.id).into());
@@ -108,7 +120,7 @@ fn keep(path: &Path, mark: &str, bubblewrap: &str) -> Result<(), AnyError> {
         job,
         mark: Mark::from_argument(mark),
         process,
-        bubblewrap,
+        isolation,
         listener,
         told_to_end,
         output,

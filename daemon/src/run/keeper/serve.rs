@@ -17,7 +17,7 @@ use super::{
 use crate::{
     disk,
     run::{
-        bubblewrap::Bubblewrap,
+        isolation::Isolation,
         job::{Job, Process},
         orphans::Mark,
     },
@@ -35,7 +35,7 @@ pub(super) struct Keeper {
     pub(super) job: Job,
     pub(super) mark: Mark,
     pub(super) process: Process,
-    pub(super) bubblewrap: Bubblewrap,
+    pub(super) isolation: Isolation,
     pub(super) listener: UnixListener,
     /// Readable when the keeper got a TERM.
     pub(super) told_to_end: UnixStream,
@@ -197,10 +197,10 @@ impl Work {
         let Keeper {
             job,
             mark,
-            bubblewrap,
+            isolation,
             ..
         } = &self.keeper;
-        match Kept::start(job, mark, bubblewrap) {
+        match Kept::start(job, mark, isolation) {
             Ok(kept) => {
                 self.set(State::Started {
                     pid: kept.id(),
@@ -234,7 +234,7 @@ impl Work {
         Ok(())
     }
 
-    /// bubblewrap was killed, perhaps before its child would have died with it.
+    /// isolation was killed, perhaps before its child would have died with it.
     fn kill_orphans(&mut self) {
         if let Err(error) = self.keeper.mark.kill() {
             self.say(&format!("something of the process may be left: {error}"));

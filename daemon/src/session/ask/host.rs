@@ -146,7 +146,7 @@ impl Session {
         }
         findings.extend(self.disk_findings());
         findings.extend(self.kept_findings().await);
-        findings.extend(isolation::findings(&self.world.bubblewrap));
+        findings.extend(isolation::findings(&self.world.isolation));
         for finding in findings {
             self.item(Item::Finding(finding)).await?;
         }

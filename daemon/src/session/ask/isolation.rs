@@ -2,13 +2,21 @@
 
 use wharf_wire::view::{Finding, Severity};
 
-use crate::run::bubblewrap::Bubblewrap;
+use crate::run::{bubblewrap::Bubblewrap, isolation::Isolation};
 
 /// Where all of it is written.
 const PAGE: &str = "docs/isolation.md lists what holds and what is open";
 
 /// What bubblewrap alone cannot give, and what it cannot do here.
-pub(super) fn findings(bubblewrap: &Bubblewrap) -> Vec<Finding> {
+pub(super) fn findings(isolation: &Isolation) -> Vec<Finding> {
+    match isolation {
+        Isolation::Bubblewrap(bubblewrap) => of_bubblewrap(bubblewrap),
+        // The network that applications share is one that each project chooses.
+        Isolation::Units => Vec::new(),
+    }
+}
+
+fn of_bubblewrap(bubblewrap: &Bubblewrap) -> Vec<Finding> {
     let finding = |message: String, hint: &str| Finding {
         severity: Severity::Warning,
         code: "isolation".into(),
@@ -53,10 +61,10 @@ mod tests {
             forks: Forks::Counted,
             reduced: vec![],
         };
-        assert_eq!(findings(&bubblewrap).len(), 1);
+        assert_eq!(of_bubblewrap(&bubblewrap).len(), 1);
         bubblewrap.forks = Forks::Root;
         bubblewrap.reduced = vec!["system calls are not filtered".into()];
-        let said = findings(&bubblewrap);
+        let said = of_bubblewrap(&bubblewrap);
         assert_eq!(said.len(), 3);
         assert!(said[1].message.contains("runs as root"));
         assert!(

@@ -8,12 +8,18 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{calls::Calls, host_root::HostRoot};
+use crate::{host_root::HostRoot, id::Id};
 
 /// Where the code is, in every build and every release.
 pub const APP: &str = "/app";
 /// The application's home: empty, in memory, of a limited size.
 pub const HOME: &str = "/home/app";
+/// Where the directory of an application's Unix socket is.
+pub const SOCKETS: &str = "/run/app";
+/// Where builds keep what the next one may use.
+pub const CACHE: &str = "/cache";
+/// Where patches are while they are applied.
+pub const PATCHES: &str = "/patches";
 /// Where commands are looked for.
 pub const PATH: &str =
     "/app/.venv/bin:/app/node_modules/.bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
@@ -25,10 +31,14 @@ const PROCESSES: u64 = 4096;
 /// Bytes of one file: more than a database has that runs beside others, less than a disk.
 const FILE: u64 = 256 << 30;
 
-/// All that a stage or a process may see and use. A value: [`bubblewrap`] renders it.
+/// All that a stage or a process may see and use. A value: [`bubblewrap`] renders it, and so does the
+/// helper, as a unit of systemd's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sandbox {
+    /// Whose it is, where there is a user for each environment.
+    #[serde(default)]
+    pub user: User,
     /// What is visible of the host besides its programs, in the order in which it is mounted.
     pub binds: Vec<Bind>,
     /// The variables, complete: nothing is inherited.
@@ -42,6 +52,17 @@ pub struct Sandbox {
     /// Which system calls there are.
     #[serde(default)]
     pub calls: Calls,
+}
+
+/// Whose processes a sandbox has. Without root they are all the daemon's own user's.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum User {
+    /// Nobody's: a user that nothing else has meanwhile.
+    #[default]
+    Build,
+    /// The user of this environment, by the environment's name on the host.
+    Environment(Id),
 }
 
 /// A directory, file or socket of the host inside the sandbox.
@@ -74,6 +95,17 @@ pub enum Network {
     Shared,
     /// Only its own loopback device.
     None,
+}
+
+/// Which system calls there are in a sandbox.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Calls {
+    /// Those that builds and services need: the daemon's lists.
+    #[default]
+    Ordinary,
+    /// All that the kernel has: to show what the lists are good for.
+    All,
 }
 
 /// Limits by `setrlimit`, of each process where nothing else is said. Core files are never written.
@@ -125,6 +157,7 @@ impl Sandbox {
             ("USER", "app"),
         ];
         Self {
+            user: User::Build,
             binds: vec![Bind {
                 source: app,
                 target: APP.into(),

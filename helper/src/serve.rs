@@ -1,0 +1,277 @@
+//! The life of the helper: it listens, and each connection holds one job.
+
+use std::{
+    collections::HashMap,
+    env, fs, io, mem,
+    os::fd::{AsFd, OwnedFd},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use listenfd::ListenFd;
+use tokio::{
+    net::{UnixListener, UnixStream},
+    sync::{Semaphore, oneshot},
+    time::{sleep, timeout},
+};
+use wharf_sandbox::{
+    ask::{End, FromHelper, STATE, Start, ToHelper},
+    host_root::HostRoot,
+    id::Id,
+    sandbox::Access,
+};
+
+use crate::{
+    AnyError, chain,
+    idmap::{Mapping, Owner},
+    message::{Inbox, say},
+    mounts, place, root,
+    systemd::{Ends, Systemd, Whom},
+    unit::{self, Programs},
+    users::{self, Users},
+};
+
+/// So many jobs there may be at a time.
+const JOBS: usize = 8_192;
+/// How long a caller may take for its first message.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a job goes on that nobody holds: whoever held it looks for the new helper.
+const ABSENCE: Duration = Duration::from_secs(30);
+
+struct Helper {
+    systemd: Systemd,
+    users: Users,
+    owner: Owner,
+    host: HostRoot,
+    programs: Programs,
+    waiting: Mutex<HashMap<Id, oneshot::Sender<End>>>,
+}
+
+/// The whole life of the program, with the socket that systemd made.
+///
+/// # Errors
+/// What is missing on this host.
+pub(crate) fn run() -> Result<(), AnyError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve())
+}
+
+async fn serve() -> Result<(), AnyError> {
+    let listener = ListenFd::from_env().take_unix_listener(0)?;
+    let listener = listener.ok_or("no socket: start wharf-helper.socket")?;
+    listener.set_nonblocking(true)?;
+    let listener = UnixListener::from_std(listener)?;
+    let helper = Arc::new(Helper::gather().await?);
+    let ends = helper.systemd.ends().await?;
+    helper.clear_the_dead().await?;
+    tokio::spawn(Arc::clone(&helper).end_what_nobody_holds());
+    sd_notify::notify(&[sd_notify::NotifyState::Ready])?;
+    tokio::select! {
+        done = Arc::clone(&helper).listen(listener) => done,
+        done = helper.hear(ends) => done,
+    }
+}
+
+impl Helper {
+    async fn gather() -> Result<Self, AnyError> {
+        let owner = mounts::owner()?;
+        fs::create_dir_all(place::users())?;
+        mounts::prepare()?;
+        let host = HostRoot::probe();
+        root::prepare(&host)?;
+        let users = Users::open()?;
+        // Better said now than at the first push.
+        let state = fs::File::open(STATE)?;
+        let tried = Mapping::new(owner, owner.user)
+            .and_then(|mapping| mapping.mount(state.as_fd(), Access::Read));
+        tried.map_err(|error| format!("{STATE} cannot be shown as another user's: {error}"))?;
+        Ok(Self {
+            systemd: Systemd::connect().await?,
+            users,
+            owner,
+            host,
+            programs: Programs {
+                keeper: env::current_exe()?.with_file_name("wharf-keeper"),
+            },
+            waiting: Mutex::default(),
+        })
+    }
+
+    async fn listen(self: Arc<Self>, listener: UnixListener) -> Result<(), AnyError> {
+        let room = Arc::new(Semaphore::new(JOBS));
+        loop {
+            let place = Arc::clone(&room).acquire_owned().await?;
+            let (stream, _) = listener.accept().await?;
+            let helper = Arc::clone(&self);
+            tokio::spawn(async move {
+                if let Err(error) = helper.attend(stream).await {
+                    eprintln!("wharf-helper: {}", chain(&*error));
+                }
+                drop(place);
+            });
+        }
+    }
+
+    /// Takes away what jobs had that have ended, and tells whoever holds them.
+    async fn hear(&self, mut ends: Ends) -> Result<(), AnyError> {
+        loop {
+            let (job, end) = ends.next().await?;
+            if let Err(error) = clear(&job) {
+                eprintln!("wharf-helper: something of {job} stays: {error}");
+            }
+            self.wake(&job, end);
+        }
+    }
+
+    /// One conversation.
+    async fn attend(&self, mut stream: UnixStream) -> Result<(), AnyError> {
+        let caller = stream.peer_cred()?.uid();
+        if caller != self.owner.user {
+            return Err(format!("user {caller} may not ask for anything").into());
+        }
+        let mut inbox = Inbox::default();
+        let first = timeout(PATIENCE, inbox.next::<ToHelper>(&stream)).await??;
+        let (job, end) = match first {
+            Some(ToHelper::Start(start)) => {
+                let Some(end) = self.wait_for(&start.job) else {
+                    return refuse(&mut stream, "it runs already").await;
+                };
+                let streams = mem::take(&mut inbox.beside);
+                if let Err(error) = self.start(&start, streams).await {
+                    self.waiting().remove(&start.job);
+                    return refuse(&mut stream, &chain(&*error)).await;
+                }
+                (start.job, end)
+            }
+            Some(ToHelper::Hold { job }) => {
+                let Some(end) = self.wait_for(&job) else {
+                    return refuse(&mut stream, "somebody else holds it").await;
+                };
+                if !self.systemd.jobs().await?.contains(&job) {
+                    self.wake(&job, End::Failed("gone".into()));
+                }
+                (job, end)
+            }
+            Some(ToHelper::Terminate | ToHelper::Kill) => {
+                return refuse(&mut stream, "no job is named").await;
+            }
+            None => return Ok(()),
+        };
+        say(&mut stream, &FromHelper::Started).await?;
+        self.hold(&job, stream, inbox, end).await
+    }
+
+    async fn start(&self, start: &Start, streams: Vec<OwnedFd>) -> Result<(), AnyError> {
+        let streams: [OwnedFd; 3] = streams
+            .try_into()
+            .map_err(|_| "a job begins with three streams")?;
+        mounts::claim(&start.job)?;
+        let begun = self.begin(start, streams).await;
+        if begun.is_err() {
+            clear(&start.job)?;
+        }
+        begun
+    }
+
+    async fn begin(&self, start: &Start, streams: [OwnedFd; 3]) -> Result<(), AnyError> {
+        let user = self.users.of(&start.user, &start.job)?;
+        mounts::lay(start, self.owner, user)?;
+        let properties = unit::properties(start, user, &self.host, &self.programs);
+        Ok(self.systemd.start(&start.job, properties, streams).await?)
+    }
+
+    /// Tells a job's holder of its end, and does what that says. Where the holder hangs up, the job
+    /// ends.
+    async fn hold(
+        &self,
+        job: &Id,
+        mut stream: UnixStream,
+        mut inbox: Inbox,
+        mut end: oneshot::Receiver<End>,
+    ) -> Result<(), AnyError> {
+        loop {
+            tokio::select! {
+                end = &mut end => return Ok(say(&mut stream, &FromHelper::Ended(end?)).await?),
+                said = inbox.next::<ToHelper>(&stream) => match said {
+                    Ok(Some(ToHelper::Terminate)) => {
+                        self.systemd.kill(job, Whom::Main, libc::SIGTERM).await?;
+                    }
+                    Ok(Some(ToHelper::Kill)) => {
+                        self.systemd.kill(job, Whom::All, libc::SIGKILL).await?;
+                    }
+                    // It hung up, or speaks as nobody should.
+                    _ => {
+                        self.systemd.kill(job, Whom::All, libc::SIGKILL).await?;
+                        end.await?;
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// From here on a job's end is heard; none where somebody else listens already.
+    fn wait_for(&self, job: &Id) -> Option<oneshot::Receiver<End>> {
+        let mut waiting = self.waiting();
+        if waiting.contains_key(job) {
+            return None;
+        }
+        let (tell, end) = oneshot::channel();
+        waiting.insert(job.clone(), tell);
+        Some(end)
+    }
+
+    fn wake(&self, job: &Id, end: End) {
+        if let Some(tell) = self.waiting().remove(job) {
+            // Whoever held it may have hung up.
+            drop(tell.send(end));
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<Id, oneshot::Sender<End>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes away what jobs had that ended while no helper was there.
+    async fn clear_the_dead(&self) -> Result<(), AnyError> {
+        let alive = self.systemd.jobs().await?;
+        for entry in fs::read_dir(place::jobs())? {
+            let name = entry?.file_name();
+            let job = name.to_str().and_then(|name| Id::parse(name).ok());
+            if let Some(job) = job.filter(|job| !alive.contains(job)) {
+                clear(&job)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Once, some time after the start: whoever held a job has come back by now, or is dead.
+    async fn end_what_nobody_holds(self: Arc<Self>) {
+        sleep(ABSENCE).await;
+        if let Err(error) = self.end_the_abandoned().await {
+            eprintln!("wharf-helper: {}", chain(&error));
+        }
+    }
+
+    async fn end_the_abandoned(&self) -> zbus::Result<()> {
+        for job in self.systemd.jobs().await? {
+            if !self.waiting().contains_key(&job) {
+                self.systemd.kill(&job, Whom::All, libc::SIGKILL).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn refuse(stream: &mut UnixStream, why: &str) -> Result<(), AnyError> {
+    eprintln!("wharf-helper: refused: {why}");
+    let why = why.to_owned();
+    Ok(say(stream, &FromHelper::Refused { why }).await?)
+}
+
+/// Takes away what a job had.
+fn clear(job: &Id) -> io::Result<()> {
+    mounts::clear(job).and(users::give_back(job))
+}

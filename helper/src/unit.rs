@@ -1,0 +1,259 @@
+//! A job's sandbox as properties of a transient unit: the second rendering of the one value.
+//!
+//! What each property does: systemd.exec(5), systemd.resource-control(5), systemd.service(5). Their
+//! names on the bus: org.freedesktop.systemd1(5).
+
+use std::path::{Path, PathBuf};
+
+use wharf_sandbox::{
+    ask::{JOB, Root, Start},
+    host_root::HostRoot,
+    sandbox::{APP, Network},
+};
+use zbus::Variant;
+
+use crate::place;
+
+/// Where units belong.
+const SLICE: &str = "wharf-apps.slice";
+/// The calls that there are: those of a service, and those by which the first program sets our own
+/// lists and locks, which then refuse these.
+const ALLOWED: [&str; 5] = [
+    "@system-service",
+    "landlock_add_rule",
+    "landlock_create_ruleset",
+    "landlock_restrict_self",
+    "seccomp",
+];
+/// The calls that `@system-service` has and nobody needs here: the kernel's newest and largest doors.
+const REFUSED: [&str; 7] = [
+    "io_uring_enter",
+    "io_uring_register",
+    "io_uring_setup",
+    "userfaultfd",
+    "@keyring",
+    "process_vm_readv",
+    "process_vm_writev",
+];
+/// Families of sockets that there are.
+const FAMILIES: [&str; 3] = ["AF_UNIX", "AF_INET", "AF_INET6"];
+/// Mounts with all that is mounted below.
+const RECURSIVE: u64 = libc::MS_REC;
+/// How long systemd waits for what a job left running, once it is killed.
+const PATIENCE: u64 = 5_000_000;
+
+/// A property: its name on the bus, and its value.
+pub(crate) type Property = (&'static str, Variant<'static>);
+
+/// What a unit runs, to be seen below `/usr`.
+#[derive(Debug, Clone)]
+pub(crate) struct Programs {
+    /// `wharf-keeper`: the first program in the sandbox.
+    pub(crate) keeper: PathBuf,
+}
+
+/// Renders a job for systemd, with the number of its user.
+#[must_use]
+pub(crate) fn properties(
+    start: &Start,
+    user: u32,
+    host: &HostRoot,
+    programs: &Programs,
+) -> Vec<Property> {
+    let mut all = vec![
+        ("Description", text(format!("Wharf: {}", start.job))),
+        // What fails stays until it was asked how.
+        ("CollectMode", text("inactive")),
+        ("Slice", text(SLICE)),
+    ];
+    all.extend(life(programs));
+    all.extend(privileges(user));
+    all.extend(files(start, host));
+    all.extend(network(start.network));
+    all.extend(limits(start));
+    all
+}
+
+/// How it begins and ends.
+fn life(programs: &Programs) -> Vec<Property> {
+    let keeper = shown(&programs.keeper);
+    let begin = (keeper.clone(), vec![keeper, "unit".to_owned()], false);
+    vec![
+        ("Type", text("exec")),
+        ("ExecStart", Variant::new(vec![begin])),
+        ("KillMode", text("control-group")),
+        // What is left when the first program has ended was asked before.
+        ("KillSignal", Variant::new(libc::SIGKILL)),
+        ("TimeoutStopUSec", Variant::new(PATIENCE)),
+        ("OOMPolicy", text("kill")),
+        ("UMask", Variant::new(0o022_u32)),
+        ("WorkingDirectory", text(APP)),
+    ]
+}
+
+fn privileges(user: u32) -> Vec<Property> {
+    let yes = |name| (name, Variant::new(true));
+    vec![
+        ("User", text(user.to_string())),
+        ("Group", text(user.to_string())),
+        ("CapabilityBoundingSet", Variant::new(0_u64)),
+        ("AmbientCapabilities", Variant::new(0_u64)),
+        yes("NoNewPrivileges"),
+        yes("PrivateUsers"),
+        yes("PrivateIPC"),
+        yes("RemoveIPC"),
+        yes("LockPersonality"),
+        yes("RestrictRealtime"),
+        yes("RestrictSUIDSGID"),
+        // None of the kinds may be made.
+        ("RestrictNamespaces", Variant::new(0_u64)),
+        ("KeyringMode", text("private")),
+        ("SystemCallArchitectures", Variant::new(words(&["native"]))),
+        ("SystemCallFilter", calls(true, &ALLOWED)),
+        ("SystemCallFilter", calls(false, &REFUSED)),
+        ("SystemCallErrorNumber", Variant::new(libc::EPERM)),
+    ]
+}
+
+fn files(start: &Start, host: &HostRoot) -> Vec<Property> {
+    let yes = |name| (name, Variant::new(true));
+    let mut seen: Vec<(String, String, bool, u64)> = Vec::new();
+    for path in host.directories.iter().chain(&host.etc) {
+        seen.push((shown(path), shown(path), true, RECURSIVE));
+    }
+    let [passwd, group] = place::accounts(&start.job);
+    seen.push((shown(&passwd), "/etc/passwd".into(), false, 0));
+    seen.push((shown(&group), "/etc/group".into(), false, 0));
+    seen.push((shown(&place::command(&start.job)), JOB.into(), false, 0));
+    let laid = Root::ALL
+        .into_iter()
+        .filter(|root| *root == Root::Home || start.shows.iter().any(|show| show.root == *root));
+    let own: Vec<(String, String, bool, u64)> = laid
+        .map(|root| {
+            let from = shown(&place::laid(&start.job, root));
+            (from, root.path().to_owned(), false, RECURSIVE)
+        })
+        .collect();
+    let size = start.scratch;
+    let memory = |path: &str, mode: &str| {
+        let options = format!("mode={mode},size={size},nr_inodes=1m,nosuid,nodev");
+        (path.to_owned(), options)
+    };
+    let scratch = vec![
+        memory("/tmp", "1777"),
+        memory("/dev/shm", "1777"),
+        // Only root may write there, and is not there.
+        ("/run".to_owned(), "mode=0755,nosuid,nodev".to_owned()),
+        ("/sys".to_owned(), "ro,mode=0555".to_owned()),
+    ];
+    vec![
+        ("RootDirectory", text(shown(&place::root()))),
+        ("MountAPIVFS", Variant::new(true)),
+        ("BindReadOnlyPaths", Variant::new(seen)),
+        ("BindPaths", Variant::new(own)),
+        ("TemporaryFileSystem", Variant::new(scratch)),
+        ("ProtectSystem", text("strict")),
+        ("ProtectProc", text("invisible")),
+        yes("PrivateDevices"),
+        yes("ProtectClock"),
+        yes("ProtectControlGroups"),
+        yes("ProtectHostname"),
+        yes("ProtectKernelLogs"),
+        yes("ProtectKernelModules"),
+        yes("ProtectKernelTunables"),
+    ]
+}
+
+fn network(network: Network) -> Vec<Property> {
+    let mut families = FAMILIES.to_vec();
+    let alone = network == Network::None;
+    if alone {
+        // `getifaddrs` asks by it, and in a network of its own it finds nothing else.
+        families.push("AF_NETLINK");
+    }
+    vec![
+        ("PrivateNetwork", Variant::new(alone)),
+        ("RestrictAddressFamilies", calls(true, &families)),
+    ]
+}
+
+fn limits(start: &Start) -> Vec<Property> {
+    let limits = start.limits;
+    let mut all = vec![
+        ("LimitCORE", Variant::new(0_u64)),
+        ("MemorySwapMax", Variant::new(0_u64)),
+    ];
+    let each = [
+        ("LimitNOFILE", limits.open_files),
+        ("LimitFSIZE", limits.file_bytes),
+        ("TasksMax", limits.processes),
+    ];
+    all.extend(
+        each.into_iter()
+            .filter_map(|(name, limit)| Some((name, Variant::new(limit?)))),
+    );
+    all
+}
+
+fn text(text: impl Into<String>) -> Variant<'static> {
+    Variant::new(text.into())
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().copied().map(str::to_owned).collect()
+}
+
+/// A list that allows, or one that refuses.
+fn calls(allows: bool, names: &[&str]) -> Variant<'static> {
+    Variant::new((allows, words(names)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use wharf_sandbox::{
+        id::Id,
+        sandbox::{Access, Bind, SOCKETS, Sandbox, User},
+    };
+
+    use super::*;
+
+    #[test]
+    fn the_rendering_is_known_property_by_property() {
+        let mut sandbox = Sandbox::new("/var/lib/wharf/slugs/ab".into(), Access::Read);
+        sandbox.user = User::Environment(Id::parse("shop.main").unwrap());
+        for (source, target) in [
+            ("/var/lib/wharf/mounts/data", "/app/data"),
+            ("/var/lib/wharf/apps/x", SOCKETS),
+        ] {
+            sandbox.binds.push(Bind {
+                source: source.into(),
+                target: target.into(),
+                access: Access::Write,
+            });
+        }
+        sandbox.environment = [("SECRET".to_owned(), "--bind / /".to_owned())].into();
+        sandbox.network = Network::None;
+        let job = Id::parse("shop.main.r1-web").unwrap();
+        let start = Start::new(&job, &sandbox, Path::new("/var/lib/wharf")).unwrap();
+        let host = HostRoot {
+            directories: vec!["/usr".into()],
+            links: vec![("/bin".into(), "usr/bin".into())],
+            etc: vec!["/etc/hosts".into(), "/etc/ssl/certs".into()],
+        };
+        let programs = Programs {
+            keeper: PathBuf::from("/usr/bin/wharf-keeper"),
+        };
+        let all = properties(&start, 200_001, &host, &programs);
+        let lines: Vec<String> = all
+            .iter()
+            .map(|(name, value)| format!("{name} = {value}"))
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+}

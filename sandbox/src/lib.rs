@@ -1,0 +1,12 @@
+//! What repository code may see and use: one value, and what it becomes where it is run.
+//!
+//! A leaf: the daemon and the helper, which is root, both depend on it, so it does nothing and knows
+//! no privileges. [`sandbox::bubblewrap`] renders the value for bubblewrap; [`ask`] is what the daemon
+//! asks the helper for, which renders that as a unit.
+
+pub mod sandbox;
+
+pub mod host_root;
+pub mod id;
+
+pub mod ask;

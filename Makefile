@@ -54,6 +54,12 @@ test-long: build ## the same, with many more cases for each property
 	    WHARF_BIN="$$(scripts/gather.sh --where)" \
 	    cargo test --locked --workspace --no-fail-fast
 
+.PHONY: test-booted
+test-booted: build ## what needs systemd, in machines that are really booted; needs root
+	machine="$$(scripts/machine.sh)"; \
+	WHARF_MACHINE="$$machine" WHARF_BIN="$$(scripts/gather.sh --where)" \
+	    cargo test --locked -p wharf-tests --features booted --test booted
+
 .PHONY: bench
 bench: release ## measure against peers; the table goes to docs/BENCHMARKS.md
 	WHARF_BIN="$$(scripts/gather.sh --where)" scripts/bench.sh

@@ -82,7 +82,8 @@ impl Mapping {
         let attributes = libc::mount_attr {
             attr_set: set,
             attr_clr: 0,
-            propagation: 0,
+            // What is mounted on it later appears nowhere else.
+            propagation: libc::MS_PRIVATE,
             userns_fd: u64::try_from(self.0.as_raw_fd()).expect("a descriptor is positive"),
         };
         // SAFETY: the pointers are to values that live until the call returns, and the size is the

@@ -11,7 +11,7 @@ use std::{
 use listenfd::ListenFd;
 use tokio::{
     net::{UnixListener, UnixStream},
-    sync::{Semaphore, oneshot},
+    sync::{Notify, Semaphore, oneshot},
     time::{sleep, timeout},
 };
 use wharf_sandbox::{
@@ -45,6 +45,8 @@ struct Helper {
     host: HostRoot,
     programs: Programs,
     waiting: Mutex<HashMap<Id, oneshot::Sender<End>>>,
+    /// Somebody waits no longer.
+    ended: Notify,
 }
 
 /// The whole life of the program, with the socket that systemd made.
@@ -96,6 +98,7 @@ impl Helper {
                 keeper: env::current_exe()?.with_file_name("wharf-keeper"),
             },
             waiting: Mutex::default(),
+            ended: Notify::new(),
         })
     }
 
@@ -135,12 +138,13 @@ impl Helper {
         let first = timeout(PATIENCE, inbox.next::<ToHelper>(&stream)).await??;
         let (job, end) = match first {
             Some(ToHelper::Start(start)) => {
-                let Some(end) = self.wait_for(&start.job) else {
+                // Its holder may have died a moment ago.
+                let Ok(end) = timeout(PATIENCE, self.turn(&start.job)).await else {
                     return refuse(&mut stream, "it runs already").await;
                 };
                 let streams = mem::take(&mut inbox.beside);
                 if let Err(error) = self.start(&start, streams).await {
-                    self.waiting().remove(&start.job);
+                    self.wake(&start.job, End::Failed("not begun".into()));
                     return refuse(&mut stream, &chain(&*error)).await;
                 }
                 (start.job, end)
@@ -212,6 +216,17 @@ impl Helper {
         }
     }
 
+    /// Waits until nobody has this job any more.
+    async fn turn(&self, job: &Id) -> oneshot::Receiver<End> {
+        loop {
+            let ended = self.ended.notified();
+            if let Some(end) = self.wait_for(job) {
+                return end;
+            }
+            ended.await;
+        }
+    }
+
     /// From here on a job's end is heard; none where somebody else listens already.
     fn wait_for(&self, job: &Id) -> Option<oneshot::Receiver<End>> {
         let mut waiting = self.waiting();
@@ -227,6 +242,7 @@ impl Helper {
         if let Some(tell) = self.waiting().remove(job) {
             // Whoever held it may have hung up.
             drop(tell.send(end));
+            self.ended.notify_waiters();
         }
     }
 

@@ -144,7 +144,6 @@ fn files(start: &Start, host: &HostRoot) -> Vec<Property> {
         memory("/dev/shm", "1777"),
         // Only root may write there, and is not there.
         ("/run".to_owned(), "mode=0755,nosuid,nodev".to_owned()),
-        ("/sys".to_owned(), "ro,mode=0555".to_owned()),
     ];
     vec![
         ("RootDirectory", text(shown(&place::root()))),
@@ -152,6 +151,7 @@ fn files(start: &Start, host: &HostRoot) -> Vec<Property> {
         ("BindReadOnlyPaths", Variant::new(seen)),
         ("BindPaths", Variant::new(own)),
         ("TemporaryFileSystem", Variant::new(scratch)),
+        ("InaccessiblePaths", Variant::new(words(&["/sys"]))),
         ("ProtectSystem", text("strict")),
         ("ProtectProc", text("invisible")),
         yes("PrivateDevices"),
@@ -187,6 +187,8 @@ fn limits(start: &Start) -> Vec<Property> {
         ("LimitNOFILE", limits.open_files),
         ("LimitFSIZE", limits.file_bytes),
         ("TasksMax", limits.processes),
+        // Also where the kernel has no controller for tasks: the user is the environment's own.
+        ("LimitNPROC", limits.processes),
     ];
     all.extend(
         each.into_iter()

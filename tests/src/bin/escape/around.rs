@@ -1,6 +1,6 @@
 //! Neighbours, the daemon and the host.
 
-use std::{env, fs, os::unix::net::UnixStream, path::PathBuf};
+use std::{env, fs, io, os::unix::net::UnixStream, path::PathBuf};
 
 use crate::{
     Verdict,
@@ -43,8 +43,17 @@ pub(crate) fn neighbour_signal(facts: &Facts) -> Verdict {
     let pid = facts.number("neighbour_pid");
     none([
         ("kill", refused(call(libc::SYS_kill, [pid, 0]))),
-        ("pidfd_open", refused(call(libc::SYS_pidfd_open, [pid, 0]))),
+        ("pidfd_send_signal", refused(by_descriptor(pid))),
     ])
+}
+
+/// A process without a namespace of its own can hold a stranger's, which is worth nothing by itself.
+fn by_descriptor(pid: usize) -> io::Result<i64> {
+    let number = call(libc::SYS_pidfd_open, [pid, 0])?;
+    let number = usize::try_from(number).expect("a descriptor is positive");
+    let sent = call(libc::SYS_pidfd_send_signal, [number, 0, 0, 0]);
+    call(libc::SYS_close, [number])?;
+    sent
 }
 
 /// Looks for a text in its own and in everybody's variables.
@@ -95,14 +104,19 @@ pub(crate) fn listing(path: PathBuf) -> Verdict {
 }
 
 pub(crate) fn host_processes() -> Verdict {
-    // Process 1 is bubblewrap's, under the name of the job.
+    // Process 1 is bubblewrap's, under the name of the job; or it is not to be seen.
     let first = fs::read_to_string("/proc/1/cmdline").unwrap_or_default();
-    if !first.starts_with("wharf:") {
+    if !first.is_empty() && !first.starts_with("wharf:") {
         return Verdict::Open(format!("process 1 is {first:?}"));
     }
     for process in processes() {
         let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
         let name = name.trim_end();
+        let line = fs::read_to_string(process.join("cmdline")).unwrap_or_default();
+        // The first program of a unit is the sandbox's own.
+        if line.ends_with("wharf-keeper\0unit\0") {
+            continue;
+        }
         if ["wharfd", "wharf-router", "wharf-keeper", "systemd"].contains(&name) {
             return Verdict::Open(format!("{} is {name}", process.display()));
         }

@@ -53,8 +53,16 @@ pub(crate) fn configuration() -> Verdict {
         "/opt",
     ];
     let files = files.map(|path| (path, refused(fs::read(path))));
-    let directories = directories.map(|path| (path, refused(fs::read_dir(path).map(drop))));
+    let directories = directories.map(|path| (path, something_in(path)));
     none(files.into_iter().chain(directories))
+}
+
+/// An empty directory is as good as none.
+fn something_in(path: &str) -> Verdict {
+    match fs::read_dir(path).map(|entries| entries.count()) {
+        Ok(0) => Verdict::Held("it is empty".into()),
+        read => refused(read),
+    }
 }
 
 pub(crate) fn run_directory() -> Verdict {
@@ -62,12 +70,32 @@ pub(crate) fn run_directory() -> Verdict {
         Ok(entries) => entries.map_while(Result::ok),
         Err(error) => return Verdict::Held(error.to_string()),
     };
-    // A web process has the directory for its own socket there.
-    let mut others = entries.filter(|entry| entry.file_name() != "app");
+    // A web process has the directory for its own socket there, a unit the file that its first
+    // program reads, and systemd's empty place for mounts.
+    let own = ["app", "wharf", "systemd"];
+    let mut others = entries.filter(|entry| !own.iter().any(|own| entry.file_name() == *own));
+    let units = [
+        ("/run/wharf", names("/run/wharf"), "job"),
+        ("/run/systemd", names("/run/systemd"), "incoming"),
+        ("/run/systemd/incoming", names("/run/systemd/incoming"), ""),
+    ];
+    for (path, found, known) in units {
+        if let Some(other) = found.iter().find(|name| name.as_str() != known) {
+            return Verdict::Open(format!("there is {path}/{other}"));
+        }
+    }
     match others.next() {
         Some(entry) => Verdict::Open(format!("there is {}", entry.path().display())),
         None => Verdict::Held("there is only the application's own".into()),
     }
+}
+
+fn names(path: &str) -> Vec<String> {
+    let entries = fs::read_dir(path).into_iter().flatten();
+    let names = entries.map_while(Result::ok).map(|entry| entry.file_name());
+    names
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect()
 }
 
 pub(crate) fn shared_memory(facts: &Facts) -> Verdict {

@@ -78,8 +78,8 @@ pub(crate) fn attempt(what: &str) -> Option<Verdict> {
             let data = libc::READ_IMPLIES_EXEC as usize;
             refused(call(libc::SYS_personality, [data]))
         }
-        "x32" => refused(call(libc::SYS_getpid | 0x4000_0000, [])),
-        "i386" => i386(),
+        "x32" => by_other_rules("as-x32"),
+        "i386" => by_other_rules("as-i386"),
         "terminal-input" => terminal_input(),
         _ => return None,
     })
@@ -376,7 +376,15 @@ fn reboot() -> Verdict {
     refused(call(libc::SYS_reboot, [first, second, command, NONE]))
 }
 
-/// The child of [`i386`].
+/// A child of [`by_other_rules`].
+pub(crate) fn as_x32() -> ExitCode {
+    match call(libc::SYS_getpid | 0x4000_0000, []) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// The other one.
 pub(crate) fn as_i386() -> ExitCode {
     #[cfg(target_arch = "x86_64")]
     if crate::raw::process_id_of_i386() > 0 {
@@ -385,9 +393,10 @@ pub(crate) fn as_i386() -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn i386() -> Verdict {
+/// Asks for its id in a process of its own, since it may be ended for it.
+fn by_other_rules(how: &str) -> Verdict {
     let own = env::current_exe().expect("it knows its own program");
-    match Command::new(own).arg("as-i386").status() {
+    match Command::new(own).arg(how).status() {
         Ok(status) if status.success() => Verdict::Open("it gave a process id".into()),
         Ok(status) => Verdict::Held(status.to_string()),
         Err(error) => Verdict::Held(error.to_string()),

@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        // A process of its own, since it may be ended for it.
+        ["as-x32"] => kernel::as_x32(),
         ["as-i386"] => kernel::as_i386(),
         [facts] => match Facts::read(Path::new(facts)) {
             Ok(facts) => {

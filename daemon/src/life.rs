@@ -120,7 +120,7 @@ pub fn live(flags: Flags) -> Result<(), End> {
         .build()
         .map_err(|error| End::host("cannot start", &error))?;
     match flags.command {
-        Some(Command::Check { json: true }) => store::print(&Paths::new(&place)),
+        Some(Command::Check { json: true }) => store::print(&place),
         Some(Command::Check { json: false }) => check::check(&place),
         Some(Command::Backup) => store::back_up(&place),
         Some(Command::Restore { file, empty }) => store::restore(&place, file, empty),

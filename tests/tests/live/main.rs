@@ -12,6 +12,7 @@ mod escapes;
 mod explained;
 mod forecast;
 mod frozen;
+mod guarded;
 mod hostile;
 mod inputs;
 mod later;

@@ -58,6 +58,8 @@ impl Guard {
         let mut secret: Vec<PathBuf> = std::iter::once(paths.database()).chain(beside).collect();
         secret.extend(inside(&paths.backups()));
         secret.extend(inside(&paths.jobs()));
+        // Applications print what they like; it is starred where it is shown.
+        secret.extend(inside(&paths.outputs()));
         for file in secret {
             self.look(&file, &Rule::secret(&own));
         }

@@ -15,6 +15,7 @@ mod frozen;
 mod guarded;
 mod hostile;
 mod inputs;
+mod kept_secret;
 mod later;
 mod later_moves;
 mod limits;

@@ -76,6 +76,8 @@ check: ## formatting, lints, licences: what needs no running
 	        "get it with: cargo install --locked cargo-deny"; \
 	fi
 
+# The database is a git repository that no package registry has: where only registries can be reached this fails,
+# and `make check` has the rest. What is known of what is in Cargo.lock stands in deny.toml.
 .PHONY: audit
 audit: ## ask the advisory database; needs network and cargo-deny
 	cargo deny check advisories

@@ -14,6 +14,8 @@ type Open = (
 );
 const DAEMON: &[&str] = &["wharfd"];
 const BOTH: &[&str] = &["wharf-router", "wharfd"];
+const HELPER: &[&str] = &["wharf-helper"];
+const ALL: &[&str] = &["wharf-helper", "wharf-router", "wharfd"];
 
 /// Units, their settings, and the reason.
 const OPEN: &[Open] = &[
@@ -87,7 +89,7 @@ const OPEN: &[Open] = &[
         "bubblewrap gets the loopback interface of a sandbox up by it; a sandbox may ask for routes only",
     ),
     (
-        BOTH,
+        ALL,
         &["RestrictAddressFamilies=~AF_UNIX"],
         "the sockets of the daemon, the router and the applications",
     ),
@@ -106,7 +108,7 @@ const OPEN: &[Open] = &[
         "who calls is known by their user, and files belong to users of the host",
     ),
     (
-        BOTH,
+        ALL,
         &["RootDirectory=/RootImage="],
         "runtimes, repositories and the state are the host's",
     ),
@@ -119,6 +121,62 @@ const OPEN: &[Open] = &[
         DAEMON,
         &["UMask="],
         "what the daemon writes into a repository is its group's to read; what is secret has a mode of its own",
+    ),
+    (
+        HELPER,
+        &[
+            "User=/DynamicUser=",
+            "CapabilityBoundingSet=~CAP_SYS_ADMIN",
+            "CapabilityBoundingSet=~CAP_SET(UID|GID|PCAP)",
+            "CapabilityBoundingSet=~CAP_(DAC_*|FOWNER|IPC_OWNER)",
+            "CapabilityBoundingSet=~CAP_(CHOWN|FSETID|SETFCAP)",
+            "SystemCallFilter=~@mount",
+            "SystemCallFilter=~@privileged",
+            "RestrictNamespaces=~user",
+            "PrivateUsers=",
+        ],
+        "what it is root for: it lays out directories that are others', with their users mapped",
+    ),
+    (
+        HELPER,
+        &[
+            "ProtectSystem=",
+            "ProtectHome=",
+            "PrivateTmp=",
+            "PrivateDevices=",
+            "PrivateMounts=",
+            "ProtectProc=",
+            "ProcSubset=",
+            "ProtectKernelLogs=",
+            "ProtectKernelModules=",
+            "ProtectKernelTunables=",
+            "ProtectControlGroups=",
+        ],
+        "each makes a namespace of mounts, and systemd has to see what it mounts",
+    ),
+    (
+        HELPER,
+        &["RestrictSUIDSGID="],
+        "it takes away `openat2`, by which no path leads out of a directory",
+    ),
+    (
+        HELPER,
+        &["PrivateNetwork="],
+        "it has no sockets but Unix ones, and every address is denied",
+    ),
+    (
+        HELPER,
+        &[
+            "ProtectClock=",
+            "ProtectHostname=",
+            "SystemCallFilter=~@resources",
+        ],
+        "nothing that it can be asked for needs it, and it was not yet tried without",
+    ),
+    (
+        HELPER,
+        &["UMask="],
+        "what it lays out is for the users of jobs to read",
     ),
 ];
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use wharf_config::place::Place;
+use wharf_sandbox::ask;
 use wharf_wire::view::Severity;
 
 use super::Guard;
@@ -11,9 +12,10 @@ use super::rule::{Reach, Rule};
 use crate::execute::world::sibling;
 
 /// The programs of an installation, which lie beside each other.
-const PROGRAMS: [&str; 8] = [
+const PROGRAMS: [&str; 9] = [
     "wharfd",
     "wharf-keeper",
+    "wharf-helper",
     "wharf-router",
     "wharf",
     "wharf-shell",
@@ -78,6 +80,11 @@ impl Guard {
         self.look(&place.router_socket(), &Rule::secret(&own));
         for directory in [paths.keepers(), paths.sockets()] {
             self.look(&directory, &Rule::shown(&own));
+        }
+        // Whoever asks there has what they name started by root.
+        let helper = Path::new(ask::SOCKET);
+        if self.look(helper, &Rule::secret(&own)).is_some() {
+            self.above(helper, &Rule::ruled(&[]));
         }
     }
 

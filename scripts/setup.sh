@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the build, the tests and the demo need beyond the Rust toolchain.
 #
+# `setup.sh tools` adds the large tools that `make test-tools` tries in the sandbox.
+#
 # Looks for commands, not for packages, so that what came another way counts. Says what it will do
 # before it does it; without the right to install it names the one command that would.
 set -euo pipefail
@@ -21,6 +23,8 @@ needs=(
 )
 # The languages of the examples, as sandboxes find them.
 runtimes=(node:nodejs npm:npm python3:python3)
+# Large ones, for `tools`; the database as programs only, since its server package starts a server.
+large=(chromium:chromium mariadbd:mariadb-server-core mariadb:mariadb-client-core mariadb-admin:mariadb-client composer:composer)
 # The oldest cargo that builds this workspace: `rust-version` of Cargo.toml.
 rust_version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
 
@@ -42,6 +46,9 @@ can_link() { echo 'int main(void) { return 0; }' | cc -x c -o /dev/null - 2>/dev
 
 # Debian packs Python without the module that makes virtual environments.
 has_venv() { PATH=/usr/local/bin:/usr/bin python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
+# Debian's crates are a registry in a directory, for its own cargo.
+has_debian_crate() { compgen -G "/usr/share/cargo/registry/$1-*" >/dev/null; }
 
 # Debian names php-fpm after its version, and puts it where a user's PATH does not look.
 has_php_fpm() { compgen -G '/usr/sbin/php-fpm*' >/dev/null; }
@@ -93,6 +100,14 @@ add_musl_target() {
   say "no target $target: the hooks will be linked with a static glibc"
 }
 
+case ${1-} in
+  '') ;;
+  tools)
+    needs+=("${large[@]}")
+    runtimes+=(cargo:cargo)
+    ;;
+  *) die "there is no part '$1'" "scripts/setup.sh, or scripts/setup.sh tools" ;;
+esac
 check_cargo
 missing=()
 for need in "${needs[@]}"; do
@@ -105,6 +120,7 @@ can_link || missing+=(gcc libc6-dev)
 has_venv || missing+=(python3-venv)
 has_php_fpm || missing+=(php-fpm)
 has_php_sqlite || missing+=(php-cli php-sqlite3)
+[ "${1-}" != tools ] || has_debian_crate itoa || missing+=(librust-itoa-dev)
 if [ ${#missing[@]} -gt 0 ]; then
   mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
   install_packages "${missing[@]}"

@@ -1,6 +1,6 @@
 //! `wharf doctor`: what can be seen from here, and what the daemon sees.
 
-use std::{path::Path, process::Command};
+use std::{collections::BTreeSet, path::Path, process::Command};
 
 use wharf_config::place::Place;
 use wharf_wire::{
@@ -28,6 +28,7 @@ const GIT: (u32, u32) = (2, 39);
 pub fn run(directory: &Path, global: &Global) -> Result<Exit, Failure> {
     let place = daemon::place()?;
     let mut found = vec![git()];
+    found.extend(trusted_anywhere());
     let whereto = scope::find(directory, global, Wants::Project);
     // A laptop needs neither a daemon nor a sandbox of its own.
     let is_laptop = matches!(whereto, Ok(Whereto::There(..))) && !place.state.exists();
@@ -59,6 +60,7 @@ pub fn run(directory: &Path, global: &Global) -> Result<Exit, Failure> {
     if !is_laptop {
         found.extend(daemon_findings(&place));
     }
+    once(&mut found);
     if global.json {
         show::json(&found)?;
     } else {
@@ -141,6 +143,37 @@ fn git() -> Finding {
         );
     }
     good("git", format!("git {version}"))
+}
+
+/// A git that trusts every directory runs the hooks and settings of whoever made it.
+fn trusted_anywhere() -> Option<Finding> {
+    let output = Command::new("git")
+        .args(["config", "--show-origin", "--get-all", "safe.directory"])
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut lines = text.lines().filter_map(|line| line.split_once('\t'));
+    let (origin, _) = lines.rfind(|(_, value)| *value == "*")?;
+    Some(Finding {
+        severity: Severity::Warning,
+        code: "git".to_owned(),
+        message: format!(
+            "safe.directory is * ({origin}): git runs what others put into repositories as you"
+        ),
+        hint: Some(match origin.strip_prefix("file:") {
+            Some(file) => {
+                let file = shell_words::quote(file);
+                format!("git config --file {file} --unset-all safe.directory '^\\*$'")
+            }
+            None => "leave it out where git is started, and name repositories".to_owned(),
+        }),
+    })
+}
+
+/// What is said of the work tree's project is not said again among all of the host's.
+fn once(found: &mut Vec<Finding>) {
+    let mut said = BTreeSet::new();
+    found.retain(|finding| said.insert(finding.message.clone()));
 }
 
 fn bubblewrap() -> Finding {

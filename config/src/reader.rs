@@ -4,7 +4,10 @@
 //! type. What does not fit becomes a problem and `None`, and reading goes on. [`Table::finish`]
 //! reports what nobody asked for.
 
-use std::{cell::RefCell, ops::Range, path::Path, sync::Arc};
+use std::{
+    cell::RefCell, fs::Metadata, ops::Range, os::unix::fs::PermissionsExt as _, path::Path,
+    sync::Arc,
+};
 
 use toml::de::DeTable;
 
@@ -22,6 +25,20 @@ pub(crate) use table::Table;
 
 /// Lines of which the parser's complaint is said, at most.
 const MAX_SLIPS: usize = 5;
+
+/// Refuses what everybody on the host may change: it says whose code runs here, and as whom.
+pub(crate) fn anybodys(path: &Path, meta: &Metadata) -> Result<(), Problems> {
+    let mode = meta.permissions().mode() & 0o7777;
+    if mode & 0o002 == 0 {
+        return Ok(());
+    }
+    let name = path.display().to_string();
+    let message = format!("everybody on this host may change it (mode {mode:04o})");
+    let hint = format!("look at what it says, then: chmod o-w {name}");
+    Err(Problem::new(name, "writable-by-all", message)
+        .hint(hint)
+        .into())
+}
 
 /// One file that is read, and what is wrong with it so far.
 pub(crate) struct Reader {
@@ -54,6 +71,7 @@ impl Reader {
         if !meta.is_file() {
             return Err(Problem::new(name, "not-a-file", "it is not a regular file").into());
         }
+        anybodys(path, &meta)?;
         let mut entry = files::Files::default();
         let bytes = if meta.len() <= files::MAX_FILE {
             std::fs::read(path).map_err(fail)?

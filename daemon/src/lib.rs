@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`listen`] accepts, [`identity`] says who calls, [`session`] talks, [`dispatch`] owns the live state and
 //! takes one event at a time, [`plan`] decides from values, [`execute`] and [`run`] have effects,
-//! [`store`] remembers, [`watch`] sees what changes on the disk, [`report`] is what people read.
+//! [`store`] remembers, [`watch`] sees what changes on the disk, [`guard`] whose files are,
+//! [`report`] is what people read.
 
 pub mod catalogue;
 pub mod connection;
@@ -10,6 +11,7 @@ pub mod disk;
 pub mod dispatch;
 pub mod execute;
 pub mod fail;
+pub mod guard;
 pub mod identity;
 pub mod life;
 pub mod listen;

@@ -4,6 +4,7 @@ mod check;
 mod lock;
 mod log;
 mod means;
+mod private;
 mod stop;
 mod store;
 mod supervise;
@@ -109,6 +110,8 @@ impl End {
 /// # Errors
 /// Why it could not.
 pub fn live(flags: Flags) -> Result<(), End> {
+    private::begin()
+        .map_err(|error| End::host("cannot keep its memory out of core files", &error))?;
     let kind = if flags.system {
         PlaceKind::System
     } else {
@@ -120,7 +123,7 @@ pub fn live(flags: Flags) -> Result<(), End> {
         .build()
         .map_err(|error| End::host("cannot start", &error))?;
     match flags.command {
-        Some(Command::Check { json: true }) => store::print(&Paths::new(&place)),
+        Some(Command::Check { json: true }) => store::print(&place),
         Some(Command::Check { json: false }) => check::check(&place),
         Some(Command::Backup) => store::back_up(&place),
         Some(Command::Restore { file, empty }) => store::restore(&place, file, empty),

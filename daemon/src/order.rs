@@ -194,15 +194,32 @@ fn activity(
         maintenance: None,
     };
     NewActivity {
-        key,
-        branch,
-        kind,
-        actor: pushed.actor.clone(),
-        commit,
         production: environment.kind == Type::Production,
         environment: kind.moves_branch().then_some(record),
         rebuild: pushed.options.rebuild == Rebuild::Yes,
         now: pushed.options.when == When::Now,
+        ..plain(key, branch, kind, pushed.actor.clone(), commit)
+    }
+}
+
+/// What asks for nothing beside, outside of production.
+fn plain(
+    key: EnvironmentKey,
+    branch: BranchName,
+    kind: Kind,
+    actor: Actor,
+    commit: Commit,
+) -> NewActivity {
+    NewActivity {
+        key,
+        branch,
+        kind,
+        actor,
+        commit,
+        production: false,
+        environment: None,
+        rebuild: false,
+        now: false,
         target: None,
         source: None,
         renames: None,
@@ -236,21 +253,10 @@ pub fn of_record(
     commit: Commit,
     actor: Actor,
 ) -> NewActivity {
+    let (key, branch) = (record.key.clone(), record.branch.clone());
     NewActivity {
-        key: record.key.clone(),
-        branch: record.branch.clone(),
-        kind,
-        actor,
-        commit,
         production: record.kind == Type::Production.as_str(),
-        environment: None,
-        rebuild: false,
-        now: false,
-        target: None,
-        source: None,
-        renames: None,
-        variable: None,
-        imported: None,
+        ..plain(key, branch, kind, actor, commit)
     }
 }
 
@@ -263,20 +269,9 @@ pub fn of_change(
     change: Change,
 ) -> NewActivity {
     NewActivity {
-        key,
-        branch,
-        kind: Kind::Variable,
-        actor,
-        commit: Commit::default(),
         production: kind == Type::Production,
-        environment: None,
-        rebuild: false,
-        now: false,
-        target: None,
-        source: None,
-        renames: None,
         variable: Some(Box::new(change)),
-        imported: None,
+        ..plain(key, branch, Kind::Variable, actor, Commit::default())
     }
 }
 
@@ -290,20 +285,9 @@ pub fn of_import(
     slug: SlugRecord,
 ) -> NewActivity {
     NewActivity {
-        key,
-        branch,
-        kind: Kind::Import,
-        actor,
-        commit,
         production: kind == Type::Production,
-        environment: None,
-        rebuild: false,
-        now: false,
-        target: None,
-        source: None,
-        renames: None,
-        variable: None,
         imported: Some(Box::new(slug)),
+        ..plain(key, branch, Kind::Import, actor, commit)
     }
 }
 

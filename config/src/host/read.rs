@@ -12,7 +12,7 @@ use crate::{
         Previews,
         read::{absolute, networks, previews, toml_files},
     },
-    reader::{Item, Reader, Table},
+    reader::{Item, Reader, Table, anybodys},
 };
 
 /// Proxies and certificates: what a build behind a company's border cannot do without.
@@ -97,6 +97,11 @@ pub(super) fn defaults(place: &Place) -> Host {
 pub(super) fn load(place: &Place) -> Result<Host, Problems> {
     let mut host = defaults(place);
     let mut problems = Vec::new();
+    if let Ok(meta) = place.config.metadata()
+        && let Err(found) = anybodys(&place.config, &meta)
+    {
+        problems.extend(found);
+    }
     let there = |path: &PathBuf| path.symlink_metadata().is_ok();
     let mut files: Vec<PathBuf> = place
         .vendor_file()

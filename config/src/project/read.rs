@@ -17,7 +17,7 @@ use crate::{
     host::ON_FAILURE,
     name::{Domain, ProjectName},
     problem::{Problem, Problems},
-    reader::{Item, Reader, Table},
+    reader::{Item, Reader, Table, anybodys},
 };
 pub(super) use directory::all;
 use environments::Tree;
@@ -170,6 +170,7 @@ pub(crate) fn toml_files(dir: &Path) -> Result<Vec<PathBuf>, Problems> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(fail(error)),
     };
+    anybodys(dir, &dir.metadata().map_err(fail)?)?;
     let mut files = Vec::new();
     for entry in entries {
         let path = entry.map_err(fail)?.path();

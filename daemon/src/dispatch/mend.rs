@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
 use wharf_wire::outcome::{Kind, State};
 use wharf_wire::route::Route;
-use wharf_wire::view::Commit;
 
 use super::fleet::Member;
 use super::{Desk, Event};
@@ -15,10 +13,8 @@ use crate::execute::failure::Failure;
 use crate::execute::replaced::{self, Replaced};
 use crate::execute::{World, deploy, launch, maintenance, route};
 use crate::plan::limits::Status;
-use crate::plan::parking::Leave;
 use crate::store::activity::Task;
 use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
-use crate::store::log::Log;
 use crate::store::process::ProcessRecord;
 use crate::store::release::{ReleaseRecord, ReleaseState};
 
@@ -325,29 +321,8 @@ impl Due {
             WHARF_RELEASE = number,
             "{}", self.trouble
         );
-        let task = Task {
-            id: self.release.activity.clone(),
-            number: 0,
-            key: self.environment.key,
-            branch: self.environment.branch,
-            kind: Kind::Redeploy,
-            state: State::Running,
-            commit: Commit::default(),
-            rebuild: false,
-            release: Some(number),
-            source: None,
-            slug: None,
-            leave: Leave::default(),
-            parked: false,
-        };
-        let act = Act::new(
-            Arc::clone(world),
-            task,
-            Some(number),
-            None,
-            Log::silent(),
-            CancellationToken::new(),
-        )?;
+        let id = self.release.activity.clone();
+        let act = Act::aside(world, &self.environment, Kind::Redeploy, number, id)?;
         let launched = deploy::restore(&act, &self.release, &self.present).await?;
         for process in launched.processes {
             let member = Member::find(world, process.record).await;

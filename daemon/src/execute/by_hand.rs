@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio_util::sync::CancellationToken;
 use wharf_wire::ask::Terminal;
 use wharf_wire::event::Ended;
 use wharf_wire::event::Event;
@@ -20,16 +19,14 @@ use super::world::World;
 use super::{command, end, release};
 use crate::order;
 use crate::plan::by_hand::{self, name_of};
-use crate::plan::parking::Leave;
 use crate::run::job::{Job, JobId, Kind as JobKind};
 use crate::run::mask::Mask;
 use crate::run::runner::Exit;
 use crate::run::running::Running;
 use crate::run::streams::{self, Far};
-use crate::store::activity::{Ending, Task};
+use crate::store::activity::Ending;
 use crate::store::environment::EnvironmentRecord;
 use crate::store::insist::insist;
-use crate::store::log::Log;
 use crate::store::release::ReleaseRecord;
 
 /// What somebody wants to run.
@@ -169,28 +166,12 @@ async fn start(
     release: &ReleaseRecord,
     id: &str,
 ) -> Result<(JobId, Running, Far), Failure> {
-    let task = Task {
-        id: id.to_owned(),
-        number: 0,
-        key: wanted.environment.key.clone(),
-        branch: wanted.environment.branch.clone(),
-        kind: Kind::Run,
-        state: State::Running,
-        commit: Commit::default(),
-        rebuild: false,
-        release: Some(release.number),
-        source: None,
-        slug: None,
-        leave: Leave::default(),
-        parked: false,
-    };
-    let act = Act::new(
-        Arc::clone(world),
-        task,
-        Some(release.number),
-        None,
-        Log::silent(),
-        CancellationToken::new(),
+    let act = Act::aside(
+        world,
+        &wanted.environment,
+        Kind::Run,
+        release.number,
+        id.to_owned(),
     )?;
     let mut sandbox = release::sandbox(&act, release).await?;
     let (near, far) = match &wanted.terminal {

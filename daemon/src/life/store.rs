@@ -12,6 +12,8 @@ use wharf_config::place::Place;
 use super::{End, lock};
 use crate::execute::World;
 use crate::execute::failure::chain;
+use crate::guard;
+use crate::settings::Settings;
 use crate::store::backup::{self, Kind};
 use crate::store::findings;
 use crate::store::open::{self, OpenError};
@@ -68,9 +70,14 @@ pub(super) fn check(paths: &Paths) -> Result<(), End> {
 ///
 /// # Errors
 /// That the findings cannot be printed.
-pub(super) fn print(paths: &Paths) -> Result<(), End> {
+pub(super) fn print(place: &Place) -> Result<(), End> {
     use std::io::Write;
-    let found = findings::findings(paths, open::Look::Whole);
+    let paths = &Paths::new(place);
+    let mut found = findings::findings(paths, open::Look::Whole);
+    // That the host's files are no good is what whoever starts it is told.
+    if let Ok(settings) = Settings::load(place) {
+        found.extend(guard::findings(place, paths, &settings));
+    }
     let text = serde_json::to_string(&found).expect("findings are plain data");
     let mut out = std::io::stdout();
     writeln!(out, "{text}").map_err(|error| End::host("standard output", &error))

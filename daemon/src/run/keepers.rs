@@ -164,7 +164,7 @@ impl Keepers {
         let output = std::fs::OpenOptions::new()
             .append(true)
             .create(true)
-            .mode(0o640)
+            .mode(0o600)
             .open(&process.output)
             .map_err(|source| KeeperError::Output {
                 path: process.output.clone(),

@@ -36,7 +36,7 @@ impl RawLog {
         let file = OpenOptions::new()
             .append(true)
             .create(true)
-            .mode(0o640)
+            .mode(0o600)
             .open(path)?;
         let room = head.saturating_sub(file.metadata()?.len());
         Ok(Self {

@@ -36,24 +36,13 @@ impl Paths {
     pub fn make(&self) -> io::Result<()> {
         use std::os::unix::fs::DirBuilderExt;
         let is_new = !self.spool().exists();
-        for directory in [
-            self.state.clone(),
-            self.run.clone(),
-            self.routes(),
-            self.slugs(),
-            self.builds(),
-            self.jobs(),
-            self.logs(),
-            self.outputs(),
-            self.spool(),
-            self.backups(),
-            self.keepers(),
-            self.sockets(),
-        ] {
+        let own = [self.state.clone(), self.run.clone()];
+        let sockets = [self.keepers(), self.sockets()];
+        for directory in own.iter().chain(&self.private()).chain(&sockets) {
             std::fs::DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
-                .create(&directory)
+                .create(directory)
                 .map_err(|error| {
                     io::Error::new(error.kind(), format!("{}: {error}", directory.display()))
                 })?;
@@ -62,6 +51,20 @@ impl Paths {
             crate::disk::sync_filesystem(&self.state).map_err(io::Error::other)?;
         }
         Ok(())
+    }
+
+    /// The directories of the state that are made first.
+    pub fn private(&self) -> [PathBuf; 8] {
+        [
+            self.routes(),
+            self.slugs(),
+            self.builds(),
+            self.jobs(),
+            self.logs(),
+            self.outputs(),
+            self.spool(),
+            self.backups(),
+        ]
     }
 
     /// The state directory itself.

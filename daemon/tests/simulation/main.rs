@@ -5,6 +5,7 @@
 //! Budget: a minute for 10,000 seeds. `WHARF_SEEDS=1000000` runs more, `WHARF_SEED=17` one of them.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod count;
 mod durable;
 mod host;
 mod parking;
@@ -14,6 +15,7 @@ use std::ops::Range;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng};
 
+use count::Count;
 use host::Host;
 use wharf_wire::outcome::Kind;
 
@@ -26,7 +28,7 @@ const PLACES: usize = 4;
 const EVENTS: Range<usize> = 20..120;
 
 /// Lives through one history. Every assertion names the seed by the thread's last words.
-fn history(seed: u64) -> host::Count {
+fn history(seed: u64) -> Count {
     let mut random = SmallRng::seed_from_u64(seed);
     let mut host = Host::new(random.random_range(1..=3), random.random_range(2..=4));
     for _ in 0..random.random_range(EVENTS) {
@@ -75,12 +77,12 @@ fn every_history_comes_to_a_good_end() {
     }
     let seeds = number("WHARF_SEEDS").unwrap_or(10_000);
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    let mut count = host::Count::default();
+    let mut count = Count::default();
     std::thread::scope(|scope| {
         let work: Vec<_> = (0..workers)
             .map(|worker| {
                 scope.spawn(move || {
-                    let mut count = host::Count::default();
+                    let mut count = Count::default();
                     for seed in (worker..seeds).step_by(workers as usize) {
                         let lived = std::panic::catch_unwind(|| history(seed));
                         count.add(lived.unwrap_or_else(|_| panic!("again: WHARF_SEED={seed}")));

@@ -10,7 +10,8 @@ use wharf_daemon::plan::step::Step;
 use wharf_wire::outcome::{Kind, State};
 
 use crate::durable::Activity;
-use crate::host::{Host, Run};
+use crate::host::Host;
+use crate::host::work::Run;
 
 /// The environment whose deployments somebody approves.
 const APPROVED: usize = 1;

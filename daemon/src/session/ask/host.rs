@@ -10,6 +10,7 @@ use crate::dispatch::Event;
 use crate::execute::failure::chain;
 use crate::execute::refs;
 use crate::execute::route::Followed;
+use crate::guard;
 use crate::report;
 use crate::store::findings::{findings as store_findings, of_fault};
 use crate::store::open::Look;
@@ -146,6 +147,9 @@ impl Session {
         }
         findings.extend(self.disk_findings());
         findings.extend(self.kept_findings().await);
+        findings.extend(tokio::task::block_in_place(|| {
+            guard::findings(&self.world.place, &self.world.paths, &settings)
+        }));
         findings.extend(isolation::findings(&self.world.isolation));
         for finding in findings {
             self.item(Item::Finding(finding)).await?;

@@ -159,8 +159,8 @@ impl Session {
                 hint: Some("choose another name; wharf environments shows what is there".into()),
             });
         }
-        let parent = self.may_begin_from(&tree, scope, &place, parent);
-        let parent = against.and(parent)?;
+        let parent = self.parent_for(&tree, scope, &place, parent);
+        let parent = against.and(parent.and_then(|parent| self.may_begin_from(&tree, parent)))?;
         let by_rule = place.parent.as_ref() == Some(&parent.id);
         let landing = Landing {
             aim: Aim::Begin(parent.branch.clone()),
@@ -173,14 +173,7 @@ impl Session {
     }
 
     /// The parent of a new branch, where somebody may look at it and begin from it.
-    fn may_begin_from(
-        &self,
-        tree: &Tree,
-        scope: &Scope,
-        place: &Environment,
-        named: Option<&str>,
-    ) -> Result<Environment, Broken> {
-        let parent = self.parent_for(tree, scope, place, named)?;
+    fn may_begin_from(&self, tree: &Tree, parent: Environment) -> Result<Environment, Broken> {
         self.may(Act::View, &tree.project, parent.id.as_str(), parent.kind)?;
         may_begin(&tree.project, &parent)?;
         Ok(parent)

@@ -1,0 +1,262 @@
+//! What the units leave open by the judgement of `systemd-analyze security`, each with its reason: the table
+//! of docs/isolation.md is made from this list and from what it finds. Budget: a second.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+type Open = (
+    &'static [&'static str],
+    &'static [&'static str],
+    &'static str,
+);
+const DAEMON: &[&str] = &["wharfd"];
+const BOTH: &[&str] = &["wharf-router", "wharfd"];
+const HELPER: &[&str] = &["wharf-helper"];
+const ALL: &[&str] = &["wharf-helper", "wharf-router", "wharfd"];
+
+/// Units, their settings, and the reason.
+const OPEN: &[Open] = &[
+    (
+        DAEMON,
+        &[
+            "RestrictNamespaces=~user",
+            "RestrictNamespaces=~pid",
+            "RestrictNamespaces=~net",
+            "RestrictNamespaces=~uts",
+            "RestrictNamespaces=~mnt",
+            "RestrictNamespaces=~cgroup",
+            "RestrictNamespaces=~ipc",
+        ],
+        "bubblewrap makes them for each sandbox; in a sandbox they are refused",
+    ),
+    (
+        DAEMON,
+        &["SystemCallFilter=~@mount", "SystemCallFilter=~@privileged"],
+        "bubblewrap mounts and pivots in its own namespaces; in a sandbox it is refused",
+    ),
+    (
+        DAEMON,
+        &["SystemCallFilter=~@resources"],
+        "applications set priorities and processors of their own processes",
+    ),
+    (
+        DAEMON,
+        &[
+            "ProtectProc=",
+            "ProcSubset=",
+            "ProtectKernelLogs=",
+            "ProtectKernelTunables=",
+        ],
+        "each covers a part of `/proc`, and then the kernel lets no sandbox mount one of its own; what they keep \
+         away needs capabilities, and there are none",
+    ),
+    (
+        DAEMON,
+        &["ProtectHostname="],
+        "bubblewrap gives each sandbox a host name in a namespace of its own",
+    ),
+    (
+        DAEMON,
+        &["ProtectControlGroups="],
+        "what limits a sandbox is set there, where systemd hands a part of it over",
+    ),
+    (
+        DAEMON,
+        &["PrivateDevices="],
+        "a sandbox gets its few devices from the host's `/dev`; `DevicePolicy=closed` leaves no others",
+    ),
+    (
+        BOTH,
+        &["DeviceAllow="],
+        "the clock, for reading: `ProtectClock` allows it",
+    ),
+    (
+        DAEMON,
+        &["MemoryDenyWriteExecute="],
+        "Node and PHP compile while they run",
+    ),
+    (
+        DAEMON,
+        &["RestrictSUIDSGID="],
+        "git marks directories of repositories that a group shares; a sandbox may mark nothing",
+    ),
+    (
+        DAEMON,
+        &["RestrictAddressFamilies=~AF_NETLINK"],
+        "bubblewrap gets the loopback interface of a sandbox up by it; a sandbox may ask for routes only",
+    ),
+    (
+        ALL,
+        &["RestrictAddressFamilies=~AF_UNIX"],
+        "the sockets of the daemon, the router and the applications",
+    ),
+    (
+        BOTH,
+        &[
+            "RestrictAddressFamilies=~AF_(INET|INET6)",
+            "PrivateNetwork=",
+            "IPAddressDeny=",
+        ],
+        "visitors come by it, builds fetch packages, applications call whom they like",
+    ),
+    (
+        BOTH,
+        &["PrivateUsers="],
+        "who calls is known by their user, and files belong to users of the host",
+    ),
+    (
+        ALL,
+        &["RootDirectory=/RootImage="],
+        "runtimes, repositories and the state are the host's",
+    ),
+    (
+        DAEMON,
+        &["ProtectHome="],
+        "repositories may lie in a git account's home; it is read-only",
+    ),
+    (
+        DAEMON,
+        &["UMask="],
+        "what the daemon writes into a repository is its group's to read; what is secret has a mode of its own",
+    ),
+    (
+        HELPER,
+        &[
+            "User=/DynamicUser=",
+            "CapabilityBoundingSet=~CAP_SYS_ADMIN",
+            "CapabilityBoundingSet=~CAP_SET(UID|GID|PCAP)",
+            "CapabilityBoundingSet=~CAP_(DAC_*|FOWNER|IPC_OWNER)",
+            "CapabilityBoundingSet=~CAP_(CHOWN|FSETID|SETFCAP)",
+            "SystemCallFilter=~@mount",
+            "SystemCallFilter=~@privileged",
+            "RestrictNamespaces=~user",
+            "PrivateUsers=",
+        ],
+        "what it is root for: it lays out directories that are others', with their users mapped",
+    ),
+    (
+        HELPER,
+        &[
+            "ProtectSystem=",
+            "ProtectHome=",
+            "PrivateTmp=",
+            "PrivateDevices=",
+            "PrivateMounts=",
+            "ProtectProc=",
+            "ProcSubset=",
+            "ProtectKernelLogs=",
+            "ProtectKernelModules=",
+            "ProtectKernelTunables=",
+            "ProtectControlGroups=",
+        ],
+        "each makes a namespace of mounts, and systemd has to see what it mounts",
+    ),
+    (
+        HELPER,
+        &["RestrictSUIDSGID="],
+        "it takes away `openat2`, by which no path leads out of a directory",
+    ),
+    (
+        HELPER,
+        &["PrivateNetwork="],
+        "it has no sockets but Unix ones, and every address is denied",
+    ),
+    (
+        HELPER,
+        &[
+            "ProtectClock=",
+            "ProtectHostname=",
+            "SystemCallFilter=~@resources",
+        ],
+        "nothing that it can be asked for needs it, and it was not yet tried without",
+    ),
+    (
+        HELPER,
+        &["UMask="],
+        "what it lays out is for the users of jobs to read",
+    ),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+/// Units with their open settings; none where nothing can tell.
+fn exposures() -> Option<BTreeSet<(String, String)>> {
+    let mut found = BTreeSet::new();
+    let mut units = 0;
+    for entry in fs::read_dir(root().join("systemd")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|end| end != "service") {
+            continue;
+        }
+        units += 1;
+        let output = Command::new("systemd-analyze")
+            .args(["security", "--offline=true", "--no-pager", "--json=short"])
+            .arg(&path)
+            .output()
+            .ok()?;
+        let rows: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+        for row in rows.as_array().unwrap() {
+            // What cannot be judged has neither.
+            let is_open = row["set"] == false && row["exposure"].is_string();
+            if is_open {
+                let name = row["name"].as_str().unwrap().to_owned();
+                let unit = path.file_stem().unwrap().to_string_lossy().into_owned();
+                found.insert((unit, name));
+            }
+        }
+    }
+    assert!(units >= 2, "units are found at all");
+    Some(found)
+}
+
+#[test]
+fn each_exposure_of_a_unit_has_its_reason() {
+    let Some(found) = exposures() else {
+        println!("no systemd-analyze of 250 or newer here: the units' exposures are not compared");
+        return;
+    };
+    let pair = |unit: &&str, name: &&str| ((*unit).to_owned(), (*name).to_owned());
+    let known: BTreeSet<_> = OPEN
+        .iter()
+        .flat_map(|(units, names, _)| {
+            units
+                .iter()
+                .flat_map(move |unit| names.iter().map(move |name| pair(unit, name)))
+        })
+        .collect();
+    let new: Vec<_> = found.difference(&known).collect();
+    assert!(new.is_empty(), "open, and nothing says why: {new:?}");
+    let closed: Vec<_> = known.difference(&found).collect();
+    assert!(
+        closed.is_empty(),
+        "closed by now, and said to be open: {closed:?}"
+    );
+    let rows: String = OPEN
+        .iter()
+        .map(|(units, names, why)| {
+            let names: Vec<_> = names
+                .iter()
+                .map(|name| format!("`{}`", name.replace('|', "\\|")))
+                .collect();
+            format!("| {} | {} | {why} |\n", names.join(", "), units.join(", "))
+        })
+        .collect();
+    let file = root().join("docs/isolation.md");
+    let page = fs::read_to_string(&file).unwrap();
+    let start = "| Setting | Unit | Why it is open |\n|---|---|---|\n";
+    let (head, rest) = page.split_once(start).unwrap();
+    let (table, tail) = rest.split_once("\n## ").unwrap();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&file, format!("{head}{start}{rows}\n## {tail}")).unwrap();
+        return;
+    }
+    assert_eq!(table, rows, "UPDATE_DOCS=1 makes it anew");
+}

@@ -272,6 +272,11 @@ pub const ALL: &[Entry] = &[
         "`wharf deactivate` one; the least recently deployed is named",
     ),
     entry(
+        "port-taken",
+        "another program of this host listens on the port that a process was given",
+        "push again for another port; `$SOCKET` is the process's own",
+    ),
+    entry(
         "production",
         "production is never paused or deactivated, and has no parent",
         "another environment",

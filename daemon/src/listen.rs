@@ -1,5 +1,6 @@
 //! The socket: who may talk, how many at a time.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -7,16 +8,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::dispatch::Desk;
 use crate::execute::World;
-use crate::session;
+use crate::session::{self, Heard};
 
-/// Conversations at the same time, at most; further callers wait to be accepted.
+/// Conversations at the same time, at most; further callers wait for one to end.
 const CONVERSATIONS: usize = 512;
+/// Callers who have not said yet what they want, at most: the one that has been silent for longest
+/// makes room for the next, so that nobody is kept waiting by those who say nothing.
+const CALLERS: usize = 256;
 /// The kernel's stand-in for a user that this namespace does not know.
 const OVERFLOW_UID: u32 = 65_534;
 
@@ -43,35 +46,33 @@ pub async fn accept(
     stop: CancellationToken,
 ) {
     let since = Instant::now();
-    let places = Arc::new(Semaphore::new(CONVERSATIONS));
+    let mut callers = Callers::default();
     let mut conversations = JoinSet::new();
     loop {
+        while conversations.len() < CONVERSATIONS
+            && let Some(heard) = callers.heard.pop_front()
+        {
+            conversations.spawn(heard.talk());
+        }
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             Some(ended) = conversations.join_next() => {
-                if let Err(error) = ended {
-                    tracing::error!(%error, "a conversation ended badly");
-                }
+                report(ended);
                 continue;
             }
-            place = Arc::clone(&places).acquire_owned() => {
-                let place = place.expect("the semaphore is never closed");
-                tokio::select! {
-                    () = stop.cancelled() => break,
-                    accepted = listener.accept() => accepted.map(|(stream, _)| (stream, place)),
-                }
+            Some(ended) = callers.hearing.join_next() => {
+                callers.ended(ended);
+                continue;
             }
+            accepted = listener.accept(), if callers.heard.len() < CALLERS => accepted,
         };
         match accepted {
-            Ok((stream, place)) => {
+            Ok((stream, _)) => {
                 let Some(uid) = caller(&stream) else {
                     continue;
                 };
                 let (world, desk) = (Arc::clone(&world), desk.clone());
-                conversations.spawn(async move {
-                    session::talk(world, desk, stream, uid, since).await;
-                    drop(place);
-                });
+                callers.hear(session::hear(world, desk, stream, uid, since));
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
@@ -81,7 +82,47 @@ pub async fn accept(
             }
         }
     }
+    callers.hearing.shutdown().await;
     conversations.shutdown().await;
+}
+
+/// Callers whose conversation has not begun.
+#[derive(Debug, Default)]
+struct Callers {
+    /// Of whom it is not known yet what they want.
+    hearing: JoinSet<Option<Heard>>,
+    /// The same, the first to call first, and some who have ended.
+    silent: VecDeque<AbortHandle>,
+    /// Who wait for a conversation to end.
+    heard: VecDeque<Heard>,
+}
+
+impl Callers {
+    fn hear(&mut self, hear: impl Future<Output = Option<Heard>> + Send + 'static) {
+        self.silent.retain(|caller| !caller.is_finished());
+        if self.silent.len() >= CALLERS
+            && let Some(longest) = self.silent.pop_front()
+        {
+            longest.abort();
+        }
+        self.silent.push_back(self.hearing.spawn(hear));
+    }
+
+    fn ended(&mut self, ended: Result<Option<Heard>, JoinError>) {
+        match ended {
+            // It was told why it is none.
+            Ok(heard) => self.heard.extend(heard),
+            // It made room.
+            Err(error) if error.is_cancelled() => {}
+            Err(error) => report(Err(error)),
+        }
+    }
+}
+
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a conversation ended badly");
+    }
 }
 
 /// Who calls, by the kernel's word. The overflow uid could be anybody and is nobody.

@@ -16,6 +16,7 @@ pub mod keeper;
 pub mod keepers;
 
 pub mod inside;
+pub mod listener;
 pub mod within;
 
 mod holder;

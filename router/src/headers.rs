@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{
-        CONNECTION, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-        TRANSFER_ENCODING, UPGRADE,
+        CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
     },
 };
 
@@ -30,8 +30,12 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     UPGRADE,
 ];
 
-/// Removes what is about one connection only.
+/// Removes what is about one connection only; and a length that the encoding contradicts, which would
+/// be believed once the encoding is gone (RFC 9112, 6.3).
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
     // Nearly always there is one, or none, and it names nothing unusual.
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
@@ -127,6 +131,13 @@ mod tests {
             &HeaderValue::from_static("shop.test"),
         );
         headers
+    }
+
+    #[test]
+    fn a_length_beside_an_encoding_is_removed_with_it() {
+        let mut both = headers(&[("transfer-encoding", "chunked"), ("content-length", "3")]);
+        remove_hop_by_hop(&mut both);
+        assert!(both.is_empty(), "{both:?}");
     }
 
     #[test]

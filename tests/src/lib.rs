@@ -5,6 +5,7 @@
 
 mod apart;
 mod client;
+mod hostilities;
 mod http;
 mod image;
 mod judge;
@@ -16,6 +17,7 @@ mod rules;
 mod said;
 mod sample;
 mod screen;
+mod shop;
 mod sshd;
 mod tree;
 mod typist;
@@ -23,16 +25,18 @@ mod watched;
 mod world;
 
 pub use apart::apart;
+pub use hostilities::{Came, HOSTILITIES, Hostility};
 pub use http::{Page, Visitor, fetch};
 pub use image::{Image, Kind};
 pub use judge::{Verdict, pause};
 pub use probes::{Outcome, PROBES, Probe};
-pub use processes::{Process, ends, kill};
+pub use processes::{Process, ends, is_left, kill};
 pub use programs::{bin, gits};
 pub use rules::{lines_obey_the_rules, obeys_the_rules};
 pub use said::{LIMIT, Said, run, run_for};
 pub use sample::{REPEATABLE, Sample};
 pub use screen::{Screen, on_terminal};
+pub use shop::{PAGE, Shop};
 pub use sshd::{Laptop, Sshd};
 pub use tree::Tree;
 pub use typist::Typist;

@@ -120,6 +120,12 @@ pub fn kill(pid: Pid) {
     assert!(ends(pid, Duration::from_secs(20)), "{pid:?} does not die");
 }
 
+/// Whether a process that sleeps so long is left; the kernel's own list is asked.
+pub fn is_left(mark: &str) -> bool {
+    let wanted = ["sleep", mark];
+    all().iter().any(|process| process.line == wanted)
+}
+
 /// Waits until a process has ended; false when it takes longer.
 pub fn ends(pid: Pid, within: Duration) -> bool {
     let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {

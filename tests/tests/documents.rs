@@ -122,23 +122,31 @@ fn the_page_of_codes_is_made_from_the_catalogue() {
     );
 }
 
-/// What is open and why is said where the probes are, and held by what they find.
-#[test]
-fn the_page_of_isolation_has_every_probe() {
-    let file = root().join("docs/isolation.md");
-    let page = fs::read_to_string(&file).unwrap();
-    let start = "| Probe | What it tries | In bubblewrap |\n|---|---|---|\n";
-    let (head, rest) = page.split_once(start).unwrap();
-    let (table, tail) = rest.split_once("\n## ").unwrap();
-    let rows = wharf_tests::PROBES
-        .iter()
-        .map(|probe| format!("| {} | {} | {} |\n", probe.name, probe.tries, probe.said()));
-    let made: String = rows.collect();
+/// The rows of a page's table, held against what they are made from.
+fn table_is(page: &str, start: &str, made: &str) {
+    let file = root().join(page);
+    let text = fs::read_to_string(&file).unwrap();
+    let (head, rest) = text.split_once(start).unwrap();
+    let (table, tail) = rest.split_once("\n\n").unwrap();
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&file, format!("{head}{start}{made}\n## {tail}")).unwrap();
+        fs::write(&file, format!("{head}{start}{made}\n{tail}")).unwrap();
         return;
     }
-    assert_eq!(table, made, "UPDATE_DOCS=1 makes it anew");
+    assert_eq!(format!("{table}\n"), made, "UPDATE_DOCS=1 makes it anew");
+}
+
+/// What is open and why is said where the probes are, and held by what they find; what is tried by
+/// those who mean ill is said where the test program `hostile` has it from.
+#[test]
+fn the_page_of_isolation_has_every_probe_and_every_hostility() {
+    let probes = wharf_tests::PROBES
+        .iter()
+        .map(|probe| format!("| {} | {} | {} |\n", probe.name, probe.tries, probe.said()));
+    let start = "| Probe | What it tries | In bubblewrap |\n|---|---|---|\n";
+    table_is("docs/isolation.md", start, &probes.collect::<String>());
+    let hostilities = wharf_tests::HOSTILITIES.iter().map(|one| one.row());
+    let start = "| Test | Class | What it tries | What comes of it |\n|---|---|---|---|\n";
+    table_is("docs/isolation.md", start, &hostilities.collect::<String>());
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::slug_change::explain;
 use super::slug_key::{FORMAT, Ingredients, SlugKey};
 use super::variables::Seen;
 use super::world::World;
-use super::{assets, patch, repository, runtime, source, variables};
+use super::{assets, patch, repository, runtime, source, tree_changes, variables};
 use crate::disk;
 use crate::plan::variables::Given;
 use crate::report;
@@ -380,13 +380,12 @@ async fn say_why(act: &Act, new: &Ingredients, slug: &SlugKey) -> Result<(), Fai
     Ok(())
 }
 
-/// How many files differ; none where the older tree is gone.
+/// How many files differ; none where the older tree is gone, or they are too many.
 async fn changed_files(act: &Act, old: &str, new: &str) -> Option<u64> {
     let repository = act.project.repository.clone();
     let (old, new) = (old.to_owned(), new.to_owned());
-    let counted =
-        tokio::task::spawn_blocking(move || repository::changed_files(&repository, &old, &new));
-    counted.await.ok()?.ok()
+    let counted = tokio::task::spawn_blocking(move || tree_changes::count(&repository, &old, &new));
+    counted.await.ok()?.ok()?
 }
 
 #[cfg(test)]

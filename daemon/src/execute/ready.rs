@@ -12,6 +12,7 @@ use super::health::{self, Candidates, Question};
 use super::launch::{self, Process};
 use crate::report;
 use crate::run::keeper::{Ended, State};
+use crate::run::listener::{self, Whose};
 use crate::run::mask::Mask;
 use crate::run::output::{Sink, Tail};
 use crate::run::raw_log::RawLog;
@@ -66,7 +67,7 @@ pub(super) async fn healthy(
         Looked::Healthy(upstream) => {
             // It may have died while another process answered on its port.
             match process.keeper.confirm().await.map_err(gone)? {
-                State::Started { .. } => {}
+                State::Started { pid, .. } => own(act, process, pid, &upstream).await?,
                 State::Exited { status, .. } => return Err(ended(act, process, Some(status)).await),
                 State::Stopped => return Err(ended(act, process, None).await),
             }
@@ -87,6 +88,30 @@ pub(super) async fn healthy(
                 false => "it must listen on 127.0.0.1:$PORT, or on the Unix socket $SOCKET",
             };
             let failure = Failure::new("unhealthy", message);
+            Err(with_output(act, process, failure, hint).await)
+        }
+    }
+}
+
+/// Makes sure that it was this process that answered: a program of another environment may have been
+/// quicker to listen on its port, and would get its visitors.
+async fn own(act: &Act, process: &Process, pid: u32, upstream: &Upstream) -> Result<(), Failure> {
+    let Upstream::Tcp(address) = upstream else {
+        // A directory of its own.
+        return Ok(());
+    };
+    let port = address.port();
+    let looked = tokio::task::spawn_blocking(move || listener::whose(pid, port)).await;
+    let whose = looked.map_err(std::io::Error::other).flatten();
+    match whose.map_err(|error| Failure::host("cannot see who listens", &error))? {
+        Whose::Own => Ok(()),
+        Whose::Anothers => {
+            let message = format!(
+                "another program listens on port {port}, which {} was given",
+                what(process)
+            );
+            let failure = Failure::new("port-taken", message);
+            let hint = "push again for another port, or listen on the Unix socket $SOCKET";
             Err(with_output(act, process, failure, hint).await)
         }
     }

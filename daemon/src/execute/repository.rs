@@ -1,6 +1,5 @@
 //! What the daemon reads of a repository for its own decisions, by object id and ref.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Why something cannot be read from a repository.
@@ -234,31 +233,4 @@ pub fn tree_of(repository: &Path, hex: &str) -> Result<String, RepositoryError> 
         .tree_id()
         .map_err(reading("the tree of commit", hex))?;
     Ok(tree.to_string())
-}
-
-/// How many files differ between two trees, by their ids: added, deleted, changed.
-///
-/// # Errors
-/// When one of them cannot be read.
-pub fn changed_files(repository: &Path, old: &str, new: &str) -> Result<u64, RepositoryError> {
-    let repository = open(repository)?;
-    let tree = |hex: &str| {
-        repository
-            .find_tree(object_id(hex)?)
-            .map_err(reading("tree", hex))
-    };
-    let (old, new) = (tree(old)?, tree(new)?);
-    let mut files = 0;
-    let mut changes = old.changes().map_err(reading("tree", old.id))?;
-    // A moved file is two that differ: nothing is compared by content.
-    changes.options(|options| {
-        options.track_rewrites(None);
-    });
-    changes
-        .for_each_to_obtain_tree(&new, |change| {
-            files += u64::from(!change.entry_mode().is_tree());
-            Ok(ControlFlow::Continue(()))
-        })
-        .map_err(reading("tree", new.id))?;
-    Ok(files)
 }

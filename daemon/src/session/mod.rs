@@ -43,14 +43,21 @@ pub struct Session {
     since: std::time::Instant,
 }
 
-/// Talks with one caller until it or the daemon is done.
-pub async fn talk(
+/// A caller who has said what it wants.
+#[derive(Debug)]
+pub struct Heard {
+    session: Session,
+    request: ToDaemon,
+}
+
+/// Hears who calls and what for; none where it is no conversation, which the caller has been told.
+pub async fn hear(
     world: Arc<World>,
     desk: Desk,
     stream: UnixStream,
     uid: u32,
     since: std::time::Instant,
-) {
+) -> Option<Heard> {
     // A user database may be on another host.
     let account = tokio::task::block_in_place(|| Account::of(uid));
     let mut session = Session {
@@ -61,25 +68,31 @@ pub async fn talk(
         claims: Vec::new(),
         since,
     };
-    let told = match session.converse().await {
-        Ok(()) | Err(Broken::Gone) => return,
-        Err(Broken::Refused(refusal)) => {
-            session.note(std::slice::from_ref(&refusal));
-            session.peer.send(&FromDaemon::Refused(refusal)).await
+    match session.hear().await {
+        Ok(request) => Some(Heard { session, request }),
+        Err(broken) => {
+            session.tell(broken).await;
+            None
         }
-        Err(Broken::Several(refusals)) => {
-            session.note(&refusals);
-            session.refuse(refusals).await
+    }
+}
+
+impl Heard {
+    /// Talks until the caller or the daemon is done.
+    pub async fn talk(self) {
+        let Heard {
+            mut session,
+            request,
+        } = self;
+        if let Err(broken) = session.converse(request).await {
+            session.tell(broken).await;
         }
-    };
-    // Whoever went away meanwhile cannot be told.
-    if let Err(error) = told {
-        tracing::debug!(%error, "not told");
     }
 }
 
 impl Session {
-    async fn converse(&mut self) -> Result<(), Broken> {
+    /// Who calls and what for.
+    async fn hear(&mut self) -> Result<ToDaemon, Broken> {
         let ToDaemon::Hello(hello) = self.peer.receive().await? else {
             return Err(unexpected("Hello"));
         };
@@ -103,12 +116,35 @@ impl Session {
                 daemon,
             }))
             .await?;
-        match self.peer.receive().await? {
+        self.peer.receive().await
+    }
+
+    async fn converse(&mut self, request: ToDaemon) -> Result<(), Broken> {
+        match request {
             ToDaemon::Admit(push) => self.admit(push).await,
             ToDaemon::Propose(push) => self.propose(push).await,
             ToDaemon::Ring(push) => self.ring(push).await,
             ToDaemon::Ask(ask) => self.answer(ask).await,
             _ => Err(unexpected("Admit, Propose, Ring or Ask")),
+        }
+    }
+
+    /// Tells a caller why its conversation ends.
+    async fn tell(&mut self, broken: Broken) {
+        let told = match broken {
+            Broken::Gone => return,
+            Broken::Refused(refusal) => {
+                self.note(std::slice::from_ref(&refusal));
+                self.peer.send(&FromDaemon::Refused(refusal)).await
+            }
+            Broken::Several(refusals) => {
+                self.note(&refusals);
+                self.refuse(refusals).await
+            }
+        };
+        // Whoever went away meanwhile cannot be told.
+        if let Err(error) = told {
+            tracing::debug!(%error, "not told");
         }
     }
 

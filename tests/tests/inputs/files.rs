@@ -2,9 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use wharf_tests::World;
-
-use crate::shop::Shop;
+use wharf_tests::{Shop, World};
 
 /// Lines that a build step prints, without the lead of a tool's line.
 fn printed(transcript: &str) -> Vec<&str> {

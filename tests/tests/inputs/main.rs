@@ -4,12 +4,9 @@
 //! Budget: 2 minutes on 2 cores.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod shop;
-
 mod check;
 mod configuration;
 mod data;
 mod files;
-mod names;
 mod run;
 mod visitor;

@@ -2,9 +2,7 @@
 
 use std::fs;
 
-use wharf_tests::World;
-
-use crate::shop::Shop;
+use wharf_tests::{Shop, World};
 
 /// A host whose builds may take 5 seconds and print 100 kB.
 const SHORT: &str = "[router]\nlisten = \"127.0.0.1:0\"\n\

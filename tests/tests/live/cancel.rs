@@ -3,18 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+pub(crate) use wharf_tests::is_left;
 use wharf_tests::{Tree, Watched, World};
 
 use crate::app::{CONFIG, deployed};
-
-/// Whether a process that sleeps so long is left; the kernel's own list is asked.
-pub(crate) fn is_left(mark: &str) -> bool {
-    std::fs::read_dir("/proc").unwrap().any(|process| {
-        let line = std::fs::read(process.unwrap().path().join("cmdline"));
-        let wanted = format!("sleep\0{mark}\0");
-        line.is_ok_and(|line| line == wanted.as_bytes())
-    })
-}
 
 /// A shell's text that leaves every kind of process behind that will not go by itself.
 fn stubborn(mark: &str) -> String {

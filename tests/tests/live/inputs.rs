@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use wharf_tests::{Said, Tree, World};
 
-use crate::app::{CONFIG, deployed};
+use crate::app::deployed;
 
 /// What a wrong push must say, whatever is wrong with it.
 #[track_caller]
@@ -74,47 +74,6 @@ fn configurations_that_cannot_work_are_refused_with_every_reason() {
     std::fs::remove_file(shop.path().join("wharf.toml")).unwrap();
     symlink("/etc/passwd", shop.path().join("wharf.toml")).unwrap();
     refused(&world, &shop, "it is a symbolic link").lacks("root:x:0");
-}
-
-#[test]
-fn branches_that_cannot_be_environments_are_refused() {
-    let world = World::new();
-    let shop = deployed(&world, "shop");
-    for (name, reason) in [
-        ("-rf", "must begin with a letter or a digit"),
-        ("--exec=id", "must begin with a letter or a digit"),
-        ("a\u{a0}b", "has `\\u{a0}`"),
-        ("h\u{e9}", "has `\\u{e9}`"),
-        ("$(id)", "has `$`"),
-        ("HEAD", "`HEAD`"),
-    ] {
-        let said = shop.push(&[&format!("main:refs/heads/{name}")]).exits(1);
-        said.has(reason).has("nothing was").has("hint: ");
-    }
-    shop.push(&["--delete", "main"])
-        .exits(1)
-        .has("is production");
-    assert_eq!(shop.get("/").ok(), "one\n");
-}
-
-#[test]
-fn a_build_that_floods_is_stopped_and_the_daemon_stays_small() {
-    let world = World::new();
-    let shop = deployed(&world, "shop");
-    let flood = "build = \"yes 0123456789012345678901234567890123456789 | head -c 50000000\"\n";
-    shop.write("wharf.toml", &format!("{flood}{}", CONFIG.1));
-    let said = failed(&world, &shop, "it printed more than 20.0 MB")
-        .has("build.limits.output")
-        .has("more lines; all of them: wharf log --raw");
-    assert!(said.transcript().lines().count() < 260, "{said}");
-    let daemon = std::fs::read_to_string(world.home().join("state/lock")).unwrap();
-    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.trim())).unwrap();
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
-    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    assert!(peak < 100_000, "the daemon's peak is {peak} kB");
 }
 
 #[test]

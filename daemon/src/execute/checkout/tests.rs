@@ -4,6 +4,7 @@ use std::{
 };
 
 use super::*;
+use crate::execute::tree_changes;
 
 /// A repository with a work tree, and git without anybody's configuration.
 struct Repo {
@@ -318,6 +319,10 @@ fn a_tree_that_multiplies_itself_is_refused() {
         words.starts_with("the tree is too large: more than 500000 files"),
         "{words}"
     );
+    // Nor is it counted to its end what makes it of another.
+    let (none, git) = (repo.tree(&[]), repo.git_dir());
+    assert_eq!(tree_changes::count(&git, &none, &id).unwrap(), None);
+    tree_changes::files(&git, &none, &id, 3).unwrap();
 
     let mut id = repo.tree(&[]);
     for _ in 0..130 {

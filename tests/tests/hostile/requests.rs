@@ -7,9 +7,10 @@ use std::net::{Shutdown, TcpStream};
 use wharf_tests::{Tree, World};
 
 use crate::app::{CONFIG, deployed, host};
+use crate::host::Host;
 
 /// Remembers the line and the host of every request that it got, and tells at `/seen`.
-const REMEMBERS: &str = r#"import http.server, os, signal, threading
+pub(crate) const REMEMBERS: &str = r#"import http.server, os, signal, threading
 
 seen = []
 
@@ -43,7 +44,7 @@ server.serve_forever()
 
 /// What comes back for these bytes, until the router ends the connection, as it does where it cannot
 /// read on, or was asked to. `HOST` is the environment's.
-fn said(world: &World, request: &str) -> String {
+pub(crate) fn said(world: &World, request: &str) -> String {
     let request = request.replace("HOST", &host("app"));
     let mut stream = TcpStream::connect(("127.0.0.1", world.port())).unwrap();
     // It may have hung up already.
@@ -58,7 +59,7 @@ fn said(world: &World, request: &str) -> String {
 }
 
 /// The statuses of all answers in it.
-fn statuses(answer: &str) -> Vec<&str> {
+pub(crate) fn statuses(answer: &str) -> Vec<&str> {
     let lines = answer
         .split("\r\n")
         .flat_map(|line| line.split("it answers"));
@@ -68,7 +69,8 @@ fn statuses(answer: &str) -> Vec<&str> {
         .collect()
 }
 
-fn remembering(world: &World) -> Tree<'_> {
+/// A work tree of an application that remembers.
+pub(crate) fn remembering(world: &World) -> Tree<'_> {
     let app = deployed(world, "app");
     app.write("app.py", REMEMBERS);
     app.write("wharf.toml", CONFIG.1);
@@ -79,8 +81,8 @@ fn remembering(world: &World) -> Tree<'_> {
 
 #[test]
 fn one_request_is_one_request() {
-    let world = World::new();
-    let app = remembering(&world);
+    let here = Host::new();
+    let app = remembering(&here);
     let second = "GET /smuggled HTTP/1.1\r\nHost: HOST\r\n\r\n";
     let size = second.replace("HOST", &host("app")).len();
     let last = "GET /last HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n";
@@ -208,7 +210,7 @@ fn one_request_is_one_request() {
     ];
     let mut wrong = Vec::new();
     for (what, request, expected) in cases {
-        let answer = said(&world, &request);
+        let answer = said(&here, &request);
         let found = statuses(&answer).join(" ");
         if !expected.contains(&found.as_str()) {
             wrong.push(format!("{what}: {found:?}, not {expected:?}\n{answer}"));
@@ -223,15 +225,16 @@ fn one_request_is_one_request() {
         assert!(!line.contains("smuggled"), "{seen}");
     }
     assert!(seen.contains("GET /good HTTP/1.1"), "{seen}");
+    here.still_serves();
 }
 
 #[test]
 fn who_sends_half_a_request_keeps_nobody_waiting() {
-    let world = World::new();
-    let app = remembering(&world);
+    let here = Host::new();
+    let app = remembering(&here);
     let half: Vec<TcpStream> = (0..300)
         .map(|_| {
-            let mut stream = TcpStream::connect(("127.0.0.1", world.port())).unwrap();
+            let mut stream = TcpStream::connect(("127.0.0.1", here.port())).unwrap();
             stream.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap();
             stream
         })
@@ -242,4 +245,5 @@ fn who_sends_half_a_request_keeps_nobody_waiting() {
     app.push(&["main"]).ok().has("main now serves r3");
     assert_eq!(app.get("/").ok(), "it answers");
     drop(half);
+    here.still_serves();
 }

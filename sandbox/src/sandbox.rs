@@ -108,16 +108,25 @@ pub enum Calls {
     All,
 }
 
-/// Limits by `setrlimit`, of each process where nothing else is said. Core files are never written.
+/// What a sandbox may take; what is none is not limited. Core files are never written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Open descriptors.
+    /// Open descriptors of each process.
     pub open_files: Option<u64>,
     /// Bytes of the largest file that can be written.
     pub file_bytes: Option<u64>,
     /// Processes and threads of the sandbox at a time.
     pub processes: Option<u64>,
+    /// Bytes of memory of all its processes, and of its files in memory.
+    #[serde(default)]
+    pub memory: Option<u64>,
+    /// Processors of all its processes, in hundredths of one.
+    #[serde(default)]
+    pub cpus: Option<u64>,
+    /// Bytes in the directories that it may write to.
+    #[serde(default)]
+    pub disk: Option<u64>,
 }
 
 /// What a rendering needs besides: bubblewrap's abilities, and descriptors of files to copy.
@@ -172,6 +181,7 @@ impl Sandbox {
                 open_files: Some(65_536),
                 file_bytes: Some(FILE),
                 processes: Some(PROCESSES),
+                ..Limits::default()
             },
             calls: Calls::Ordinary,
         }

@@ -8,6 +8,7 @@ use wharf_config::application::{self, Application, At, Health, Protocol};
 use wharf_wire::route::{FastCgi, Upstream};
 
 use super::activity::Act;
+use super::bound::granted;
 use super::failure::Failure;
 use super::health::{self, Candidates, Question};
 use super::port::{self, Reservation};
@@ -15,12 +16,15 @@ use super::{ready, replaced, target};
 use crate::plan::step::Step;
 use crate::run::job::{self, Backoff, Job, JobId};
 use crate::run::keepers::Keeper;
+use crate::run::meter::Excess;
 use crate::run::sandbox::{Access, Bind, SOCKETS, Sandbox};
 use crate::store::process::ProcessRecord;
 use crate::store::release::ReleaseRecord;
 
 /// The name of the process that answers requests.
 pub const WEB: &str = "web";
+/// Where the limits of what runs in a release are in the host's configuration.
+pub const LIMITS: &str = "processes";
 /// How long a process may take to end after TERM.
 pub const GRACE: Duration = Duration::from_secs(10);
 /// How long a process that never served may take to end.
@@ -244,6 +248,7 @@ fn job(
     ] {
         sandbox.environment.insert(name.to_owned(), value);
     }
+    sandbox.limits = granted(sandbox.limits, &act.settings.host.processes);
     let output = paths.output(id.as_str());
     Ok(Job {
         id: id.clone(),
@@ -258,6 +263,12 @@ fn job(
             first_start_fails_is_final: true,
         }),
     })
+}
+
+/// What to do about what took too much.
+pub(super) fn raise(excess: &Excess) -> String {
+    let key = excess.resource.key();
+    format!("let it take less, or ask the host's operator to raise {LIMITS}.limits.{key}")
 }
 
 /// Where a process may listen, if it does.

@@ -6,6 +6,7 @@ use wharf_config::application::{Health, Protocol};
 use wharf_wire::route::{FastCgi, Upstream};
 
 use super::activity::Act;
+use super::bound::OVER;
 use super::command::signal;
 use super::failure::Failure;
 use super::health::{self, Candidates, Question};
@@ -100,6 +101,12 @@ enum Looked {
 }
 
 async fn ended(act: &Act, process: &Process, status: Option<Ended>) -> Failure {
+    if let Some(Ended::Exceeded(excess)) = status {
+        let said = excess.said(launch::LIMITS);
+        let message = format!("{} was stopped at its start: {said}", what(process));
+        let failure = Failure::new(OVER, message);
+        return with_output(act, process, failure, &launch::raise(&excess)).await;
+    }
     let (how, code) = match status {
         // What a shell says of a command that a signal ended.
         Some(Ended::Code(code)) if code > 128 && code < 160 => {
@@ -107,7 +114,7 @@ async fn ended(act: &Act, process: &Process, status: Option<Ended>) -> Failure {
         }
         Some(Ended::Code(code)) => (format!("with exit code {code}"), Some(code)),
         Some(Ended::Signal(number)) => (format!("by {}", signal(number)), None),
-        None => ("in an unknown way".to_owned(), None),
+        Some(Ended::Exceeded(_)) | None => ("in an unknown way".to_owned(), None),
     };
     let message = format!("{} ended at its start, {how}", what(process));
     let failure = Failure::new("crashed", message).exit_code(code);

@@ -30,6 +30,7 @@ mod queue;
 mod renames;
 mod reproduced;
 mod requests;
+mod resources;
 mod restarts;
 mod reuse;
 mod routes;

@@ -25,6 +25,7 @@ mod unit;
 pub mod orphans;
 
 mod descriptors;
+mod forwarder;
 mod processors;
 mod signals;
 

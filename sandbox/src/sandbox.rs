@@ -45,6 +45,9 @@ pub struct Sandbox {
     pub environment: BTreeMap<String, String>,
     /// Which network there is.
     pub network: Network,
+    /// What leads into a network of its own, or out of it.
+    #[serde(default)]
+    pub forward: Option<Forward>,
     /// Bytes that `/tmp`, the home and `/dev/shm` may each take, in memory.
     pub scratch: u64,
     /// What its processes may take.
@@ -106,6 +109,29 @@ pub enum Calls {
     Ordinary,
     /// All that the kernel has: to show what the lists are good for.
     All,
+}
+
+/// What the first program in a sandbox connects for as long as the command runs. Paths and ports are
+/// those inside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Forward {
+    /// Who connects to the socket reaches the port, once something listens there.
+    In {
+        /// Of the forwarder.
+        socket: PathBuf,
+        /// Of the application.
+        port: u16,
+        /// Where the application may listen instead: then nobody has to wait for its port.
+        instead: PathBuf,
+    },
+    /// Who connects to the port reaches the socket.
+    Out {
+        /// Of the forwarder.
+        port: u16,
+        /// Of somebody outside.
+        socket: PathBuf,
+    },
 }
 
 /// What a sandbox may take; what is none is not limited. Core files are never written.
@@ -176,6 +202,7 @@ impl Sandbox {
                 .map(|(k, v)| (k.to_owned(), v.to_owned()))
                 .into(),
             network: Network::Shared,
+            forward: None,
             scratch: SCRATCH,
             limits: Limits {
                 open_files: Some(65_536),

@@ -34,11 +34,7 @@ pub(super) async fn healthy(
     let began = Instant::now();
     let gone = |error| Failure::host("the keeper went away", &error);
     let mut watch = process.keeper.watch().await.map_err(gone)?;
-    let socket = act.world.paths.socket(&process.record.instance);
-    let candidates = Candidates {
-        port: process.record.port,
-        socket: &socket,
-    };
+    let candidates = Candidates::of(&act.world.paths, &process.record);
     let mut last = String::new();
     let looked = {
         let question = Question {

@@ -122,7 +122,7 @@ pub fn socket(directory: &Path, instance: &super::job::JobId) -> PathBuf {
 ///
 /// # Errors
 /// When the directory cannot be opened.
-pub(super) fn reach(socket: &Path) -> io::Result<(File, PathBuf)> {
+pub(crate) fn reach(socket: &Path) -> io::Result<(File, PathBuf)> {
     let directory = File::open(socket.parent().unwrap_or(Path::new("/")))?;
     let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let path = Path::new("/proc/self/fd")

@@ -25,6 +25,7 @@ mod owner;
 mod patches;
 mod php;
 mod policy;
+mod private;
 mod python;
 mod queue;
 mod renames;

@@ -32,7 +32,7 @@ pub use deploy::{Assets, Deploy, Health, Install, Maintenance, When};
 pub use env::Value;
 pub use locations::Location;
 pub use mounts::Mount;
-pub use process::{Process, Protocol};
+pub use process::{Network, Process, Protocol};
 pub use routes::{Paths, Route, To};
 pub use runtime::{Runtime, RuntimeName};
 pub use step::Step;
@@ -72,6 +72,9 @@ pub struct Application {
     pub processes: BTreeMap<ProcessName, Process>,
     /// Processes beside it.
     pub workers: BTreeMap<ProcessName, Process>,
+    /// Which network deploy commands and processes have.
+    #[serde(skip_serializing_if = "Network::is_shared")]
+    pub network: Network,
     /// Writable paths that outlive releases.
     pub mounts: BTreeMap<RelPath, Mount>,
     /// What addresses lead to, beside the files and the web process.

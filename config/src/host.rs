@@ -17,7 +17,7 @@ mod limits;
 mod read;
 
 pub use keep::{Bounds, Keep, MinFree};
-pub use limits::Limits;
+pub use limits::{Limits, Resources};
 
 /// The host's configuration, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct Host {
     pub build: Limits,
     /// What deploy commands may take: those before the switch, and those after it.
     pub deploy: Limits,
+    /// What each web process, worker and command that somebody runs in a release may take.
+    pub processes: Resources,
     /// How many releases an environment keeps beside the serving one's own.
     pub keep_releases: u32,
     /// How many earlier releases' web processes an environment keeps running.

@@ -53,7 +53,7 @@ pub const ALL: &[Entry] = &[
     ),
     entry(
         "build-failed",
-        "a build step ended with a failure, or the build passed one of `build.limits` and was stopped",
+        "a build step ended with a failure",
         "its last lines are shown; `wharf log ID --raw` has all",
     ),
     entry(
@@ -108,7 +108,7 @@ pub const ALL: &[Entry] = &[
     ),
     entry(
         "deploy-failed",
-        "a deploy command failed, or passed one of `deploy.limits` and was stopped; it may have changed data",
+        "a deploy command failed; it may have changed data",
         "its last lines are shown",
     ),
     entry(
@@ -250,6 +250,11 @@ pub const ALL: &[Entry] = &[
         "operator-only",
         "it concerns the whole host: only root and the daemon's own user may, and not on behalf of somebody",
         "ask the host's operator",
+    ),
+    entry(
+        "over-limit",
+        "a build, a deployment or a process took more than one of `build.limits`, `deploy.limits` or `processes.limits`, which the message names, and was stopped with all that it had started",
+        "let it take less, or ask the host's operator to raise the limit",
     ),
     entry(
         "parent-ring",

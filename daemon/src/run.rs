@@ -8,6 +8,7 @@ pub mod isolation;
 
 pub mod job;
 
+pub mod meter;
 pub mod runner;
 pub mod running;
 pub mod streams;
@@ -25,6 +26,8 @@ mod unit;
 pub mod orphans;
 
 mod descriptors;
+mod forwarder;
+mod processors;
 mod signals;
 
 pub mod mask;

@@ -45,6 +45,9 @@ pub struct Sandbox {
     pub environment: BTreeMap<String, String>,
     /// Which network there is.
     pub network: Network,
+    /// What leads into a network of its own, or out of it.
+    #[serde(default)]
+    pub forward: Option<Forward>,
     /// Bytes that `/tmp`, the home and `/dev/shm` may each take, in memory.
     pub scratch: u64,
     /// What its processes may take.
@@ -108,16 +111,48 @@ pub enum Calls {
     All,
 }
 
-/// Limits by `setrlimit`, of each process where nothing else is said. Core files are never written.
+/// What the first program in a sandbox connects for as long as the command runs. Paths and ports are
+/// those inside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Forward {
+    /// Who connects to the socket reaches the port, once something listens there.
+    In {
+        /// Of the forwarder.
+        socket: PathBuf,
+        /// Of the application.
+        port: u16,
+        /// Where the application may listen instead: then nobody has to wait for its port.
+        instead: PathBuf,
+    },
+    /// Who connects to the port reaches the socket.
+    Out {
+        /// Of the forwarder.
+        port: u16,
+        /// Of somebody outside.
+        socket: PathBuf,
+    },
+}
+
+/// What a sandbox may take; what is none is not limited. Core files are never written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Open descriptors.
+    /// Open descriptors of each process.
     pub open_files: Option<u64>,
     /// Bytes of the largest file that can be written.
     pub file_bytes: Option<u64>,
     /// Processes and threads of the sandbox at a time.
     pub processes: Option<u64>,
+    /// Bytes of memory of all its processes, and of its files in memory.
+    #[serde(default)]
+    pub memory: Option<u64>,
+    /// Processors of all its processes, in hundredths of one.
+    #[serde(default)]
+    pub cpus: Option<u64>,
+    /// Bytes in the directories that it may write to.
+    #[serde(default)]
+    pub disk: Option<u64>,
 }
 
 /// What a rendering needs besides: bubblewrap's abilities, and descriptors of files to copy.
@@ -167,11 +202,13 @@ impl Sandbox {
                 .map(|(k, v)| (k.to_owned(), v.to_owned()))
                 .into(),
             network: Network::Shared,
+            forward: None,
             scratch: SCRATCH,
             limits: Limits {
                 open_files: Some(65_536),
                 file_bytes: Some(FILE),
                 processes: Some(PROCESSES),
+                ..Limits::default()
             },
             calls: Calls::Ordinary,
         }

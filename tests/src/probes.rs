@@ -20,17 +20,30 @@ pub enum Outcome {
     Held,
     /// It gets there, and why.
     Open(&'static str),
-    /// It gets there, and why, where the kernel's Landlock has no scopes.
+    /// It gets there, and why, unless its network is its own.
+    OpenWhereShared(&'static str),
+    /// The same, where the kernel's Landlock has no scopes besides.
     OpenWithoutScopes(&'static str),
 }
 
+/// Which network a probe finds itself in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// The host's.
+    Shared,
+    /// Its own.
+    Private,
+}
+
 impl Probe {
-    /// Whether it gets there, on a kernel with this version of Landlock's interface.
-    pub fn is_open(&self, landlock: u32) -> bool {
+    /// Whether it gets there from this network, on a kernel with this version of Landlock's
+    /// interface.
+    pub fn is_open(&self, network: Network, landlock: u32) -> bool {
         match self.outcome {
             Outcome::Held => false,
             Outcome::Open(_) => true,
-            Outcome::OpenWithoutScopes(_) => landlock < SCOPES,
+            Outcome::OpenWhereShared(_) => network == Network::Shared,
+            Outcome::OpenWithoutScopes(_) => network == Network::Shared && landlock < SCOPES,
         }
     }
 
@@ -39,9 +52,13 @@ impl Probe {
         match self.outcome {
             Outcome::Held => "held".into(),
             Outcome::Open(why) => format!("**open**: {why}"),
-            Outcome::OpenWithoutScopes(why) => {
-                format!("held where Linux is 6.12 or newer and has Landlock, else **open**: {why}")
+            Outcome::OpenWhereShared(why) => {
+                format!("held with `network = \"private\"`, else **open**: {why}")
             }
+            Outcome::OpenWithoutScopes(why) => format!(
+                "held with `network = \"private\"`, and where Linux is 6.12 or newer and has \
+                 Landlock, else **open**: {why}"
+            ),
         }
     }
 }
@@ -190,12 +207,14 @@ pub const PROBES: &[Probe] = &[
             "these names belong to the network, which is the host's",
         ),
     },
-    open(
-        "localhost",
-        "connect to a port of a neighbour on the loopback interface",
-        "the network is the host's; let a service that matters ask for a password or listen on a \
-         Unix socket",
-    ),
+    Probe {
+        name: "localhost",
+        tries: "connect to a port of a neighbour on the loopback interface",
+        outcome: Outcome::OpenWhereShared(
+            "the network is the host's; let a service that matters ask for a password or listen on \
+             a Unix socket",
+        ),
+    },
     // Limits.
     held("forks", "have 6,000 threads"),
     held("big-file", "make a file of 1 TB"),
@@ -207,12 +226,13 @@ pub const PROBES: &[Probe] = &[
     open(
         "memory",
         "take as much memory as there is",
-        "only a control group limits memory, and without root there is none to give",
+        "unless `memory` is limited; a program that hides its memory, in a `memfd` that it never \
+         maps, is not seen even then",
     ),
     open(
         "disk",
         "fill the disk with many files",
-        "without a quota for each user the disk is everybody's; what a build leaves is measured \
+        "unless `disk` is limited the disk is everybody's; what a build leaves is measured \
          when it ends, and `keep.min_free` refuses pushes before it is full",
     ),
 ];

@@ -53,6 +53,27 @@ pub enum Protocol {
     Fastcgi,
 }
 
+/// Which network deploy commands and processes have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Network {
+    /// The host's.
+    #[default]
+    Shared,
+    /// Each a loopback device of its own, and Unix sockets.
+    Private,
+}
+
+impl Network {
+    pub(super) fn is_shared(&self) -> bool {
+        *self == Self::Shared
+    }
+}
+
+/// The words for it.
+pub(super) const NETWORK: [(&str, Network); 2] =
+    [("shared", Network::Shared), ("private", Network::Private)];
+
 /// Whether a process answers requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answers {

@@ -123,7 +123,10 @@ fn written(table: Table<'_>) -> Written {
     if let Some(item) = table.get("locations") {
         app.locations = locations::locations(&item);
     }
-    table.later(&["services", "crons", "seed", "network"]);
+    if let Some(item) = table.get("network") {
+        app.network = item.one_of(&process::NETWORK).unwrap_or_default();
+    }
+    table.later(&["services", "crons", "seed"]);
     table.finish();
     written
 }

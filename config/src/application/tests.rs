@@ -285,3 +285,14 @@ front = false
     assert_eq!(location.expires.unwrap().as_secs(), 31_557_600);
     assert!(!location.front && location.allow);
 }
+
+#[test]
+fn processes_may_have_a_network_of_their_own() {
+    let network = |text: &str| read(&files(&[("wharf.toml", text)])).map(|app| app.network);
+    assert_eq!(network("web = \"run\"").unwrap(), Network::Shared);
+    let private = network("web = \"run\"\nnetwork = \"private\"").unwrap();
+    assert_eq!(private, Network::Private);
+    let said = network("web = \"run\"\nnetwork = \"privat\"").unwrap_err();
+    let said = said.render(72);
+    assert!(said.contains("did you mean \"private\"?"), "{said}");
+}

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Host, ON_FAILURE, OnFailure, Setting, Unreachable, keep, limits};
+use super::{Host, ON_FAILURE, OnFailure, Resources, Setting, Unreachable, keep, limits};
 use crate::{
     application::{BUILD_NETWORK, BuildNetwork},
     name::{Domain, VariableName},
@@ -47,6 +47,7 @@ pub(super) fn defaults(place: &Place) -> Host {
         network: BuildNetwork::Full,
         build: limits::of_build(),
         deploy: limits::of_deploy(),
+        processes: Resources::default(),
         keep_releases: 5,
         keep_warm: 0,
         keep,
@@ -208,13 +209,7 @@ fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
             h.parallel = v
         });
         m.key(build.get("pass"), "build.pass", pass, |h, v| h.pass = v);
-        let keys = [
-            "build.limits.time",
-            "build.limits.silence",
-            "build.limits.output",
-            "build.limits.tasks",
-        ];
-        limits::merge(&build, m, keys, |host| &mut host.build);
+        limits::merge(&build, m, limits::BUILD, |host| &mut host.build);
         let network = |i: &Item<'_>| i.one_of(&BUILD_NETWORK);
         m.key(build.get("network"), "build.network", network, |h, v| {
             h.network = v
@@ -222,14 +217,12 @@ fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
         build.finish();
     }
     if let Some(deploy) = below("deploy") {
-        let keys = [
-            "deploy.limits.time",
-            "deploy.limits.silence",
-            "deploy.limits.output",
-            "deploy.limits.tasks",
-        ];
-        limits::merge(&deploy, m, keys, |host| &mut host.deploy);
+        limits::merge(&deploy, m, limits::DEPLOY, |host| &mut host.deploy);
         deploy.finish();
+    }
+    if let Some(processes) = below("processes") {
+        limits::processes(&processes, m);
+        processes.finish();
     }
     if let Some(keep) = below("keep") {
         let read = |i: &Item<'_>| i.number(1..=1_000);

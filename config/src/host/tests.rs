@@ -51,7 +51,7 @@ fn every_problem_of_every_file() {
     fs::write(place.host_file(), text).unwrap();
     fs::write(
         place.drop_ins_dir().join("a.toml"),
-        "[build.limits]\nmemory = \"4G\"\ntime = \"x\"",
+        "[build.limits]\nmemory = 4\ntime = \"x\"",
     )
     .unwrap();
     let problems = Host::load(&place).unwrap_err();
@@ -107,7 +107,9 @@ fn a_stage_has_limits() {
     let place = Place::below(dir.path());
     fs::create_dir_all(place.drop_ins_dir()).unwrap();
     let text = "[build.limits]\ntime = \"2m\"\nsilence = \"off\"\n\
-                tasks = 300\n[deploy.limits]\nsilence = \"30s\"\noutput = \"1M\"";
+                tasks = 300\nmemory = \"2G\"\ncpus = 1.5\n\
+                [deploy.limits]\nsilence = \"30s\"\noutput = \"1M\"\ndisk = \"5G\"\n\
+                [processes.limits]\nopen_files = 1024\ncpus = 2\nmemory = \"off\"";
     fs::write(place.host_file(), text).unwrap();
     let host = Host::load(&place).unwrap();
     let seconds = std::time::Duration::from_secs;
@@ -115,22 +117,47 @@ fn a_stage_has_limits() {
         time: seconds(120),
         silence: None,
         output: 20_000_000,
-        tasks: 300,
+        resources: Resources {
+            tasks: 300,
+            memory: Some(2_000_000_000),
+            cpus: Some(150),
+            ..Resources::default()
+        },
     };
     let deploy = Limits {
         time: seconds(3600),
         silence: Some(seconds(30)),
         output: 1_000_000,
-        tasks: 4096,
+        resources: Resources {
+            disk: Some(5_000_000_000),
+            ..Resources::default()
+        },
+    };
+    let processes = Resources {
+        open_files: 1024,
+        cpus: Some(200),
+        ..Resources::default()
     };
     assert_eq!((host.build, host.deploy), (build, deploy));
+    assert_eq!(host.processes, processes);
+    let shown = |key| host.settings.iter().find(|setting| setting.key == key);
+    assert_eq!(shown("build.limits.memory").unwrap().value, "\"2G\"");
+    assert_eq!(shown("processes.limits.cpus").unwrap().value, "2");
+    assert_eq!(shown("deploy.limits.memory").unwrap().from, None);
 
-    let text = "[build.limits]\nsilence = \"never\"\ntime = \"48h\"\nmemory = \"4G\"\n\
-                [deploy.limits]\nsilense = \"1m\"";
+    let text = "[build.limits]\nsilence = \"never\"\ntime = \"48h\"\nmemory = \"4K\"\ncpus = 0\n\
+                [deploy.limits]\nsilense = \"1m\"\n[processes.limits]\ntime = \"1m\"\ndisk = 3";
     fs::write(place.host_file(), text).unwrap();
     let said = Host::load(&place).unwrap_err();
-    assert_eq!(said.len(), 4, "{}", said.render(72));
-    assert!(said.render(72).contains("did you mean `silence`?"));
+    assert_eq!(said.len(), 7, "{}", said.render(72));
+    let said = said.render(72);
+    for part in [
+        "did you mean `silence`?",
+        "must be 1M or more",
+        "`cpus = 1.5`",
+    ] {
+        assert!(said.contains(part), "no {part}\n{said}");
+    }
 }
 
 #[test]

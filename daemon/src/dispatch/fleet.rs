@@ -1,12 +1,14 @@
 //! The processes that serve, as their keepers tell it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::{Desk, Event};
 use crate::execute::World;
 use crate::execute::failure::chain;
+use crate::execute::launch;
 use crate::run::job::JobId;
 use crate::run::keeper::{Ended, State};
 use crate::run::keepers::{KeeperError, Watch};
@@ -53,6 +55,8 @@ pub enum Health {
     Restarting {
         /// How it ended.
         how: String,
+        /// After so long.
+        wait: Duration,
     },
     /// It ended for good.
     Down {
@@ -71,13 +75,23 @@ pub struct Condition {
     pub trouble: Vec<String>,
     /// How often processes were started again.
     pub restarts: u32,
+    /// Why one of them was, as far as that was seen.
+    pub because: Option<String>,
     /// How many processes there are.
     pub processes: u32,
 }
 
 /// Every watched process.
 #[derive(Debug, Default)]
-pub(super) struct Fleet(HashMap<String, (ProcessRecord, Health)>);
+pub(super) struct Fleet(HashMap<String, Watched>);
+
+#[derive(Debug)]
+struct Watched {
+    record: ProcessRecord,
+    health: Health,
+    /// How it ended last, if it did since this daemon watches.
+    ended: Option<String>,
+}
 
 impl Fleet {
     /// Watches a process; one that is watched already is left alone.
@@ -87,8 +101,12 @@ impl Fleet {
         if self.0.contains_key(&instance) {
             return;
         }
-        self.0
-            .insert(instance.clone(), (record, Health::Up { restarts: 0 }));
+        let watched = Watched {
+            record,
+            health: Health::Up { restarts: 0 },
+            ended: None,
+        };
+        self.0.insert(instance.clone(), watched);
         let desk = desk.clone();
         tasks.spawn(async move {
             loop {
@@ -121,12 +139,13 @@ impl Fleet {
         health: Option<Health>,
     ) -> Option<EnvironmentKey> {
         let Some(health) = health else {
-            return self.0.remove(instance).map(|(record, _)| record.key);
+            return self.0.remove(instance).map(|watched| watched.record.key);
         };
-        let (record, known) = self.0.get_mut(instance)?;
-        if *known == health {
+        let watched = self.0.get_mut(instance)?;
+        if watched.health == health {
             return None;
         }
+        let record = &watched.record;
         let (project, environment) = (record.key.project.as_str(), record.key.id.as_str());
         match &health {
             Health::Up { restarts } => tracing::info!(
@@ -136,7 +155,7 @@ impl Fleet {
                 "process {} runs (started again {restarts} times)",
                 record.name
             ),
-            Health::Restarting { how } | Health::Down { how } => tracing::warn!(
+            Health::Restarting { how, .. } | Health::Down { how } => tracing::warn!(
                 WHARF_PROJECT = project,
                 WHARF_ENVIRONMENT = environment,
                 WHARF_RELEASE = record.release,
@@ -144,23 +163,34 @@ impl Fleet {
                 record.name
             ),
         }
-        *known = health;
+        if let Health::Restarting { how, .. } = &health {
+            watched.ended = Some(how.clone());
+        }
+        watched.health = health;
         None
     }
 
     /// How each release's processes are.
     pub(super) fn conditions(&self) -> Conditions {
         let mut conditions = Conditions::new();
-        for (record, health) in self.0.values() {
+        for watched in self.0.values() {
+            let Watched {
+                record,
+                health,
+                ended,
+            } = watched;
             let release = (record.key.clone(), record.release);
             let condition = conditions.entry(release).or_default();
             condition.processes += 1;
             match health {
-                Health::Up { restarts } => condition.restarts += restarts,
-                Health::Restarting { how } => {
-                    condition
-                        .trouble
-                        .push(format!("{} restarting: {how}", record.name));
+                Health::Up { restarts } => {
+                    condition.restarts += restarts;
+                    condition.because = condition.because.take().or_else(|| ended.clone());
+                }
+                Health::Restarting { how, wait } => {
+                    let wait = wait.as_secs();
+                    let trouble = format!("{} restarting: {how}, again in {wait} s", record.name);
+                    condition.trouble.push(trouble);
                 }
                 Health::Down { how } => {
                     condition
@@ -182,11 +212,10 @@ fn health(state: State) -> Option<Health> {
             let how = match status {
                 Ended::Code(code) => format!("exit code {code}"),
                 Ended::Signal(signal) => format!("signal {signal}"),
+                Ended::Exceeded(excess) => excess.said(launch::LIMITS),
             };
             match restart_in {
-                Some(wait) => Health::Restarting {
-                    how: format!("{how}, again in {} s", wait.as_secs()),
-                },
+                Some(wait) => Health::Restarting { how, wait },
                 None => Health::Down { how },
             }
         }

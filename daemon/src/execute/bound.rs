@@ -6,10 +6,28 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use wharf_config::host::Limits;
+use wharf_config::host::{Limits, Resources};
 
 use super::failure::Failure;
 use crate::report;
+use crate::run::meter::Excess;
+use crate::run::sandbox;
+
+/// The stable code of what took more than it may.
+pub(super) const OVER: &str = "over-limit";
+
+/// Adds to a sandbox's limits what the operator wrote.
+#[must_use]
+pub(super) fn granted(limits: sandbox::Limits, resources: &Resources) -> sandbox::Limits {
+    sandbox::Limits {
+        open_files: Some(resources.open_files.into()),
+        processes: Some(resources.tasks.into()),
+        memory: resources.memory,
+        cpus: resources.cpus.map(u64::from),
+        disk: resources.disk,
+        ..limits
+    }
+}
 
 /// The limits of a stage that has begun.
 #[derive(Debug, Clone)]
@@ -65,9 +83,9 @@ impl Bound {
         self.limits.output
     }
 
-    /// How many processes and threads a step may have at a time.
-    pub fn tasks(&self) -> u64 {
-        self.limits.tasks.into()
+    /// What a command may take of the host.
+    pub fn resources(&self) -> &Resources {
+        &self.limits.resources
     }
 
     /// That the time is over: why a step was ended, and what to do.
@@ -91,6 +109,38 @@ impl Bound {
     pub fn loud(&self) -> [String; 2] {
         let why = format!("it printed more than {}", report::size(self.limits.output));
         [why, self.raise("let it print less", "output")]
+    }
+
+    /// That a command took too much of the host.
+    pub fn exceeded(&self, excess: &Excess) -> [String; 2] {
+        let key = excess.resource.key();
+        [excess.said(self.stage), self.raise("let it take less", key)]
+    }
+
+    /// What a command may have met that says this: the kernel refuses what goes beyond some limits,
+    /// and only the command knows.
+    pub fn met(&self, line: &str) -> Option<String> {
+        let says = |words: &[&str]| words.iter().any(|word| line.contains(word));
+        let Resources {
+            tasks, open_files, ..
+        } = self.limits.resources;
+        let (key, value, instead) = if says(&["Too many open files", "EMFILE"]) {
+            ("open_files", open_files, "let it close some")
+        } else if says(&[
+            "Resource temporarily unavailable",
+            "can't start new thread",
+            "annot fork",
+            "EAGAIN",
+        ]) {
+            ("tasks", tasks, "let it start fewer processes")
+        } else {
+            return None;
+        };
+        let raise = self.raise(instead, key);
+        Some(format!(
+            "perhaps it met {}.limits.{key} = {value}: {raise}",
+            self.stage
+        ))
     }
 
     /// Does work that blocks, which ends early when somebody stops it or the time is over: its
@@ -122,7 +172,7 @@ impl Bound {
 
     fn too_late(&self, what: &str) -> Failure {
         let [why, hint] = self.late();
-        Failure::new(self.code, format!("{what} was stopped: {why}")).hint(hint)
+        Failure::new(OVER, format!("{what} was stopped: {why}")).hint(hint)
     }
 
     fn raise(&self, instead: &str, key: &str) -> String {
@@ -142,7 +192,7 @@ mod tests {
             time: Duration::from_secs(90),
             silence: Some(Duration::from_secs(60)),
             output: 20_000_000,
-            tasks: 4096,
+            resources: Resources::default(),
         }
     }
 
@@ -159,6 +209,38 @@ mod tests {
         assert!(hint.ends_with("to raise build.limits.time"), "{hint}");
         assert_eq!(bound.silent()[0], "it printed nothing for 1m");
         assert_eq!(bound.loud()[0], "it printed more than 20.0 MB");
+    }
+
+    #[test]
+    fn what_the_kernel_refuses_is_known_by_what_commands_say() {
+        let bound = Bound::of_build(&limits());
+        let met = bound.met("sh: 1: Cannot fork").unwrap();
+        assert_eq!(
+            met,
+            "perhaps it met build.limits.tasks = 4096: let it start fewer processes, or ask the \
+             host's operator to raise build.limits.tasks"
+        );
+        let met = bound
+            .met("OSError: [Errno 24] Too many open files: 'x'")
+            .unwrap();
+        assert!(met.contains("build.limits.open_files = 65536"), "{met}");
+        assert_eq!(bound.met("error: no such file"), None);
+    }
+
+    #[test]
+    fn who_takes_too_much_reads_how_much_and_how_much_may_be() {
+        let bound = Bound::of_deploy(&limits());
+        let excess = Excess {
+            resource: crate::run::meter::Resource::Memory,
+            limit: 2_000_000_000,
+            used: 2_100_000_000,
+        };
+        let [why, hint] = bound.exceeded(&excess);
+        assert_eq!(
+            why,
+            "it took 2.1 GB of memory, and deploy.limits.memory is 2.0 GB"
+        );
+        assert!(hint.ends_with("to raise deploy.limits.memory"), "{hint}");
     }
 
     #[tokio::test]
@@ -182,7 +264,7 @@ mod tests {
         let late = bound.blocking("it", &cancel, until_stopped).await;
         let late = late.unwrap_err();
         assert!(!late.cancelled);
-        assert_eq!(late.reason.code, "build-failed");
+        assert_eq!(late.reason.code, "over-limit");
         assert_eq!(
             late.reason.message,
             "it was stopped: the build took longer than 1m 30s"

@@ -13,10 +13,11 @@ use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::{Actor, Commit, Reason};
 
 use super::activity::{Act, milliseconds};
+use super::bound::{OVER, granted};
 use super::failure::Failure;
 use super::hands::Place;
 use super::world::World;
-use super::{command, end, release};
+use super::{command, end, launch, release};
 use crate::order;
 use crate::plan::by_hand::{self, name_of};
 use crate::run::job::{Job, JobId, Kind as JobKind};
@@ -189,6 +190,7 @@ async fn start(
         let environment = &mut sandbox.environment;
         environment.entry("PS1".to_owned()).or_insert(prompt);
     }
+    sandbox.limits = granted(sandbox.limits, &act.settings.host.processes);
     let job = Job {
         id: command::job_id(&act, "run"),
         sandbox,
@@ -255,6 +257,14 @@ fn ended(exit: Exit) -> (Outcome, State) {
     let code = match exit {
         Exit::Code(code) => by_hand::code(code),
         Exit::Signal(signal) => by_hand::code(128 + signal),
+        Exit::Exceeded(excess) => {
+            let reason = Reason {
+                code: OVER.into(),
+                message: excess.said(launch::LIMITS),
+                hint: Some(launch::raise(&excess)),
+            };
+            return (Outcome::Stopped(reason), State::Failed);
+        }
         Exit::TimedOut(_) | Exit::Silent(_) | Exit::Cancelled | Exit::Lost => {
             let reason = Reason {
                 code: "run-lost".into(),

@@ -4,7 +4,9 @@
 //! files, processes and all: a router of the daemon's own, on the loopback interface, for as long as
 //! the checks take. Nobody else's requests come there.
 
-use std::net::Ipv4Addr;
+mod door;
+
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use tokio::net::TcpListener;
@@ -12,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use wharf_wire::route::{Access, Route, Who};
 
+use self::door::Door;
 use super::activity::Act;
 use super::bound::Bound;
 use super::command;
@@ -20,7 +23,7 @@ use super::failure::Failure;
 use super::target::Target;
 use crate::disk;
 use crate::plan::step::Step;
-use crate::run::sandbox::{self, Sandbox};
+use crate::run::sandbox::{self, Network, Sandbox};
 use crate::store::release::ReleaseRecord;
 
 /// Where a check finds the release.
@@ -45,9 +48,12 @@ pub(super) async fn run(
     for bind in &mut sandbox.binds {
         bind.access = sandbox::Access::Read;
     }
-    sandbox
-        .environment
-        .insert(URL.to_owned(), preview.url.clone());
+    let door = match sandbox.network {
+        Network::Shared => None,
+        Network::None => Some(Door::open(act, preview.address, &mut sandbox)?),
+    };
+    let url = door.as_ref().map_or(&preview.url, |door| &door.url);
+    sandbox.environment.insert(URL.to_owned(), url.clone());
     let bound = Bound::of_checks(&act.settings.host.deploy);
     let mut done = Ok(());
     for (index, step) in checks.iter().enumerate() {
@@ -59,12 +65,16 @@ pub(super) async fn run(
             break;
         }
     }
+    if let Some(door) = door {
+        door.close().await;
+    }
     preview.close().await;
     done
 }
 
 /// A release as visitors would meet it, at an address that nobody knows.
 struct Preview {
+    address: SocketAddr,
     url: String,
     directory: PathBuf,
     serving: JoinHandle<std::io::Result<()>>,
@@ -117,6 +127,7 @@ impl Preview {
         let stop = CancellationToken::new();
         let serving = wharf_router::preview(directory.clone(), listener, stop.clone());
         Ok(Preview {
+            address,
             url,
             directory,
             serving: tokio::spawn(serving),

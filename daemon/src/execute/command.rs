@@ -15,13 +15,13 @@ pub use self::stream::{Quiet, quietly};
 pub use self::together::together;
 pub(super) use self::verdict::said_of;
 
-use self::stream::Job;
+use self::stream::{Job, Printed};
 pub(super) use self::verdict::signal;
 
 use self::verdict::Verdict;
 use self::voice::Voice;
 use super::activity::{Act, milliseconds};
-use super::bound::Bound;
+use super::bound::{Bound, OVER, granted};
 use super::failure::Failure;
 use crate::plan::step::Step;
 use crate::report;
@@ -125,7 +125,7 @@ async fn perform(
         });
     };
     let mut sandbox = command.sandbox.clone();
-    sandbox.limits.processes = Some(command.bound.tasks());
+    sandbox.limits = granted(sandbox.limits, command.bound.resources());
     let job = Job {
         id,
         sandbox,
@@ -144,26 +144,39 @@ async fn perform(
             }
             Err(Failure::cancelled())
         }
+        Some(Verdict::Over([why, hint])) => {
+            let why = format!("stopped: {why}");
+            let failure = failure(command, &printed, OVER, &why);
+            Err(failure.hint(format!("{hint}; {}", rest(act))))
+        }
         Some(Verdict::Failed { why, hint, code }) => {
-            let tail = printed.tail.lines();
-            let details = tail
-                .map(|line| format!("{}{line}", report::TOOL))
-                .chain(command.at.lines(report::WIDTH));
-            let message = format!("{} ({}), {why}", command.failed, command.name);
-            let rest = rest(act);
+            let failure = failure(command, &printed, command.bound.code(), &why).exit_code(code);
             // Asked before anything of the step is tidied up.
             let state = act.world.paths.state();
             if tokio::task::block_in_place(|| crate::disk::is_full(&state)) {
-                let message = format!("the host's disk is full: {message}");
-                return Err(Failure::full(message).details(details).exit_code(code));
+                let message = format!("the host's disk is full: {}", failure.reason.message);
+                let full = Failure::full(message).exit_code(code);
+                return Err(full.details(failure.details));
             }
-            let failure = Failure::new(command.bound.code(), message)
-                .details(details)
-                .exit_code(code);
-            Err(failure.hint(match hint {
+            let met = || {
+                let mut lines = printed.tail.lines();
+                lines.find_map(|line| command.bound.met(line))
+            };
+            let rest = rest(act);
+            Err(failure.hint(match hint.or_else(met) {
                 Some(hint) => format!("{hint}; {rest}"),
                 None => rest,
             }))
         }
     }
+}
+
+/// What failed, with its last lines and where it is written.
+fn failure(command: &Command<'_>, printed: &Printed, code: &str, why: &str) -> Failure {
+    let tail = printed.tail.lines();
+    let details = tail
+        .map(|line| format!("{}{line}", report::TOOL))
+        .chain(command.at.lines(report::WIDTH));
+    let message = format!("{} ({}), {why}", command.failed, command.name);
+    Failure::new(code, message).details(details)
 }

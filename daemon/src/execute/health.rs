@@ -5,7 +5,7 @@ mod fastcgi;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
@@ -18,6 +18,10 @@ use tokio::net::{TcpStream, UnixStream};
 use wharf_config::application::Protocol;
 use wharf_wire::route::{FastCgi, Upstream};
 
+use super::launch::PRIVATE_PORT;
+use crate::store::paths::Paths;
+use crate::store::process::ProcessRecord;
+
 /// The wait between two looks at a process that does not listen yet; grows by a quarter each time
 /// up to [`SLOWEST`], so that what is waited too long stays a fraction of the start itself.
 const FASTEST: Duration = Duration::from_millis(5);
@@ -28,11 +32,22 @@ const ANSWER: Duration = Duration::from_secs(30);
 
 /// Where a process may listen: whichever answers first counts.
 #[derive(Debug, Clone)]
-pub struct Candidates<'a> {
-    /// The port that it was given, on the loopback interface.
-    pub port: u16,
-    /// The Unix socket that it was given.
-    pub socket: &'a Path,
+pub struct Candidates {
+    /// Unix sockets: its own, and what leads to its port where its network is its own.
+    sockets: [PathBuf; 2],
+    /// Its port on the host's loopback interface.
+    port: Option<u16>,
+}
+
+impl Candidates {
+    /// Those of a process.
+    pub fn of(paths: &Paths, process: &ProcessRecord) -> Self {
+        let instance = process.instance.as_str();
+        Self {
+            sockets: [paths.socket(instance), paths.door(instance)],
+            port: process.port_of_host(),
+        }
+    }
 }
 
 /// What a process is asked.
@@ -49,11 +64,7 @@ pub struct Question<'a> {
 /// Waits until the process listens, and answers the question well. The caller sets the deadline. Returns where it listens and what was seen.
 ///
 /// Looking again and again is unavoidable here: nobody tells when a stranger's program listens.
-pub async fn wait(
-    candidates: &Candidates<'_>,
-    question: &Question<'_>,
-    last: &mut String,
-) -> Upstream {
+pub async fn wait(candidates: &Candidates, question: &Question<'_>, last: &mut String) -> Upstream {
     let mut pause = FASTEST;
     loop {
         match look(candidates, question, last).await {
@@ -69,20 +80,27 @@ pub async fn wait(
 }
 
 async fn look(
-    candidates: &Candidates<'_>,
+    candidates: &Candidates,
     question: &Question<'_>,
     last: &mut String,
 ) -> Result<(Upstream, String), String> {
     let asked = question
         .path
         .map(|path| format!("it listens, but GET {path} was not answered"));
-    if let Ok(stream) = connect(candidates.socket).await {
-        let upstream = Upstream::Unix(candidates.socket.to_owned());
-        // What is true if the caller's deadline ends the wait for the answer.
-        *last = asked.unwrap_or_default();
-        return answer(stream, question).await.map(|seen| (upstream, seen));
+    for socket in &candidates.sockets {
+        if let Ok(stream) = connect(socket).await {
+            let upstream = Upstream::Unix(socket.clone());
+            // What is true if the caller's deadline ends the wait for the answer.
+            *last = asked.unwrap_or_default();
+            return answer(stream, question).await.map(|seen| (upstream, seen));
+        }
     }
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, candidates.port));
+    let Some(port) = candidates.port else {
+        return Err(format!(
+            "nothing listens on port {PRIVATE_PORT} (PORT) or in SOCKET"
+        ));
+    };
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     match TcpStream::connect(address).await {
         Ok(stream) => {
             *last = asked.unwrap_or_default();
@@ -91,8 +109,7 @@ async fn look(
                 .map(|seen| (Upstream::Tcp(address), seen))
         }
         Err(_) => Err(format!(
-            "nothing listens on port {} (PORT) or in SOCKET",
-            candidates.port
+            "nothing listens on port {port} (PORT) or in SOCKET"
         )),
     }
 }

@@ -8,6 +8,7 @@ use wharf_config::application::{self, Application, At, Health, Protocol};
 use wharf_wire::route::{FastCgi, Upstream};
 
 use super::activity::Act;
+use super::bound::granted;
 use super::failure::Failure;
 use super::health::{self, Candidates, Question};
 use super::port::{self, Reservation};
@@ -15,12 +16,19 @@ use super::{ready, replaced, target};
 use crate::plan::step::Step;
 use crate::run::job::{self, Backoff, Job, JobId};
 use crate::run::keepers::Keeper;
-use crate::run::sandbox::{Access, Bind, SOCKETS, Sandbox};
+use crate::run::meter::Excess;
+use crate::run::sandbox::{Access, Bind, Forward, Network, SOCKETS, Sandbox};
 use crate::store::process::ProcessRecord;
 use crate::store::release::ReleaseRecord;
 
 /// The name of the process that answers requests.
 pub const WEB: &str = "web";
+/// Where the limits of what runs in a release are in the host's configuration.
+pub const LIMITS: &str = "processes";
+/// The Unix socket that a process may listen on.
+const SOCKET: &str = "/run/app/web.sock";
+/// The port of each process whose network is its own.
+pub const PRIVATE_PORT: u16 = 8080;
 /// How long a process may take to end after TERM.
 pub const GRACE: Duration = Duration::from_secs(10);
 /// How long a process that never served may take to end.
@@ -85,11 +93,12 @@ async fn start_all(
     launched: &mut Launched,
 ) -> Result<(), Failure> {
     let (application, number) = (&release.application, release.number);
+    let answering = &reached(sandbox);
     if let Some(web) = &application.web {
         let warm = warm(act, release, old).await;
         let process = match warm {
             Some(process) => process,
-            None => start(act, number, WEB, web, sandbox).await?,
+            None => start(act, number, WEB, web, answering).await?,
         };
         launched.processes.push(process);
         let process = launched.processes.last().expect("just pushed");
@@ -98,7 +107,7 @@ async fn start_all(
         launched.upstream = Some(act.step(Step::Health, health).await?);
     }
     for (name, other) in &application.processes {
-        let process = start(act, number, name.as_str(), other, sandbox).await?;
+        let process = start(act, number, name.as_str(), other, answering).await?;
         launched.processes.push(process);
         let process = launched.processes.last().expect("just pushed");
         // Only the web process answers where `deploy.health` says.
@@ -116,6 +125,20 @@ async fn start_all(
     Ok(())
 }
 
+/// The sandbox of a process that answers requests: where its network is its own, its port is reached
+/// through a socket.
+fn reached(sandbox: &Sandbox) -> Sandbox {
+    let mut sandbox = sandbox.clone();
+    if sandbox.network == Network::None {
+        sandbox.forward = Some(Forward::In {
+            socket: format!("{SOCKETS}/port.sock").into(),
+            port: PRIVATE_PORT,
+            instead: SOCKET.into(),
+        });
+    }
+    sandbox
+}
+
 /// The web process of this release that was kept warm, if it is still good.
 async fn warm(act: &Act, release: &ReleaseRecord, old: &[ProcessRecord]) -> Option<Process> {
     // Any other is on its way out.
@@ -126,11 +149,7 @@ async fn warm(act: &Act, release: &ReleaseRecord, old: &[ProcessRecord]) -> Opti
         .find(|record| kept && record.name == WEB && record.release == release.number)?;
     let id = JobId::parse(&record.instance).ok()?;
     let keeper = act.world.keepers.connect(&id).await.ok()?;
-    let socket = act.world.paths.socket(&record.instance);
-    let candidates = Candidates {
-        port: record.port,
-        socket: &socket,
-    };
+    let candidates = Candidates::of(&act.world.paths, record);
     let application = &release.application;
     let mut last = String::new();
     let question = Question {
@@ -176,7 +195,10 @@ async fn start(
         Step::Worker(name.to_owned())
     };
     act.step(step, async {
-        let (port, reserved) = port::free()?;
+        let (port, reserved) = match sandbox.network {
+            Network::Shared => port::free().map(|(port, reserved)| (port, Some(reserved)))?,
+            Network::None => (0, None),
+        };
         let random: u32 = rand::random();
         let instance = format!("{}.r{release}.{name}.{random:08x}", act.key().id);
         let id = JobId::parse(&instance)
@@ -196,7 +218,7 @@ async fn start(
                 record,
                 keeper,
                 at: process.at.clone(),
-                _reserved: Some(reserved),
+                _reserved: reserved,
             }),
             Err(failure) => {
                 stop_instance(&act.world, &instance, None, SHORT_GRACE).await?;
@@ -237,13 +259,18 @@ fn job(
         target: SOCKETS.into(),
         access: Access::Write,
     });
+    let port = match sandbox.network {
+        Network::Shared => port,
+        Network::None => PRIVATE_PORT,
+    };
     for (name, value) in [
         ("PORT", port.to_string()),
         ("HOST", Ipv4Addr::LOCALHOST.to_string()),
-        ("SOCKET", format!("{SOCKETS}/web.sock")),
+        ("SOCKET", SOCKET.to_owned()),
     ] {
         sandbox.environment.insert(name.to_owned(), value);
     }
+    sandbox.limits = granted(sandbox.limits, &act.settings.host.processes);
     let output = paths.output(id.as_str());
     Ok(Job {
         id: id.clone(),
@@ -260,13 +287,19 @@ fn job(
     })
 }
 
+/// What to do about what took too much.
+pub(super) fn raise(excess: &Excess) -> String {
+    let key = excess.resource.key();
+    format!("let it take less, or ask the host's operator to raise {LIMITS}.limits.{key}")
+}
+
 /// Where a process may listen, if it does.
 pub fn listens(world: &super::World, process: &ProcessRecord) -> Vec<Upstream> {
-    let socket = world.paths.socket(&process.instance);
-    vec![
-        Upstream::Tcp((Ipv4Addr::LOCALHOST, process.port).into()),
-        Upstream::Unix(socket),
-    ]
+    let socket = Upstream::Unix(world.paths.socket(&process.instance));
+    match process.port_of_host() {
+        Some(port) => vec![Upstream::Tcp((Ipv4Addr::LOCALHOST, port).into()), socket],
+        None => vec![Upstream::Unix(world.paths.door(&process.instance)), socket],
+    }
 }
 
 /// Tells the keepers of processes that serve that they do: from now on they start them again.

@@ -6,6 +6,7 @@ use wharf_config::application::{Health, Protocol};
 use wharf_wire::route::{FastCgi, Upstream};
 
 use super::activity::Act;
+use super::bound::OVER;
 use super::command::signal;
 use super::failure::Failure;
 use super::health::{self, Candidates, Question};
@@ -34,11 +35,7 @@ pub(super) async fn healthy(
     let began = Instant::now();
     let gone = |error| Failure::host("the keeper went away", &error);
     let mut watch = process.keeper.watch().await.map_err(gone)?;
-    let socket = act.world.paths.socket(&process.record.instance);
-    let candidates = Candidates {
-        port: process.record.port,
-        socket: &socket,
-    };
+    let candidates = Candidates::of(&act.world.paths, &process.record);
     let mut last = String::new();
     let looked = {
         let question = Question {
@@ -125,6 +122,12 @@ enum Looked {
 }
 
 async fn ended(act: &Act, process: &Process, status: Option<Ended>) -> Failure {
+    if let Some(Ended::Exceeded(excess)) = status {
+        let said = excess.said(launch::LIMITS);
+        let message = format!("{} was stopped at its start: {said}", what(process));
+        let failure = Failure::new(OVER, message);
+        return with_output(act, process, failure, &launch::raise(&excess)).await;
+    }
     let (how, code) = match status {
         // What a shell says of a command that a signal ended.
         Some(Ended::Code(code)) if code > 128 && code < 160 => {
@@ -132,7 +135,7 @@ async fn ended(act: &Act, process: &Process, status: Option<Ended>) -> Failure {
         }
         Some(Ended::Code(code)) => (format!("with exit code {code}"), Some(code)),
         Some(Ended::Signal(number)) => (format!("by {}", signal(number)), None),
-        None => ("in an unknown way".to_owned(), None),
+        Some(Ended::Exceeded(_)) | None => ("in an unknown way".to_owned(), None),
     };
     let message = format!("{} ended at its start, {how}", what(process));
     let failure = Failure::new("crashed", message).exit_code(code);

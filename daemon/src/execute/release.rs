@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use wharf_config::application::Application;
+use wharf_config::application::{self, Application};
 
 use super::activity::Act;
 use super::build::Built;
@@ -14,7 +14,7 @@ use super::{assets, numbers, variables};
 use crate::disk;
 use crate::plan::step::Step;
 use crate::run::job::JobId;
-use crate::run::sandbox::{APP, Access, Bind, Sandbox, User};
+use crate::run::sandbox::{APP, Access, Bind, Network, Sandbox, User};
 use crate::store::insist::insist;
 use crate::store::now;
 use crate::store::release::{ReleaseRecord, ReleaseState};
@@ -125,6 +125,10 @@ pub(super) async fn sandbox(act: &Act, release: &ReleaseRecord) -> Result<Sandbo
             access: Access::Write,
         });
     }
+    sandbox.network = match release.application.network {
+        application::Network::Shared => Network::Shared,
+        application::Network::Private => Network::None,
+    };
     let variables = variables::for_release(act, release).await?;
     sandbox.environment.extend(variables);
     Ok(sandbox)

@@ -73,6 +73,14 @@ pub(super) fn filters(calls: Calls) -> Result<Vec<BpfProgram>, BackendError> {
     }
 }
 
+/// The program that keeps code from choosing its processors.
+///
+/// # Errors
+/// As [`programs`].
+pub fn keeps_processors() -> Result<Vec<u8>, BackendError> {
+    Ok(bytes(&program(&lists::PROCESSORS)?))
+}
+
 fn bytes(program: &BpfProgram) -> Vec<u8> {
     let words = program.iter().flat_map(|word| {
         let [a, b] = word.code.to_ne_bytes();

@@ -28,6 +28,7 @@ use super::{
     host_root::{GROUP, HostRoot, PASSWD},
     isolation::Isolation,
     job::{self, Job, JobError},
+    processors,
     sandbox::{Limits, Setup, bubblewrap, environment},
     within::UNLIMITED,
 };
@@ -96,20 +97,41 @@ pub fn become_sandbox(
     };
     rustix::process::umask(Mode::from_raw_mode(0o022));
     limit(job.sandbox.limits)?;
+    give_way()?;
+    let pinned = match job.sandbox.limits.cpus {
+        Some(cpus)
+            if processors::keep_to(cpus, &job.id).map_err(cannot("choose processors"))? =>
+        {
+            Pinned::Kept
+        }
+        _ => Pinned::Free,
+    };
 
-    let mut command = render(&job, program)?;
+    let mut command = render(&job, program, pinned)?;
     command.arg0(mark);
     Err(InsideError::System("start bubblewrap", command.exec()))
 }
 
-fn render(job: &Job, program: &Bubblewrap) -> Result<Command, InsideError> {
+/// Whether the command may choose its processors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pinned {
+    /// It keeps those that it was given.
+    Kept,
+    /// It has all.
+    Free,
+}
+
+fn render(job: &Job, program: &Bubblewrap, pinned: Pinned) -> Result<Command, InsideError> {
     let passwd = in_memory(PASSWD.as_bytes())?;
     let group = in_memory(GROUP.as_bytes())?;
     let wanted = match program.filters {
         Filters::Work => job.sandbox.calls,
         Filters::Missing => Calls::All,
     };
-    let filters = calls::programs(wanted)?;
+    let mut filters = calls::programs(wanted)?;
+    if (pinned, program.filters) == (Pinned::Kept, Filters::Work) {
+        filters.push(calls::keeps_processors()?);
+    }
     let filters: Vec<File> = filters
         .iter()
         .map(|filter| in_memory(filter))
@@ -140,6 +162,8 @@ fn render(job: &Job, program: &Bubblewrap) -> Result<Command, InsideError> {
     command.arg(format!("/proc/self/fd/{}", own.as_raw_fd()));
     let variables = in_memory(&environment(&job.sandbox))?;
     command.args(["within", &processes, &variables.as_raw_fd().to_string()]);
+    command
+        .arg(serde_json::to_string(&job.sandbox.forward).map_err(cannot("name what to forward"))?);
     kept.extend([own, variables]);
     command.args(["/bin/sh", "-c", &job.command]);
     if !job.arguments.is_empty() {
@@ -170,6 +194,19 @@ pub(super) fn in_memory(bytes: &[u8]) -> Result<File, InsideError> {
     file.write_all(bytes).map_err(failed())?;
     file.rewind().map_err(failed())?;
     Ok(file)
+}
+
+/// Where the host's memory ends, the kernel takes from applications before it takes from the daemon
+/// and the router.
+fn give_way() -> Result<(), InsideError> {
+    const FIRST: i32 = 500;
+    let file = "/proc/self/oom_score_adj";
+    let given = std::fs::read_to_string(file).map_err(cannot("read oom_score_adj"))?;
+    // Never less: only a privileged process could say so.
+    if given.trim().parse().is_ok_and(|score: i32| score < FIRST) {
+        std::fs::write(file, FIRST.to_string()).map_err(cannot("write oom_score_adj"))?;
+    }
+    Ok(())
 }
 
 fn limit(limits: Limits) -> Result<(), InsideError> {

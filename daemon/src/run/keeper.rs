@@ -22,6 +22,8 @@ pub use self::program::main;
 
 use serde::{Deserialize, Serialize};
 
+use super::meter::Excess;
+
 /// What the daemon says to a keeper, one frame each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -87,6 +89,8 @@ pub enum Ended {
     Code(i32),
     /// The sandbox was killed by this signal.
     Signal(i32),
+    /// It took more than it may, and was killed.
+    Exceeded(Excess),
 }
 
 /// The file at `Process::record`: the last end of the process.
@@ -118,7 +122,7 @@ pub fn socket(directory: &Path, instance: &super::job::JobId) -> PathBuf {
 ///
 /// # Errors
 /// When the directory cannot be opened.
-pub(super) fn reach(socket: &Path) -> io::Result<(File, PathBuf)> {
+pub(crate) fn reach(socket: &Path) -> io::Result<(File, PathBuf)> {
     let directory = File::open(socket.parent().unwrap_or(Path::new("/")))?;
     let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let path = Path::new("/proc/self/fd")

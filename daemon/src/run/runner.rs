@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fs::File,
     io,
     os::fd::OwnedFd,
     path::PathBuf,
@@ -19,9 +20,10 @@ use tokio::{
 
 use super::{
     isolation::Isolation,
-    job::{JobError, JobId, Jobs, Kind, Stage},
+    job::{Job, JobError, JobId, Jobs, Kind, Stage},
+    meter::{Excess, Meter},
     orphans::Mark,
-    running::Running,
+    running::{Bounds, Running},
     streams::Near,
 };
 
@@ -59,6 +61,8 @@ pub enum Exit {
     TimedOut(Duration),
     /// It printed nothing for this long.
     Silent(Duration),
+    /// It took more than it may.
+    Exceeded(Excess),
     /// It was killed on request.
     Cancelled,
     /// It ended, and how cannot be known.
@@ -122,19 +126,14 @@ impl Runner {
     /// # Errors
     /// [`RunError`].
     pub async fn start(&self, id: &JobId) -> Result<Running, RunError> {
+        let (job, file) = self.open(id).await?;
         let jobs = self.jobs.clone();
-        let name = id.clone();
-        let (job, file) = tokio::task::spawn_blocking(move || {
-            let opened = jobs.open(&name)?;
-            jobs.remove(&name)
-                .map_err(|error| JobError::Read(jobs.path(&name), error))?;
-            Ok::<_, JobError>(opened)
-        })
-        .await
-        .expect("reading a job does not panic")?;
+        let removed = jobs.remove(id);
+        removed.map_err(|error| JobError::Read(jobs.path(id), error))?;
         let Kind::Stage(stage) = job.kind else {
             return Err(RunError::OtherKind(id.clone()));
         };
+        let meter = Meter::of(&job.sandbox);
         let spawn = |source| self.not_spawned(source);
         let mark = self.jobs.marks().map_err(spawn)?.mark(id);
         let (output, input) = io::pipe().map_err(spawn)?;
@@ -144,7 +143,8 @@ impl Runner {
             .stderr(Stdio::from(input.try_clone().map_err(spawn)?))
             .stdout(Stdio::from(input));
         let output = Some(output.into());
-        self.run(id, mark, command, output, stage).await
+        let bounds = Bounds { stage, meter };
+        self.run(id, mark, command, output, bounds).await
     }
 
     /// Starts the job in the file of this id with streams whose other ends somebody has. The file
@@ -154,6 +154,8 @@ impl Runner {
     /// [`RunError`].
     pub async fn attach(&self, id: &JobId, streams: Near) -> Result<Running, RunError> {
         let spawn = |source| self.not_spawned(source);
+        let (job, _) = self.open(id).await?;
+        let meter = Meter::of(&job.sandbox);
         let mark = self.jobs.marks().map_err(spawn)?.mark(id);
         let mut command = self.command(&mark);
         command
@@ -165,7 +167,14 @@ impl Runner {
             limit: None,
             silence: None,
         };
-        self.run(id, mark, command, None, stage).await
+        let bounds = Bounds { stage, meter };
+        self.run(id, mark, command, None, bounds).await
+    }
+
+    async fn open(&self, id: &JobId) -> Result<(Job, File), JobError> {
+        let (jobs, name) = (self.jobs.clone(), id.clone());
+        let opened = tokio::task::spawn_blocking(move || jobs.open(&name)).await;
+        opened.expect("reading a job does not panic")
     }
 
     fn not_spawned(&self, source: io::Error) -> RunError {
@@ -194,7 +203,7 @@ impl Runner {
         mark: Mark,
         command: Command,
         output: Option<OwnedFd>,
-        stage: Stage,
+        bounds: Bounds,
     ) -> Result<Running, RunError> {
         let spawn = |source| self.not_spawned(source);
         let (cancel, cancelled) = watch::channel(false);
@@ -211,7 +220,7 @@ impl Runner {
             mark,
         };
         let child = self.spawn(command).await.map_err(spawn)?;
-        Running::new(child, output, stage, cancelled, entry).map_err(spawn)
+        Running::new(child, output, bounds, cancelled, entry).map_err(spawn)
     }
 
     async fn spawn(&self, command: Command) -> io::Result<Child> {

@@ -16,6 +16,7 @@ use tokio::{
 
 use super::{
     job::Stage,
+    meter::{Excess, LOOK, Meter},
     runner::{Exit, TableEntry},
     signals,
 };
@@ -43,7 +44,7 @@ impl Running {
     pub(super) fn new(
         child: Child,
         output: Option<OwnedFd>,
-        stage: Stage,
+        bounds: Bounds,
         cancelled: watch::Receiver<bool>,
         entry: TableEntry,
     ) -> io::Result<Self> {
@@ -56,7 +57,7 @@ impl Running {
         let supervisor = Supervisor {
             child,
             outer,
-            stage,
+            bounds,
             cancelled,
             last,
             end,
@@ -138,10 +139,17 @@ async fn held(mut ended: watch::Receiver<Option<Instant>>) {
     sleep_until(at + HELD).await;
 }
 
+/// What a step may take, and who looks.
+#[derive(Debug)]
+pub(super) struct Bounds {
+    pub(super) stage: Stage,
+    pub(super) meter: Option<Meter>,
+}
+
 struct Supervisor {
     child: Child,
     outer: Option<Pid>,
-    stage: Stage,
+    bounds: Bounds,
     cancelled: watch::Receiver<bool>,
     last: watch::Receiver<Instant>,
     end: watch::Sender<Option<Instant>>,
@@ -159,17 +167,20 @@ impl Supervisor {
     }
 
     async fn supervise(&mut self) -> Exit {
-        let deadline = self.stage.limit.map(|limit| Instant::now() + limit);
+        let Stage { limit, silence } = self.bounds.stage;
+        let deadline = limit.map(|limit| Instant::now() + limit);
         loop {
-            let silent = self
-                .stage
-                .silence
-                .map(|silence| *self.last.borrow() + silence);
+            let silent = silence.map(|silence| *self.last.borrow() + silence);
+            let look = self.bounds.meter.as_ref().map(|_| Instant::now() + LOOK);
             let why = tokio::select! {
                 status = self.child.wait() => return exit(status),
                 () = cancelled(&mut self.cancelled) => Exit::Cancelled,
-                () = at(deadline) => Exit::TimedOut(self.stage.limit.unwrap_or_default()),
-                () = at(silent) => match self.stage.silence {
+                () = at(deadline) => Exit::TimedOut(limit.unwrap_or_default()),
+                () = at(look) => match self.look().await {
+                    Some(excess) => Exit::Exceeded(excess),
+                    None => continue,
+                },
+                () = at(silent) => match silence {
                     Some(silence) if self.last.borrow().elapsed() >= silence => Exit::Silent(silence),
                     _ => continue,
                 },
@@ -179,9 +190,36 @@ impl Supervisor {
         }
     }
 
-    /// TERM, grace, KILL, and the end of all processes of the sandbox.
+    /// Looks at what the sandbox takes. What cannot be looked at any more is not limited any more.
+    async fn look(&mut self) -> Option<Excess> {
+        let (outer, mut meter) = (self.outer?, self.bounds.meter.take()?);
+        let look = tokio::task::spawn_blocking(move || (meter.look(outer), meter));
+        let (excess, meter) = look
+            .await
+            .inspect_err(|error| tracing::error!(%error, "cannot look at a sandbox"))
+            .ok()?;
+        self.bounds.meter = Some(meter);
+        excess
+    }
+
+    /// TERM, grace, KILL, and the end of all processes of the sandbox. One that took too much gets no
+    /// grace, in which it would take more.
     async fn stop(&mut self, why: Exit) {
         let Some(outer) = self.outer else { return };
+        if !matches!(why, Exit::Exceeded(_)) && self.asked_it_ended(outer, why).await {
+            return;
+        }
+        signals::kill(outer);
+        if timeout(HELD, self.child.wait()).await.is_err() {
+            signals::kill_outer(outer);
+            if let Err(error) = self.child.wait().await {
+                tracing::error!(%error, "cannot wait for a sandbox");
+            }
+        }
+    }
+
+    /// Asks it to end, and says whether it did so in time.
+    async fn asked_it_ended(&mut self, outer: Pid, why: Exit) -> bool {
         let grace = if why == Exit::Cancelled {
             CANCEL_GRACE
         } else {
@@ -194,7 +232,7 @@ impl Supervisor {
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            _ = self.child.wait() => return,
+            _ = self.child.wait() => return true,
             () = second_wave => {}
             () = tokio::time::sleep(grace) => {}
             // Cancelled while it was given the longer grace.
@@ -203,13 +241,7 @@ impl Supervisor {
                 tokio::time::sleep(CANCEL_GRACE).await;
             }, if why != Exit::Cancelled => {}
         }
-        signals::kill(outer);
-        if timeout(HELD, self.child.wait()).await.is_err() {
-            signals::kill_outer(outer);
-            if let Err(error) = self.child.wait().await {
-                tracing::error!(%error, "cannot wait for a sandbox");
-            }
-        }
+        false
     }
 }
 

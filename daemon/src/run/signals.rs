@@ -150,7 +150,7 @@ fn report(pid: Pid, result: rustix::io::Result<()>) {
 }
 
 /// The children of all threads of a process; none when it is gone.
-fn children(pid: Pid) -> Vec<Pid> {
+pub(super) fn children(pid: Pid) -> Vec<Pid> {
     let Ok(threads) = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())) else {
         return Vec::new();
     };

@@ -20,9 +20,12 @@ use signal_hook::{
     consts::{SIGCHLD, SIGTERM},
     iterator::Signals,
 };
-use wharf_sandbox::{ask::JOB, sandbox::Calls};
+use wharf_sandbox::{
+    ask::JOB,
+    sandbox::{Calls, Forward},
+};
 
-use super::{calls, job::Job, signals, within};
+use super::{calls, forwarder, job::Job, signals, within};
 
 /// How long those may take that are asked first.
 const FIRST_WAVE: Duration = Duration::from_secs(10);
@@ -35,6 +38,7 @@ pub(super) struct Inside {
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
     calls: Calls,
+    forward: Option<Forward>,
 }
 
 impl Inside {
@@ -44,6 +48,7 @@ impl Inside {
             arguments: job.arguments.clone(),
             environment: job.sandbox.environment.clone(),
             calls: job.sandbox.calls,
+            forward: job.sandbox.forward.clone(),
         }
     }
 }
@@ -87,6 +92,9 @@ pub(super) fn live() -> Result<i32, UnitError> {
     {
         seccompiler::apply_filter(&program)
             .map_err(|error| UnitError::Filter(error.to_string()))?;
+    }
+    if let Some(forward) = inside.forward {
+        forwarder::aside(forward).map_err(cannot("forward connections"))?;
     }
     let mut command = Command::new("/bin/sh");
     command.args(["-c", &inside.command]);

@@ -1,12 +1,16 @@
 //! `wharf-keeper within`: the first program in a sandbox. Sets what only counts from inside, then
-//! becomes the command.
+//! becomes the command, or its parent where something is to be forwarded.
 
-use std::{convert::Infallible, fs, io, os::unix::process::CommandExt, process::Command};
+use std::{
+    fs, io,
+    os::unix::process::{CommandExt, ExitStatusExt},
+    process::{Command, ExitCode},
+};
 
 use landlock::{Ruleset, RulesetAttr, RulesetError, Scope};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::descriptors;
+use super::{descriptors, forwarder, sandbox::Forward};
 
 /// In place of a number of processes.
 pub const UNLIMITED: &str = "unlimited";
@@ -25,20 +29,21 @@ pub enum WithinError {
     System(&'static str, #[source] io::Error),
 }
 
-/// Becomes the command in `words`, which with all that it starts may be so many processes and
-/// threads at a time, and finds the variables that this descriptor, by its number, gives. Returns only
-/// when that fails.
+/// Runs the command in `words`, which with all that it starts may be so many processes and threads
+/// at a time, and finds the variables that this descriptor, by its number, gives. Returns only when
+/// that fails, or its exit code where something was forwarded meanwhile.
 ///
 /// The variables are the project's: in this program's own environment `LD_PRELOAD` would run before
 /// anything is set.
 ///
 /// # Errors
 /// [`WithinError`].
-pub fn become_command(
+pub fn run_command(
     processes: Option<u64>,
     variables: &str,
+    forward: Option<Forward>,
     words: &[&str],
-) -> Result<Infallible, WithinError> {
+) -> Result<ExitCode, WithinError> {
     let [program, arguments @ ..] = words else {
         return Err(WithinError::Nothing);
     };
@@ -51,14 +56,22 @@ pub fn become_command(
     // The descriptors of this program and the variables among them.
     descriptors::close_at_exec(&[])
         .map_err(|error| WithinError::System("close this program", error))?;
-    let error = Command::new(program)
-        .args(arguments)
-        .envs(
-            text.split_terminator('\0')
-                .filter_map(|pair| pair.split_once('=')),
-        )
-        .exec();
-    Err(WithinError::System("start the command", error))
+    let mut command = Command::new(program);
+    command.args(arguments).envs(
+        text.split_terminator('\0')
+            .filter_map(|pair| pair.split_once('=')),
+    );
+    let Some(forward) = forward else {
+        return Err(WithinError::System("start the command", command.exec()));
+    };
+    forwarder::aside(forward).map_err(|error| WithinError::System("forward connections", error))?;
+    let status = command.status();
+    let status = status.map_err(|error| WithinError::System("start the command", error))?;
+    // As a shell would say it.
+    let code = status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
 }
 
 /// Since Linux 5.14 processes are counted for each user namespace, so each sandbox has its own count;

@@ -358,6 +358,11 @@ impl Paths {
     pub fn socket(&self, instance: &str) -> PathBuf {
         self.socket_directory(instance).join("web.sock")
     }
+
+    /// The Unix socket that leads to one process's port, where its network is its own.
+    pub fn door(&self, instance: &str) -> PathBuf {
+        self.socket_directory(instance).join("port.sock")
+    }
 }
 
 /// A path as one segment: a readable part and a hash, so that `a/b` and `a-b` differ.

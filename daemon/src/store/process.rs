@@ -16,8 +16,15 @@ pub struct ProcessRecord {
     pub release: u32,
     /// `web`, or a worker's name.
     pub name: String,
-    /// The TCP port that it was given.
+    /// The TCP port of the host that it was given; 0 where its network is its own.
     pub port: u16,
+}
+
+impl ProcessRecord {
+    /// Its port, where that is the host's; none where its network is its own.
+    pub fn port_of_host(&self) -> Option<u16> {
+        (self.port != 0).then_some(self.port)
+    }
 }
 
 /// Records a process before it is started.

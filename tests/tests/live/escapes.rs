@@ -13,7 +13,7 @@ use std::{
 };
 
 use rustix::fs::statvfs;
-use wharf_tests::{PROBES, World};
+use wharf_tests::{Network, PROBES, Tree, World};
 
 use crate::app::deployed;
 use crate::cancel::is_left;
@@ -75,8 +75,24 @@ fn what_is_open_is_what_the_page_says() {
     hostile.init();
     hostile.push(&["main"]).ok().has("main now serves r1");
     assert!(!is_left(mark), "a process of a stage is left");
+    let shared = ["built", "deployed", "web"];
+    opens_what_it_should(&hostile, &shared, Network::Shared);
 
-    for stage in ["built", "deployed", "web"] {
+    // A build has the network that builds have.
+    hostile.write("wharf.toml", &format!("network = \"private\"\n{CONFIG}"));
+    hostile.commit("Try from a network of its own");
+    hostile.push(&["main"]).ok().has("main now serves r2");
+    assert!(!is_left(mark), "a process of a stage is left");
+    opens_what_it_should(&hostile, &["built"], Network::Shared);
+    opens_what_it_should(&hostile, &["deployed", "web"], Network::Private);
+    // Nobody noticed.
+    assert_eq!(neighbour.get("/").ok(), "one\n");
+    world.wharf(&["status"]).ok();
+}
+
+/// What was found in these stages is what the list says.
+fn opens_what_it_should(hostile: &Tree<'_>, stages: &[&str], network: Network) {
+    for stage in stages {
         let said = hostile.get(&format!("/{stage}")).ok();
         let lines: Vec<&str> = said.lines().collect();
         assert_eq!(lines.len(), PROBES.len() + 2, "{stage}\n{said}");
@@ -84,7 +100,7 @@ fn what_is_open_is_what_the_page_says() {
         let landlock = landlock.parse().unwrap();
         let open: BTreeSet<&str> = PROBES
             .iter()
-            .filter(|probe| probe.is_open(landlock))
+            .filter(|probe| probe.is_open(network, landlock))
             .map(|probe| probe.name)
             .collect();
         assert_eq!(lines.last(), Some(&"done"), "{stage}\n{said}");
@@ -95,9 +111,6 @@ fn what_is_open_is_what_the_page_says() {
             .collect();
         assert_eq!(found, open, "{stage}\n{said}");
     }
-    // Nobody noticed.
-    assert_eq!(neighbour.get("/").ok(), "one\n");
-    world.wharf(&["status"]).ok();
 }
 
 /// Where the things are that must not be reached.

@@ -169,7 +169,9 @@ fn a_web_process_that_dies_is_started_again() {
     assert_eq!(dies.status, 502, "{}", dies.body);
     wait_for_log(&world, "process web ended: exit code 9");
     wait_for_log(&world, "process web runs (started again 1 times)");
-    shop.wharf(&["environments"]).ok().has("restarted 1 times");
+    shop.wharf(&["environments"])
+        .ok()
+        .has("restarted 1 times: exit code 9");
     // It listens a moment after it runs: a deployment waits for that.
     shop.wharf(&["redeploy"]).ok();
     assert_eq!(shop.get("/").ok(), "one\n");

@@ -69,6 +69,7 @@ fn a_step_that_starts_too_many_processes_hurts_itself() {
     build(40).has("main now serves r2");
     build(200)
         .has("BlockingIOError")
+        .has("perhaps it met build.limits.tasks = 64")
         .has("error: build failed in step 1 of 1")
         .has("main still serves r2; nothing was changed.");
     assert_eq!(shop.get("/").ok(), "one\n");

@@ -8,6 +8,8 @@ use crate::run::runner::Exit;
 pub(super) enum Verdict {
     /// Somebody stopped it.
     Cancelled,
+    /// It passed a limit and was stopped: why, and what to do.
+    Over([String; 2]),
     /// It failed.
     Failed {
         /// Its exit code or signal, or what ended it.
@@ -24,9 +26,8 @@ pub(super) fn of(exit: &Exit, bound: &Bound, bytes: u64) -> Option<Verdict> {
     let failed = |why: String, hint: Option<String>, code: Option<i32>| {
         Some(Verdict::Failed { why, hint, code })
     };
-    let ended = |[why, hint]: [String; 2]| failed(format!("stopped: {why}"), Some(hint), None);
     if bytes > bound.output() {
-        return ended(bound.loud());
+        return Some(Verdict::Over(bound.loud()));
     }
     match *exit {
         Exit::Code(0) => None,
@@ -37,8 +38,9 @@ pub(super) fn of(exit: &Exit, bound: &Bound, bytes: u64) -> Option<Verdict> {
         ),
         Exit::Code(code) => failed(said_of(code), None, Some(code)),
         Exit::Signal(number) => failed(format!("ended by {}", signal(number)), None, None),
-        Exit::TimedOut(_) => ended(bound.late()),
-        Exit::Silent(_) => ended(bound.silent()),
+        Exit::TimedOut(_) => Some(Verdict::Over(bound.late())),
+        Exit::Silent(_) => Some(Verdict::Over(bound.silent())),
+        Exit::Exceeded(excess) => Some(Verdict::Over(bound.exceeded(&excess))),
         Exit::Cancelled => Some(Verdict::Cancelled),
         Exit::Lost => failed("it ended, and how is not known".into(), None, None),
     }

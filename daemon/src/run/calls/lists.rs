@@ -278,3 +278,9 @@ const FAMILIES: &[(Call, &[Row])] = refused![
     SYS_socket SOCKETS;
     SYS_socketpair SOCKETS;
 ];
+
+/// Where code is kept to some of the processors.
+pub(super) const PROCESSORS: Filter = Filter {
+    answer: Answer::NotPermitted,
+    refuses: Refuses::These(refused![SYS_sched_setaffinity &[];]),
+};

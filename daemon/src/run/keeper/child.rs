@@ -18,7 +18,13 @@ use rustix::{
 };
 
 use super::Ended;
-use crate::run::{isolation::Isolation, job::Job, orphans::Mark, signals};
+use crate::run::{
+    isolation::Isolation,
+    job::Job,
+    meter::{Excess, Meter},
+    orphans::Mark,
+    signals,
+};
 
 /// A process that was started and not yet waited for.
 #[derive(Debug)]
@@ -91,6 +97,11 @@ impl Kept {
 
     pub(super) fn kill(&self) {
         signals::kill(pid_of(&self.child));
+    }
+
+    /// The excess of what it takes.
+    pub(super) fn look(&self, meter: &mut Meter) -> Option<Excess> {
+        meter.look(pid_of(&self.child))
     }
 
     /// Its status, once [`Self::ended`] is readable.

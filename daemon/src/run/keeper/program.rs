@@ -18,6 +18,7 @@ use crate::run::{
     isolation::Isolation,
     job::{self, Kind},
     orphans::Mark,
+    sandbox::Forward,
     unit, within,
 };
 
@@ -36,35 +37,32 @@ pub fn main() -> ExitCode {
             let job = Source::File(Path::new(job));
             become_sandbox(parent, mark, isolation, job).map(|never| match never {})
         }
-        ["within", processes, variables, words @ ..] => {
-            become_command(processes, variables, words).map(|never| match never {})
+        ["within", processes, variables, forward, words @ ..] => {
+            match run_command(processes, variables, forward, words) {
+                Ok(code) => return code,
+                Err(error) => Err(error),
+            }
         }
-        ["unit"] => {
-            return match unit::live() {
-                Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
-                Err(error) => {
-                    eprintln!("wharf: {}", chain(&error));
-                    ExitCode::from(125)
-                }
-            };
-        }
-        [job, mark, isolation] => keep(Path::new(job), mark, isolation),
+        ["unit"] => match unit::live() {
+            Ok(code) => return ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
+            Err(error) => Err(error.into()),
+        },
+        [job, mark, isolation] => keep(Path::new(job), mark, isolation).inspect_err(tell),
         _ => Err("usage: wharf-keeper JOBFILE MARK ISOLATION".into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let why = chain(&*error);
-            // A keeper's, also to whoever waits for `ready`; afterwards that is /dev/null. A sandbox's
-            // two streams are one log.
-            if words.first() != Some(&"exec")
-                && let Err(error) = writeln!(io::stdout(), "{why}")
-            {
-                eprintln!("wharf-keeper: nobody waits for it: {error}");
-            }
-            eprintln!("wharf-keeper: {why}");
+            eprintln!("wharf-keeper: {}", chain(&*error));
             ExitCode::from(125)
         }
+    }
+}
+
+/// Says it to whoever waits for `ready`, too; afterwards that is /dev/null.
+fn tell(error: &AnyError) {
+    if let Err(error) = writeln!(io::stdout(), "{}", chain(&**error)) {
+        eprintln!("wharf-keeper: nobody waits for it: {error}");
     }
 }
 
@@ -82,16 +80,18 @@ fn become_sandbox(
     )?)
 }
 
-fn become_command(
+fn run_command(
     processes: &str,
     variables: &str,
+    forward: &str,
     words: &[&str],
-) -> Result<Infallible, AnyError> {
+) -> Result<ExitCode, AnyError> {
     let processes = match processes {
         within::UNLIMITED => None,
         number => Some(number.parse()?),
     };
-    Ok(within::become_command(processes, variables, words)?)
+    let forward: Option<Forward> = serde_json::from_str(forward)?;
+    Ok(within::run_command(processes, variables, forward, words)?)
 }
 
 fn keep(path: &Path, mark: &str, isolation: &str) -> Result<(), AnyError> {

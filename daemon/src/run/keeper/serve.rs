@@ -19,6 +19,7 @@ use crate::{
     run::{
         isolation::Isolation,
         job::{Job, Process},
+        meter::{Excess, LOOK, Meter},
         orphans::Mark,
     },
 };
@@ -48,6 +49,12 @@ struct Work {
     state: State,
     kept: Option<Kept>,
     next_start: Option<Instant>,
+    /// Who looks at what it takes, where that is limited; over its restarts, so that a disk that is
+    /// too full is known to be.
+    meter: Option<Meter>,
+    next_look: Option<Instant>,
+    /// Why it was killed, until it is reaped.
+    excess: Option<Excess>,
     /// Set once it is to end: when what still runs is killed.
     kill_at: Option<Instant>,
     /// Processes that were asked to end first.
@@ -69,6 +76,9 @@ impl Keeper {
             state: State::Stopped,
             kept: None,
             next_start: None,
+            meter: Meter::of(&self.job.sandbox),
+            next_look: None,
+            excess: None,
             kill_at: None,
             asked: Vec::new(),
             clients: Vec::new(),
@@ -155,7 +165,8 @@ impl Work {
         for process in &self.asked {
             polled.push(PollFd::new(process, PollFlags::IN));
         }
-        let at = [self.next_start, self.kill_at].into_iter().flatten().min();
+        let at = [self.next_start, self.next_look, self.kill_at];
+        let at = at.into_iter().flatten().min();
         let timeout = at.map(|at| {
             let wait = at.saturating_duration_since(Instant::now());
             Timespec::try_from(wait).expect("waits of minutes fit")
@@ -207,6 +218,7 @@ impl Work {
                     restarts: self.restarts.count,
                 });
                 self.kept = Some(kept);
+                self.next_look = self.meter.as_ref().map(|_| Instant::now() + LOOK);
             }
             Err(error) => {
                 self.say(&format!("cannot start the process: {error}"));
@@ -225,7 +237,9 @@ impl Work {
         let lived = kept.since.elapsed();
         self.pump();
         self.kept = None;
-        if let Ended::Signal(_) = status {
+        self.next_look = None;
+        let status = self.excess.take().map_or(status, Ended::Exceeded);
+        if let Ended::Signal(_) | Ended::Exceeded(_) = status {
             self.kill_orphans();
         }
         if self.kill_at.is_none() {
@@ -336,9 +350,30 @@ impl Work {
             kept.kill();
             self.kill_at = Some(now + KILL_AGAIN);
         }
+        if self.next_look.is_some_and(|at| now >= at) {
+            self.look();
+        }
         if self.next_start.is_some_and(|at| now >= at) {
             self.restarts.started_again();
             self.start();
+        }
+    }
+
+    /// Kills what takes too much. Once it is killed nothing is to be looked at.
+    fn look(&mut self) {
+        let (Some(kept), Some(meter)) = (&self.kept, &mut self.meter) else {
+            return;
+        };
+        self.excess = kept.look(meter);
+        self.next_look = match self.excess {
+            Some(_) => {
+                kept.kill();
+                None
+            }
+            None => Some(Instant::now() + LOOK),
+        };
+        if let Some(excess) = self.excess {
+            self.say(&format!("stopped: {}", excess.said("processes")));
         }
     }
 }

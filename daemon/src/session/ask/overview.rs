@@ -213,6 +213,12 @@ fn health(live: Option<&Live>, condition: Option<&Condition>) -> String {
         (Some(_), None) => "starting".to_owned(),
         (Some(_), Some(condition)) if !condition.trouble.is_empty() => condition.trouble.join("; "),
         (Some(_), Some(Condition { restarts: 0, .. })) => "healthy".to_owned(),
-        (Some(_), Some(condition)) => format!("healthy, restarted {} times", condition.restarts),
+        (Some(_), Some(condition)) => {
+            let times = condition.restarts;
+            match &condition.because {
+                Some(because) => format!("healthy, restarted {times} times: {because}"),
+                None => format!("healthy, restarted {times} times"),
+            }
+        }
     }
 }

@@ -1,0 +1,228 @@
+//! Leads connections into a sandbox's own network, or out of it, while its command runs.
+//!
+//! A program that only knows a port listens where nobody outside can come; a Unix socket in a
+//! directory that both sides see is the door. This is inside, so it can do what the command can and
+//! no more. It is in the command's parent: the command finds no child that it did not start, and what
+//! stops a process tree asks the command first.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::FileTypeExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, copy_bidirectional},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+
+use super::sandbox::Forward;
+
+/// Connections at a time. One more waits to be accepted, as with a server that is busy.
+const MOST: usize = 1024;
+/// The waits between two looks at a port where nothing listens yet; each is a quarter longer.
+const FASTEST: Duration = Duration::from_millis(5);
+/// See [`FASTEST`].
+const SLOWEST: Duration = Duration::from_millis(250);
+/// How long nothing is accepted after the kernel refused a connection: it is out of descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Forwards in a thread of its own for as long as this process lives.
+///
+/// # Errors
+/// That there is no thread, or no door.
+pub(super) fn aside(forward: Forward) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let door = runtime.block_on(Door::make(&forward))?;
+    let forwarding = move || {
+        let why = runtime.block_on(serve(forward, door));
+        eprintln!("wharf: connections are not led to the process: {why}");
+    };
+    thread::Builder::new()
+        .name("forwarder".into())
+        .spawn(forwarding)
+        .map(drop)
+}
+
+/// Where connections come from, as far as it is there before the command is.
+enum Door {
+    /// The application's port, which is behind it, is looked for first.
+    Later,
+    Port(TcpListener),
+}
+
+impl Door {
+    async fn make(forward: &Forward) -> io::Result<Self> {
+        match forward {
+            Forward::In { socket, .. } => match std::fs::remove_file(socket) {
+                // What an earlier run left would look as if something listened.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(Self::Later),
+            },
+            Forward::Out { port, .. } => {
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).await?;
+                Ok(Self::Port(listener))
+            }
+        }
+    }
+}
+
+/// Forwards for ever; returns why it cannot.
+async fn serve(forward: Forward, door: Door) -> io::Error {
+    let places = Arc::new(Semaphore::new(MOST));
+    match (forward, door) {
+        (
+            Forward::In {
+                socket,
+                port,
+                instead,
+            },
+            _,
+        ) => {
+            if !port_first(port, &instead).await {
+                return std::future::pending().await;
+            }
+            let listener = match UnixListener::bind(&socket) {
+                Ok(listener) => listener,
+                Err(error) => return error,
+            };
+            loop {
+                let place = place(&places).await;
+                match listener.accept().await {
+                    Ok((from, _)) => drop(tokio::spawn(into_port(from, port, place))),
+                    Err(_) => tokio::time::sleep(PAUSE).await,
+                }
+            }
+        }
+        (Forward::Out { socket, .. }, Door::Port(listener)) => loop {
+            let place = place(&places).await;
+            match listener.accept().await {
+                Ok((from, _)) => drop(tokio::spawn(out_of_port(from, socket.clone(), place))),
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        },
+        (Forward::Out { .. }, Door::Later) => io::ErrorKind::AddrNotAvailable.into(),
+    }
+}
+
+async fn place(places: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    let place = Arc::clone(places).acquire_owned();
+    place.await.expect("nobody closes it")
+}
+
+/// Waits until something listens on the port; false when the application listens in its socket
+/// instead. Until then nobody outside should think that it listens; afterwards nothing is looked at.
+async fn port_first(port: u16, instead: &Path) -> bool {
+    let mut pause = FASTEST;
+    loop {
+        if TcpStream::connect(local(port)).await.is_ok() {
+            return true;
+        }
+        let found = std::fs::symlink_metadata(instead);
+        if found.is_ok_and(|found| found.file_type().is_socket()) {
+            return false;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 5 / 4).min(SLOWEST);
+    }
+}
+
+async fn into_port(from: UnixStream, port: u16, place: OwnedSemaphorePermit) {
+    if let Ok(to) = TcpStream::connect(local(port)).await {
+        // Answers come in small pieces, and nobody should wait for the next.
+        drop(to.set_nodelay(true));
+        join(from, to).await;
+    }
+    drop(place);
+}
+
+async fn out_of_port(from: TcpStream, socket: PathBuf, place: OwnedSemaphorePermit) {
+    if let Ok(to) = UnixStream::connect(socket).await {
+        join(from, to).await;
+    }
+    drop(place);
+}
+
+/// Moves bytes both ways. The end of one way is handed on, and the other goes on until its own end.
+async fn join(
+    mut from: impl AsyncRead + AsyncWrite + Unpin,
+    mut to: impl AsyncRead + AsyncWrite + Unpin,
+) {
+    // What breaks is seen by both sides as the end of their connection.
+    drop(copy_bidirectional(&mut from, &mut to).await);
+}
+
+fn local(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_one_way_is_handed_on_and_the_other_goes_on() {
+        let server = TcpListener::bind(local(0)).await.unwrap();
+        let port = server.local_addr().unwrap().port();
+        let (mut visitor, inner) = UnixStream::pair().unwrap();
+        let places = Arc::new(Semaphore::new(1));
+        let forwarding = tokio::spawn(into_port(inner, port, place(&places).await));
+        let (mut served, _) = server.accept().await.unwrap();
+
+        visitor.write_all(b"question").await.unwrap();
+        visitor.shutdown().await.unwrap();
+        let mut question = String::new();
+        served.read_to_string(&mut question).await.unwrap();
+        assert_eq!(question, "question");
+        assert_eq!(places.available_permits(), 0, "it goes on");
+        served.write_all(b"answer").await.unwrap();
+        drop(served);
+        let mut answer = String::new();
+        visitor.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "answer");
+        forwarding.await.unwrap();
+        assert_eq!(places.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_finds_nobody_at_the_port_is_told_so_at_once() {
+        let nobody = TcpListener::bind(local(0))
+            .await
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let (mut visitor, inner) = UnixStream::pair().unwrap();
+        let places = Arc::new(Semaphore::new(1));
+        into_port(inner, nobody.port(), place(&places).await).await;
+        assert_eq!(visitor.read(&mut [0; 1]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn there_is_no_door_before_something_listens_nor_beside_the_application_s_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let instead = directory.path().join("web.sock");
+        let server = TcpListener::bind(local(0)).await.unwrap();
+        let port = server.local_addr().unwrap().port();
+        assert!(port_first(port, &instead).await);
+        drop(server);
+        // A file is no socket, and then it is there.
+        std::fs::write(&instead, "").unwrap();
+        let waiting = port_first(port, &instead);
+        let makes = async {
+            tokio::task::yield_now().await;
+            std::fs::remove_file(&instead).unwrap();
+            UnixListener::bind(&instead).unwrap()
+        };
+        let (listens, _socket) = tokio::join!(waiting, makes);
+        assert!(!listens);
+    }
+}

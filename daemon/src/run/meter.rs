@@ -1,0 +1,126 @@
+//! What a sandbox takes of the host's memory and disk, held against its limits.
+//!
+//! Without a control group and without a quota nobody counts for us, so we look: once in a while,
+//! only where there is a limit, and first at what costs next to nothing. What is exact is asked
+//! for when the cheap figure has moved by half of what is left, so it is asked rarely while a limit is far.
+
+mod disk;
+mod gauge;
+mod inside;
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
+use serde::{Deserialize, Serialize};
+
+use self::{disk::Disk, gauge::Gauge, inside::Inside};
+use super::sandbox::Sandbox;
+
+/// How often a sandbox with such a limit is looked at.
+pub(super) const LOOK: Duration = Duration::from_millis(500);
+/// Memory moves without a trace in the cheap figure: pages that were shared may become a process's own.
+const MEMORY_AGAIN: Duration = Duration::from_secs(5);
+/// A neighbour may free as much disk as the sandbox takes.
+const DISK_AGAIN: Duration = Duration::from_secs(30);
+
+/// What there is to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resource {
+    /// Memory that cannot be dropped: not the pages of files on a disk.
+    Memory,
+    /// Room in the directories that may be written.
+    Disk,
+}
+
+impl Resource {
+    /// Its key below `limits`.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Disk => "disk",
+        }
+    }
+}
+
+/// More was taken than may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Excess {
+    /// Of what.
+    pub resource: Resource,
+    /// How many bytes there may be.
+    pub limit: u64,
+    /// How many there were, at least.
+    pub used: u64,
+}
+
+impl Excess {
+    /// That, of what `stage` names in the configuration: `it took 2.1 GB of memory, and
+    /// build.limits.memory is 2.0 GB`.
+    #[must_use]
+    pub fn said(&self, stage: &str) -> String {
+        let size = crate::report::size;
+        let (key, used, limit) = (self.resource.key(), size(self.used), size(self.limit));
+        format!("it took {used} of {key}, and {stage}.limits.{key} is {limit}")
+    }
+}
+
+/// Who holds a sandbox's use against its limits.
+#[derive(Debug)]
+pub(super) struct Meter {
+    memory: Option<Gauge>,
+    disk: Option<(Gauge, Disk)>,
+}
+
+impl Meter {
+    /// For a sandbox that is about to begin; none where it has no such limit.
+    pub(super) fn of(sandbox: &Sandbox) -> Option<Self> {
+        let limits = sandbox.limits;
+        let memory = limits
+            .memory
+            .map(|limit| Gauge::new(limit, 0, MEMORY_AGAIN));
+        let disk = limits.disk.map(|limit| {
+            let disk = Disk::of(sandbox);
+            (Gauge::new(limit, disk.rough(), DISK_AGAIN), disk)
+        });
+        (memory.is_some() || disk.is_some()).then_some(Self { memory, disk })
+    }
+
+    /// Looks once at the sandbox of this bubblewrap; blocks for some hundredths of a second at most
+    /// where directories are walked through.
+    pub(super) fn look(&mut self, outer: Pid) -> Option<Excess> {
+        // None while it is being made.
+        let inside = Inside::of(outer);
+        let memory = inside
+            .as_ref()
+            .and_then(|inside| self.look_at_memory(inside));
+        memory.or_else(|| self.look_at_disk(inside.as_ref()))
+    }
+
+    fn look_at_memory(&mut self, inside: &Inside) -> Option<Excess> {
+        let gauge = self.memory.as_mut()?;
+        let rough = inside.rough_memory();
+        if !gauge.wants_exact(rough, Instant::now()) {
+            return None;
+        }
+        let used = inside.memory();
+        gauge.saw(rough, used, Instant::now());
+        gauge.excess(Resource::Memory)
+    }
+
+    fn look_at_disk(&mut self, inside: Option<&Inside>) -> Option<Excess> {
+        let (gauge, disk) = self.disk.as_mut()?;
+        if !disk.is_walking() {
+            let rough = disk.rough();
+            if !gauge.wants_exact(rough, Instant::now()) {
+                return None;
+            }
+            disk.begin(rough, inside);
+        }
+        let (rough, used) = disk.walk_on(gauge.limit())?;
+        gauge.saw(rough, used, Instant::now());
+        gauge.excess(Resource::Disk)
+    }
+}

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use wharf_sandbox::{ask::Root, id::Id};
+use wharf_sandbox::{
+    ask::{self, Root},
+    id::Id,
+};
 
 /// What does not outlive a reboot.
 pub(crate) const RUN: &str = "/run/wharf-helper";
@@ -52,7 +55,7 @@ pub(crate) fn building() -> PathBuf {
 
 /// Which users environments have.
 pub(crate) fn users() -> PathBuf {
-    Path::new(KEPT).join("users")
+    PathBuf::from(ask::USERS)
 }
 
 /// The range of users.

@@ -39,6 +39,8 @@ const REFUSED: [&str; 7] = [
 const FAMILIES: [&str; 3] = ["AF_UNIX", "AF_INET", "AF_INET6"];
 /// Mounts with all that is mounted below.
 const RECURSIVE: u64 = libc::MS_REC;
+/// Microseconds that a hundredth of a processor has in a second.
+const PERCENT: u64 = 10_000;
 /// How long systemd waits for what a job left running, once it is killed.
 const PATIENCE: u64 = 5_000_000;
 
@@ -187,6 +189,8 @@ fn limits(start: &Start) -> Vec<Property> {
         ("LimitNOFILE", limits.open_files),
         ("LimitFSIZE", limits.file_bytes),
         ("TasksMax", limits.processes),
+        ("MemoryMax", limits.memory),
+        ("CPUQuotaPerSecUSec", limits.cpus.map(|cpus| cpus * PERCENT)),
         // Also where the kernel has no controller for tasks: the user is the environment's own.
         ("LimitNPROC", limits.processes),
     ];
@@ -241,6 +245,8 @@ mod tests {
         }
         sandbox.environment = [("SECRET".to_owned(), "--bind / /".to_owned())].into();
         sandbox.network = Network::None;
+        sandbox.limits.memory = Some(2 << 30);
+        sandbox.limits.cpus = Some(150);
         let job = Id::parse("shop.main.r1-web").unwrap();
         let start = Start::new(&job, &sandbox, Path::new("/var/lib/wharf")).unwrap();
         let host = HostRoot {

@@ -246,6 +246,6 @@ mod tests {
         let whole = [100_000..300_000, 300_000..400_000];
         let start = free_range(&whole).unwrap();
         assert!(start >= 400_000 && start + COUNT <= CONTAINERS);
-        assert_eq!(free_range(&[0..u32::MAX]), None);
+        assert_eq!(free_range(std::slice::from_ref(&(0..u32::MAX))), None);
     }
 }

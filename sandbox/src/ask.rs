@@ -17,6 +17,8 @@ use crate::{
     sandbox::{APP, Access, Bind, CACHE, HOME, Limits, Network, PATCHES, SOCKETS, Sandbox, User},
 };
 
+/// Where the helper writes which user each environment has: a file of its name, with the number.
+pub const USERS: &str = "/var/lib/wharf-helper/users";
 /// The directory of which the daemon may show parts to its jobs: its own.
 pub const STATE: &str = "/var/lib/wharf";
 /// Where the helper listens.

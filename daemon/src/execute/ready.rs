@@ -11,7 +11,9 @@ use super::command::signal;
 use super::failure::Failure;
 use super::health::{self, Candidates, Question};
 use super::launch::{self, Process};
+use super::release;
 use crate::report;
+use crate::run::isolation::Isolation;
 use crate::run::keeper::{Ended, State};
 use crate::run::listener::{self, Whose};
 use crate::run::mask::Mask;
@@ -98,7 +100,15 @@ async fn own(act: &Act, process: &Process, pid: u32, upstream: &Upstream) -> Res
         return Ok(());
     };
     let port = address.port();
-    let looked = tokio::task::spawn_blocking(move || listener::whose(pid, port)).await;
+    let environment = match act.world.isolation {
+        Isolation::Units => Some(release::account(act)),
+        Isolation::Bubblewrap(_) => None,
+    };
+    let looked = tokio::task::spawn_blocking(move || match environment {
+        Some(environment) => listener::whose_of_unit(&environment, port),
+        None => listener::whose(pid, port),
+    });
+    let looked = looked.await;
     let whose = looked.map_err(std::io::Error::other).flatten();
     match whose.map_err(|error| Failure::host("cannot see who listens", &error))? {
         Whose::Own => Ok(()),

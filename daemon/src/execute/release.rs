@@ -96,6 +96,12 @@ fn make_directories(act: &Act, release: &ReleaseRecord) -> Result<(), Failure> {
         .map_err(|error| Failure::host("cannot make the release", &error))
 }
 
+/// The environment by the name under which it has a user on the host.
+pub(super) fn account(act: &Act) -> JobId {
+    let name = format!("{}.{}", act.project.name, act.key().id);
+    JobId::parse(&name).expect("both names are such")
+}
+
 /// What the release's commands and processes see: the slug, read-only, with its mounts over it.
 ///
 /// # Errors
@@ -114,9 +120,7 @@ pub(super) async fn sandbox(act: &Act, release: &ReleaseRecord) -> Result<Sandbo
         );
     }
     let mut sandbox = Sandbox::new(directory, Access::Read);
-    let environment = format!("{}.{}", act.project.name, act.key().id);
-    let environment = JobId::parse(&environment).expect("both names are such");
-    sandbox.user = User::Environment(environment);
+    sandbox.user = User::Environment(account(act));
     sandbox.binds.extend(assets::binds(act, release));
     for path in release.application.mounts.keys() {
         sandbox.binds.push(Bind {

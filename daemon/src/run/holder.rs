@@ -34,6 +34,9 @@ use super::{
 
 /// What a shell says of a program that KILL ended.
 const KILLED: i32 = 137;
+/// The signal by which this program ends where its job took more memory than it may. Nobody else sends
+/// it: what is inside a sandbox reaches no process outside.
+pub(super) const OUT_OF_MEMORY: i32 = Signal::USR2.as_raw();
 /// What this program says of one that was not begun.
 const NOT_BEGUN: i32 = 125;
 
@@ -107,17 +110,9 @@ fn begin(start: Start, file: &Path) -> Result<Line, HoldError> {
 fn end(end: &End) -> ! {
     let code = match end {
         End::Exited(code) => *code,
-        End::Killed => {
-            // As whoever waits for it would see.
-            if let Err(error) = kill_process(getpid(), Signal::KILL) {
-                eprintln!("wharf: cannot end: {error}");
-            }
-            KILLED
-        }
-        End::Memory => {
-            eprintln!("wharf: it took more memory than it may");
-            KILLED
-        }
+        // As whoever waits for it would see.
+        End::Killed => by(Signal::KILL),
+        End::Memory => by(Signal::USR2),
         End::Time => {
             eprintln!("wharf: it took longer than it may");
             KILLED
@@ -130,7 +125,15 @@ fn end(end: &End) -> ! {
     std::process::exit(code)
 }
 
-/// Where its own file is: it holds variables.
+/// Ends by a signal.
+fn by(signal: Signal) -> i32 {
+    if let Err(error) = kill_process(getpid(), signal) {
+        eprintln!("wharf: cannot end: {error}");
+    }
+    KILLED
+}
+
+/// Writes what it is to run, which holds variables.
 fn write(path: &Path, inside: &Inside) -> io::Result<()> {
     let bytes = serde_json::to_vec(inside)?;
     let file = fs::File::options()

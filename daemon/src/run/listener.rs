@@ -2,11 +2,15 @@
 //! may listen where another was told to.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     net::Ipv4Addr,
     path::{Path, PathBuf},
 };
+
+use wharf_sandbox::ask::USERS;
+
+use super::job::JobId;
 
 /// The kernel's word for a socket that listens.
 const LISTENS: &str = "0A";
@@ -28,7 +32,7 @@ pub enum Whose {
 /// # Errors
 /// When `/proc` cannot be read.
 pub fn whose(bubblewrap: u32, port: u16) -> io::Result<Whose> {
-    let mut strange = listening(port)?;
+    let mut strange: BTreeSet<u64> = listening(port)?.into_keys().collect();
     let own = fs::read_link("/proc/self/ns/pid")?;
     let all = all()?;
     let first = all
@@ -56,8 +60,22 @@ pub fn whose(bubblewrap: u32, port: u16) -> io::Result<Whose> {
     })
 }
 
-/// The sockets, by inode, that get what comes for a port of the loopback interface.
-fn listening(port: u16) -> io::Result<BTreeSet<u64>> {
+/// The same where a unit has the port, by the user that its environment has alone.
+///
+/// # Errors
+/// When the helper's record or `/proc` cannot be read.
+pub fn whose_of_unit(environment: &JobId, port: u16) -> io::Result<Whose> {
+    let user = fs::read_to_string(Path::new(USERS).join(environment.as_str()))?;
+    let own: u32 = user.trim().parse().map_err(io::Error::other)?;
+    let users = listening(port)?;
+    Ok(match users.values().all(|user| *user == own) {
+        true => Whose::Own,
+        false => Whose::Anothers,
+    })
+}
+
+/// The sockets, by inode, that get what comes for a port of the loopback interface, and whose they are.
+fn listening(port: u16) -> io::Result<BTreeMap<u64, u32>> {
     let loopback = address(Ipv4Addr::LOCALHOST);
     let any = address(Ipv4Addr::UNSPECIFIED);
     let found = of_table(Path::new("/proc/net/tcp"), port, |address| {
@@ -85,21 +103,22 @@ fn of_table(
     table: &Path,
     port: u16,
     is_address: impl Fn(&str) -> bool,
-) -> io::Result<BTreeSet<u64>> {
+) -> io::Result<BTreeMap<u64, u32>> {
     let text = fs::read_to_string(table)?;
     Ok(of_lines(&text, port, is_address))
 }
 
-fn of_lines(text: &str, port: u16, is_address: impl Fn(&str) -> bool) -> BTreeSet<u64> {
-    let inode = |line: &str| {
+fn of_lines(text: &str, port: u16, is_address: impl Fn(&str) -> bool) -> BTreeMap<u64, u32> {
+    let listener = |line: &str| {
         let mut fields = line.split_whitespace().skip(1);
         let (address, local) = fields.next()?.split_once(':')?;
         let state = fields.nth(1)?;
         let same = u16::from_str_radix(local, 16) == Ok(port) && is_address(address);
         (same && state == LISTENS).then_some(())?;
-        fields.nth(5)?.parse().ok()
+        let user = fields.nth(3)?.parse().ok()?;
+        Some((fields.nth(1)?.parse().ok()?, user))
     };
-    text.lines().filter_map(inode).collect()
+    text.lines().filter_map(listener).collect()
 }
 
 /// The directories of all processes of the host.
@@ -155,9 +174,14 @@ mod tests {
         let found = listening(port).unwrap();
         assert_eq!(found.len(), 1);
         let own = sockets(Path::new("/proc/self")).unwrap();
-        assert!(own.is_superset(&found), "{own:?} {found:?}");
+        assert!(
+            found.keys().all(|socket| own.contains(socket)),
+            "{own:?} {found:?}"
+        );
+        let user = rustix::process::getuid().as_raw();
+        assert!(found.values().all(|other| *other == user), "{found:?}");
         drop(listener);
-        assert_eq!(listening(port).unwrap(), BTreeSet::new());
+        assert!(listening(port).unwrap().is_empty());
     }
 
     #[test]
@@ -173,13 +197,13 @@ mod tests {
     #[test]
     fn connections_and_other_ports_are_no_listeners() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when\n\
-            0: 0100007F:4E20 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 11 1\n\
+            0: 0100007F:4E20 00000000:0000 0A 00000000:00000000 00:00000000 00000000 1000 0 11 1\n\
             1: 0100007F:4E20 0100007F:9999 01 00000000:00000000 00:00000000 00000000 0 0 12 1\n\
             2: 0100007F:4E21 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 13 1\n\
             3: 0200007F:4E20 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 14 1\n\
             nonsense\n";
         let found = of_lines(table, 20_000, |address| address == "0100007F");
-        assert_eq!(found, BTreeSet::from([11]));
+        assert_eq!(found, BTreeMap::from([(11, 1000)]));
     }
 
     #[test]

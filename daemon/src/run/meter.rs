@@ -88,6 +88,18 @@ impl Meter {
         (memory.is_some() || disk.is_some()).then_some(Self { memory, disk })
     }
 
+    /// More memory than there may be, where somebody else has seen it: the kernel, which lets nobody
+    /// have more.
+    pub(super) fn memory(&self) -> Option<Excess> {
+        let limit = self.memory.as_ref()?.limit();
+        let (resource, used) = (Resource::Memory, limit);
+        Some(Excess {
+            resource,
+            limit,
+            used,
+        })
+    }
+
     /// Looks once at the sandbox of this bubblewrap; blocks for some hundredths of a second at most
     /// where directories are walked through.
     pub(super) fn look(&mut self, outer: Pid) -> Option<Excess> {

@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use super::{
+    holder::OUT_OF_MEMORY,
     job::Stage,
     meter::{Excess, LOOK, Meter},
     runner::{Exit, TableEntry},
@@ -173,7 +174,7 @@ impl Supervisor {
             let silent = silence.map(|silence| *self.last.borrow() + silence);
             let look = self.bounds.meter.as_ref().map(|_| Instant::now() + LOOK);
             let why = tokio::select! {
-                status = self.child.wait() => return exit(status),
+                status = self.child.wait() => return self.ended(exit(status)),
                 () = cancelled(&mut self.cancelled) => Exit::Cancelled,
                 () = at(deadline) => Exit::TimedOut(limit.unwrap_or_default()),
                 () = at(look) => match self.look().await {
@@ -187,6 +188,15 @@ impl Supervisor {
             };
             self.stop(why).await;
             return why;
+        }
+    }
+
+    /// What a unit's end means: systemd looks at its memory, and says no more than that it was too much.
+    fn ended(&self, exit: Exit) -> Exit {
+        let memory = || self.bounds.meter.as_ref().and_then(Meter::memory);
+        match exit {
+            Exit::Signal(OUT_OF_MEMORY) => memory().map_or(exit, Exit::Exceeded),
+            _ => exit,
         }
     }
 

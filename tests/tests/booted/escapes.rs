@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use wharf_tests::PROBES;
+use wharf_tests::{Network, PROBES};
 
 use crate::machine::Machine;
 
@@ -68,7 +68,21 @@ s = socket.socket(socket.AF_UNIX); s.bind(\"\\0wharf-probe\"); s.listen(); time.
         .pushes("hostile", &hostile)
         .ok()
         .has("main now serves r1");
-    for stage in ["built", "deployed", "web"] {
+    let shared = ["built", "deployed", "web"];
+    opens_what_it_should(&machine, &shared, Network::Shared);
+
+    // A build has the network that builds have.
+    let private = format!("network = \"private\"\n{HOSTILE}");
+    let pushed = machine.changes("hostile", &[("wharf.toml", &private)]);
+    pushed.ok().has("main now serves r2");
+    opens_what_it_should(&machine, &["built"], Network::Shared);
+    opens_what_it_should(&machine, &["deployed", "web"], Network::Private);
+    assert!(machine.gets("neighbour", "/app.py").contains("http.server"));
+}
+
+/// What was found in these stages is what the list says.
+fn opens_what_it_should(machine: &Machine, stages: &[&str], network: Network) {
+    for stage in stages {
         let said = machine.gets("hostile", &format!("/{stage}"));
         let lines: Vec<&str> = said.lines().collect();
         assert_eq!(lines.len(), PROBES.len() + 2, "{stage}\n{said}");
@@ -77,7 +91,7 @@ s = socket.socket(socket.AF_UNIX); s.bind(\"\\0wharf-probe\"); s.listen(); time.
         let landlock = landlock.parse().unwrap();
         let open: BTreeSet<&str> = PROBES
             .iter()
-            .filter(|probe| probe.is_open(landlock))
+            .filter(|probe| probe.is_open(network, landlock))
             .map(|probe| probe.name)
             .collect();
         let found: BTreeSet<&str> = lines
@@ -87,5 +101,4 @@ s = socket.socket(socket.AF_UNIX); s.bind(\"\\0wharf-probe\"); s.listen(); time.
             .collect();
         assert_eq!(found, open, "{stage}\n{said}");
     }
-    assert!(machine.gets("neighbour", "/app.py").contains("http.server"));
 }

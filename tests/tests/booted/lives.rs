@@ -188,3 +188,33 @@ except ConnectionError:
     machine.runs("systemctl is-active wharf-helper");
     assert!(!machine.gets("shop", "/").is_empty());
 }
+
+#[test]
+fn limits_are_the_unit_s() {
+    let machine = Machine::boot();
+    machine.runs(
+        "cat >/etc/wharf/wharfd.toml <<'END'
+[processes.limits]
+memory = \"300M\"
+cpus = 1.5
+tasks = 200
+open_files = 4000
+END
+wharf reload",
+    );
+    deployed(&machine, "shop");
+    let unit = machine.jobs();
+    let show = "systemctl show --property MemoryMax,CPUQuotaPerSecUSec,TasksMax,LimitNOFILE";
+    let shown = machine.runs(&format!("{show} {}", unit.trim())).out;
+    let mut shown: Vec<&str> = shown.lines().collect();
+    shown.sort_unstable();
+    assert_eq!(
+        shown,
+        [
+            "CPUQuotaPerSecUSec=1.500000s",
+            "LimitNOFILE=4000",
+            "MemoryMax=300000000",
+            "TasksMax=200",
+        ]
+    );
+}

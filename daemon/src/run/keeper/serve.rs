@@ -17,6 +17,7 @@ use super::{
 use crate::{
     disk,
     run::{
+        holder::OUT_OF_MEMORY,
         isolation::Isolation,
         job::{Job, Process},
         meter::{Excess, LOOK, Meter},
@@ -238,7 +239,11 @@ impl Work {
         self.pump();
         self.kept = None;
         self.next_look = None;
-        let status = self.excess.take().map_or(status, Ended::Exceeded);
+        let excess = match status {
+            Ended::Signal(OUT_OF_MEMORY) => self.meter.as_ref().and_then(Meter::memory),
+            _ => self.excess.take(),
+        };
+        let status = excess.map_or(status, Ended::Exceeded);
         if let Ended::Signal(_) | Ended::Exceeded(_) = status {
             self.kill_orphans();
         }
@@ -248,7 +253,7 @@ impl Work {
         Ok(())
     }
 
-    /// isolation was killed, perhaps before its child would have died with it.
+    /// bubblewrap was killed, perhaps before its child would have died with it.
     fn kill_orphans(&mut self) {
         if let Err(error) = self.keeper.mark.kill() {
             self.say(&format!("something of the process may be left: {error}"));

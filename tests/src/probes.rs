@@ -1,6 +1,6 @@
-//! The ways out of a sandbox that the program `escape` tries, and which of them are open in
-//! bubblewrap with one user for all. The page `docs/isolation.md` has its table from here, and
-//! `tests/live/escapes.rs` holds that it is true.
+//! The ways out of a sandbox that the program `escape` tries, and which of them are open. The page
+//! `docs/isolation.md` has its table from here; `tests/live/escapes.rs` holds that it is true of
+//! bubblewrap with one user for all, `tests/booted/escapes.rs` of units.
 
 /// One way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub struct Probe {
     pub name: &'static str,
     /// What is tried.
     pub tries: &'static str,
-    /// What comes of it in bubblewrap.
+    /// What comes of it.
     pub outcome: Outcome,
 }
 

@@ -93,8 +93,13 @@ fn hooks_are_small_and_static() {
 }
 
 #[test]
-fn wire_and_config_are_leaves() {
-    for leaf in ["wharf-wire", "wharf-config", "wharf-fastcgi"] {
+fn wire_config_and_sandbox_are_leaves() {
+    for leaf in [
+        "wharf-wire",
+        "wharf-config",
+        "wharf-fastcgi",
+        "wharf-sandbox",
+    ] {
         links_none(leaf, |name| name.starts_with("wharf-") && name != leaf);
     }
 }
@@ -140,6 +145,31 @@ fn the_router_knows_no_git() {
 }
 
 /// Every name that `paths.rs` joins to the state directory is joined nowhere else in the daemon.
+#[test]
+fn the_helper_knows_nothing_that_people_write() {
+    links_none("wharf-helper", |name| {
+        [
+            "wharf-config",
+            "wharf-daemon",
+            "wharf-cli",
+            "toml",
+            "rusqlite",
+            "tar",
+        ]
+        .contains(&name)
+            || name.starts_with("gix")
+    });
+    // It starts itself, for a namespace, and what makes accounts.
+    for file in sources("helper/src") {
+        let starts = file
+            .paths()
+            .iter()
+            .any(|path| tree::is_below(path, "std::process::Command"));
+        let may = ["helper/src/idmap.rs", "helper/src/users.rs"].contains(&file.name());
+        assert_eq!(starts, may, "{}", file.name());
+    }
+}
+
 #[test]
 fn state_paths_are_made_in_one_module() {
     let owner = "daemon/src/store/paths.rs";

@@ -142,7 +142,7 @@ fn the_page_of_isolation_has_every_probe_and_every_hostility() {
     let probes = wharf_tests::PROBES
         .iter()
         .map(|probe| format!("| {} | {} | {} |\n", probe.name, probe.tries, probe.said()));
-    let start = "| Probe | What it tries | In bubblewrap |\n|---|---|---|\n";
+    let start = "| Probe | What it tries | In bubblewrap and in units |\n|---|---|---|\n";
     table_is("docs/isolation.md", start, &probes.collect::<String>());
     let hostilities = wharf_tests::HOSTILITIES.iter().map(|one| one.row());
     let start = "| Test | Class | What it tries | What comes of it |\n|---|---|---|---|\n";

@@ -53,7 +53,7 @@ fn what_is_open_is_what_the_page_says() {
         &[("wharf.toml", NEIGHBOUR), ("app.py", SERVER)],
     );
     neighbour.ok().has("main now serves r1");
-    let _listener = machine.begins(
+    let mut listener = machine.begins(
         "exec python3 -c 'import socket, time
 s = socket.socket(socket.AF_UNIX); s.bind(\"\\0wharf-probe\"); s.listen(); time.sleep(600)'",
     );
@@ -78,6 +78,8 @@ s = socket.socket(socket.AF_UNIX); s.bind(\"\\0wharf-probe\"); s.listen(); time.
     opens_what_it_should(&machine, &["built"], Network::Shared);
     opens_what_it_should(&machine, &["deployed", "web"], Network::Private);
     assert!(machine.gets("neighbour", "/app.py").contains("http.server"));
+    drop(machine);
+    listener.wait().unwrap();
 }
 
 /// What was found in these stages is what the list says.

@@ -11,18 +11,16 @@ const PAGE: &str = "docs/isolation.md lists what holds and what is open";
 pub(super) fn findings(isolation: &Isolation) -> Vec<Finding> {
     match isolation {
         Isolation::Bubblewrap(bubblewrap) => of_bubblewrap(bubblewrap),
-        // The network that applications share is one that each project chooses.
-        Isolation::Units => Vec::new(),
+        Isolation::Units => vec![finding(
+            "applications share the host's network unless theirs is \"private\", and its memory and disk \
+             unless they are limited"
+                .into(),
+            &format!("expected; {PAGE}"),
+        )],
     }
 }
 
 fn of_bubblewrap(bubblewrap: &Bubblewrap) -> Vec<Finding> {
-    let finding = |message: String, hint: &str| Finding {
-        severity: Severity::Warning,
-        code: "isolation".into(),
-        message,
-        hint: Some(hint.into()),
-    };
     let mut findings = vec![finding(
         "applications share one user, the host's network, its memory and its disk: bubblewrap alone \
          keeps them apart"
@@ -42,6 +40,15 @@ fn of_bubblewrap(bubblewrap: &Bubblewrap) -> Vec<Finding> {
         )
     }));
     findings
+}
+
+fn finding(message: String, hint: &str) -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        code: "isolation".into(),
+        message,
+        hint: Some(hint.into()),
+    }
 }
 
 #[cfg(test)]

@@ -8,3 +8,6 @@
 mod escapes;
 mod lives;
 mod machine;
+mod ports;
+#[path = "../hostile/squat.rs"]
+mod squat;

@@ -10,6 +10,7 @@ mod app;
 #[path = "../live/carried.rs"]
 mod carried;
 mod host;
+mod squat;
 
 mod archives;
 mod clients;

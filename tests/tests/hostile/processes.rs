@@ -9,6 +9,7 @@ use crate::{
     app::{CONFIG, deployed, host},
     host::Host,
     says,
+    squat::{SQUATS, takes},
 };
 
 const HOST: &str = "[router]\nlisten = \"127.0.0.1:0\"\n";
@@ -280,29 +281,6 @@ fn files_that_run_as_their_owner() {
     host.still_serves();
 }
 
-/// Listens on each port that it is asked for, and answers there for whoever that port was meant.
-const SQUATS: &str = r#"import http.server, os, threading
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        if self.path.startswith("/take/"):
-            take(int(self.path[6:]))
-        self.send_response(200)
-        self.send_header("content-length", "7")
-        self.end_headers()
-        self.wfile.write(b"stolen\n")
-
-    def log_message(self, *args):
-        pass
-
-def take(port):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-
-take(int(os.environ["PORT"]))
-threading.Event().wait()
-"#;
-
 #[test]
 fn a_port_that_a_neighbour_took() {
     let here = Host::new();
@@ -312,13 +290,7 @@ fn a_port_that_a_neighbour_took() {
     squatter.push(&["main"]).ok().has("main now serves r2");
     let shop = Shop::open(&here);
     // Slow to begin, and its port is known: the neighbour is quicker. Nobody's fault but the network's.
-    let take = format!(
-        "import os, urllib.request\n\
-         ask = urllib.request.Request(f\"http://127.0.0.1:{}/take/{{os.environ['PORT']}}\")\n\
-         ask.add_header(\"Host\", \"{}\")\nurllib.request.urlopen(ask)\n",
-        here.port(),
-        host("squatter")
-    );
+    let take = takes(here.port(), &host("squatter"));
     shop.tree.write("take.py", &take);
     let web = "web = \"python3 take.py && exec sleep 31536145\"";
     let config = CONFIG.1.replace("web = \"exec python3 app.py\"", web);

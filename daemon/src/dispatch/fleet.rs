@@ -65,6 +65,19 @@ pub enum Health {
     },
 }
 
+impl Health {
+    /// How it ended, and when it starts again, where it does not run.
+    fn trouble(&self) -> Option<String> {
+        match self {
+            Health::Up { .. } => None,
+            Health::Restarting { how, wait } => {
+                Some(format!("{how}, again in {} s", wait.as_secs()))
+            }
+            Health::Down { how } => Some(how.clone()),
+        }
+    }
+}
+
 /// How each release's processes are: beside those of what serves there may be warm ones.
 pub type Conditions = HashMap<(EnvironmentKey, u32), Condition>;
 
@@ -155,12 +168,13 @@ impl Fleet {
                 "process {} runs (started again {restarts} times)",
                 record.name
             ),
-            Health::Restarting { how, .. } | Health::Down { how } => tracing::warn!(
+            Health::Restarting { .. } | Health::Down { .. } => tracing::warn!(
                 WHARF_PROJECT = project,
                 WHARF_ENVIRONMENT = environment,
                 WHARF_RELEASE = record.release,
-                "process {} ended: {how}",
-                record.name
+                "process {} ended: {}",
+                record.name,
+                health.trouble().unwrap_or_default()
             ),
         }
         if let Health::Restarting { how, .. } = &health {
@@ -187,10 +201,12 @@ impl Fleet {
                     condition.restarts += restarts;
                     condition.because = condition.because.take().or_else(|| ended.clone());
                 }
-                Health::Restarting { how, wait } => {
-                    let wait = wait.as_secs();
-                    let trouble = format!("{} restarting: {how}, again in {wait} s", record.name);
-                    condition.trouble.push(trouble);
+                Health::Restarting { .. } => {
+                    let trouble = health.trouble().unwrap_or_default();
+                    let name = &record.name;
+                    condition
+                        .trouble
+                        .push(format!("{name} restarting: {trouble}"));
                 }
                 Health::Down { how } => {
                     condition

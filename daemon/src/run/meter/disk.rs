@@ -45,8 +45,8 @@ struct Place {
 enum Counts {
     /// All.
     All,
-    /// Those that were written since, in seconds since 1970: a cache has others' work in it.
-    Since(i64),
+    /// Those that were written since: a cache has others' work in it.
+    Since(Duration),
 }
 
 #[derive(Debug)]
@@ -74,10 +74,8 @@ impl Disk {
             .iter()
             .filter(|bind| bind.access == Access::Write);
         let is_build = writable.clone().any(|bind| bind.target == Path::new(APP));
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.unwrap_or_default();
         let places = writable.map(|bind| Place {
             path: bind.source.clone(),
             counts: match is_build && bind.target != Path::new(APP) {
@@ -178,7 +176,7 @@ impl Tally {
     fn look(&mut self, at: BorrowedFd<'_>, path: impl Arg + Copy) -> Option<Dir> {
         let stat = statat(at, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         let counts = match self.counts {
-            Counts::Since(time) => stat.st_ctime >= time,
+            Counts::Since(time) => changed(&stat) >= time,
             Counts::All => true,
         };
         if counts {
@@ -203,6 +201,12 @@ impl Tally {
             self.total += taken(stat);
         }
     }
+}
+
+/// When a file was changed last, after 1970: no program can set that.
+fn changed(stat: &Stat) -> Duration {
+    let seconds = u64::try_from(stat.st_ctime).unwrap_or_default();
+    Duration::from_secs(seconds) + Duration::from_nanos(stat.st_ctime_nsec)
 }
 
 /// What a file takes of the disk.
@@ -241,7 +245,7 @@ mod tests {
         let Counts::Since(time) = &mut disk.places[1].counts else {
             panic!("{disk:?}");
         };
-        *time += 3_600;
+        *time += Duration::from_secs(3_600);
         let empty = used(&mut disk);
         assert!(empty < 1 << 18, "{empty}");
 
@@ -254,7 +258,7 @@ mod tests {
         let more = used(&mut disk) - empty;
         assert!((1 << 20..(1 << 20) + (1 << 16)).contains(&more), "{more}");
 
-        disk.places[1].counts = Counts::Since(0);
+        disk.places[1].counts = Counts::Since(Duration::ZERO);
         let all = used(&mut disk) - empty;
         assert!(all >= 2 << 20, "{all}");
         // It ends as soon as there is too much.

@@ -3,6 +3,7 @@
 //!
 //! Budget: 2 minutes.
 
+mod bubblewrap;
 mod escapes;
 mod lives;
 mod machine;

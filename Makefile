@@ -73,7 +73,8 @@ bench: release ## measure against peers; the table goes to docs/BENCHMARKS.md
 .PHONY: check
 check: ## formatting, lints, licences: what needs no running
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets --features wharf-tests/tools -- -D warnings
+	cargo clippy --locked --workspace --all-targets \
+	    --features wharf-tests/booted,wharf-tests/tools -- -D warnings
 	@if command -v shellcheck >/dev/null; then \
 	    echo shellcheck scripts/*.sh .ci/run; shellcheck scripts/*.sh .ci/run; \
 	else \

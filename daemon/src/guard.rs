@@ -25,6 +25,9 @@ use crate::store::paths::Paths;
 use rule::Rule;
 use stand::{Kind, Stand};
 
+/// Findings that are said at a time.
+const MOST: usize = 100;
+
 /// Looks at everything that Wharf trusts on this host. Blocks.
 pub fn findings(place: &Place, paths: &Paths, settings: &Settings) -> Vec<Finding> {
     let mut guard = Guard::new(paths);
@@ -128,6 +131,14 @@ impl Guard {
     }
 
     fn report(mut self) -> Vec<Finding> {
+        let more = self.found.len().saturating_sub(MOST);
+        if more > 0 {
+            self.found.truncate(MOST);
+            let text = format!("and {more} more like these");
+            let hint = "mend these, then look again: wharf doctor".to_owned();
+            self.found
+                .push(finding(Severity::Error, "modes", text, hint));
+        }
         if self.found.is_empty() {
             let text = format!(
                 "owners and modes of {} files and directories are as they should be",

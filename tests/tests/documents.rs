@@ -200,16 +200,14 @@ fn units_are_valid() {
     let mut units = Vec::new();
     for entry in fs::read_dir(root().join("systemd")).unwrap() {
         let path = entry.unwrap().path();
-        if path
-            .extension()
-            .is_none_or(|extension| extension != "service")
-        {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let Some(kind @ ("service" | "socket")) = extension else {
             continue;
-        }
+        };
         // The check wants the programs to exist; nothing is installed where tests run.
         let text = fs::read_to_string(&path).unwrap();
         assert!(
-            text.contains("=/usr/bin/wharf"),
+            kind == "socket" || text.contains("=/usr/bin/wharf"),
             "{} starts something of ours",
             path.display()
         );

@@ -18,6 +18,8 @@ const GOING: &str = ".gone-";
 pub struct Paths {
     state: PathBuf,
     run: PathBuf,
+    /// The project files as they were when they were good.
+    projects: PathBuf,
 }
 
 impl Paths {
@@ -26,6 +28,7 @@ impl Paths {
         Paths {
             state: place.state.clone(),
             run: place.run.clone(),
+            projects: place.kept_projects_dir(),
         }
     }
 
@@ -54,7 +57,7 @@ impl Paths {
     }
 
     /// The directories of the state that are made first.
-    pub fn private(&self) -> [PathBuf; 8] {
+    pub fn private(&self) -> [PathBuf; 13] {
         [
             self.routes(),
             self.slugs(),
@@ -64,6 +67,11 @@ impl Paths {
             self.outputs(),
             self.spool(),
             self.backups(),
+            self.caches(),
+            self.all_releases(),
+            self.all_mounts(),
+            self.all_kept(),
+            self.projects.clone(),
         ]
     }
 
@@ -108,8 +116,8 @@ impl Paths {
         [
             self.routes(),
             self.slugs(),
-            self.state.join("releases"),
-            self.state.join("mounts"),
+            self.all_releases(),
+            self.all_mounts(),
         ]
     }
 
@@ -187,10 +195,14 @@ impl Paths {
             .join(segment(path))
     }
 
+    /// What environments keep over their releases, one directory a project.
+    pub fn all_mounts(&self) -> PathBuf {
+        self.state.join("mounts")
+    }
+
     /// What an environment keeps over its releases.
     pub fn mounts(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
-        self.state
-            .join("mounts")
+        self.all_mounts()
             .join(project.as_str())
             .join(environment.as_str())
     }

@@ -188,6 +188,52 @@ fn what_belongs_to_somebody_else_is_named() {
     assert!(fix.starts_with(&format!("chown {SOMEBODY} /")), "{fix}");
 }
 
+/// Who shares a group may say what runs, and where a repository is shared on purpose that is a warning.
+#[test]
+fn a_group_is_named_by_who_is_in_it() {
+    if !geteuid().is_root() {
+        return;
+    }
+    let world = World::new();
+    let _shop = deployed(&world, "shop");
+    let share = |path: &str| format!("chgrp daemon {path} && chmod g+w {path}");
+    let words = "hooks may be changed by the group daemon (daemon)";
+    breaks(&world, &share("wharf/git/shop.git/hooks"), words);
+    sh(&world, &share("wharf/git/shop.git"));
+    let said = world.wharf(&["doctor"]).ok();
+    let fix = hint(&said, "shop.git may be changed by the group daemon");
+    assert!(fix.starts_with("chmod g-w /"), "{fix}");
+}
+
+#[test]
+fn it_is_looked_at_without_a_daemon_too() {
+    let world = World::new();
+    let _shop = deployed(&world, "shop");
+    world.end_daemon();
+    sh(
+        &world,
+        "chmod 755 wharf/state && chmod 777 wharf/git/shop.git/hooks",
+    );
+    world
+        .wharf(&["doctor"])
+        .exits(1)
+        .has("state may be read by everybody")
+        .has("hooks may be changed by everybody");
+    world.start();
+}
+
+#[test]
+fn a_git_that_trusts_every_directory_is_named() {
+    let world = World::new();
+    let file = world.path("gitconfig");
+    fs::write(&file, "[safe]\n\tdirectory = *\n").unwrap();
+    let mut doctor = world.command("wharf");
+    doctor.arg("doctor").env("GIT_CONFIG_GLOBAL", &file);
+    let said = run(&mut doctor).has("safe.directory is *");
+    sh(&world, &hint(&said, "safe.directory is *"));
+    run(&mut doctor).lacks("safe.directory");
+}
+
 #[test]
 fn configuration_that_everybody_may_change_does_not_count() {
     let world = World::new();

@@ -179,6 +179,12 @@ fn a_secret_lies_in_files_of_one_user_and_nowhere_else() {
         }
     }
 
+    for entry in fs::read_dir(world.home().join("state")).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        let is_private = !entry.metadata().unwrap().is_dir() || mode & 0o077 == 0;
+        assert!(is_private, "{:?} {mode:o}", entry.path());
+    }
     for process in world.processes() {
         let of = |name: &str| fs::read(format!("/proc/{}/{name}", process.pid)).unwrap_or_default();
         let line = of("cmdline");

@@ -213,18 +213,24 @@ fn every_crate_is_held_to_the_workspaces_lints() {
     }
 }
 
-/// `unsafe_code` is denied; an exception names the lint, so that it can be counted.
+/// `unsafe_code` is denied; an exception names the lint, so that it can be found.
 #[test]
-fn unsafe_code_is_allowed_in_one_module_at_most() {
-    let found: Vec<String> = crates()
+fn unsafe_code_is_allowed_in_three_small_modules() {
+    let mut found: Vec<String> = crates()
         .iter()
         .flat_map(|name| sources(&format!("{name}/src")))
-        // What tries to escape makes the calls that no library offers.
-        .filter(|file| file.name() != "tests/src/bin/escape/raw.rs")
         .filter(|file| file.idents().iter().any(|ident| ident == "unsafe_code"))
         .map(|file| file.name().to_owned())
         .collect();
-    assert!(found.len() <= 1, "unsafe code in {found:?}");
+    found.sort();
+    let known = [
+        "daemon/src/run/descriptors.rs",
+        // A call that rustix does not have.
+        "helper/src/idmap.rs",
+        // What tries to escape makes the calls that no library offers.
+        "tests/src/bin/escape/raw.rs",
+    ];
+    assert_eq!(found, known);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     env, fs, io, mem,
     os::fd::{AsFd, OwnedFd},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -27,7 +28,7 @@ use crate::{
     message::{Inbox, say},
     mounts, place, root,
     systemd::{Ends, Systemd, Whom},
-    unit::{self, Programs},
+    unit,
     users::{self, Users},
 };
 
@@ -43,7 +44,8 @@ struct Helper {
     users: Users,
     owner: Owner,
     host: HostRoot,
-    programs: Programs,
+    /// `wharf-keeper`: the first program of each job, to be seen below `/usr`.
+    keeper: PathBuf,
     waiting: Mutex<HashMap<Id, oneshot::Sender<End>>>,
     /// Somebody waits no longer.
     ended: Notify,
@@ -94,9 +96,7 @@ impl Helper {
             users,
             owner,
             host,
-            programs: Programs {
-                keeper: env::current_exe()?.with_file_name("wharf-keeper"),
-            },
+            keeper: env::current_exe()?.with_file_name("wharf-keeper"),
             waiting: Mutex::default(),
             ended: Notify::new(),
         })
@@ -182,7 +182,7 @@ impl Helper {
     async fn begin(&self, start: &Start, streams: [OwnedFd; 3]) -> Result<(), AnyError> {
         let user = self.users.of(&start.user, &start.job)?;
         mounts::lay(start, self.owner, user)?;
-        let properties = unit::properties(start, user, &self.host, &self.programs);
+        let properties = unit::properties(start, user, &self.host, &self.keeper);
         Ok(self.systemd.start(&start.job, properties, streams).await?)
     }
 
@@ -200,19 +200,24 @@ impl Helper {
                 end = &mut end => return Ok(say(&mut stream, &FromHelper::Ended(end?)).await?),
                 said = inbox.next::<ToHelper>(&stream) => match said {
                     Ok(Some(ToHelper::Terminate)) => {
-                        self.systemd.kill(job, Whom::Main, libc::SIGTERM).await?;
+                        self.signal(job, Whom::Main, libc::SIGTERM).await;
                     }
-                    Ok(Some(ToHelper::Kill)) => {
-                        self.systemd.kill(job, Whom::All, libc::SIGKILL).await?;
-                    }
+                    Ok(Some(ToHelper::Kill)) => self.signal(job, Whom::All, libc::SIGKILL).await,
                     // It hung up, or speaks as nobody should.
                     _ => {
-                        self.systemd.kill(job, Whom::All, libc::SIGKILL).await?;
+                        self.signal(job, Whom::All, libc::SIGKILL).await;
                         end.await?;
                         return Ok(());
                     }
                 }
             }
+        }
+    }
+
+    /// Signals a job. Where that fails the job is held on: whoever asked may ask again.
+    async fn signal(&self, job: &Id, whom: Whom, signal: i32) {
+        if let Err(error) = self.systemd.kill(job, whom, signal).await {
+            eprintln!("wharf-helper: cannot signal {job}: {}", chain(&error));
         }
     }
 

@@ -74,6 +74,8 @@ pub(crate) struct Ends {
     systemd: Systemd,
     changed: MessageStream,
     removed: MessageStream,
+    /// How those failed that systemd is about to forget.
+    failed: HashMap<Id, End>,
 }
 
 impl Systemd {
@@ -145,13 +147,17 @@ impl Systemd {
     /// # Errors
     /// What systemd says.
     pub(crate) async fn jobs(&self) -> zbus::Result<Vec<Id>> {
-        let states: Vec<&str> = Vec::new();
-        let patterns = vec![OURS.join("*")];
-        let answer = self
-            .call("ListUnitsByPatterns", &(states, patterns))
-            .await?;
-        let units: Vec<Listed> = answer.body().deserialize()?;
+        let units = self.units(&[]).await?;
         Ok(units.iter().filter_map(|unit| job(&unit.0)).collect())
+    }
+
+    /// Our units that are in one of these states, or in any.
+    async fn units(&self, states: &[&str]) -> zbus::Result<Vec<Listed>> {
+        let patterns = [OURS.join("*")];
+        let answer = self
+            .call("ListUnitsByPatterns", &(states, &patterns[..]))
+            .await?;
+        answer.body().deserialize()
     }
 
     /// The ends of our units from now on.
@@ -167,11 +173,20 @@ impl Systemd {
             .path_namespace(UNITS)
             .arg(0, UNIT)
             .build()?;
-        Ok(Ends {
+        let mut ends = Ends {
             systemd: self.clone(),
             changed: MessageStream::for_match_rule(rule, &self.0, Some(SIGNALS)).await?,
             removed: self.signals("UnitRemoved").await?,
-        })
+            failed: HashMap::new(),
+        };
+        // Those that failed while nobody listened.
+        for unit in self.units(&["failed"]).await? {
+            if let Some(job) = job(&unit.0) {
+                ends.failed
+                    .insert(job, self.failure(&unit.6, &unit.0).await?);
+            }
+        }
+        Ok(ends)
     }
 
     async fn signals(&self, member: &'static str) -> zbus::Result<MessageStream> {
@@ -223,27 +238,31 @@ impl Systemd {
 }
 
 impl Ends {
-    /// The next job that has ended, and how. One that failed comes again as one that is removed.
+    /// The next job whose unit is gone, and how it ended: another of its name may begin.
     ///
     /// # Errors
     /// When the bus is gone, or systemd says something else than it should.
     pub(crate) async fn next(&mut self) -> zbus::Result<(Id, End)> {
         loop {
-            let ended = tokio::select! {
-                message = self.changed.next() => self.failed(message.ok_or_else(gone)??).await?,
+            tokio::select! {
+                message = self.changed.next() => {
+                    self.failed.extend(self.failure(message.ok_or_else(gone)??).await?);
+                }
                 message = self.removed.next() => {
                     let message = message.ok_or_else(gone)??;
                     let (name, _): (String, OwnedObjectPath) = message.body().deserialize()?;
-                    job(&name).map(|job| (job, End::Exited(0)))
+                    if let Some(job) = job(&name) {
+                        // What did not fail ended well.
+                        let end = self.failed.remove(&job).unwrap_or(End::Exited(0));
+                        return Ok((job, end));
+                    }
                 }
-            };
-            if let Some(ended) = ended {
-                return Ok(ended);
             }
         }
     }
 
-    async fn failed(&self, message: Message) -> zbus::Result<Option<(Id, End)>> {
+    /// How a unit failed, where it did and is one of ours.
+    async fn failure(&self, message: Message) -> zbus::Result<Option<(Id, End)>> {
         let body = message.body();
         let (_, changed, _): (&str, HashMap<&str, Variant<'_>>, Vec<&str>) = body.deserialize()?;
         let state = changed.get("ActiveState");

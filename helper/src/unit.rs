@@ -3,7 +3,7 @@
 //! What each property does: systemd.exec(5), systemd.resource-control(5), systemd.service(5). Their
 //! names on the bus: org.freedesktop.systemd1(5).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use wharf_sandbox::{
     ask::{JOB, Root, Start},
@@ -47,20 +47,13 @@ const PATIENCE: u64 = 5_000_000;
 /// A property: its name on the bus, and its value.
 pub(crate) type Property = (&'static str, Variant<'static>);
 
-/// What a unit runs, to be seen below `/usr`.
-#[derive(Debug, Clone)]
-pub(crate) struct Programs {
-    /// `wharf-keeper`: the first program in the sandbox.
-    pub(crate) keeper: PathBuf,
-}
-
-/// Renders a job for systemd, with the number of its user.
+/// Renders a job for systemd, with the number of its user and the program that begins it.
 #[must_use]
 pub(crate) fn properties(
     start: &Start,
     user: u32,
     host: &HostRoot,
-    programs: &Programs,
+    keeper: &Path,
 ) -> Vec<Property> {
     let mut all = vec![
         ("Description", text(format!("Wharf: {}", start.job))),
@@ -68,7 +61,7 @@ pub(crate) fn properties(
         ("CollectMode", text("inactive")),
         ("Slice", text(SLICE)),
     ];
-    all.extend(life(programs));
+    all.extend(life(keeper));
     all.extend(privileges(user));
     all.extend(files(start, host));
     all.extend(network(start.network));
@@ -77,8 +70,8 @@ pub(crate) fn properties(
 }
 
 /// How it begins and ends.
-fn life(programs: &Programs) -> Vec<Property> {
-    let keeper = shown(&programs.keeper);
+fn life(keeper: &Path) -> Vec<Property> {
+    let keeper = shown(keeper);
     let begin = (keeper.clone(), vec![keeper, "unit".to_owned()], false);
     vec![
         ("Type", text("exec")),
@@ -220,8 +213,6 @@ fn calls(allows: bool, names: &[&str]) -> Variant<'static> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use wharf_sandbox::{
         id::Id,
         sandbox::{Access, Bind, SOCKETS, Sandbox, User},
@@ -254,10 +245,8 @@ mod tests {
             links: vec![("/bin".into(), "usr/bin".into())],
             etc: vec!["/etc/hosts".into(), "/etc/ssl/certs".into()],
         };
-        let programs = Programs {
-            keeper: PathBuf::from("/usr/bin/wharf-keeper"),
-        };
-        let all = properties(&start, 200_001, &host, &programs);
+        let keeper = Path::new("/usr/bin/wharf-keeper");
+        let all = properties(&start, 200_001, &host, keeper);
         let lines: Vec<String> = all
             .iter()
             .map(|(name, value)| format!("{name} = {value}"))

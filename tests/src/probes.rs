@@ -2,6 +2,8 @@
 //! `docs/isolation.md` has its table from here; `tests/live/escapes.rs` holds that it is true of
 //! bubblewrap with one user for all, `tests/booted/escapes.rs` of units.
 
+use std::collections::BTreeSet;
+
 /// One way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probe {
@@ -61,6 +63,29 @@ impl Probe {
             ),
         }
     }
+}
+
+/// Asserts of what the program `escape` said that it came to its end, and that what it found open from
+/// this network is what the list says, no more and no less.
+#[track_caller]
+pub fn assert_open_as_listed(said: &str, network: Network) {
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), PROBES.len() + 2, "{said}");
+    assert_eq!(lines.last(), Some(&"done"), "{said}");
+    let landlock = lines[0].strip_prefix("landlock ");
+    let landlock = landlock.and_then(|version| version.parse().ok());
+    let landlock = landlock.expect("the first line has the version");
+    let open: BTreeSet<&str> = PROBES
+        .iter()
+        .filter(|probe| probe.is_open(network, landlock))
+        .map(|probe| probe.name)
+        .collect();
+    let found: BTreeSet<&str> = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("open "))
+        .filter_map(|line| line.split(':').next())
+        .collect();
+    assert_eq!(found, open, "{said}");
 }
 
 /// The first version of Landlock's interface that has them: Linux 6.12.

@@ -1,8 +1,6 @@
 //! Ways out of a unit: what is open is what the page says, no more and no less.
 
-use std::collections::BTreeSet;
-
-use wharf_tests::{Network, PROBES};
+use wharf_tests::{Network, assert_open_as_listed};
 
 use crate::machine::Machine;
 
@@ -85,22 +83,6 @@ s = socket.socket(socket.AF_UNIX); s.bind(\"\\0wharf-probe\"); s.listen(); time.
 /// What was found in these stages is what the list says.
 fn opens_what_it_should(machine: &Machine, stages: &[&str], network: Network) {
     for stage in stages {
-        let said = machine.gets("hostile", &format!("/{stage}"));
-        let lines: Vec<&str> = said.lines().collect();
-        assert_eq!(lines.len(), PROBES.len() + 2, "{stage}\n{said}");
-        assert_eq!(lines.last(), Some(&"done"), "{stage}\n{said}");
-        let landlock = lines[0].strip_prefix("landlock ").unwrap();
-        let landlock = landlock.parse().unwrap();
-        let open: BTreeSet<&str> = PROBES
-            .iter()
-            .filter(|probe| probe.is_open(network, landlock))
-            .map(|probe| probe.name)
-            .collect();
-        let found: BTreeSet<&str> = lines
-            .iter()
-            .filter_map(|line| line.strip_prefix("open "))
-            .filter_map(|line| line.split(':').next())
-            .collect();
-        assert_eq!(found, open, "{stage}\n{said}");
+        assert_open_as_listed(&machine.gets("hostile", &format!("/{stage}")), network);
     }
 }

@@ -3,7 +3,6 @@
 //! no less.
 
 use std::{
-    collections::BTreeSet,
     fs,
     os::{
         linux::net::SocketAddrExt as _,
@@ -13,7 +12,7 @@ use std::{
 };
 
 use rustix::fs::statvfs;
-use wharf_tests::{Network, PROBES, Tree, World};
+use wharf_tests::{Network, Tree, World, assert_open_as_listed};
 
 use crate::app::deployed;
 use crate::cancel::is_left;
@@ -94,22 +93,7 @@ fn what_is_open_is_what_the_page_says() {
 fn opens_what_it_should(hostile: &Tree<'_>, stages: &[&str], network: Network) {
     for stage in stages {
         let said = hostile.get(&format!("/{stage}")).ok();
-        let lines: Vec<&str> = said.lines().collect();
-        assert_eq!(lines.len(), PROBES.len() + 2, "{stage}\n{said}");
-        let landlock = lines[0].strip_prefix("landlock ").unwrap();
-        let landlock = landlock.parse().unwrap();
-        let open: BTreeSet<&str> = PROBES
-            .iter()
-            .filter(|probe| probe.is_open(network, landlock))
-            .map(|probe| probe.name)
-            .collect();
-        assert_eq!(lines.last(), Some(&"done"), "{stage}\n{said}");
-        let found: BTreeSet<&str> = lines
-            .iter()
-            .filter_map(|line| line.strip_prefix("open "))
-            .filter_map(|line| line.split(':').next())
-            .collect();
-        assert_eq!(found, open, "{stage}\n{said}");
+        assert_open_as_listed(&said, network);
     }
 }
 

@@ -103,6 +103,15 @@ fn applications_outlive_daemon_and_helper_and_stages_do_not() {
     assert_eq!(machine.jobs(), before);
     assert!(!machine.gets("shop", "/").is_empty());
 
+    // An application ends while the helper hears nothing, which is killed then: the next one finds it.
+    machine
+        .runs("systemctl kill --kill-whom main --signal STOP wharf-helper; pkill -KILL -x python3");
+    machine.waits_for("systemctl list-units --failed 'wharf-job-*' | grep failed");
+    machine.runs("systemctl kill --kill-whom main --signal KILL wharf-helper");
+    machine.waits_for("curl -fs -H 'Host: main--shop.localhost' http://127.0.0.1:7080/");
+    machine.runs("test -z \"$(systemctl list-units --failed --no-legend 'wharf-job-*')\"");
+    let before = machine.jobs();
+
     // Somebody cancels a step that does not want to end.
     let slow = [("wharf.toml", STUBBORN)];
     let mut push = begun(&machine, &slow);

@@ -390,6 +390,11 @@ pub const ALL: &[Entry] = &[
         "`wharf activities`; `wharf cancel ID` ends one",
     ),
     entry(
+        "too-many-watchers",
+        "more people watch activities than the daemon has room for: whoever has watched for longest is let go",
+        "what was watched goes on: `wharf log ID`",
+    ),
+    entry(
         "unhealthy",
         "the new release did not listen, or not answer well, in time",
         "it must listen on `127.0.0.1:$PORT` or `$SOCKET`",

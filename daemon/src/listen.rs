@@ -17,6 +17,9 @@ use crate::session::{self, Heard};
 
 /// Conversations at the same time, at most; further callers wait for one to end.
 const CONVERSATIONS: usize = 512;
+/// Those of them that only watch, at most: the one that has watched for longest makes room for the next,
+/// so that there is always room for who wants something done.
+const WATCHERS: usize = 384;
 /// Callers who have not said yet what they want, at most: the one that has been silent for longest
 /// makes room for the next, so that nobody is kept waiting by those who say nothing.
 const CALLERS: usize = 256;
@@ -47,12 +50,21 @@ pub async fn accept(
 ) {
     let since = Instant::now();
     let mut callers = Callers::default();
+    let mut watchers = Watchers::default();
     let mut conversations = JoinSet::new();
     loop {
         while conversations.len() < CONVERSATIONS
             && let Some(heard) = callers.heard.pop_front()
         {
-            conversations.spawn(heard.talk());
+            let needed = CancellationToken::new();
+            if heard.only_watches() {
+                watchers.enter(needed.clone());
+            }
+            let ended = needed.clone().drop_guard();
+            conversations.spawn(async move {
+                heard.talk(needed).await;
+                drop(ended);
+            });
         }
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -116,6 +128,23 @@ impl Callers {
             Err(error) if error.is_cancelled() => {}
             Err(error) => report(Err(error)),
         }
+    }
+}
+
+/// Who only watch, the first to come first, and some who have ended.
+#[derive(Debug, Default)]
+struct Watchers(VecDeque<CancellationToken>);
+
+impl Watchers {
+    /// Notes one more, by what ends it and is cancelled when it has ended.
+    fn enter(&mut self, needed: CancellationToken) {
+        self.0.retain(|watcher| !watcher.is_cancelled());
+        if self.0.len() >= WATCHERS
+            && let Some(longest) = self.0.pop_front()
+        {
+            longest.cancel();
+        }
+        self.0.push_back(needed);
     }
 }
 

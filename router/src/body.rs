@@ -13,7 +13,7 @@ use hyper::body::{Bytes, Incoming};
 use tokio::sync::mpsc;
 use tower_http::services::fs::ServeFileSystemResponseBody;
 
-use crate::upstream::Flight;
+use crate::{upstream::Flight, waiting::Turn};
 
 /// What travels to the visitor. An enum instead of a box: one allocation less a request.
 pub(crate) enum Body {
@@ -79,5 +79,38 @@ impl http_body::Body for Body {
             Self::Upstream(body, _) => body.size_hint(),
             Self::Script(..) => SizeHint::default(),
         }
+    }
+}
+
+/// An answer's body, and the visitor's turn: it ends with the body.
+pub(crate) struct Attended {
+    body: Body,
+    _turn: Turn,
+}
+
+impl Attended {
+    /// The body that is answered in this turn.
+    pub(crate) fn new(body: Body, turn: Turn) -> Self {
+        Self { body, _turn: turn }
+    }
+}
+
+impl http_body::Body for Attended {
+    type Data = Bytes;
+    type Error = <Body as http_body::Body>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

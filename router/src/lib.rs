@@ -40,6 +40,7 @@ mod upgrade;
 
 mod stream;
 mod upstream;
+mod waiting;
 
 mod body;
 mod page;

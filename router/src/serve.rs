@@ -13,9 +13,16 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
-use crate::{Passwords, Table, answer::answer, line::Line};
+use crate::{
+    Passwords, Table,
+    answer::answer,
+    body::Attended,
+    line::Line,
+    waiting::{Place, Waiting},
+};
 
-/// The most connections at a time; more wait in the kernel's queue.
+/// The most connections at a time. For one more, the one that has waited longest for a request goes;
+/// where each is being answered, it waits.
 const CONNECTIONS: usize = 10_000;
 /// The largest head of a request, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
@@ -89,8 +96,7 @@ pub(crate) struct Visitor {
 /// Answers visitors until told to stop; then finishes what is in flight, for ten seconds at most.
 pub async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
     let lives = Arc::new(Lives::default());
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    stop.run_until_cancelled(accept(&listener, &shared, &lives, &places))
+    stop.run_until_cancelled(accept(&listener, &shared, &lives))
         .await;
     // From here on a new router can have the address.
     drop(listener);
@@ -110,29 +116,27 @@ pub async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: Cancellatio
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    shared: &Arc<Shared>,
-    lives: &Arc<Lives>,
-    places: &Arc<Semaphore>,
-) -> Infallible {
+async fn accept(listener: &TcpListener, shared: &Arc<Shared>, lives: &Arc<Lives>) -> Infallible {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let waiting = Arc::new(Waiting::default());
+    let mut is_said = false;
     loop {
-        let permit = Arc::clone(places)
-            .acquire_owned()
-            .await
-            .expect("it is never closed");
         match listener.accept().await {
             Ok((stream, peer)) => {
                 if let Err(error) = stream.set_nodelay(true) {
                     debug!(%error, "cannot set TCP_NODELAY");
                 }
+                let permit = permit(&places, &waiting, &mut is_said).await;
                 let visitor = Visitor {
                     peer,
                     line: Line::new(stream),
                     permit: Arc::new(permit),
                     lives: Arc::clone(lives),
                 };
-                lives.tasks.spawn(converse(visitor, Arc::clone(shared)));
+                let place = Place::new(&waiting);
+                lives
+                    .tasks
+                    .spawn(converse(visitor, place, Arc::clone(shared)));
             }
             Err(error) if is_of_one_connection(&error) => debug!(%error, "cannot accept"),
             Err(error) => {
@@ -141,6 +145,23 @@ async fn accept(
             }
         }
     }
+}
+
+/// A place for one connection more. That there is none is said once, until there is.
+async fn permit(
+    places: &Arc<Semaphore>,
+    waiting: &Waiting,
+    is_said: &mut bool,
+) -> OwnedSemaphorePermit {
+    if let Ok(permit) = Arc::clone(places).try_acquire_owned() {
+        *is_said = false;
+        return permit;
+    }
+    if !waiting.end_oldest() && !std::mem::replace(is_said, true) {
+        warn!("all {CONNECTIONS} connections are being answered; one more waits");
+    }
+    let permit = Arc::clone(places).acquire_owned().await;
+    permit.expect("it is never closed")
 }
 
 /// Whether only the one that wanted to connect is concerned.
@@ -152,11 +173,13 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn converse(visitor: Visitor, shared: Arc<Shared>) {
+async fn converse(visitor: Visitor, place: Arc<Place>, shared: Arc<Shared>) {
     let line = visitor.line.clone();
     let lives = Arc::clone(&visitor.lives);
     let service = service_fn(|request| async {
-        Ok::<_, Infallible>(answer(&shared, &visitor, request).await)
+        let turn = place.turn();
+        let answer = answer(&shared, &visitor, request).await;
+        Ok::<_, Infallible>(answer.map(|body| Attended::new(body, turn)))
     });
     let mut connection = pin!(
         http1::Builder::new()
@@ -169,6 +192,7 @@ async fn converse(visitor: Visitor, shared: Arc<Shared>) {
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
+        () = place.called.cancelled() => return debug!("its place was another's turn"),
         () = lives.finish.cancelled() => {
             connection.as_mut().graceful_shutdown();
             lives.cut.run_until_cancelled(connection).await

@@ -414,10 +414,10 @@ pub const HOSTILITIES: &[Hostility] = &[
         "refused, or one request",
     ),
     held(
-        "visitors::two_thousand_who_never_finish",
+        "visitors::ten_thousand_who_never_finish",
         "slowloris",
-        "2,000 half requests during a push",
-        "others are served, and the switch is seen",
+        "10,500 half requests during a push, more than the router has places for",
+        "who has waited longest goes: others are served, and the switch is seen",
     ),
     held(
         "visitors::bodies_that_never_end",
@@ -455,6 +455,12 @@ pub const HOSTILITIES: &[Hostility] = &[
         "exhaustion of connections",
         "2,000 silent connections to the daemon",
         "who is silent for longest makes room; a push goes through",
+    ),
+    held(
+        "clients::more_watchers_than_there_are_places",
+        "exhaustion of connections",
+        "600 callers who follow the log of a build that does not end",
+        "who has watched for longest makes room and is told so; a push goes through",
     ),
     held(
         "clients::what_a_pusher_has_in_the_environment",

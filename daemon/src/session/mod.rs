@@ -17,6 +17,7 @@ mod variables;
 use std::sync::Arc;
 
 use tokio::net::UnixStream;
+use tokio_util::sync::CancellationToken;
 use wharf_wire::hook::{ASKS_AS, ASKS_WITH, CLAIMS, Claim, KEY};
 use wharf_wire::outcome::Exit;
 use wharf_wire::{FromDaemon, Refusal, ToDaemon, VERSION, Welcome};
@@ -78,13 +79,23 @@ pub async fn hear(
 }
 
 impl Heard {
-    /// Talks until the caller or the daemon is done.
-    pub async fn talk(self) {
+    /// Whether all it wants is to see what goes on without it, for as long as that takes.
+    pub fn only_watches(&self) -> bool {
+        use wharf_wire::ask::Ask;
+        matches!(
+            self.request,
+            ToDaemon::Ask(Ask::Log { follow: true, .. } | Ask::Wait { .. })
+        )
+    }
+
+    /// Talks until the caller or the daemon is done, or its place is needed.
+    pub async fn talk(self, needed: CancellationToken) {
         let Heard {
             mut session,
             request,
         } = self;
-        if let Err(broken) = session.converse(request).await {
+        let talked = needed.run_until_cancelled(session.converse(request)).await;
+        if let Err(broken) = talked.unwrap_or_else(|| Err(too_many())) {
             session.tell(broken).await;
         }
     }
@@ -190,6 +201,16 @@ fn unexpected(wanted: &str) -> Broken {
         code: "protocol".into(),
         message: format!("a message that is not expected here; {wanted} is"),
         hint: None,
+        exit: Exit::Failed,
+    })
+}
+
+/// Somebody who watches makes room.
+fn too_many() -> Broken {
+    Broken::Refused(Refusal {
+        code: "too-many-watchers".into(),
+        message: "more people watch than there is room for".into(),
+        hint: Some("what you watched goes on: ask again, or wharf activities".into()),
         exit: Exit::Failed,
     })
 }

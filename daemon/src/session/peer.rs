@@ -35,12 +35,16 @@ pub(super) enum Broken {
 #[derive(Debug)]
 pub(super) struct Peer {
     stream: Connection,
+    /// A message was begun and not ended: nothing else can be said any more.
+    is_amid: bool,
 }
 
 impl Peer {
     pub(super) fn new(stream: UnixStream) -> Peer {
-        let stream = stream.into();
-        Peer { stream }
+        Peer {
+            stream: stream.into(),
+            is_amid: false,
+        }
     }
 
     /// The caller's next message.
@@ -66,9 +70,15 @@ impl Peer {
     /// Sends a message.
     pub(super) async fn send(&mut self, message: &FromDaemon) -> Result<(), Broken> {
         let bytes = frame::encode(message).map_err(|error| protocol(&error.to_string()))?;
+        if std::mem::replace(&mut self.is_amid, true) {
+            return Err(Broken::Gone);
+        }
         let sent = tokio::time::timeout(SLOW_READER, self.stream.write_all(&bytes)).await;
         match sent {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(())) => {
+                self.is_amid = false;
+                Ok(())
+            }
             Ok(Err(_)) | Err(_) => Err(Broken::Gone),
         }
     }

@@ -5,12 +5,13 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use wharf_tests::{Shop, World, run};
+use wharf_tests::{Shop, Watched, World, run};
+use wharf_wire::ask::{Ask, LogForm, Scope};
 use wharf_wire::hook::{Push, RefUpdate};
 use wharf_wire::route::{FromRouter, ToRouter};
 use wharf_wire::{FromDaemon, Hello, ToDaemon, VERSION, frame};
 
-use crate::app::deployed;
+use crate::app::{CONFIG, deployed};
 use crate::{host::Host, says};
 
 fn call(world: &World, socket: &str) -> UnixStream {
@@ -151,6 +152,50 @@ fn more_callers_than_there_are_places() {
     let silent: Vec<UnixStream> = (0..2_000).map(|_| call(&host, "run/wharfd.sock")).collect();
     shop.live();
     drop(silent);
+    host.still_serves();
+}
+
+#[test]
+fn more_watchers_than_there_are_places() {
+    let host = Host::new();
+    let shop = deployed(&host, "shop");
+    // A build that goes on until it is cancelled, for all to watch.
+    shop.git(&["switch", "--quiet", "--create", "long"]).ok();
+    let build = "build = \"mkfifo /cache/gate; echo waits; read line < /cache/gate\"";
+    shop.write("wharf.toml", &format!("{build}\n{}", CONFIG.1));
+    shop.commit("Long");
+    let mut long = Watched::push(&shop, &["long"]);
+    long.until("| waits");
+    let watch = |_| {
+        let mut stream = call(&host, "run/wharfd.sock");
+        frame::write(&mut stream, &hello(VERSION)).unwrap();
+        let ask = ToDaemon::Ask(Ask::Log {
+            activity: Some(long.id()),
+            scope: Scope::default(),
+            follow: true,
+            form: LogForm::Text,
+        });
+        frame::write(&mut stream, &ask).unwrap();
+        stream
+    };
+    let mut watching: Vec<UnixStream> = (0..600).map(watch).collect();
+    shop.git(&["switch", "--quiet", "main"]).ok();
+    shop.write("version", "two\n");
+    shop.commit("Second");
+    shop.push(&["main"]).ok().has("main now serves r2");
+    // Who has watched for longest is told.
+    let mut said = std::iter::from_fn(|| {
+        let message: Option<FromDaemon> = frame::read(&mut watching[0]).unwrap();
+        message
+    });
+    let refused = said.find_map(|message| match message {
+        FromDaemon::Refused(refusal) => Some(refusal),
+        _ => None,
+    });
+    assert_eq!(refused.expect("a refusal").code, "too-many-watchers");
+    drop(watching);
+    shop.wharf(&["cancel", &long.id()]).ok();
+    assert!(long.end().contains("cancelled"));
     host.still_serves();
 }
 

@@ -29,7 +29,7 @@ pub use hostilities::{Came, HOSTILITIES, Hostility};
 pub use http::{Page, Visitor, fetch};
 pub use image::{Image, Kind};
 pub use judge::{Verdict, pause};
-pub use probes::{Network, Outcome, PROBES, Probe, assert_open_as_listed};
+pub use probes::{Network, Outcome, PROBES, Probe, assert_open_alone, assert_open_as_listed};
 pub use processes::{Process, ends, is_left, kill};
 pub use programs::{bin, gits};
 pub use rules::{lines_obey_the_rules, obeys_the_rules};

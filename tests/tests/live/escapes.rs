@@ -6,19 +6,27 @@ use std::{
     fs,
     os::{
         linux::net::SocketAddrExt as _,
-        unix::net::{SocketAddr, UnixListener},
+        unix::{
+            fs::chown,
+            net::{SocketAddr, UnixListener},
+            process::CommandExt as _,
+        },
     },
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use rustix::fs::statvfs;
-use wharf_tests::{Network, Tree, World, assert_open_as_listed};
+use wharf_tests::{Network, PROBES, Probe, Tree, World, assert_open_alone, assert_open_as_listed};
 
 use crate::app::deployed;
 use crate::cancel::is_left;
 
 /// A variable of the neighbour's.
 const SECRET: &str = "of-the-neighbour-1934";
+
+/// A user whom nobody needs to be called so.
+const SOMEBODY: u32 = 12_346;
 
 /// Tries everything in the build and in a deploy command, and answers with what it found, also as a
 /// web process.
@@ -84,6 +92,8 @@ fn what_is_open_is_what_the_page_says() {
     assert!(!is_left(mark), "a process of a stage is left");
     opens_what_it_should(&hostile, &["built"], Network::Shared);
     opens_what_it_should(&hostile, &["deployed", "web"], Network::Private);
+    // Without a sandbox much of it is open: the probes are none that cannot succeed.
+    assert_open_alone(&alone(&hostile));
     // Nobody noticed.
     assert_eq!(neighbour.get("/").ok(), "one\n");
     world.wharf(&["status"]).ok();
@@ -97,6 +107,25 @@ fn opens_what_it_should(hostile: &Tree<'_>, stages: &[&str], network: Network) {
     }
 }
 
+/// What the program finds as a user of its own, without any sandbox.
+fn alone(hostile: &Tree<'_>) -> String {
+    let place = tempfile::tempdir().unwrap();
+    for file in ["escape", "facts"] {
+        fs::copy(hostile.path().join(file), place.path().join(file)).unwrap();
+    }
+    chown(place.path(), Some(SOMEBODY), Some(SOMEBODY)).unwrap();
+    let attempt = |probe: &Probe| {
+        let mut command = Command::new("./escape");
+        command
+            .args(["facts", probe.name])
+            .current_dir(place.path())
+            .uid(SOMEBODY)
+            .gid(SOMEBODY);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    PROBES.iter().map(attempt).collect()
+}
+
 /// Where the things are that must not be reached.
 fn facts(world: &World, abstract_name: &str) -> String {
     let home = world.home();
@@ -104,7 +133,8 @@ fn facts(world: &World, abstract_name: &str) -> String {
     let server = world
         .processes()
         .into_iter()
-        .find(|process| process.line.iter().any(|word| word == "app.py"))
+        // The newest: the release before may be ending still.
+        .rfind(|process| process.line.iter().any(|word| word == "app.py"))
         .expect("the neighbour runs");
     let port = world.port();
     let slug = fs::read_dir(state.join("slugs")).unwrap().next().unwrap();

@@ -35,9 +35,11 @@ impl Facts {
     }
 }
 
-/// A directory on the host's disk that may be written: the tree in a build, a mount later.
+/// A directory on the host's disk that may be written: the tree in a build, a mount later; where it is
+/// without a sandbox, in none.
 pub(crate) fn work() -> PathBuf {
-    let candidates = ["/app/data", "/app"].map(PathBuf::from);
+    let here = std::env::current_dir().expect("there is one");
+    let candidates = [PathBuf::from("/app/data"), PathBuf::from("/app"), here];
     let can = |directory: &PathBuf| {
         let file = directory.join("probe");
         fs::write(&file, "")

@@ -65,7 +65,10 @@ pub(crate) fn big_file() -> Verdict {
 
 pub(crate) fn scratch() -> Verdict {
     none(["/tmp", "/dev/shm", "/home/app"].map(|path| {
-        let system = statvfs(path).expect("it is there");
+        let system = match statvfs(path) {
+            Ok(system) => system,
+            Err(error) => return (path, Verdict::Held(error.to_string())),
+        };
         let size = system.f_blocks * system.f_frsize;
         let verdict = match size <= SCRATCH {
             true => Verdict::Held(format!("it has {size} bytes")),

@@ -1,7 +1,8 @@
 //! Tries to get out of the sandbox that it runs in, and says of each way whether it is held or open.
 //!
-//! `escape FACTS`: the version of Landlock's interface, then one line a probe, `held NAME: why` or
-//! `open NAME: why`, then `done`. The file has lines of `name=value`: where the things are that must not
+//! `escape FACTS [PROBE]`: the version of Landlock's interface, then one line a probe, `held NAME: why` or
+//! `open NAME: why`, then `done`; or one probe alone, since one that gets out would change what the next
+//! finds. The file has lines of `name=value`: where the things are that must not
 //! be reached.
 
 mod around;
@@ -50,18 +51,23 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["as-x32"] => kernel::as_x32(),
         ["as-i386"] => kernel::as_i386(),
-        [facts] => match Facts::read(Path::new(facts)) {
-            Ok(facts) => {
-                all(&facts);
-                ExitCode::SUCCESS
-            }
-            Err(error) => {
-                eprintln!("escape: {facts}: {error}");
-                ExitCode::FAILURE
-            }
-        },
+        [facts] => with(facts, all),
+        [facts, probe] => with(facts, |facts| say(probe, facts)),
         _ => {
-            eprintln!("usage: escape FACTS");
+            eprintln!("usage: escape FACTS [PROBE]");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn with(facts: &str, attempt: impl FnOnce(&Facts)) -> ExitCode {
+    match Facts::read(Path::new(facts)) {
+        Ok(facts) => {
+            attempt(&facts);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("escape: {facts}: {error}");
             ExitCode::FAILURE
         }
     }
@@ -70,13 +76,16 @@ fn main() -> ExitCode {
 fn all(facts: &Facts) {
     println!("landlock {}", kernel::landlock());
     for probe in PROBES {
-        let verdict = attempt(probe.name, facts);
-        match verdict {
-            Verdict::Held(why) => println!("held {}: {why}", probe.name),
-            Verdict::Open(why) => println!("open {}: {why}", probe.name),
-        }
+        say(probe.name, facts);
     }
     println!("done");
+}
+
+fn say(probe: &str, facts: &Facts) {
+    match attempt(probe, facts) {
+        Verdict::Held(why) => println!("held {probe}: {why}"),
+        Verdict::Open(why) => println!("open {probe}: {why}"),
+    }
 }
 
 fn attempt(name: &str, facts: &Facts) -> Verdict {

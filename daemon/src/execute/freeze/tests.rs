@@ -154,6 +154,59 @@ fn hard_links_and_special_bits_do_not_come_along() {
     assert_eq!(fs::read_dir(&frozen.path).unwrap().count(), 3);
 }
 
+/// As uv, pnpm and cargo lay out what they install: links to the interpreter, between packages and to
+/// themselves in a loop, and one file under two names.
+#[test]
+fn the_trees_of_package_managers_come_through_whole() {
+    let build = Build::new();
+    let links = [
+        (".venv/bin/python", "/usr/bin/python3"),
+        (".venv/bin/python3", "python"),
+        (".venv/lib64", "lib"),
+        ("node_modules/odd", ".pnpm/odd@3.0.1/node_modules/odd"),
+        (
+            "node_modules/.pnpm/odd@3.0.1/node_modules/number",
+            "../../number@6.0.0/node_modules/number",
+        ),
+        ("packages/shop/node_modules/shop", "../../shop"),
+        ("gone", "/app/was/never/here"),
+    ];
+    for (file, content) in [
+        (".venv/lib/six.py", "six"),
+        (
+            "node_modules/.pnpm/odd@3.0.1/node_modules/odd/index.js",
+            "odd",
+        ),
+        (
+            "node_modules/.pnpm/number@6.0.0/node_modules/number/index.js",
+            "number",
+        ),
+        ("packages/shop/index.js", "shop"),
+        ("target/release/deps/shop-0a1b", "binary"),
+    ] {
+        build.file(file, content);
+    }
+    for (link, target) in links {
+        let link = build.app().join(link);
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        symlink(target, link).unwrap();
+    }
+    let deps = build.app().join("target/release/deps/shop-0a1b");
+    fs::hard_link(&deps, build.app().join("target/release/shop")).unwrap();
+    let slug = build.freeze(&[]).unwrap().path;
+    for (link, target) in links {
+        assert_eq!(fs::read_link(slug.join(link)).unwrap(), Path::new(target));
+    }
+    let read = |path| fs::read_to_string(slug.join(path)).unwrap();
+    assert_eq!(read(".venv/lib64/six.py"), "six");
+    assert_eq!(read("node_modules/odd/index.js"), "odd");
+    assert_eq!(
+        read("node_modules/.pnpm/odd@3.0.1/node_modules/number/index.js"),
+        "number"
+    );
+    assert_eq!(read("target/release/shop"), "binary");
+}
+
 #[test]
 fn what_is_no_file_is_refused_by_name() {
     let build = Build::new();

@@ -1,16 +1,10 @@
 //! Descriptors that come beside the daemon's messages.
 
 use std::{
-    io::{self, IoSliceMut, Read},
-    mem::MaybeUninit,
+    io::{self, Read},
     os::{fd::OwnedFd, unix::net::UnixStream},
 };
 
-use rustix::{
-    cmsg_space,
-    io::retry_on_intr,
-    net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg},
-};
 use wharf_wire::passed;
 
 /// A connection from which one message is read that descriptors come with.
@@ -32,37 +26,15 @@ impl<'a> From<&'a UnixStream> for Receiving<'a> {
 
 impl Read for Receiving<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(passed::MOST))];
-        let mut beside = RecvAncillaryBuffer::new(&mut space);
-        let received = retry_on_intr(|| {
-            let mut bytes = [IoSliceMut::new(buffer)];
-            recvmsg(
-                self.stream,
-                &mut bytes,
-                &mut beside,
-                RecvFlags::CMSG_CLOEXEC,
-            )
-        })?;
-        for message in beside.drain() {
-            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-                self.descriptors.extend(descriptors);
-            }
-        }
-        let is_whole = !received.flags.contains(ReturnFlags::CTRUNC);
-        if !is_whole || self.descriptors.len() > passed::MOST {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "more descriptors than are taken",
-            ));
-        }
-        Ok(received.bytes)
+        passed::receive(self.stream, buffer, &mut self.descriptors)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{fs::File, io::IoSlice, io::Write as _, os::fd::AsFd as _};
+    use std::{fs::File, io::IoSlice, io::Write as _, mem::MaybeUninit, os::fd::AsFd as _};
 
+    use rustix::cmsg_space;
     use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage::ScmRights, SendFlags, sendmsg};
 
     use super::*;

@@ -9,8 +9,9 @@ use std::{
     io,
     os::{
         fd::{AsRawFd, BorrowedFd, OwnedFd},
-        unix::process::CommandExt,
+        unix::{fs::MetadataExt, process::CommandExt},
     },
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -22,6 +23,18 @@ use wharf_sandbox::sandbox::Access;
 pub(crate) struct Owner {
     pub(crate) user: u32,
     pub(crate) group: u32,
+}
+
+impl Owner {
+    /// The owner of a place that is no link.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub(crate) fn of(place: &Path) -> io::Result<Self> {
+        let facts = fs::symlink_metadata(place)?;
+        let (user, group) = (facts.uid(), facts.gid());
+        Ok(Self { user, group })
+    }
 }
 
 /// A mapping of the files' owner to another user, who has a group of the same number.
@@ -49,14 +62,9 @@ impl Mapping {
         let mut child = command.spawn()?;
         let process = format!("/proc/{}", child.id());
         let made = (|| {
-            fs::write(
-                format!("{process}/uid_map"),
-                format!("{} {to} 1", owner.user),
-            )?;
-            fs::write(
-                format!("{process}/gid_map"),
-                format!("{} {to} 1", owner.group),
-            )?;
+            for (file, id) in [("uid_map", owner.user), ("gid_map", owner.group)] {
+                fs::write(format!("{process}/{file}"), format!("{id} {to} 1"))?;
+            }
             File::open(format!("{process}/ns/user"))
         })();
         // It ends with its input.

@@ -10,14 +10,12 @@
 mod idmap;
 mod message;
 mod mounts;
-mod place;
 mod root;
 mod serve;
 mod systemd;
-mod unit;
 mod users;
 
-use std::{error::Error, io, process::ExitCode};
+use std::{error::Error, fmt::Display, io, process::ExitCode};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -41,6 +39,11 @@ fn main() -> ExitCode {
 
 /// What goes wrong: told to the operator, in words.
 type AnyError = Box<dyn Error + Send + Sync>;
+
+/// Says what an error is about.
+fn at<E: Display>(what: impl Display) -> impl FnOnce(E) -> AnyError {
+    move |error| format!("{what}: {error}").into()
+}
 
 /// An error with its causes, in one line.
 fn chain(error: &(dyn Error + 'static)) -> String {

@@ -1,13 +1,8 @@
 //! The directory that each sandbox has as its root: empty, but for links to where programs are.
 
-use std::{
-    fs, io,
-    os::unix::fs::{DirBuilderExt, symlink},
-};
+use std::{fs, io, os::unix::fs::symlink};
 
-use wharf_sandbox::{ask::Root, host_root::HostRoot};
-
-use crate::place;
+use wharf_sandbox::{ask::Root, host_root::HostRoot, place};
 
 /// Makes it, or brings it up to date. Nothing is ever taken away: units that run have it.
 ///
@@ -15,18 +10,9 @@ use crate::place;
 /// When it cannot be written.
 pub(crate) fn prepare(host: &HostRoot) -> io::Result<()> {
     let root = place::root();
-    let make = |path: &str| {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(root.join(path.trim_start_matches('/')))
-    };
-    make("")?;
-    for directory in ["dev", "etc", "home", "proc", "run", "sys", "tmp", "usr"] {
-        make(directory)?;
-    }
-    for one in Root::ALL {
-        make(one.path())?;
+    let own = ["dev", "etc", "home", "proc", "run", "sys", "tmp", "usr"];
+    for path in own.into_iter().chain(Root::ALL.map(Root::path)) {
+        fs::create_dir_all(root.join(path.trim_start_matches('/')))?;
     }
     for (link, target) in &host.links {
         let at = root.join(link.strip_prefix("/").unwrap_or(link));

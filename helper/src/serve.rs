@@ -2,9 +2,9 @@
 
 use std::{
     collections::HashMap,
-    env, fs, io, mem,
+    env, fs, mem,
     os::fd::{AsFd, OwnedFd},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -19,17 +19,19 @@ use wharf_sandbox::{
     ask::{End, FromHelper, STATE, Start, ToHelper},
     host_root::HostRoot,
     id::Id,
+    place,
     sandbox::Access,
+    unit::{self, name::Signal},
+    users::Users,
 };
 
 use crate::{
-    AnyError, chain,
+    AnyError, at, chain,
     idmap::{Mapping, Owner},
     message::{Inbox, say},
-    mounts, place, root,
-    systemd::{Ends, Systemd, Whom},
-    unit,
-    users::{self, Users},
+    mounts, root,
+    systemd::{Ends, Systemd},
+    users,
 };
 
 /// So many jobs there may be at a time.
@@ -55,22 +57,17 @@ struct Helper {
 ///
 /// # Errors
 /// What is missing on this host.
-pub(crate) fn run() -> Result<(), AnyError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(serve())
-}
-
-async fn serve() -> Result<(), AnyError> {
+#[tokio::main(flavor = "current_thread")]
+pub(crate) async fn run() -> Result<(), AnyError> {
     let listener = ListenFd::from_env().take_unix_listener(0)?;
     let listener = listener.ok_or("no socket: start wharf-helper.socket")?;
     listener.set_nonblocking(true)?;
     let listener = UnixListener::from_std(listener)?;
     let helper = Arc::new(Helper::gather().await?);
-    let ends = helper.systemd.ends().await?;
+    let ends = helper.systemd.ends(mounts::jobs()?).await?;
     helper.clear_the_dead().await?;
-    tokio::spawn(Arc::clone(&helper).end_what_nobody_holds());
+    let held = Arc::clone(&helper);
+    tokio::spawn(async move { told(held.end_what_nobody_holds().await) });
     sd_notify::notify(&[sd_notify::NotifyState::Ready])?;
     tokio::select! {
         done = Arc::clone(&helper).listen(listener) => done,
@@ -80,12 +77,12 @@ async fn serve() -> Result<(), AnyError> {
 
 impl Helper {
     async fn gather() -> Result<Self, AnyError> {
-        let owner = mounts::owner()?;
+        let owner = Owner::of(Path::new(STATE))?;
         fs::create_dir_all(place::users())?;
         mounts::prepare()?;
         let host = HostRoot::probe();
         root::prepare(&host)?;
-        let users = Users::open()?;
+        let users = users::open()?;
         // Better said now than at the first push.
         let state = fs::File::open(STATE)?;
         let tried = Mapping::new(owner, owner.user)
@@ -109,9 +106,7 @@ impl Helper {
             let (stream, _) = listener.accept().await?;
             let helper = Arc::clone(&self);
             tokio::spawn(async move {
-                if let Err(error) = helper.attend(stream).await {
-                    eprintln!("wharf-helper: {}", chain(&*error));
-                }
+                told(helper.attend(stream).await);
                 drop(place);
             });
         }
@@ -121,9 +116,7 @@ impl Helper {
     async fn hear(&self, mut ends: Ends) -> Result<(), AnyError> {
         loop {
             let (job, end) = ends.next().await?;
-            if let Err(error) = clear(&job) {
-                eprintln!("wharf-helper: something of {job} stays: {error}");
-            }
+            told(mounts::clear(&job).map_err(at(format_args!("something of {job} stays"))));
             self.wake(&job, end);
         }
     }
@@ -135,7 +128,7 @@ impl Helper {
             return Err(format!("user {caller} may not ask for anything").into());
         }
         let mut inbox = Inbox::default();
-        let first = timeout(PATIENCE, inbox.next::<ToHelper>(&stream)).await??;
+        let first = timeout(PATIENCE, inbox.next(&stream)).await??;
         let (job, end) = match first {
             Some(ToHelper::Start(start)) => {
                 // Its holder may have died a moment ago.
@@ -153,7 +146,7 @@ impl Helper {
                 let Some(end) = self.wait_for(&job) else {
                     return refuse(&mut stream, "somebody else holds it").await;
                 };
-                if !self.systemd.jobs().await?.contains(&job) {
+                if self.systemd.unit(&job).await?.is_none() {
                     self.wake(&job, End::Failed("gone".into()));
                 }
                 (job, end)
@@ -168,22 +161,20 @@ impl Helper {
     }
 
     async fn start(&self, start: &Start, streams: Vec<OwnedFd>) -> Result<(), AnyError> {
-        let streams: [OwnedFd; 3] = streams
-            .try_into()
-            .map_err(|_| "a job begins with three streams")?;
+        let streams = <[OwnedFd; 3]>::try_from(streams);
+        let streams = streams.map_err(|_| "a job begins with three streams")?;
         mounts::claim(&start.job)?;
-        let begun = self.begin(start, streams).await;
+        let begin = async {
+            let user = users::of(&self.users, &start.user, &start.job)?;
+            mounts::lay(start, self.owner, user)?;
+            let properties = unit::properties(start, user, &self.host, &self.keeper);
+            self.systemd.start(&start.job, properties, streams).await
+        };
+        let begun = begin.await;
         if begun.is_err() {
-            clear(&start.job)?;
+            mounts::clear(&start.job)?;
         }
         begun
-    }
-
-    async fn begin(&self, start: &Start, streams: [OwnedFd; 3]) -> Result<(), AnyError> {
-        let user = self.users.of(&start.user, &start.job)?;
-        mounts::lay(start, self.owner, user)?;
-        let properties = unit::properties(start, user, &self.host, &self.keeper);
-        Ok(self.systemd.start(&start.job, properties, streams).await?)
     }
 
     /// Tells a job's holder of its end, and does what that says. Where the holder hangs up, the job
@@ -198,14 +189,12 @@ impl Helper {
         loop {
             tokio::select! {
                 end = &mut end => return Ok(say(&mut stream, &FromHelper::Ended(end?)).await?),
-                said = inbox.next::<ToHelper>(&stream) => match said {
-                    Ok(Some(ToHelper::Terminate)) => {
-                        self.signal(job, Whom::Main, libc::SIGTERM).await;
-                    }
-                    Ok(Some(ToHelper::Kill)) => self.signal(job, Whom::All, libc::SIGKILL).await,
+                said = inbox.next(&stream) => match said {
+                    Ok(Some(ToHelper::Terminate)) => self.signal(job, Signal::Terminate).await,
+                    Ok(Some(ToHelper::Kill)) => self.signal(job, Signal::Kill).await,
                     // It hung up, or speaks as nobody should.
                     _ => {
-                        self.signal(job, Whom::All, libc::SIGKILL).await;
+                        self.signal(job, Signal::Kill).await;
                         end.await?;
                         return Ok(());
                     }
@@ -215,10 +204,9 @@ impl Helper {
     }
 
     /// Signals a job. Where that fails the job is held on: whoever asked may ask again.
-    async fn signal(&self, job: &Id, whom: Whom, signal: i32) {
-        if let Err(error) = self.systemd.kill(job, whom, signal).await {
-            eprintln!("wharf-helper: cannot signal {job}: {}", chain(&error));
-        }
+    async fn signal(&self, job: &Id, signal: Signal) {
+        let done = self.systemd.signal(job, signal).await;
+        told(done.map_err(at(format_args!("cannot signal {job}"))));
     }
 
     /// Waits until nobody has this job any more.
@@ -257,32 +245,30 @@ impl Helper {
 
     /// Takes away what jobs had that ended while no helper was there.
     async fn clear_the_dead(&self) -> Result<(), AnyError> {
-        let alive = self.systemd.jobs().await?;
-        for entry in fs::read_dir(place::jobs())? {
-            let name = entry?.file_name();
-            let job = name.to_str().and_then(|name| Id::parse(name).ok());
-            if let Some(job) = job.filter(|job| !alive.contains(job)) {
-                clear(&job)?;
+        for job in mounts::jobs()? {
+            if self.systemd.unit(&job).await?.is_none() {
+                mounts::clear(&job)?;
             }
         }
         Ok(())
     }
 
     /// Once, some time after the start: whoever held a job has come back by now, or is dead.
-    async fn end_what_nobody_holds(self: Arc<Self>) {
+    async fn end_what_nobody_holds(&self) -> Result<(), AnyError> {
         sleep(ABSENCE).await;
-        if let Err(error) = self.end_the_abandoned().await {
-            eprintln!("wharf-helper: {}", chain(&error));
-        }
-    }
-
-    async fn end_the_abandoned(&self) -> zbus::Result<()> {
-        for job in self.systemd.jobs().await? {
+        for job in mounts::jobs()? {
             if !self.waiting().contains_key(&job) {
-                self.systemd.kill(&job, Whom::All, libc::SIGKILL).await?;
+                self.signal(&job, Signal::Kill).await;
             }
         }
         Ok(())
+    }
+}
+
+/// Tells the operator of what went wrong.
+fn told(done: Result<(), AnyError>) {
+    if let Err(error) = done {
+        eprintln!("wharf-helper: {}", chain(&*error));
     }
 }
 
@@ -290,9 +276,4 @@ async fn refuse(stream: &mut UnixStream, why: &str) -> Result<(), AnyError> {
     eprintln!("wharf-helper: refused: {why}");
     let why = why.to_owned();
     Ok(say(stream, &FromHelper::Refused { why }).await?)
-}
-
-/// Takes away what a job had.
-fn clear(job: &Id) -> io::Result<()> {
-    mounts::clear(job).and(users::give_back(job))
 }

@@ -2,7 +2,8 @@
 //!
 //! A leaf: the daemon and the helper, which is root, both depend on it, so it does nothing and knows
 //! no privileges. [`sandbox::bubblewrap`] renders the value for bubblewrap; [`ask`] is what the daemon
-//! asks the helper for, which renders that as a unit.
+//! asks the helper for, and [`unit`] renders that as a unit of systemd's, with what the helper is told
+//! decided already: it does it, and is small.
 
 pub mod sandbox;
 
@@ -10,3 +11,7 @@ pub mod host_root;
 pub mod id;
 
 pub mod ask;
+
+pub mod place;
+pub mod unit;
+pub mod users;

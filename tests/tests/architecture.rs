@@ -144,7 +144,6 @@ fn the_router_knows_no_git() {
     }
 }
 
-/// Every name that `paths.rs` joins to the state directory is joined nowhere else in the daemon.
 #[test]
 fn the_helper_knows_nothing_that_people_write() {
     links_none("wharf-helper", |name| {
@@ -170,6 +169,19 @@ fn the_helper_knows_nothing_that_people_write() {
     }
 }
 
+/// What is root can be read in an afternoon.
+#[test]
+fn the_helper_is_small() {
+    let files = sources("helper/src");
+    let lines: usize = files.iter().map(tree::Source::lines_of_code).sum();
+    assert!(lines > 500, "they are counted: {lines}");
+    assert!(
+        lines < 1_000,
+        "wharf-helper has {lines} lines of code: what decides without acting belongs into sandbox/"
+    );
+}
+
+/// Every name that `paths.rs` joins to the state directory is joined nowhere else in the daemon.
 #[test]
 fn state_paths_are_made_in_one_module() {
     let owner = "daemon/src/store/paths.rs";

@@ -58,6 +58,23 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FrameError> {
     serde_json::from_slice(bytes).map_err(FrameError::Malformed)
 }
 
+/// Takes the first message out of what has come so far; `None` where it is not whole yet.
+///
+/// # Errors
+/// As [`length`] and [`decode`]; then nothing is taken.
+pub fn take<T: DeserializeOwned>(inbox: &mut Vec<u8>) -> Result<Option<T>, FrameError> {
+    let Some((prefix, rest)) = inbox.split_first_chunk::<PREFIX>() else {
+        return Ok(None);
+    };
+    let length = length(*prefix)?;
+    let Some(bytes) = rest.get(..length) else {
+        return Ok(None);
+    };
+    let message = decode(bytes)?;
+    inbox.drain(..PREFIX + length);
+    Ok(Some(message))
+}
+
 /// Reads one frame from a blocking stream; `None` at its end.
 ///
 /// # Errors
@@ -104,6 +121,21 @@ mod tests {
     fn an_end_inside_a_frame_is_an_error_and_between_frames_is_none() {
         assert!(read::<String>(&mut &b""[..]).unwrap().is_none());
         assert!(read::<String>(&mut &[0, 0, 0, 9, b'"'][..]).is_err());
+    }
+
+    #[test]
+    fn messages_are_taken_one_by_one_as_they_come() {
+        let mut bytes = encode(&"one").unwrap();
+        bytes.extend(encode(&"two").unwrap());
+        let mut inbox = Vec::new();
+        let mut taken = Vec::new();
+        for byte in bytes {
+            inbox.push(byte);
+            taken.extend(take::<String>(&mut inbox).unwrap());
+        }
+        assert_eq!((taken, inbox), (vec!["one".into(), "two".into()], vec![]));
+        assert!(take::<String>(&mut vec![0xff; PREFIX]).is_err());
+        assert!(take::<String>(&mut vec![0, 0, 0, 1, b'x']).is_err());
     }
 
     proptest! {

@@ -22,3 +22,34 @@ pub enum Passed {
     /// The same, for what goes wrong.
     Errors,
 }
+
+/// Reads some bytes, and adds to `descriptors` what came with them; 0 at the end.
+///
+/// # Errors
+/// The system's, and where there are more than [`MOST`] by now.
+#[cfg(feature = "passed")]
+pub fn receive(
+    stream: impl std::os::fd::AsFd,
+    buffer: &mut [u8],
+    descriptors: &mut Vec<std::os::fd::OwnedFd>,
+) -> std::io::Result<usize> {
+    use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
+    use std::io;
+
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+    let mut beside = RecvAncillaryBuffer::new(&mut space);
+    let received = rustix::io::retry_on_intr(|| {
+        let mut bytes = [io::IoSliceMut::new(buffer)];
+        recvmsg(&stream, &mut bytes, &mut beside, RecvFlags::CMSG_CLOEXEC)
+    })?;
+    for message in beside.drain() {
+        if let RecvAncillaryMessage::ScmRights(more) = message {
+            descriptors.extend(more);
+        }
+    }
+    if received.flags.contains(ReturnFlags::CTRUNC) || descriptors.len() > MOST {
+        let text = "more descriptors than are taken";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    Ok(received.bytes)
+}

@@ -425,13 +425,8 @@ impl Line {
     /// is cancelled.
     async fn next(&mut self) -> io::Result<Option<FromKeeper>> {
         loop {
-            if let Some((prefix, rest)) = self.inbox.split_first_chunk::<{ frame::PREFIX }>() {
-                let length = frame::length(*prefix).map_err(io::Error::other)?;
-                if let Some(bytes) = rest.get(..length) {
-                    let message = frame::decode(bytes).map_err(io::Error::other)?;
-                    self.inbox.drain(..frame::PREFIX + length);
-                    return Ok(Some(message));
-                }
+            if let Some(message) = frame::take(&mut self.inbox).map_err(io::Error::other)? {
+                return Ok(Some(message));
             }
             match self.stream.read_buf(&mut self.inbox).await {
                 Ok(0) => return Ok(None),

@@ -78,7 +78,7 @@ fn each_environment_has_a_user_and_each_build_another() {
         )
         .ok();
     assert!(machine.gets("shop", "/").starts_with(&shop.to_string()));
-    machine.runs("test -z \"$(ls /run/wharf-helper/building)\"");
+    machine.runs("test -z \"$(find /run/wharf-helper/jobs -name user)\"");
     // The old one was asked to end, and nothing is left of it.
     machine.waits_for("grep politely /var/lib/wharf/mounts/shop/main/*/ended");
     machine.waits_for("test $(ls /run/wharf-helper/jobs | wc -l) = 2");
@@ -136,7 +136,7 @@ fn applications_outlive_daemon_and_helper_and_stages_do_not() {
     machine.tries("pgrep --full 'sleep 31537'").exits(1);
     push.wait().unwrap();
     assert_eq!(machine.jobs(), before);
-    machine.runs("test -z \"$(ls /var/lib/wharf/jobs)$(ls /run/wharf-helper/building)\"");
+    machine.runs("test -z \"$(ls /var/lib/wharf/jobs)$(find /run/wharf-helper/jobs -name user)\"");
     assert!(!machine.gets("shop", "/").is_empty());
 }
 

@@ -98,6 +98,12 @@ impl Source {
         &self.name
     }
 
+    /// Lines of code: without blank ones, comments and the test module, which is the end of a file.
+    pub(crate) fn lines_of_code(&self) -> usize {
+        let text = fs::read_to_string(root().join(&self.name)).unwrap();
+        lines_of_code(&text)
+    }
+
     /// Whether the whole file is a test module.
     pub(crate) fn is_test(&self) -> bool {
         self.name.ends_with("/tests.rs") || self.name.contains("/tests/")
@@ -134,6 +140,14 @@ impl Source {
         joined(without_tests(self.tokens.clone()), &mut found);
         found
     }
+}
+
+fn lines_of_code(text: &str) -> usize {
+    let lines = text.lines().map(str::trim);
+    lines
+        .take_while(|line| *line != "#[cfg(test)]")
+        .filter(|line| !line.is_empty() && !line.starts_with("//"))
+        .count()
 }
 
 fn each(tokens: TokenStream, visit: &mut impl FnMut(&TokenTree)) {
@@ -277,6 +291,13 @@ mod finds {
         );
         assert!(is_below("std::fs::self", "std::fs") && !is_below("std::fsx", "std::fs"));
         assert!(is_below("std::time::Instant::now", "Instant"));
+    }
+
+    #[test]
+    fn lines_that_do_something() {
+        let text =
+            "//! x\n\nfn f() {\n    // y\n    g(); // z\n}\n\n#[cfg(test)]\nmod tests {\n}\n";
+        assert_eq!(lines_of_code(text), 3);
     }
 
     #[test]

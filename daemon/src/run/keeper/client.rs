@@ -5,7 +5,7 @@ use std::{
     os::unix::net::UnixStream,
 };
 
-use wharf_wire::frame::{self, FrameError};
+use wharf_wire::frame;
 
 use super::{FromKeeper, State, ToKeeper};
 
@@ -48,7 +48,7 @@ impl Client {
         }
         let mut messages = Vec::new();
         loop {
-            match self.next() {
+            match frame::take(&mut self.inbox) {
                 Ok(Some(message)) => messages.push(message),
                 Ok(None) => return messages,
                 // Whoever says what no daemon says is not answered.
@@ -58,19 +58,6 @@ impl Client {
                 }
             }
         }
-    }
-
-    fn next(&mut self) -> Result<Option<ToKeeper>, FrameError> {
-        let Some((prefix, rest)) = self.inbox.split_first_chunk::<{ frame::PREFIX }>() else {
-            return Ok(None);
-        };
-        let Some(bytes) = rest.get(..frame::length(*prefix)?) else {
-            return Ok(None);
-        };
-        let message = frame::decode(bytes)?;
-        let used = frame::PREFIX + bytes.len();
-        self.inbox.drain(..used);
-        Ok(Some(message))
     }
 
     pub(super) fn state(&mut self, state: &State) {

@@ -5,14 +5,16 @@
 
 use std::path::Path;
 
-use wharf_sandbox::{
+use crate::{
     ask::{JOB, Root, Start},
     host_root::HostRoot,
+    place,
     sandbox::{APP, Network},
 };
-use zbus::Variant;
 
-use crate::place;
+pub mod bus;
+pub mod end;
+pub mod name;
 
 /// Where units belong.
 const SLICE: &str = "wharf-apps.slice";
@@ -45,16 +47,36 @@ const PERCENT: u64 = 10_000;
 const PATIENCE: u64 = 5_000_000;
 
 /// A property: its name on the bus, and its value.
-pub(crate) type Property = (&'static str, Variant<'static>);
+pub type Property = (&'static str, Value);
+
+/// A value of the kinds that systemd's properties have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// Yes or no.
+    Flag(bool),
+    /// A signal, an error number.
+    Signed(i32),
+    /// A mode.
+    Mode(u32),
+    /// A limit, a time, a set of flags.
+    Number(u64),
+    /// A word, a path.
+    Text(String),
+    /// Some of them.
+    Words(Vec<String>),
+    /// Those that are allowed, or with `false` refused.
+    Listed(bool, Vec<String>),
+    /// Programs, each with its arguments, its own name first, and whether its failure is let pass.
+    Commands(Vec<(String, Vec<String>, bool)>),
+    /// What is seen where: source, target, whether it may be missing, flags of `mount`.
+    Binds(Vec<(String, String, bool, u64)>),
+    /// File systems in memory: where, and the options of `mount`.
+    Memory(Vec<(String, String)>),
+}
 
 /// Renders a job for systemd, with the number of its user and the program that begins it.
 #[must_use]
-pub(crate) fn properties(
-    start: &Start,
-    user: u32,
-    host: &HostRoot,
-    keeper: &Path,
-) -> Vec<Property> {
+pub fn properties(start: &Start, user: u32, host: &HostRoot, keeper: &Path) -> Vec<Property> {
     let mut all = vec![
         ("Description", text(format!("Wharf: {}", start.job))),
         // What fails stays until it was asked how.
@@ -75,24 +97,24 @@ fn life(keeper: &Path) -> Vec<Property> {
     let begin = (keeper.clone(), vec![keeper, "unit".to_owned()], false);
     vec![
         ("Type", text("exec")),
-        ("ExecStart", Variant::new(vec![begin])),
+        ("ExecStart", Value::Commands(vec![begin])),
         ("KillMode", text("control-group")),
         // What is left when the first program has ended was asked before.
-        ("KillSignal", Variant::new(libc::SIGKILL)),
-        ("TimeoutStopUSec", Variant::new(PATIENCE)),
+        ("KillSignal", Value::Signed(libc::SIGKILL)),
+        ("TimeoutStopUSec", Value::Number(PATIENCE)),
         ("OOMPolicy", text("kill")),
-        ("UMask", Variant::new(0o022_u32)),
+        ("UMask", Value::Mode(0o022)),
         ("WorkingDirectory", text(APP)),
     ]
 }
 
 fn privileges(user: u32) -> Vec<Property> {
-    let yes = |name| (name, Variant::new(true));
+    let yes = |name| (name, Value::Flag(true));
     vec![
         ("User", text(user.to_string())),
         ("Group", text(user.to_string())),
-        ("CapabilityBoundingSet", Variant::new(0_u64)),
-        ("AmbientCapabilities", Variant::new(0_u64)),
+        ("CapabilityBoundingSet", Value::Number(0)),
+        ("AmbientCapabilities", Value::Number(0)),
         yes("NoNewPrivileges"),
         yes("PrivateUsers"),
         yes("PrivateIPC"),
@@ -101,17 +123,17 @@ fn privileges(user: u32) -> Vec<Property> {
         yes("RestrictRealtime"),
         yes("RestrictSUIDSGID"),
         // None of the kinds may be made.
-        ("RestrictNamespaces", Variant::new(0_u64)),
+        ("RestrictNamespaces", Value::Number(0)),
         ("KeyringMode", text("private")),
-        ("SystemCallArchitectures", Variant::new(words(&["native"]))),
+        ("SystemCallArchitectures", Value::Words(words(&["native"]))),
         ("SystemCallFilter", calls(true, &ALLOWED)),
         ("SystemCallFilter", calls(false, &REFUSED)),
-        ("SystemCallErrorNumber", Variant::new(libc::EPERM)),
+        ("SystemCallErrorNumber", Value::Signed(libc::EPERM)),
     ]
 }
 
 fn files(start: &Start, host: &HostRoot) -> Vec<Property> {
-    let yes = |name| (name, Variant::new(true));
+    let yes = |name| (name, Value::Flag(true));
     let mut seen: Vec<(String, String, bool, u64)> = Vec::new();
     for path in host.directories.iter().chain(&host.etc) {
         seen.push((shown(path), shown(path), true, RECURSIVE));
@@ -142,11 +164,11 @@ fn files(start: &Start, host: &HostRoot) -> Vec<Property> {
     ];
     vec![
         ("RootDirectory", text(shown(&place::root()))),
-        ("MountAPIVFS", Variant::new(true)),
-        ("BindReadOnlyPaths", Variant::new(seen)),
-        ("BindPaths", Variant::new(own)),
-        ("TemporaryFileSystem", Variant::new(scratch)),
-        ("InaccessiblePaths", Variant::new(words(&["/sys"]))),
+        ("MountAPIVFS", Value::Flag(true)),
+        ("BindReadOnlyPaths", Value::Binds(seen)),
+        ("BindPaths", Value::Binds(own)),
+        ("TemporaryFileSystem", Value::Memory(scratch)),
+        ("InaccessiblePaths", Value::Words(words(&["/sys"]))),
         ("ProtectSystem", text("strict")),
         ("ProtectProc", text("invisible")),
         yes("PrivateDevices"),
@@ -167,7 +189,7 @@ fn network(network: Network) -> Vec<Property> {
         families.push("AF_NETLINK");
     }
     vec![
-        ("PrivateNetwork", Variant::new(alone)),
+        ("PrivateNetwork", Value::Flag(alone)),
         ("RestrictAddressFamilies", calls(true, &families)),
     ]
 }
@@ -175,8 +197,8 @@ fn network(network: Network) -> Vec<Property> {
 fn limits(start: &Start) -> Vec<Property> {
     let limits = start.limits;
     let mut all = vec![
-        ("LimitCORE", Variant::new(0_u64)),
-        ("MemorySwapMax", Variant::new(0_u64)),
+        ("LimitCORE", Value::Number(0)),
+        ("MemorySwapMax", Value::Number(0)),
     ];
     let each = [
         ("LimitNOFILE", limits.open_files),
@@ -189,13 +211,13 @@ fn limits(start: &Start) -> Vec<Property> {
     ];
     all.extend(
         each.into_iter()
-            .filter_map(|(name, limit)| Some((name, Variant::new(limit?)))),
+            .filter_map(|(name, limit)| Some((name, Value::Number(limit?)))),
     );
     all
 }
 
-fn text(text: impl Into<String>) -> Variant<'static> {
-    Variant::new(text.into())
+fn text(text: impl Into<String>) -> Value {
+    Value::Text(text.into())
 }
 
 fn shown(path: &Path) -> String {
@@ -207,13 +229,13 @@ fn words(words: &[&str]) -> Vec<String> {
 }
 
 /// A list that allows, or one that refuses.
-fn calls(allows: bool, names: &[&str]) -> Variant<'static> {
-    Variant::new((allows, words(names)))
+fn calls(allows: bool, names: &[&str]) -> Value {
+    Value::Listed(allows, words(names))
 }
 
 #[cfg(test)]
 mod tests {
-    use wharf_sandbox::{
+    use crate::{
         id::Id,
         sandbox::{Access, Bind, SOCKETS, Sandbox, User},
     };
@@ -249,7 +271,7 @@ mod tests {
         let all = properties(&start, 200_001, &host, keeper);
         let lines: Vec<String> = all
             .iter()
-            .map(|(name, value)| format!("{name} = {value}"))
+            .map(|(name, value)| format!("{name} = {value:?}"))
             .collect();
         insta::assert_snapshot!(lines.join("\n"));
     }

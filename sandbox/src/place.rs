@@ -2,33 +2,37 @@
 
 use std::path::{Path, PathBuf};
 
-use wharf_sandbox::{
+use crate::{
     ask::{self, Root},
     id::Id,
 };
 
 /// What does not outlive a reboot.
-pub(crate) const RUN: &str = "/run/wharf-helper";
+pub const RUN: &str = "/run/wharf-helper";
 /// What does: who has which user.
-pub(crate) const KEPT: &str = "/var/lib/wharf-helper";
+pub const KEPT: &str = "/var/lib/wharf-helper";
 
 /// The directory that each sandbox has as its root.
-pub(crate) fn root() -> PathBuf {
+#[must_use]
+pub fn root() -> PathBuf {
     Path::new(RUN).join("root")
 }
 
 /// What is laid out for the jobs that run.
-pub(crate) fn jobs() -> PathBuf {
+#[must_use]
+pub fn jobs() -> PathBuf {
     Path::new(RUN).join("jobs")
 }
 
 /// What is laid out for one.
-pub(crate) fn job(job: &Id) -> PathBuf {
+#[must_use]
+pub fn job(job: &Id) -> PathBuf {
     jobs().join(job.as_str())
 }
 
 /// Where one of its directories is mounted.
-pub(crate) fn laid(job: &Id, root: Root) -> PathBuf {
+#[must_use]
+pub fn laid(job: &Id, root: Root) -> PathBuf {
     self::job(job).join(match root {
         Root::App => "app",
         Root::Home => "home",
@@ -39,26 +43,31 @@ pub(crate) fn laid(job: &Id, root: Root) -> PathBuf {
 }
 
 /// Where what it is to run is mounted.
-pub(crate) fn command(job: &Id) -> PathBuf {
+#[must_use]
+pub fn command(job: &Id) -> PathBuf {
     self::job(job).join("command")
 }
 
 /// Its `/etc/passwd` and `/etc/group`.
-pub(crate) fn accounts(job: &Id) -> [PathBuf; 2] {
+#[must_use]
+pub fn accounts(job: &Id) -> [PathBuf; 2] {
     ["passwd", "group"].map(|file| self::job(job).join(file))
 }
 
-/// Which users builds have now.
-pub(crate) fn building() -> PathBuf {
-    Path::new(RUN).join("building")
+/// Which user it has, where it is a build.
+#[must_use]
+pub fn user(job: &Id) -> PathBuf {
+    self::job(job).join("user")
 }
 
 /// Which users environments have.
-pub(crate) fn users() -> PathBuf {
+#[must_use]
+pub fn users() -> PathBuf {
     PathBuf::from(ask::USERS)
 }
 
 /// The range of users.
-pub(crate) fn range() -> PathBuf {
+#[must_use]
+pub fn range() -> PathBuf {
     Path::new(KEPT).join("range")
 }

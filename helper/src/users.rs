@@ -102,7 +102,10 @@ fn used() -> Result<Vec<Used>, AnyError> {
 /// Gives a user its account, which systemd looks for: a name made of its number. One that has it
 /// keeps it.
 fn account(user: u32, of: &str) -> Result<(), AnyError> {
-    let line = format!("u wharf-{user} {user} \"Wharf {of}\" / /usr/sbin/nologin");
+    let line = format!(
+        "u {} {user} \"Wharf {of}\" / /usr/sbin/nologin",
+        users::account(user)
+    );
     let output = Command::new("/usr/bin/systemd-sysusers")
         .args(["--inline", &line])
         .env_clear()

@@ -14,6 +14,17 @@ const CONTAINERS: u32 = 524_288;
 /// For so long nobody else gets an environment's user.
 const REST: Duration = Duration::from_secs(90 * 24 * 3600);
 
+/// Numbers that are somebody's on this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// Which.
+    pub numbers: Range<u32>,
+    /// Whose: the name that the file has.
+    pub whose: String,
+    /// The file below `/etc` that says so.
+    pub file: &'static str,
+}
+
 /// The range of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Users(Range<u32>);
@@ -54,14 +65,23 @@ impl Users {
     ///
     /// # Errors
     /// [`UsersError::NoRange`].
-    pub fn free(taken: &[Range<u32>]) -> Result<Self, UsersError> {
+    pub fn free(taken: &[Taken]) -> Result<Self, UsersError> {
         let starts = (FIRST..=CONTAINERS - COUNT).step_by(1 << 10);
         let mut ranges = starts.map(Self::starting);
-        let is_free = |range: &Self| {
-            let mut others = taken.iter();
-            others.all(|other| other.end <= range.0.start || range.0.end <= other.start)
-        };
+        let is_free = |range: &Self| !taken.iter().any(|taken| range.overlaps(taken));
         ranges.find(is_free).ok_or(UsersError::NoRange)
+    }
+
+    /// Those that have got hold of a part of it since it was ours.
+    pub fn strangers<'a>(&self, taken: &'a [Taken]) -> impl Iterator<Item = &'a Taken> {
+        let is_ours = |taken: &Taken| taken.whose == account(taken.numbers.start);
+        taken
+            .iter()
+            .filter(move |taken| self.overlaps(taken) && !is_ours(taken))
+    }
+
+    fn overlaps(&self, taken: &Taken) -> bool {
+        taken.numbers.start < self.0.end && self.0.start < taken.numbers.end
     }
 
     /// Its first number.
@@ -97,17 +117,30 @@ impl Users {
     }
 }
 
+/// The name of the account that a user of ours has.
+#[must_use]
+pub fn account(user: u32) -> String {
+    format!("wharf-{user}")
+}
+
 /// What the host's files say is somebody's.
 ///
 /// # Errors
 /// When one is there and cannot be read.
-pub fn taken() -> io::Result<Vec<Range<u32>>> {
+pub fn taken() -> io::Result<Vec<Taken>> {
     let mut taken = Vec::new();
     for (file, width) in [("subuid", 2), ("subgid", 2), ("passwd", 1), ("group", 1)] {
-        match fs::read_to_string(Path::new("/etc").join(file)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            text => taken.extend(text?.lines().filter_map(|line| range(line, width))),
-        }
+        let text = match fs::read_to_string(Path::new("/etc").join(file)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            text => text?,
+        };
+        taken.extend(text.lines().filter_map(|line| {
+            Some(Taken {
+                numbers: range(line, width)?,
+                whose: line.split(':').next()?.to_owned(),
+                file,
+            })
+        }));
     }
     Ok(taken)
 }
@@ -128,8 +161,34 @@ fn range(line: &str, width: usize) -> Option<Range<u32>> {
 mod tests {
     use super::*;
 
+    fn of(whose: &str, numbers: Range<u32>) -> Taken {
+        Taken {
+            numbers,
+            whose: whose.into(),
+            file: "subuid",
+        }
+    }
+
     fn start(taken: &[Range<u32>]) -> Option<u32> {
-        Users::free(taken).ok().map(|users| users.first())
+        let taken: Vec<Taken> = taken.iter().map(|range| of("x", range.clone())).collect();
+        Users::free(&taken).ok().map(|users| users.first())
+    }
+
+    #[test]
+    fn who_got_hold_of_the_range_is_a_stranger() {
+        let users = Users::starting(300_000);
+        let last = users.of_builds().end - 1;
+        let taken = [
+            of("git", 1001..1002),
+            of("wharf-300007", 300_007..300_008),
+            of("below", 234_464..300_000),
+            of("above", last + 1..last + 65_537),
+            of("podman", 299_999..365_535),
+            of("wharf-300007", 300_008..300_009),
+            of("late", last..last + 1),
+        ];
+        let strangers: Vec<_> = users.strangers(&taken).collect();
+        assert_eq!(strangers, [&taken[4], &taken[5], &taken[6]]);
     }
 
     #[test]

@@ -12,3 +12,4 @@ mod machine;
 mod ports;
 #[path = "../hostile/squat.rs"]
 mod squat;
+mod users;

@@ -1,5 +1,9 @@
 //! What keeps applications apart, and what does not: for `wharf doctor`.
 
+use std::{fs, io};
+
+use wharf_sandbox::place;
+use wharf_sandbox::users::{self, Users};
 use wharf_wire::view::{Finding, Severity};
 
 use crate::run::{bubblewrap::Bubblewrap, isolation::Isolation};
@@ -11,12 +15,59 @@ const PAGE: &str = "docs/isolation.md lists what holds and what is open";
 pub(super) fn findings(isolation: &Isolation) -> Vec<Finding> {
     match isolation {
         Isolation::Bubblewrap(bubblewrap) => of_bubblewrap(bubblewrap),
-        Isolation::Units => vec![finding(
-            "applications share the host's network unless theirs is \"private\", and its memory and disk \
-             unless they are limited"
-                .into(),
-            &format!("expected; {PAGE}"),
+        Isolation::Units => {
+            let expected = finding(
+                "applications share the host's network unless theirs is \"private\", and its memory \
+                 and disk unless they are limited"
+                    .into(),
+                &format!("expected; {PAGE}"),
+            );
+            std::iter::once(expected).chain(of_users()).collect()
+        }
+    }
+}
+
+/// Whoever else has users of the range that environments and builds have.
+fn of_users() -> Vec<Finding> {
+    let strangers = || {
+        let start = fs::read_to_string(place::range())?;
+        let start = start.trim().parse().map_err(io::Error::other)?;
+        let taken = users::taken()?;
+        let users = Users::starting(start);
+        Ok(users.strangers(&taken).cloned().collect::<Vec<_>>())
+    };
+    match strangers() {
+        Ok(strangers) => strangers.iter().map(of_stranger).collect(),
+        Err::<_, io::Error>(error) => vec![finding(
+            format!(
+                "which users applications have cannot be told: {}: {error}",
+                place::range().display()
+            ),
+            "systemctl restart wharf-helper",
         )],
+    }
+}
+
+fn of_stranger(taken: &users::Taken) -> Finding {
+    let users::Taken {
+        numbers,
+        whose,
+        file,
+    } = taken;
+    let last = numbers.end.saturating_sub(1);
+    Finding {
+        severity: Severity::Error,
+        ..finding(
+            format!(
+                "{} has users {}-{last} by /etc/{file}, of which some are those of applications",
+                whose.escape_default(),
+                numbers.start
+            ),
+            &format!(
+                "give {} other numbers in /etc/{file}: whoever has these can become an application",
+                whose.escape_default()
+            ),
+        )
     }
 }
 

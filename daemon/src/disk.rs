@@ -275,9 +275,61 @@ pub fn read_tail(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Reads what somebody left, who may mean ill: a file of its own, with no other name anywhere. Tells
+/// whose it is, too.
+///
+/// # Errors
+/// When it is something else, or more than `most` bytes.
+pub fn read_left(path: &Path, most: u64) -> Result<(Vec<u8>, u32), DiskError> {
+    use rustix::fs::{Mode, OFlags};
+    use std::{io::Read, os::unix::fs::MetadataExt};
+
+    let failed = at("read", path);
+    // A pipe would keep whoever opens it waiting.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(path, flags, Mode::empty());
+    let file = File::from(opened.map_err(|error| failed(error.into()))?);
+    let facts = file.metadata().map_err(&failed)?;
+    if !facts.is_file() || facts.nlink() > 1 {
+        return Err(failed(io::Error::other("it is no file with one name")));
+    }
+    if facts.len() > most {
+        return Err(failed(io::Error::other(format!(
+            "it has more than {most} bytes"
+        ))));
+    }
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes).map_err(&failed)?;
+    Ok((bytes, facts.uid()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_somebody_left_is_a_file_of_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("file"), "x").unwrap();
+        let own = rustix::process::geteuid().as_raw();
+        assert_eq!(read_left(&at("file"), 1).unwrap(), (b"x".to_vec(), own));
+        fs::write(at("long"), "xx").unwrap();
+        std::os::unix::fs::symlink(at("file"), at("link")).unwrap();
+        let pipe = rustix::fs::mknodat(
+            rustix::fs::CWD,
+            at("pipe"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RWXU,
+            0,
+        );
+        pipe.unwrap();
+        for bad in ["long", "link", "pipe", "gone", "."] {
+            assert!(read_left(&at(bad), 1).is_err(), "{bad}");
+        }
+        fs::hard_link(at("file"), at("other")).unwrap();
+        assert!(read_left(&at("file"), 1).is_err());
+    }
 
     #[test]
     fn a_written_file_has_its_mode_and_replaces_the_old() {

@@ -20,7 +20,7 @@ pub mod inside;
 pub mod listener;
 pub mod within;
 
-mod holder;
+pub mod holder;
 mod unit;
 
 pub mod orphans;

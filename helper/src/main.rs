@@ -1,15 +1,18 @@
 //! `wharf-helper`: the only program of Wharf that is root.
 //!
 //! `wharfd` decides and has no privileges; this program starts what it names, each job as a unit of
-//! systemd's with a user of its own. What it can be asked for is [`wharf_sandbox::ask`], and nothing
-//! that it is told becomes a path of the host, an argument, a variable or a unit's property: ids name
-//! its own files, and places of the daemon's are opened beneath the daemon's directory, through no
-//! link. The daemon's files keep their owner on the disk; in a sandbox an idmapped mount shows them as
-//! its user's. So nothing is ever copied or given away by root.
+//! systemd's with a user of its own, and git as the owner of a project's repository. What it can be
+//! asked for is [`wharf_sandbox::ask`], and nothing that it is told becomes a path of the host, an
+//! option, a program or a property that lets somebody do more: ids name its own files and the
+//! operator's, places of the daemon's are opened beneath the daemon's directory, through no link, and
+//! the few texts of git's are one line for its records. The daemon's files keep their owner on the disk;
+//! in a sandbox an idmapped mount shows them as its user's. So nothing is ever copied or given away by
+//! root.
 
 mod idmap;
 mod message;
 mod mounts;
+mod repository;
 mod root;
 mod serve;
 mod systemd;

@@ -102,7 +102,7 @@ pub(crate) fn lay(start: &Start, owner: Owner, user: u32) -> Result<(), AnyError
         shown.map_err(at(format_args!("cannot show {}", source.display())))
     };
     let command = place::command(&start.job);
-    let made = File::create(&command).and_then(|_| open(&command));
+    let made = File::create(&command).and_then(|_| open(&command, OFlags::PATH));
     show(&ask::job_file(&start.job), Access::Read, made)?;
     for one in &start.shows {
         show(
@@ -120,7 +120,7 @@ fn target(job: &Id, show: &Show, user: u32) -> io::Result<OwnedFd> {
     if show.target.is_empty() {
         fs::create_dir_all(&top)?;
     }
-    let top = open(&top)?;
+    let top = open(&top, OFlags::PATH)?;
     match show.root {
         _ if show.target.is_empty() => Ok(top),
         Root::Home => made(top, target, user),
@@ -174,12 +174,16 @@ fn made(home: OwnedFd, target: &Path, user: u32) -> io::Result<OwnedFd> {
     Ok(at)
 }
 
-/// Opens a place of the helper's own.
-fn open(path: &Path) -> io::Result<OwnedFd> {
+/// Opens a place through no link.
+///
+/// # Errors
+/// When it is not there, or there is a link on the way.
+pub(crate) fn open(path: &Path, how: OFlags) -> io::Result<OwnedFd> {
+    let flags = how | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(openat2(
         CWD,
         path,
-        FLAGS,
+        flags,
         Mode::empty(),
         ResolveFlags::NO_SYMLINKS,
     )?)

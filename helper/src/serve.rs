@@ -16,12 +16,12 @@ use tokio::{
     time::{sleep, timeout},
 };
 use wharf_sandbox::{
-    ask::{End, FromHelper, STATE, Start, ToHelper},
+    ask::{End, FromHelper, STATE, ToHelper},
     host_root::HostRoot,
     id::Id,
     place,
     sandbox::Access,
-    unit::{self, name::Signal},
+    unit::{self, Property, name::Signal},
     users::Users,
 };
 
@@ -29,7 +29,7 @@ use crate::{
     AnyError, at, chain,
     idmap::{Mapping, Owner},
     message::{Inbox, say},
-    mounts, root,
+    mounts, repository, root,
     systemd::{Ends, Systemd},
     users,
 };
@@ -128,53 +128,67 @@ impl Helper {
             return Err(format!("user {caller} may not ask for anything").into());
         }
         let mut inbox = Inbox::default();
-        let first = timeout(PATIENCE, inbox.next(&stream)).await??;
-        let (job, end) = match first {
-            Some(ToHelper::Start(start)) => {
-                // Its holder may have died a moment ago.
-                let Ok(end) = timeout(PATIENCE, self.turn(&start.job)).await else {
-                    return refuse(&mut stream, "it runs already").await;
-                };
-                let streams = mem::take(&mut inbox.beside);
-                if let Err(error) = self.start(&start, streams).await {
-                    self.wake(&start.job, End::Failed("not begun".into()));
-                    return refuse(&mut stream, &chain(&*error)).await;
-                }
-                (start.job, end)
+        let Some(first) = timeout(PATIENCE, inbox.next(&stream)).await?? else {
+            return Ok(());
+        };
+        let Some(job) = first.job() else {
+            return refuse(&mut stream, "no job is named").await;
+        };
+        let end = if let ToHelper::Hold { .. } = first {
+            let Some(end) = self.wait_for(job) else {
+                return refuse(&mut stream, "somebody else holds it").await;
+            };
+            if self.systemd.unit(job).await?.is_none() {
+                self.wake(job, End::Failed("gone".into()));
             }
-            Some(ToHelper::Hold { job }) => {
-                let Some(end) = self.wait_for(&job) else {
-                    return refuse(&mut stream, "somebody else holds it").await;
-                };
-                if self.systemd.unit(&job).await?.is_none() {
-                    self.wake(&job, End::Failed("gone".into()));
-                }
-                (job, end)
+            end
+        } else {
+            // Its holder may have died a moment ago.
+            let Ok(end) = timeout(PATIENCE, self.turn(job)).await else {
+                return refuse(&mut stream, "it runs already").await;
+            };
+            let streams = mem::take(&mut inbox.beside);
+            if let Err(error) = self.start(job, &first, streams).await {
+                self.wake(job, End::Failed("not begun".into()));
+                return refuse(&mut stream, &chain(&*error)).await;
             }
-            Some(ToHelper::Terminate | ToHelper::Kill) => {
-                return refuse(&mut stream, "no job is named").await;
-            }
-            None => return Ok(()),
+            end
         };
         say(&mut stream, &FromHelper::Started).await?;
-        self.hold(&job, stream, inbox, end).await
+        self.hold(job, stream, inbox, end).await
     }
 
-    async fn start(&self, start: &Start, streams: Vec<OwnedFd>) -> Result<(), AnyError> {
+    async fn start(
+        &self,
+        job: &Id,
+        asked: &ToHelper,
+        streams: Vec<OwnedFd>,
+    ) -> Result<(), AnyError> {
         let streams = <[OwnedFd; 3]>::try_from(streams);
         let streams = streams.map_err(|_| "a job begins with three streams")?;
-        mounts::claim(&start.job)?;
+        mounts::claim(job)?;
         let begin = async {
-            let user = users::of(&self.users, &start.user, &start.job)?;
-            mounts::lay(start, self.owner, user)?;
-            let properties = unit::properties(start, user, &self.host, &self.keeper);
-            self.systemd.start(&start.job, properties, streams).await
+            let properties = self.prepare(asked)?;
+            self.systemd.start(job, properties, streams).await
         };
         let begun = begin.await;
         if begun.is_err() {
-            mounts::clear(&start.job)?;
+            mounts::clear(job)?;
         }
         begun
+    }
+
+    /// Makes what a job needs to be there, and says how it is to run.
+    fn prepare(&self, asked: &ToHelper) -> Result<Vec<Property>, AnyError> {
+        match asked {
+            ToHelper::Start(start) => {
+                let user = users::of(&self.users, &start.user, &start.job)?;
+                mounts::lay(start, self.owner, user)?;
+                Ok(unit::properties(start, user, &self.host, &self.keeper))
+            }
+            ToHelper::Git(git) => Ok(unit::git::properties(git, &repository::find(&git.project)?)),
+            _ => Err("nothing begins with that".into()),
+        }
     }
 
     /// Tells a job's holder of its end, and does what that says. Where the holder hangs up, the job
@@ -194,7 +208,7 @@ impl Helper {
                     Ok(Some(ToHelper::Kill)) => self.signal(job, Signal::Kill).await,
                     // It hung up, or speaks as nobody should.
                     _ => {
-                        self.signal(job, Signal::Kill).await;
+                        self.stop(job).await;
                         end.await?;
                         return Ok(());
                     }
@@ -207,6 +221,11 @@ impl Helper {
     async fn signal(&self, job: &Id, signal: Signal) {
         let done = self.systemd.signal(job, signal).await;
         told(done.map_err(at(format_args!("cannot signal {job}"))));
+    }
+
+    async fn stop(&self, job: &Id) {
+        let done = self.systemd.stop(job).await;
+        told(done.map_err(at(format_args!("cannot stop {job}"))));
     }
 
     /// Waits until nobody has this job any more.
@@ -258,7 +277,7 @@ impl Helper {
         sleep(ABSENCE).await;
         for job in mounts::jobs()? {
             if !self.waiting().contains_key(&job) {
-                self.signal(&job, Signal::Kill).await;
+                self.stop(&job).await;
             }
         }
         Ok(())

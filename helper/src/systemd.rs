@@ -93,6 +93,15 @@ impl Systemd {
         known(self.0.call_method("KillUnit", &body).await).map(drop)
     }
 
+    /// Stops a job as its unit says, until nothing of it is left. A unit that is gone is.
+    ///
+    /// # Errors
+    /// What systemd says.
+    pub(crate) async fn stop(&self, job: &Id) -> zbus::Result<()> {
+        let body = (name::unit(job), "replace");
+        known(self.0.call_method("StopUnit", &body).await).map(drop)
+    }
+
     /// Where a job's unit is, while it has one.
     ///
     /// # Errors

@@ -1,17 +1,28 @@
 //! A push that nobody took, kept for the daemon's return.
+//!
+//! Where the daemon has a user of its own, the spool is a directory in which its group may make files
+//! and see none: whose a file is stays so, its name cannot be guessed, and the daemon, whose group it
+//! gets, reads it.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
+
+use rustix::rand::{GetRandomFlags, getrandom};
 
 use wharf_wire::hook::Push;
 
 /// At most this many files wait; a daemon that is away for so long compares branch tips anyway.
 const MAX_FILES: usize = 10_000;
+/// Bytes that a directory of so many has at most, where the files cannot be counted.
+const MAX_BYTES: u64 = 2 << 20;
+
+/// The bit of a directory whose files get its group.
+const SETGID: u32 = 0o2000;
 
 /// Why a push is not kept.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +31,7 @@ pub(crate) enum SpoolError {
     #[error("the host keeps no spool for this repository")]
     None,
     /// Nobody takes the files away.
-    #[error("{} holds {MAX_FILES} files already", .0.display())]
+    #[error("{} is full: {MAX_FILES} pushes wait there", .0.display())]
     Full(PathBuf),
     /// The disk said no.
     #[error("{}: {source}", .directory.display())]
@@ -44,24 +55,47 @@ pub(crate) fn keep(directory: Option<&Path>, push: &Push) -> Result<(), SpoolErr
         directory: directory.to_owned(),
         source,
     };
-    if fs::read_dir(directory).map_err(disk)?.count() >= MAX_FILES {
+    if is_full(directory).map_err(disk)? {
         return Err(SpoolError::Full(directory.to_owned()));
     }
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    // The process id lives as long as this process, so no other hook takes the name.
-    let name = format!("{:020}-{}.json", now.as_nanos(), std::process::id());
+    let mut random = [0; 16];
+    getrandom(&mut random, GetRandomFlags::empty()).map_err(|error| disk(error.into()))?;
+    let random = u128::from_ne_bytes(random);
+    let name = format!("{:020}-{random:032x}.json", now.as_nanos());
     let temporary = directory.join(format!(".{name}.new"));
     sync_repository(push)?;
     write(&temporary, push)
-        .and_then(|()| fs::rename(&temporary, directory.join(&name)))
-        .and_then(|()| File::open(directory)?.sync_all())
+        .and_then(|file| {
+            fs::rename(&temporary, directory.join(&name))?;
+            sync_directory(directory, &file)
+        })
         .map_err(|error| {
             // What is not whole has no meaning; the daemon also sweeps such names.
             drop(fs::remove_file(&temporary));
             disk(error)
         })
+}
+
+fn is_full(directory: &Path) -> io::Result<bool> {
+    match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Ok(fs::metadata(directory)?.len() > MAX_BYTES)
+        }
+        entries => Ok(entries?.count() >= MAX_FILES),
+    }
+}
+
+/// Makes a file's name durable. A directory that cannot be read is synced with its file system.
+fn sync_directory(directory: &Path, file: &File) -> io::Result<()> {
+    match File::open(directory) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Ok(rustix::fs::syncfs(file)?)
+        }
+        opened => opened?.sync_all(),
+    }
 }
 
 fn sync_repository(push: &Push) -> Result<(), SpoolError> {
@@ -73,7 +107,7 @@ fn sync_repository(push: &Push) -> Result<(), SpoolError> {
     })
 }
 
-fn write(path: &Path, push: &Push) -> io::Result<()> {
+fn write(path: &Path, push: &Push) -> io::Result<File> {
     let bytes = serde_json::to_vec(push).map_err(io::Error::other)?;
     let mut file = OpenOptions::new()
         .write(true)
@@ -81,5 +115,11 @@ fn write(path: &Path, push: &Push) -> io::Result<()> {
         .mode(0o600)
         .open(path)?;
     file.write_all(&bytes)?;
-    file.sync_all()
+    // Its group is the spool's, and so the daemon's; whatever the umask says.
+    let spool = path.parent().unwrap_or(Path::new("."));
+    if fs::metadata(spool)?.mode() & SETGID != 0 {
+        file.set_permissions(Permissions::from_mode(0o640))?;
+    }
+    file.sync_all()?;
+    Ok(file)
 }

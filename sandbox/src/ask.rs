@@ -1,18 +1,20 @@
 //! What the daemon asks of `wharf-helper`, the only program of Wharf that is root.
 //!
 //! The vocabulary is closed: ids, numbers, and places below directories that both know. No path of the
-//! host, no argument, no variable and no property of a unit crosses this border; the command is in a
-//! file of the daemon's, which is read inside the sandbox.
+//! host, no option, no program and no property of a unit crosses this border; a job's command is in a
+//! file of the daemon's, which is read inside the sandbox, and what git is asked for is a closed set
+//! with a line of text for its records.
 //!
-//! A connection is for one job. It begins with [`ToHelper::Start`], beside which come the three
-//! standard streams by `SCM_RIGHTS`, or with [`ToHelper::Hold`]. Whoever hangs up while the job runs
-//! kills it.
+//! A connection is for one job. It begins with [`ToHelper::Start`] or [`ToHelper::Git`], beside which
+//! come the three standard streams by `SCM_RIGHTS`, or with [`ToHelper::Hold`]. Whoever hangs up while
+//! the job runs stops it.
 
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    git::Git,
     id::Id,
     sandbox::{APP, Access, Bind, CACHE, HOME, Limits, Network, PATCHES, SOCKETS, Sandbox, User},
 };
@@ -36,6 +38,9 @@ pub const MOST: usize = 256;
 pub enum ToHelper {
     /// Starts a job. Answered by [`FromHelper::Started`], later by [`FromHelper::Ended`].
     Start(Start),
+    /// Has git do something in a project's repository, as the repository's owner. Answered as a start;
+    /// it ends as git does.
+    Git(Git),
     /// Holds a job that runs already: the helper was restarted. Answered as a start.
     Hold {
         /// Which.
@@ -45,6 +50,19 @@ pub enum ToHelper {
     Terminate,
     /// Ends the job of this connection.
     Kill,
+}
+
+impl ToHelper {
+    /// The job that a conversation is about which begins with this; none that begins otherwise.
+    #[must_use]
+    pub fn job(&self) -> Option<&Id> {
+        match self {
+            Self::Start(Start { job, .. }) | Self::Git(Git { job, .. }) | Self::Hold { job } => {
+                Some(job)
+            }
+            Self::Terminate | Self::Kill => None,
+        }
+    }
 }
 
 /// A job in a sandbox.

@@ -11,6 +11,7 @@ pub mod host_root;
 pub mod id;
 
 pub mod ask;
+pub mod git;
 
 pub mod place;
 pub mod unit;

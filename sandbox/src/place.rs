@@ -71,3 +71,12 @@ pub fn users() -> PathBuf {
 pub fn range() -> PathBuf {
     Path::new(KEPT).join("range")
 }
+
+/// Where projects are told of, one file each. The operator's.
+pub const PROJECTS: &str = "/etc/wharf/projects.d";
+
+/// A project's file.
+#[must_use]
+pub fn project(name: &Id) -> PathBuf {
+    Path::new(PROJECTS).join(format!("{name}.toml"))
+}

@@ -14,6 +14,7 @@ use crate::{
 
 pub mod bus;
 pub mod end;
+pub mod git;
 pub mod name;
 
 /// Where units belong.
@@ -84,7 +85,12 @@ pub fn properties(start: &Start, user: u32, host: &HostRoot, keeper: &Path) -> V
         ("Slice", text(SLICE)),
     ];
     all.extend(life(keeper));
-    all.extend(privileges(user));
+    all.extend(privileges(user, user));
+    all.extend([
+        ("RestrictSUIDSGID", Value::Flag(true)),
+        ("SystemCallFilter", calls(true, &ALLOWED)),
+        ("SystemCallFilter", calls(false, &REFUSED)),
+    ]);
     all.extend(files(start, host));
     all.extend(network(start.network));
     all.extend(limits(start));
@@ -108,11 +114,11 @@ fn life(keeper: &Path) -> Vec<Property> {
     ]
 }
 
-fn privileges(user: u32) -> Vec<Property> {
+fn privileges(user: u32, group: u32) -> Vec<Property> {
     let yes = |name| (name, Value::Flag(true));
     vec![
         ("User", text(user.to_string())),
-        ("Group", text(user.to_string())),
+        ("Group", text(group.to_string())),
         ("CapabilityBoundingSet", Value::Number(0)),
         ("AmbientCapabilities", Value::Number(0)),
         yes("NoNewPrivileges"),
@@ -121,13 +127,10 @@ fn privileges(user: u32) -> Vec<Property> {
         yes("RemoveIPC"),
         yes("LockPersonality"),
         yes("RestrictRealtime"),
-        yes("RestrictSUIDSGID"),
         // None of the kinds may be made.
         ("RestrictNamespaces", Value::Number(0)),
         ("KeyringMode", text("private")),
         ("SystemCallArchitectures", Value::Words(words(&["native"]))),
-        ("SystemCallFilter", calls(true, &ALLOWED)),
-        ("SystemCallFilter", calls(false, &REFUSED)),
         ("SystemCallErrorNumber", Value::Signed(libc::EPERM)),
     ]
 }

@@ -151,7 +151,6 @@ fn the_helper_knows_nothing_that_people_write() {
             "wharf-config",
             "wharf-daemon",
             "wharf-cli",
-            "toml",
             "rusqlite",
             "tar",
         ]

@@ -394,7 +394,7 @@ async fn tidy(world: &World, ticket: &Ticket) {
     let Some(project) = project else { return };
     let turn = world.collecting.turn(project.name.as_str());
     if let Ok(_turn) = turn.try_lock() {
-        collect::collect(&project.repository).await;
+        collect::collect(project).await;
     }
 }
 

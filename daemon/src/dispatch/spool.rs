@@ -1,13 +1,15 @@
 //! Pushes that hooks left while they could not reach the daemon, and moves that a daemon began.
 
-use std::os::unix::fs::MetadataExt as _;
+use std::io;
 use std::path::PathBuf;
 
+use rustix::process::geteuid;
 use wharf_config::name::{BranchName, ProjectName};
 use wharf_wire::hook::{Push, RefUpdate};
 use wharf_wire::view::Actor;
 
 use super::moving::{self, Left};
+use crate::disk;
 use crate::execute::World;
 use crate::execute::failure::chain;
 use crate::identity::{self, Account};
@@ -18,6 +20,8 @@ use crate::store::activity::NewActivity;
 
 /// The most that is read of a spool file: more than any push can say.
 const MAX_SPOOLED: u64 = 16 << 20;
+/// So many files of it are looked at, at a time: as many as hooks leave.
+const MOST: usize = 10_000;
 
 /// A push that a hook left. It says where to look and who it was: the refs are the truth.
 #[derive(Debug, Clone)]
@@ -96,24 +100,32 @@ pub(super) fn read(world: &World, settings: &Settings) -> Vec<Spooled> {
         return Vec::new();
     };
     let mut found = Vec::new();
-    for file in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+    let files = entries.filter_map(Result::ok).map(|entry| entry.path());
+    for file in files.take(MOST) {
         let extension = file.extension().and_then(|extension| extension.to_str());
-        let bytes = match extension {
-            Some("json" | moving::EXTENSION) => crate::disk::read_tail(&file, MAX_SPOOLED).ok(),
-            Some(_) | None => continue,
-        };
-        let read = bytes.and_then(|bytes| match extension {
-            Some(moving::EXTENSION) => {
-                let left = serde_json::from_slice::<Left>(&bytes).ok()?;
-                Some((left.push.clone(), Some(left)))
-            }
-            Some(_) | None => Some((serde_json::from_slice::<Push>(&bytes).ok()?, None)),
-        });
-        let Some((push, left)) = read else {
+        if !matches!(extension, Some("json" | moving::EXTENSION)) {
+            continue;
+        }
+        let (bytes, uid) = match disk::read_left(&file, MAX_SPOOLED) {
+            Ok(read) => read,
             // One that has ended at this moment is gone.
-            if !file.exists() {
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                tracing::error!(error = chain(&error), "a spooled push cannot be read");
                 continue;
             }
+        };
+        let read = match extension {
+            // What is the daemon's own is believed.
+            Some(moving::EXTENSION) if uid != geteuid().as_raw() => None,
+            Some(moving::EXTENSION) => serde_json::from_slice::<Left>(&bytes)
+                .ok()
+                .map(|left| (left.push.clone(), Some(left))),
+            _ => serde_json::from_slice::<Push>(&bytes)
+                .ok()
+                .map(|push| (push, None)),
+        };
+        let Some((push, left)) = read else {
             tracing::error!(file = %file.display(), "a spooled push cannot be read");
             continue;
         };
@@ -121,11 +133,7 @@ pub(super) fn read(world: &World, settings: &Settings) -> Vec<Spooled> {
             tracing::error!(file = %file.display(), "a spooled push of no project");
             continue;
         };
-        let owner = match file.symlink_metadata() {
-            Ok(metadata) => Account::of(metadata.uid()),
-            // Taken away at this moment.
-            Err(_) => continue,
-        };
+        let owner = Account::of(uid);
         let actor = match &left {
             Some(left) => left.actor.clone(),
             None => identity::actor(&owner, &push.claims, &settings.host, project),

@@ -2,31 +2,28 @@
 //! faster, so the daemon does it, after the push. And keeping refs together: git reads each of them
 //! several times a push, and a thousand files take longer to read than all else that a push does.
 
+use std::io;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use tokio::process::Command;
+use wharf_config::project::Project;
+use wharf_sandbox::git::Operation;
 
-use super::owner::command_as_owner;
-
-/// The longest that a collection may take; the next one goes on from there.
-const PATIENCE: Duration = Duration::from_secs(3600);
+use super::git;
+use super::owner::{Writer, command_as_owner};
 
 /// Refs in files of their own, from which on git puts them together in one.
 const LOOSE: usize = 64;
 
 /// Runs `git gc --auto`, which does nothing in some milliseconds until there is enough to do, and puts
 /// refs together where there are many. Trouble is only logged: nothing depends on it.
-pub async fn collect(repository: &Path) {
-    let words = ["-c", "gc.autoDetach=false", "gc", "--auto", "--quiet"];
-    run(repository, "gc", &words).await;
-    let refs = repository.join("refs");
+pub async fn collect(project: &Project) {
+    run(project, &Operation::Collect).await;
+    let refs = project.repository.join("refs");
     let counted = tokio::task::spawn_blocking(move || loose_refs(&refs, LOOSE)).await;
     if counted.expect("counting does not panic") == LOOSE {
-        // What goes from its file must be in the other one for good.
-        let words = ["-c", "core.fsync=all", "pack-refs", "--all"];
-        run(repository, "pack-refs", &words).await;
+        run(project, &Operation::PackRefs).await;
     }
 }
 
@@ -54,35 +51,50 @@ fn loose_refs(directory: &Path, most: usize) -> usize {
 }
 
 /// Runs git in a repository as its owner, for as long as it takes.
-async fn run(repository: &Path, what: &str, words: &[&str]) {
-    let mut command = std::process::Command::new("git");
+async fn run(project: &Project, operation: &Operation) {
+    let (repository, what) = (project.repository.display(), operation.name());
+    let mut command = match command(project, operation) {
+        Ok(command) => command,
+        Err(error) => {
+            tracing::warn!(%repository, %error, "git {what}");
+            return;
+        }
+    };
     command
-        .arg("--git-dir")
-        .arg(repository)
-        .args(words)
-        // Whoever owns the repository: git would refuse one of another user.
-        .env("GIT_CONFIG_COUNT", "1")
-        .env("GIT_CONFIG_KEY_0", "safe.directory")
-        .env("GIT_CONFIG_VALUE_0", repository)
-        .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    if let Err(error) = command_as_owner(&mut command, repository) {
-        tracing::warn!(repository = %repository.display(), %error, "git {what}");
-        return;
-    }
     let run = Command::from(command).kill_on_drop(true).output();
-    match tokio::time::timeout(PATIENCE, run).await {
+    match tokio::time::timeout(operation.patience(), run).await {
         Ok(Ok(output)) if output.status.success() => {}
         Ok(Ok(output)) => {
             let said = String::from_utf8_lossy(&output.stderr);
             let said = said.lines().next().unwrap_or_default();
-            tracing::warn!(repository = %repository.display(), "git {what}: {said}");
+            tracing::warn!(%repository, "git {what}: {said}");
         }
-        Ok(Err(error)) => tracing::warn!(repository = %repository.display(), %error, "git {what}"),
-        Err(_) => tracing::warn!(repository = %repository.display(), "git {what} takes too long"),
+        Ok(Err(error)) => tracing::warn!(%repository, %error, "git {what}"),
+        Err(_) => tracing::warn!(%repository, "git {what} takes too long"),
     }
+}
+
+/// With the host's own configuration, where Wharf writes there itself: it may say when to collect.
+fn command(project: &Project, operation: &Operation) -> io::Result<std::process::Command> {
+    let repository = &project.repository;
+    if Writer::of(repository)? == Writer::Helper {
+        return git::writing(project, operation, None);
+    }
+    let mut command = std::process::Command::new("git");
+    command
+        .arg("--git-dir")
+        .arg(repository)
+        .args(operation.words())
+        // Whoever owns the repository: git would refuse one of another user.
+        .env("GIT_CONFIG_COUNT", "1")
+        .env("GIT_CONFIG_KEY_0", "safe.directory")
+        .env("GIT_CONFIG_VALUE_0", repository)
+        .current_dir("/");
+    command_as_owner(&mut command, repository)?;
+    Ok(command)
 }
 
 #[cfg(test)]
@@ -103,6 +115,11 @@ mod tests {
         assert!(status.success(), "git {words:?}");
     }
 
+    fn project(repository: &Path) -> Project {
+        let name = wharf_config::name::ProjectName::parse("shop").unwrap();
+        Project::new(name, repository.to_owned())
+    }
+
     #[tokio::test]
     async fn loose_objects_are_packed_once_there_are_enough() {
         let directory = tempfile::tempdir().unwrap();
@@ -118,7 +135,7 @@ mod tests {
             let entries = std::fs::read_dir(repository.join("objects/pack")).unwrap();
             entries.count()
         };
-        collect(&repository).await;
+        collect(&project(&repository)).await;
         assert_eq!(packs(), 0, "not enough yet");
         git(directory.path(), &["config", "gc.auto", "1"]);
         let bucket = repository.join("objects/17");
@@ -131,7 +148,7 @@ mod tests {
             directory.path(),
             &["commit", "--quiet", "--message", "last"],
         );
-        collect(&repository).await;
+        collect(&project(&repository)).await;
         assert!(packs() > 0, "nothing was packed");
     }
 
@@ -148,10 +165,10 @@ mod tests {
         for number in 2..LOOSE {
             git(directory.path(), &["branch", &format!("some/b-{number}")]);
         }
-        collect(&repository).await;
+        collect(&project(&repository)).await;
         assert!(!repository.join("packed-refs").exists(), "few");
         git(directory.path(), &["tag", "one-more"]);
-        collect(&repository).await;
+        collect(&project(&repository)).await;
         let packed = std::fs::read_to_string(repository.join("packed-refs")).unwrap();
         let refs = packed.lines().filter(|line| line.contains(" refs/"));
         assert_eq!(refs.count(), LOOSE);

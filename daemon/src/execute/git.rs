@@ -2,6 +2,7 @@
 //! the repository's owner.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
@@ -9,8 +10,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
+use wharf_config::project::Project;
+use wharf_sandbox::git::{self as asked, Git, Operation, environment, identity};
+use wharf_sandbox::id::Id;
 
-use super::owner::command_as_owner;
+use super::owner::{Writer, command_as_owner};
+use super::world::sibling;
+use crate::run::holder;
 
 /// The longest that one command may take.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -24,8 +30,11 @@ pub enum GitError {
     #[error("cannot run git {0}")]
     Run(String, #[source] io::Error),
     /// It took too long.
-    #[error("git {0} took longer than {PATIENCE:?}")]
-    Late(String),
+    #[error("git {0} took longer than {1:?}")]
+    Late(String, Duration),
+    /// Nobody knows whether it did it: somebody ended it, or who started it.
+    #[error("git {0} broke off: {1}")]
+    Broken(String, String),
     /// It said no; its first line.
     #[error("git {0}: {1}")]
     Refused(String, String),
@@ -40,6 +49,19 @@ pub struct Said {
     pub out: Vec<u8>,
     /// The first line of its complaints.
     pub complaint: String,
+}
+
+impl Said {
+    /// It, where it says yes.
+    ///
+    /// # Errors
+    /// [`GitError::Refused`].
+    pub fn good(self, name: &str) -> Result<Said, GitError> {
+        match self.exit {
+            Some(0) => Ok(self),
+            _ => Err(GitError::Refused(name.to_owned(), self.complaint)),
+        }
+    }
 }
 
 /// Who a commit or a move of a ref is by.
@@ -66,22 +88,83 @@ pub fn isolated<W: AsRef<OsStr>>(
         .args(words)
         .env_clear()
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-        .env("LC_ALL", "C")
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_ATTR_NOSYSTEM", "1")
-        .env("GIT_NO_REPLACE_OBJECTS", "1")
-        .env("GIT_CONFIG_COUNT", "3")
-        // Whoever owns the repository: git would refuse one of another user.
-        .env("GIT_CONFIG_KEY_0", "safe.directory")
-        .env("GIT_CONFIG_VALUE_0", repository)
-        .env("GIT_CONFIG_KEY_1", "core.hooksPath")
-        .env("GIT_CONFIG_VALUE_1", "/dev/null")
-        .env("GIT_CONFIG_KEY_2", "core.fsmonitor")
-        .env("GIT_CONFIG_VALUE_2", "false")
+        .envs(environment(repository.as_os_str()))
         .current_dir("/");
     command_as_owner(&mut command, repository)?;
     Ok(command)
+}
+
+/// git on a project's repository, doing something that writes there: by whoever is to.
+///
+/// # Errors
+/// As [`Writer::of`], and where the author is none that the helper takes.
+pub fn writing(
+    project: &Project,
+    operation: &Operation,
+    author: Option<&Author>,
+) -> io::Result<std::process::Command> {
+    if Writer::of(&project.repository)? == Writer::Helper {
+        let asked = Git {
+            job: job(project)?,
+            project: Id::parse(project.name.as_str()).map_err(io::Error::other)?,
+            operation: operation.clone(),
+            author: author.map(Author::to_helper).transpose()?,
+        };
+        let mut command = std::process::Command::new(sibling("wharf-keeper")?);
+        command.arg("git").arg(serde_json::to_string(&asked)?);
+        command.env_clear().current_dir("/");
+        return Ok(command);
+    }
+    let mut command = isolated(&project.repository, &operation.words())?;
+    if let Some(author) = author {
+        command.envs(identity(&author.name, &author.email));
+    }
+    Ok(command)
+}
+
+/// A name that nothing else runs under.
+fn job(project: &Project) -> io::Result<Id> {
+    let name: String = project.name.as_str().chars().take(40).collect();
+    Id::parse(&format!("git.{name}.{:016x}", rand::random::<u64>())).map_err(io::Error::other)
+}
+
+impl Author {
+    fn to_helper(&self) -> io::Result<asked::Author> {
+        let line = |text: &String| asked::Line::try_from(text.clone()).map_err(io::Error::other);
+        Ok(asked::Author {
+            name: line(&self.name)?,
+            email: line(&self.email)?,
+        })
+    }
+}
+
+/// What git reads.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// These.
+    Bytes(&'a [u8]),
+    /// What is in a file.
+    File(File),
+}
+
+/// Has something written into a project's repository.
+///
+/// # Errors
+/// That it cannot be run, takes too long, or broke off. That it says no is none: see [`Said::exit`].
+pub async fn write(
+    project: &Project,
+    operation: &Operation,
+    author: Option<&Author>,
+    input: Input<'_>,
+) -> Result<Said, GitError> {
+    let name = operation.name().to_owned();
+    let command =
+        writing(project, operation, author).map_err(|error| GitError::Run(name.clone(), error))?;
+    let said = talk(command, &name, input, operation.patience()).await?;
+    match holder::is_broken(said.exit) {
+        true => Err(GitError::Broken(name, said.complaint)),
+        false => Ok(said),
+    }
 }
 
 /// Runs git on a repository.
@@ -94,28 +177,40 @@ pub async fn run(
     author: Option<&Author>,
     input: &[u8],
 ) -> Result<Said, GitError> {
-    let name = || words[0].to_string_lossy().into_owned();
+    let name = words[0].to_string_lossy().into_owned();
     let command = isolated(repository, words);
-    let mut command = Command::from(command.map_err(|error| GitError::Run(name(), error))?);
+    let mut command = command.map_err(|error| GitError::Run(name.clone(), error))?;
+    if let Some(author) = author {
+        command.envs(identity(&author.name, &author.email));
+    }
+    talk(command, &name, Input::Bytes(input), PATIENCE).await
+}
+
+async fn talk(
+    command: std::process::Command,
+    name: &str,
+    input: Input<'_>,
+    patience: Duration,
+) -> Result<Said, GitError> {
+    let (bytes, stdin) = match input {
+        Input::Bytes(bytes) => (bytes, Stdio::piped()),
+        Input::File(file) => (&[][..], Stdio::from(file)),
+    };
+    let mut command = Command::from(command);
     command
-        .stdin(Stdio::piped())
+        .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    if let Some(author) = author {
-        for who in ["AUTHOR", "COMMITTER"] {
-            command.env(format!("GIT_{who}_NAME"), &author.name);
-            command.env(format!("GIT_{who}_EMAIL"), &author.email);
-        }
-    }
     let talk = async {
         let mut child = command.spawn()?;
-        let mut stdin = child.stdin.take().expect("piped");
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let write = async {
-            let written = stdin.write_all(input).await;
-            drop(stdin);
-            match written {
+            let Some(mut stdin) = stdin else {
+                return Ok(());
+            };
+            match stdin.write_all(bytes).await {
                 // It has ended before it read all: its exit says why.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
                 other => other,
@@ -137,10 +232,10 @@ pub async fn run(
             complaint: complaint.chars().take(300).collect(),
         })
     };
-    match tokio::time::timeout(PATIENCE, talk).await {
+    match tokio::time::timeout(patience, talk).await {
         Ok(Ok(said)) => Ok(said),
-        Ok(Err(error)) => Err(GitError::Run(name(), error)),
-        Err(_) => Err(GitError::Late(name())),
+        Ok(Err(error)) => Err(GitError::Run(name.to_owned(), error)),
+        Err(_) => Err(GitError::Late(name.to_owned(), patience)),
     }
 }
 
@@ -161,9 +256,6 @@ pub async fn ask(
     input: &[u8],
 ) -> Result<String, GitError> {
     let said = run(repository, words, author, input).await?;
-    if said.exit != Some(0) {
-        let name = words[0].to_string_lossy().into_owned();
-        return Err(GitError::Refused(name, said.complaint));
-    }
+    let said = said.good(&words[0].to_string_lossy())?;
     Ok(String::from_utf8_lossy(&said.out).trim_end().to_owned())
 }

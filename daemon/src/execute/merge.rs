@@ -1,18 +1,23 @@
 //! The merge of one branch's tip into another's, by git's own machinery.
 //!
-//! It happens in a scratch repository below the true one's objects, which it reads through an
-//! alternate: no configuration, attribute, hook or merge driver of the repository counts there, and
-//! what comes of a merge that is refused goes with it. What is accepted becomes one pack.
+//! It happens in a scratch repository that reads the true one's objects through an alternate: no
+//! configuration, attribute, hook or merge driver of the repository counts there, and what comes of a
+//! merge that is refused goes with it. What is accepted becomes one pack. The scratch repository lies
+//! below the true one's objects, or below the state where only the helper may write into the true one.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::git::{self, Author, GitError};
-use super::owner::as_owner;
+use wharf_config::project::Project;
+use wharf_sandbox::git::Operation;
+
+use super::git::{self, Author, GitError, Input};
+use super::owner::{Writer, as_owner};
 use super::repository::{self, RepositoryError};
 use crate::plan::merge::{self, Said};
+use crate::store::paths::Paths;
 
 /// What comes of a merge. Nothing of it is in the repository yet.
 #[derive(Debug)]
@@ -36,7 +41,8 @@ pub struct Made {
     pub id: String,
     parents: [String; 2],
     scratch: tempfile::TempDir,
-    repository: PathBuf,
+    project: Box<Project>,
+    writer: Writer,
 }
 
 /// Why there is no merge.
@@ -64,12 +70,14 @@ pub enum MergeError {
 /// # Errors
 /// [`MergeError`]; a conflict is none.
 pub async fn merge(
-    repository: &Path,
+    project: &Project,
+    paths: &Paths,
     into: &str,
     from: &str,
     message: &str,
     author: &Author,
 ) -> Result<Merged, MergeError> {
+    let repository = project.repository.as_path();
     let related = {
         let (repository, into, from) = (repository.to_owned(), into.to_owned(), from.to_owned());
         tokio::task::spawn_blocking(move || {
@@ -83,9 +91,17 @@ pub async fn merge(
     if let Some(done) = related.await?? {
         return Ok(done);
     }
-    let scratch = {
-        let of = repository.to_owned();
-        let made = tokio::task::spawn_blocking(move || as_owner(&of, || scratch(&of))).await?;
+    let (scratch, writer) = {
+        let (of, own) = (repository.to_owned(), paths.builds());
+        let make = move || {
+            let writer = Writer::of(&of)?;
+            let scratch = match writer {
+                Writer::Helper => scratch(&of, &own)?,
+                _ => as_owner(&of, || scratch(&of, &of.join("objects")))?,
+            };
+            Ok((scratch, writer))
+        };
+        let made = tokio::task::spawn_blocking(make).await?;
         made.map_err(|error| MergeError::Disk(objects_of(repository), error))?
     };
     let at = scratch.path();
@@ -113,7 +129,8 @@ pub async fn merge(
         id,
         parents: [into.to_owned(), from.to_owned()],
         scratch,
-        repository: repository.to_owned(),
+        project: Box::new(project.clone()),
+        writer,
     }))
 }
 
@@ -130,10 +147,21 @@ impl Made {
     pub async fn keep(&self) -> Result<(), GitError> {
         let [into, from] = &self.parents;
         let wanted = format!("{}\n^{into}\n^{from}\n", self.id);
-        let pack = self.repository.join("objects/pack/pack");
+        let at = match self.writer {
+            Writer::Helper => self.scratch().to_owned(),
+            Writer::Myself | Writer::Theirs(_) => self.project.repository.join("objects/pack"),
+        };
+        let pack = at.join("pack");
         let words = ["pack-objects", "--revs", "--quiet"].map(OsStr::new);
         let words = [words.as_slice(), &[pack.as_os_str()]].concat();
-        git::ask(self.scratch.path(), &words, None, wanted.as_bytes()).await?;
+        let id = git::ask(self.scratch(), &words, None, wanted.as_bytes()).await?;
+        if self.writer == Writer::Helper {
+            let pack = tokio::fs::File::open(at.join(format!("pack-{id}.pack"))).await;
+            let pack = pack.map_err(|error| GitError::Run("pack-objects".into(), error))?;
+            let input = Input::File(pack.into_std().await);
+            let said = git::write(&self.project, &Operation::Take, None, input).await?;
+            said.good("index-pack")?;
+        }
         Ok(())
     }
 }
@@ -142,16 +170,16 @@ fn objects_of(repository: &Path) -> String {
     repository.join("objects").display().to_string()
 }
 
-/// An empty repository that sees the objects of another one. git itself removes one that a death
-/// left there, by its name.
-fn scratch(repository: &Path) -> io::Result<tempfile::TempDir> {
+/// An empty repository that sees the objects of another one. One that a death left goes by itself: git
+/// knows its name among objects, and what is below the state goes as a build's directory does.
+fn scratch(repository: &Path, below: &Path) -> io::Result<tempfile::TempDir> {
     let objects = repository.join("objects");
     if objects.as_os_str().as_encoded_bytes().contains(&b'\n') {
         return Err(io::Error::other("its path has a line end"));
     }
     let scratch = tempfile::Builder::new()
         .prefix("tmp_objdir-wharf-")
-        .tempdir_in(&objects)?;
+        .tempdir_in(below)?;
     let at = scratch.path();
     for directory in ["objects/info", "objects/pack", "refs/heads"] {
         fs::create_dir_all(at.join(directory))?;

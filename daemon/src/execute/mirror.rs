@@ -1,14 +1,14 @@
 //! The branch that follows production: moved once a release serves there, as a copy to look at.
 
-use std::ffi::OsStr;
 use std::time::Instant;
 
 use wharf_config::project::Kind;
+use wharf_sandbox::git::{Line, Operation};
 use wharf_wire::event::Event;
 
 use super::activity::Act;
 use super::failure::Failure;
-use super::git::{self, Author};
+use super::git::{self, Author, Input};
 use super::refs::HEADS;
 use crate::plan::step::Step;
 
@@ -29,9 +29,11 @@ pub async fn follow(act: &Act, commit: &str) {
             email: format!("wharf@{}", act.project.name),
         };
         let why = format!("wharf: as {} serves it", act.key().id);
-        let words = ["update-ref", "-m", &why, &name, commit].map(OsStr::new);
-        git::ask(&act.project.repository, &words, Some(&author), b"")
-            .await
+        let why = Line::try_from(why).expect("an id is short");
+        let line = format!("update {name} {commit}\n");
+        let (update, input) = (Operation::Update { why }, Input::Bytes(line.as_bytes()));
+        let said = git::write(&act.project, &update, Some(&author), input).await;
+        said.and_then(|said| said.good("update-ref"))
             .map_err(|error| Failure::host("the mirror cannot be moved", &error))
     });
     let short = commit.get(..8).unwrap_or(commit);

@@ -1,5 +1,6 @@
-//! Whose a repository is. Where Wharf is root it writes there as that user: what it leaves is theirs to
-//! change and to repack, and nothing that they put there leads root anywhere else.
+//! Whose a repository is, and who writes there. Where Wharf is root it writes there as that user: what it
+//! leaves is theirs to change and to repack, and nothing that they put there leads root anywhere else.
+//! Where it has a user of its own that may not write there, the helper has git do it as theirs.
 
 use std::fs;
 use std::io;
@@ -8,8 +9,10 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::fs::{Access, access};
 use rustix::process::{Gid, Uid, geteuid};
 use rustix::thread;
+use wharf_sandbox::ask;
 
 /// The user who is to write in Wharf's stead, with the group that the repository has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +51,48 @@ impl Owner {
             let done = scope.spawn(as_them).join();
             done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
+    }
+}
+
+/// Who writes into a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// This program, as who it is.
+    Myself,
+    /// This program, which is root, as the repository's owner.
+    Theirs(Owner),
+    /// git, as the repository's owner, where the helper starts it.
+    Helper,
+}
+
+impl Writer {
+    /// Who is to write there.
+    ///
+    /// # Errors
+    /// That this cannot be told, or that nobody may.
+    pub fn of(repository: &Path) -> io::Result<Writer> {
+        if let Some(owner) = Owner::of(repository)? {
+            return Ok(Writer::Theirs(owner));
+        }
+        let (own, owner) = (geteuid().as_raw(), fs::metadata(repository)?.uid());
+        let is_writable = || {
+            let mut places = [repository.into(), repository.join("objects")].into_iter();
+            places.all(|place| access(&place, Access::WRITE_OK).is_ok())
+        };
+        if own == 0 || own == owner || is_writable() {
+            return Ok(Writer::Myself);
+        }
+        match access(ask::SOCKET, Access::WRITE_OK) {
+            Ok(()) => Ok(Writer::Helper),
+            Err(_) => Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!(
+                    "{} belongs to user {owner}, and user {own} may not write there; start what writes \
+                     there as user {owner}: systemctl start wharf-helper.socket",
+                    repository.display()
+                ),
+            )),
+        }
     }
 }
 
@@ -111,6 +156,28 @@ mod tests {
         // This thread is who it was.
         fs::write(repository.join("own"), "x").unwrap();
         assert_eq!(owner_of(&repository.join("own")).0, geteuid().as_raw());
+    }
+
+    #[test]
+    fn somebody_writes_where_it_is_allowed() {
+        let directory = tempfile::tempdir().unwrap();
+        let repository = directory.path();
+        fs::create_dir(repository.join("objects")).unwrap();
+        assert_eq!(Writer::of(repository).unwrap(), Writer::Myself);
+        if geteuid().is_root() {
+            chown(repository, Some(SOMEBODY), Some(SOMEBODY)).unwrap();
+            let (uid, gid) = (Uid::from_raw(SOMEBODY), Gid::from_raw(SOMEBODY));
+            let theirs = Writer::Theirs(Owner { uid, gid });
+            assert_eq!(Writer::of(repository).unwrap(), theirs);
+        } else {
+            // Whose everything is but what everybody may write to.
+            let error = Writer::of(Path::new("/usr")).unwrap_err();
+            assert!(
+                error.to_string().contains("/usr belongs to user 0"),
+                "{error}"
+            );
+        }
+        Writer::of(&repository.join("gone")).unwrap_err();
     }
 
     #[test]

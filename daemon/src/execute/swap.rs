@@ -1,11 +1,10 @@
 //! Branches that the daemon moves itself: each from where it was seen, or none of them.
 
-use std::ffi::OsStr;
-use std::path::Path;
-
 use wharf_config::name::BranchName;
+use wharf_config::project::Project;
+use wharf_sandbox::git::{Line, Operation};
 
-use super::git::{self, Author, GitError};
+use super::git::{self, Author, GitError, Input};
 use super::refs::{self, HEADS};
 use super::repository::RepositoryError;
 
@@ -45,14 +44,15 @@ pub enum SwapError {
 /// # Errors
 /// [`SwapError`].
 pub async fn swap(
-    repository: &Path,
+    project: &Project,
     swaps: &[Swap],
     author: &Author,
-    why: &str,
+    why: Line,
 ) -> Result<Swapped, SwapError> {
+    let repository = &project.repository;
     let input: String = swaps.iter().map(line).collect();
-    let words = ["update-ref", "-m", why, "--stdin"].map(OsStr::new);
-    let said = git::run(repository, &words, Some(author), input.as_bytes()).await?;
+    let (update, input) = (Operation::Update { why }, Input::Bytes(input.as_bytes()));
+    let said = git::write(project, &update, Some(author), input).await?;
     if said.exit == Some(0) {
         return Ok(Swapped::Yes);
     }

@@ -24,13 +24,17 @@ use signal_hook::{
     consts::{SIGTERM, SIGUSR1},
     iterator::Signals,
 };
-use wharf_sandbox::ask::{self, End, FromHelper, SOCKET, STATE, Start, ToHelper};
+use wharf_sandbox::{
+    ask::{self, End, FromHelper, SOCKET, STATE, Start, ToHelper},
+    git::Git,
+};
 use wharf_wire::frame::{self, FrameError};
 
 use super::{
     job::{Job, JobId},
     unit::Inside,
 };
+use crate::execute::failure::chain;
 
 /// What a shell says of a program that KILL ended.
 const KILLED: i32 = 137;
@@ -39,6 +43,8 @@ const KILLED: i32 = 137;
 pub(super) const OUT_OF_MEMORY: i32 = Signal::USR2.as_raw();
 /// What this program says of one that was not begun.
 const NOT_BEGUN: i32 = 125;
+/// What this program ends with where git was not begun, and nothing was done.
+const NOT_ASKED: i32 = 126;
 
 /// Why a job was not begun.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +55,9 @@ pub enum HoldError {
     /// What it is to run cannot be written.
     #[error("cannot write {}", .0.display())]
     File(PathBuf, #[source] io::Error),
+    /// Nothing hears signals.
+    #[error("cannot hear signals")]
+    Signals(#[source] io::Error),
     /// Nobody listens.
     #[error("wharf-helper does not answer at {SOCKET}: systemctl status wharf-helper")]
     Helper(#[source] io::Error),
@@ -58,6 +67,9 @@ pub enum HoldError {
     /// It will not.
     #[error("wharf-helper: {0}")]
     Refused(String),
+    /// It did, and does not know of it any more.
+    #[error("wharf-helper lost it: {0}")]
+    Lost(String),
 }
 
 /// Starts the job with this process's standard streams, and ends as it ends.
@@ -69,28 +81,62 @@ pub(super) fn hold(job: &Job) -> Result<Infallible, HoldError> {
     let file = Path::new(STATE).join(ask::job_file(&job.id));
     let written = write(&file, &Inside::of(job));
     written.map_err(|error| HoldError::File(file.clone(), error))?;
-    let begun = begin(start, &file);
+    let begun = begin(ToHelper::Start(start));
     if begun.is_err() {
         forget(&file)?;
     }
-    let mut line = begun?;
+    follow(begun?, &job.id, || forget(&file))
+}
+
+/// Has git do something in a project's repository with this process's standard streams, and ends as it
+/// ends.
+///
+/// # Errors
+/// [`HoldError`].
+pub(super) fn hold_git(asked: &str) -> Result<Infallible, HoldError> {
+    let asked: Git = serde_json::from_str(asked).map_err(FrameError::Malformed)?;
+    let job = asked.job.clone();
+    let line = begin(ToHelper::Git(asked)).unwrap_or_else(|error| not_asked(&error));
+    match follow(line, &job, || Ok(())) {
+        Err(error @ HoldError::Refused(_)) => not_asked(&error),
+        done => done,
+    }
+}
+
+/// Ends where git was not begun.
+fn not_asked(error: &HoldError) -> ! {
+    eprintln!("{}", chain(error));
+    std::process::exit(NOT_ASKED)
+}
+
+/// Whether nobody knows what git did that ended so.
+pub fn is_broken(exit: Option<i32>) -> bool {
+    matches!(exit, None | Some(NOT_BEGUN | KILLED))
+}
+
+fn follow(
+    mut line: Line,
+    job: &JobId,
+    settled: impl Fn() -> Result<(), HoldError>,
+) -> Result<Infallible, HoldError> {
     let mut is_begun = false;
     loop {
         match frame::read::<FromHelper>(&mut &*line.stream()) {
             // The unit has it mounted.
             Ok(Some(FromHelper::Started)) => {
                 is_begun = true;
-                forget(&file)?;
+                settled()?;
             }
+            Ok(Some(FromHelper::Refused { why })) if is_begun => return Err(HoldError::Lost(why)),
             Ok(Some(FromHelper::Refused { why })) => {
-                forget(&file)?;
+                settled()?;
                 return Err(HoldError::Refused(why));
             }
             Ok(Some(FromHelper::Ended(ended))) => end(&ended),
             // It was restarted; the job goes on.
-            Ok(None) | Err(FrameError::Io(_)) if is_begun => line.renew(&job.id)?,
+            Ok(None) | Err(FrameError::Io(_)) if is_begun => line.renew(job)?,
             Ok(None) => {
-                forget(&file)?;
+                settled()?;
                 return Err(HoldError::Refused("it ended before it answered".into()));
             }
             Err(error) => return Err(error.into()),
@@ -98,11 +144,10 @@ pub(super) fn hold(job: &Job) -> Result<Infallible, HoldError> {
     }
 }
 
-fn begin(start: Start, file: &Path) -> Result<Line, HoldError> {
+fn begin(asked: ToHelper) -> Result<Line, HoldError> {
     let line = Line::to_helper()?;
-    line.pass_signals_on()
-        .map_err(|error| HoldError::File(file.into(), error))?;
-    line.start(start)?;
+    line.pass_signals_on().map_err(HoldError::Signals)?;
+    line.start(asked)?;
     Ok(line)
 }
 
@@ -169,8 +214,8 @@ impl Line {
     }
 
     /// The first message, with the streams beside it.
-    fn start(&self, start: Start) -> Result<(), HoldError> {
-        let bytes = frame::encode(&ToHelper::Start(start))?;
+    fn start(&self, asked: ToHelper) -> Result<(), HoldError> {
+        let bytes = frame::encode(&asked)?;
         let streams = [stdin(), stdout(), stderr()];
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(3))];
         let mut beside = SendAncillaryBuffer::new(&mut space);

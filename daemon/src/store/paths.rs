@@ -13,6 +13,10 @@ use wharf_config::place::Place;
 /// How the name of a directory begins that is being removed.
 const GOING: &str = ".gone-";
 
+/// The mode of the spool where Wharf has a user of its own, whose group hooks' users are in: each may
+/// make files, which are of that group and stay their makers', and look for none.
+const SPOOL: u32 = 0o3730;
+
 /// Makes paths. Names come in as parsed types, so that no path leaves the directory.
 #[derive(Debug, Clone)]
 pub struct Paths {
@@ -49,6 +53,13 @@ impl Paths {
                 .map_err(|error| {
                     io::Error::new(error.kind(), format!("{}: {error}", directory.display()))
                 })?;
+        }
+        if self.is_system() {
+            // Hooks run as others: they may leave files here, and see none.
+            let open = std::os::unix::fs::PermissionsExt::from_mode(SPOOL);
+            std::fs::set_permissions(self.spool(), open).map_err(|error| {
+                io::Error::new(error.kind(), format!("{}: {error}", self.spool().display()))
+            })?;
         }
         if is_new {
             crate::disk::sync_filesystem(&self.state).map_err(io::Error::other)?;

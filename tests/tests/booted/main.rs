@@ -10,6 +10,7 @@ mod escapes;
 mod lives;
 mod machine;
 mod ports;
+mod repositories;
 #[path = "../hostile/squat.rs"]
 mod squat;
 mod users;

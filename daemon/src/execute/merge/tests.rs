@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::*;
@@ -43,7 +44,11 @@ impl Tree {
             name: "ann <x".into(),
             email: "ann@shop".into(),
         };
-        merge(&self.repository(), into, from, "Merge\n", &author)
+        let name = wharf_config::name::ProjectName::parse("shop").unwrap();
+        let project = Project::new(name, self.repository());
+        let place = wharf_config::place::Place::below(self.0.path());
+        let paths = Paths::new(&place);
+        merge(&project, &paths, into, from, "Merge\n", &author)
             .await
             .unwrap()
     }

@@ -14,6 +14,7 @@ use rustix::fs::Mode;
 
 use super::{output::Output, reach, serve::Keeper};
 use crate::run::{
+    holder,
     inside::{self, Source},
     isolation::Isolation,
     job::{self, Kind},
@@ -47,6 +48,9 @@ pub fn main() -> ExitCode {
             Ok(code) => return ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
             Err(error) => Err(error.into()),
         },
+        ["git", asked] => holder::hold_git(asked)
+            .map(|never| match never {})
+            .map_err(Into::into),
         [job, mark, isolation] => keep(Path::new(job), mark, isolation).inspect_err(tell),
         _ => Err("usage: wharf-keeper JOBFILE MARK ISOLATION".into()),
     };

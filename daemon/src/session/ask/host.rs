@@ -8,6 +8,7 @@ use super::super::{Session, host};
 use super::isolation;
 use crate::dispatch::Event;
 use crate::execute::failure::chain;
+use crate::execute::owner::Writer;
 use crate::execute::refs;
 use crate::execute::route::Followed;
 use crate::guard;
@@ -142,6 +143,16 @@ impl Session {
                         project.repository.display()
                     ),
                     Some("it must be a bare repository that the daemon's user may read"),
+                ));
+            } else if let Err(error) = Writer::of(&project.repository) {
+                findings.push(finding(
+                    view::Severity::Warning,
+                    "repository-unwritable",
+                    format!(
+                        "{}: no merge, promotion or deletion can be made: {error}",
+                        project.name
+                    ),
+                    Some("systemctl start wharf-helper.socket"),
                 ));
             }
         }

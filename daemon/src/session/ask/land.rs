@@ -7,6 +7,7 @@ use std::path::Path;
 use wharf_config::files::Files;
 use wharf_config::name::BranchName;
 use wharf_config::project::{Environment, Project};
+use wharf_sandbox::git::Line;
 use wharf_wire::FromDaemon;
 use wharf_wire::hook::{Push, RefUpdate};
 use wharf_wire::outcome::{Exit, Kind};
@@ -180,7 +181,8 @@ impl Session {
                 };
                 let message = format!("Merge {branch} into {}\n", into.branch);
                 let author = self.author(project);
-                let merged = merge::merge(at, &old, &from, &message, &author).await;
+                let merged =
+                    merge::merge(project, &self.world.paths, &old, &from, &message, &author).await;
                 let merged =
                     merged.map_err(|error| host(format!("cannot merge: {}", chain(&error))))?;
                 match merged {
@@ -320,7 +322,7 @@ impl Session {
         left: Left,
         activities: Vec<NewActivity>,
     ) -> Result<Option<Vec<String>>, Broken> {
-        let why = format!("wharf {}", left.kind.word());
+        let why = Line::try_from(format!("wharf {}", left.kind.word())).expect("a word is short");
         let moving = tokio::task::block_in_place(|| Moving::begin(&self.world, &left))
             .map_err(|error| host(format!("cannot leave word of it: {}", chain(&error))))?;
         fail::point(format_args!("move: announced"));
@@ -333,7 +335,7 @@ impl Session {
         };
         self.desk.send(admitted).await;
         let author = self.author(project);
-        match swap::swap(&project.repository, &swaps, &author, &why).await {
+        match swap::swap(project, &swaps, &author, why).await {
             Ok(Swapped::Yes) => {}
             Ok(Swapped::Lost) => {
                 tokio::task::block_in_place(|| moving.end());

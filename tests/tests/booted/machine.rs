@@ -7,10 +7,10 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use wharf_tests::{LIMIT, Said, pause, run};
+use wharf_tests::{Said, pause, run_for};
 
 use self::{container::Container, virtual_machine::VirtualMachine};
 
@@ -47,6 +47,9 @@ systemctl enable --quiet --now wharf-helper.socket wharf-router wharfd
 trait Kind: std::fmt::Debug {
     /// A command that runs a script in it.
     fn command(&self, script: &str) -> Command;
+
+    /// The longest that anything may take in it.
+    fn patience(&self) -> Duration;
 
     /// What it needs before anything else.
     fn first(&self) -> &'static str;
@@ -92,7 +95,7 @@ impl Machine {
     fn is_up(&self) {
         let began = Instant::now();
         while self.tries("systemctl is-system-running --wait").code != 0 {
-            assert!(began.elapsed() < LIMIT, "it does not boot");
+            assert!(began.elapsed() < self.0.patience(), "it does not boot");
             pause();
         }
     }
@@ -106,7 +109,7 @@ impl Machine {
     /// Runs a script in it.
     #[track_caller]
     pub(crate) fn tries(&self, script: &str) -> Said {
-        run(&mut self.0.command(script))
+        run_for(&mut self.0.command(script), self.0.patience())
     }
 
     /// A script that goes on while the test does.
@@ -126,7 +129,7 @@ impl Machine {
         let began = Instant::now();
         while self.tries(script).code != 0 {
             assert!(
-                began.elapsed() < LIMIT,
+                began.elapsed() < self.0.patience(),
                 "it never comes: {script}\n{}",
                 self.journal()
             );

@@ -5,7 +5,7 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -87,6 +87,10 @@ impl Kind for Container {
             .env("HOME", "/root")
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command
+    }
+
+    fn patience(&self) -> Duration {
+        LIMIT
     }
 
     fn first(&self) -> &'static str {

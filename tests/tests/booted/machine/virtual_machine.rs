@@ -9,16 +9,18 @@ use std::{
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
-use wharf_tests::{LIMIT, bin, pause, run};
+use wharf_tests::{bin, pause, run};
 
 use super::{Kind, PROGRAMS, repository};
 
 /// What the kernel is told.
 const KERNEL: &str = "console=ttyS0 root=/dev/nvme0n1 rw net.ifnames=0 mitigations=off quiet";
+/// The longest that anything may take in it: an emulated processor is ten times as slow.
+const PATIENCE: Duration = Duration::from_secs(360);
 /// The most that its state may take; it takes what it needs.
 const STATE: &str = "6G";
 
@@ -128,14 +130,14 @@ fn port(here: &Path) -> String {
     let mut monitor = loop {
         match UnixStream::connect(here.join("monitor")) {
             Ok(monitor) => break monitor,
-            Err(error) if began.elapsed() > LIMIT => {
+            Err(error) if began.elapsed() > PATIENCE => {
                 let log = fs::read_to_string(here.join("qemu")).unwrap();
                 panic!("qemu does not begin: {error}\n{log}")
             }
             Err(_) => pause(),
         }
     };
-    monitor.set_read_timeout(Some(LIMIT)).unwrap();
+    monitor.set_read_timeout(Some(PATIENCE)).unwrap();
     monitor.write_all(b"info usernet\n").unwrap();
     for line in BufReader::new(monitor).lines() {
         // `  TCP[HOST_FORWARD]  13       127.0.0.1 40123       10.0.2.15    22     0     0`
@@ -163,7 +165,7 @@ fn connects(made: &Path, here: &Path, port: String) -> Child {
             pause();
         }
         assert!(
-            began.elapsed() < LIMIT,
+            began.elapsed() < PATIENCE,
             "it does not boot:\n{}",
             fs::read_to_string(here.join("console")).unwrap_or_default()
         );
@@ -200,6 +202,10 @@ impl Kind for VirtualMachine {
         let mut command = ssh(&self.made, self.files.path());
         command.args(["wharf", "--", script]);
         command
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
     }
 
     fn first(&self) -> &'static str {

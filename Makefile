@@ -66,6 +66,12 @@ test-booted: build ## what needs systemd, in machines that are really booted; ne
 	WHARF_MACHINE="$$machine" WHARF_BIN="$$(scripts/gather.sh --where)" \
 	    cargo test --locked -p wharf-tests --features booted --test booted
 
+.PHONY: test-vm
+test-vm: build ## the same in virtual machines: limits that a kernel keeps, reboots; root once, for the image
+	made="$$(scripts/vm.sh)"; \
+	WHARF_VM="$$made" WHARF_BIN="$$(scripts/gather.sh --where)" \
+	    cargo test --locked -p wharf-tests --features vm --test booted -- --test-threads 2
+
 .PHONY: bench
 bench: release ## measure against peers; the table goes to docs/BENCHMARKS.md
 	WHARF_BIN="$$(scripts/gather.sh --where)" scripts/bench.sh
@@ -74,7 +80,7 @@ bench: release ## measure against peers; the table goes to docs/BENCHMARKS.md
 check: ## formatting, lints, licences: what needs no running
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets \
-	    --features wharf-tests/booted,wharf-tests/tools -- -D warnings
+	    --features wharf-tests/booted,wharf-tests/vm,wharf-tests/tools -- -D warnings
 	@if command -v shellcheck >/dev/null; then \
 	    echo shellcheck scripts/*.sh .ci/run; shellcheck scripts/*.sh .ci/run; \
 	else \

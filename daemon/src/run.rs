@@ -21,6 +21,7 @@ pub mod listener;
 pub mod within;
 
 pub mod holder;
+mod refusals;
 mod unit;
 
 pub mod orphans;

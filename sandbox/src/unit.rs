@@ -18,7 +18,7 @@ pub mod git;
 pub mod name;
 
 /// Where units belong.
-const SLICE: &str = "wharf-apps.slice";
+pub const SLICE: &str = "wharf-apps.slice";
 /// The calls that there are: those of a service, and those by which the first program sets our own
 /// lists and locks, which then refuse these.
 const ALLOWED: [&str; 5] = [
@@ -209,8 +209,9 @@ fn limits(start: &Start) -> Vec<Property> {
         ("TasksMax", limits.processes),
         ("MemoryMax", limits.memory),
         ("CPUQuotaPerSecUSec", limits.cpus.map(|cpus| cpus * PERCENT)),
-        // Also where the kernel has no controller for tasks: the user is the environment's own.
-        ("LimitNPROC", limits.processes),
+        // Also where the kernel has no controller for tasks: the user is the environment's own. Where it
+        // has one that refuses first, and counts it.
+        ("LimitNPROC", limits.processes.map(|most| most + 1)),
     ];
     all.extend(
         each.into_iter()

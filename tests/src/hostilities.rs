@@ -246,13 +246,19 @@ pub const HOSTILITIES: &[Hostility] = &[
         "processes::a_fork_bomb",
         "exhaustion of processes",
         "a build that forks without end",
-        "Cannot fork",
+        "perhaps it met build.limits.tasks = 200",
     ),
     says(
         "processes::as_much_memory_as_it_gets",
         "exhaustion of memory",
-        "a build that fills 700 MB",
-        "exit code 3",
+        "a build that takes memory without end",
+        " of memory, and build.limits.memory is 200.0 MB",
+    ),
+    says(
+        "processes::as_much_disk_as_it_gets",
+        "exhaustion of disk",
+        "a build that writes into its directory without end",
+        " of disk, and build.limits.disk is 100.0 MB",
     ),
     says(
         "processes::a_full_scratch_directory",

@@ -10,7 +10,7 @@ use wharf_config::host::{Limits, Resources};
 
 use super::failure::Failure;
 use crate::report;
-use crate::run::meter::Excess;
+use crate::run::meter::{Excess, Resource};
 use crate::run::sandbox;
 
 /// The stable code of what took more than it may.
@@ -113,8 +113,14 @@ impl Bound {
 
     /// That a command took too much of the host.
     pub fn exceeded(&self, excess: &Excess) -> [String; 2] {
-        let key = excess.resource.key();
-        [excess.said(self.stage), self.raise("let it take less", key)]
+        let Excess { resource, .. } = excess;
+        let raise = self.raise(resource.instead(), resource.key());
+        let why = excess.said(self.stage);
+        match resource {
+            Resource::Memory | Resource::Disk => [format!("stopped: {why}"), raise],
+            // The kernel only refused it more, and it failed.
+            Resource::Tasks => [why, raise],
+        }
     }
 
     /// What a command may have met that says this: the kernel refuses what goes beyond some limits,
@@ -132,7 +138,7 @@ impl Bound {
             "annot fork",
             "EAGAIN",
         ]) {
-            ("tasks", tasks, "let it start fewer processes")
+            ("tasks", tasks, Resource::Tasks.instead())
         } else {
             return None;
         };
@@ -231,16 +237,30 @@ mod tests {
     fn who_takes_too_much_reads_how_much_and_how_much_may_be() {
         let bound = Bound::of_deploy(&limits());
         let excess = Excess {
-            resource: crate::run::meter::Resource::Memory,
+            resource: Resource::Memory,
             limit: 2_000_000_000,
             used: 2_100_000_000,
         };
         let [why, hint] = bound.exceeded(&excess);
         assert_eq!(
             why,
-            "it took 2.1 GB of memory, and deploy.limits.memory is 2.0 GB"
+            "stopped: it took 2.1 GB of memory, and deploy.limits.memory is 2.0 GB"
         );
         assert!(hint.ends_with("to raise deploy.limits.memory"), "{hint}");
+        let excess = Excess {
+            resource: Resource::Tasks,
+            limit: 200,
+            used: 200,
+        };
+        let [why, hint] = bound.exceeded(&excess);
+        assert_eq!(
+            why,
+            "it wanted more than 200 processes and threads, and deploy.limits.tasks is 200"
+        );
+        assert!(
+            hint.starts_with("let it start fewer processes, or"),
+            "{hint}"
+        );
     }
 
     #[tokio::test]

@@ -145,8 +145,12 @@ async fn perform(
             Err(Failure::cancelled())
         }
         Some(Verdict::Over([why, hint])) => {
-            let why = format!("stopped: {why}");
             let failure = failure(command, &printed, OVER, &why);
+            // It may have waited for what it could not start.
+            let hint = match met(command, &printed) {
+                Some(met) => format!("{hint}; {met}"),
+                None => hint,
+            };
             Err(failure.hint(format!("{hint}; {}", rest(act))))
         }
         Some(Verdict::Failed { why, hint, code }) => {
@@ -158,17 +162,19 @@ async fn perform(
                 let full = Failure::full(message).exit_code(code);
                 return Err(full.details(failure.details));
             }
-            let met = || {
-                let mut lines = printed.tail.lines();
-                lines.find_map(|line| command.bound.met(line))
-            };
             let rest = rest(act);
-            Err(failure.hint(match hint.or_else(met) {
+            Err(failure.hint(match hint.or_else(|| met(command, &printed)) {
                 Some(hint) => format!("{hint}; {rest}"),
                 None => rest,
             }))
         }
     }
+}
+
+/// A limit of which the command's last lines speak.
+fn met(command: &Command<'_>, printed: &Printed) -> Option<String> {
+    let mut lines = printed.tail.lines();
+    lines.find_map(|line| command.bound.met(line))
 }
 
 /// What failed, with its last lines and where it is written.

@@ -289,8 +289,8 @@ fn job(
 
 /// What to do about what took too much.
 pub(super) fn raise(excess: &Excess) -> String {
-    let key = excess.resource.key();
-    format!("let it take less, or ask the host's operator to raise {LIMITS}.limits.{key}")
+    let (key, instead) = (excess.resource.key(), excess.resource.instead());
+    format!("{instead}, or ask the host's operator to raise {LIMITS}.limits.{key}")
 }
 
 /// Where a process may listen, if it does.

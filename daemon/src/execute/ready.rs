@@ -17,6 +17,7 @@ use crate::run::isolation::Isolation;
 use crate::run::keeper::{Ended, State};
 use crate::run::listener::{self, Whose};
 use crate::run::mask::Mask;
+use crate::run::meter::Resource;
 use crate::run::output::{Sink, Tail};
 use crate::run::raw_log::RawLog;
 
@@ -134,7 +135,11 @@ enum Looked {
 async fn ended(act: &Act, process: &Process, status: Option<Ended>) -> Failure {
     if let Some(Ended::Exceeded(excess)) = status {
         let said = excess.said(launch::LIMITS);
-        let message = format!("{} was stopped at its start: {said}", what(process));
+        let how = match excess.resource {
+            Resource::Memory | Resource::Disk => "was stopped",
+            Resource::Tasks => "ended",
+        };
+        let message = format!("{} {how} at its start: {said}", what(process));
         let failure = Failure::new(OVER, message);
         return with_output(act, process, failure, &launch::raise(&excess)).await;
     }

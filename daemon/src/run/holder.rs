@@ -31,7 +31,10 @@ use wharf_sandbox::{
 use wharf_wire::frame::{self, FrameError};
 
 use super::{
-    job::{Job, JobId},
+    job::{Job, JobId, Kind},
+    meter::{Excess, Resource},
+    refusals::Refusals,
+    sandbox::Limits,
     unit::Inside,
 };
 use crate::execute::failure::chain;
@@ -40,7 +43,9 @@ use crate::execute::failure::chain;
 const KILLED: i32 = 137;
 /// The signal by which this program ends where its job took more memory than it may. Nobody else sends
 /// it: what is inside a sandbox reaches no process outside.
-pub(super) const OUT_OF_MEMORY: i32 = Signal::USR2.as_raw();
+const OUT_OF_MEMORY: Signal = Signal::USR2;
+/// The same, where its job failed and the kernel had refused it another process.
+const OUT_OF_TASKS: Signal = Signal::PROF;
 /// What this program says of one that was not begun.
 const NOT_BEGUN: i32 = 125;
 /// What this program ends with where git was not begun, and nothing was done.
@@ -70,6 +75,24 @@ pub enum HoldError {
     /// It did, and does not know of it any more.
     #[error("wharf-helper lost it: {0}")]
     Lost(String),
+}
+
+/// What it means that this program was ended by a signal: the kernel kept the job to a limit, and lets
+/// nobody have more.
+#[must_use]
+pub(super) fn kept_to(signal: i32, limits: Limits) -> Option<Excess> {
+    let (resource, limit) = if signal == OUT_OF_MEMORY.as_raw() {
+        (Resource::Memory, limits.memory?)
+    } else if signal == OUT_OF_TASKS.as_raw() {
+        (Resource::Tasks, limits.processes?)
+    } else {
+        return None;
+    };
+    Some(Excess {
+        resource,
+        limit,
+        used: limit,
+    })
 }
 
 /// Starts the job with this process's standard streams, and ends as it ends.
@@ -120,10 +143,14 @@ fn follow(
     settled: impl Fn() -> Result<(), HoldError>,
 ) -> Result<Infallible, HoldError> {
     let mut is_begun = false;
+    let mut refusals = None;
     loop {
         match frame::read::<FromHelper>(&mut &*line.stream()) {
             // The unit has it mounted.
             Ok(Some(FromHelper::Started)) => {
+                if !is_begun {
+                    refusals = Refusals::of(&job.id);
+                }
                 is_begun = true;
                 settled()?;
             }
@@ -132,7 +159,7 @@ fn follow(
                 settled()?;
                 return Err(HoldError::Refused(why));
             }
-            Ok(Some(FromHelper::Ended(ended))) => end(&ended),
+            Ok(Some(FromHelper::Ended(ended))) => end(&ended, &job.kind, refusals.as_ref()),
             // It was restarted; the job goes on.
             Ok(None) | Err(FrameError::Io(_)) if is_begun => line.renew(job)?,
             Ok(None) => {
@@ -152,12 +179,19 @@ fn begin(asked: ToHelper) -> Result<Line, HoldError> {
 }
 
 /// Ends as the job did.
-fn end(end: &End) -> ! {
+fn end(end: &End, kind: &Kind, refusals: Option<&Refusals>) -> ! {
     let code = match end {
+        End::Exited(0) => 0,
+        // Whoever runs a command by hand sees what it says, and gets its own code.
+        End::Exited(_) | End::Killed
+            if *kind != Kind::Attended && refusals.is_some_and(Refusals::were) =>
+        {
+            by(OUT_OF_TASKS)
+        }
         End::Exited(code) => *code,
         // As whoever waits for it would see.
         End::Killed => by(Signal::KILL),
-        End::Memory => by(Signal::USR2),
+        End::Memory => by(OUT_OF_MEMORY),
         End::Time => {
             eprintln!("wharf: it took longer than it may");
             KILLED

@@ -97,7 +97,7 @@ pub fn become_sandbox(
     };
     rustix::process::umask(Mode::from_raw_mode(0o022));
     limit(job.sandbox.limits)?;
-    give_way()?;
+    give_way().map_err(cannot("set oom_score_adj"))?;
     let pinned = match job.sandbox.limits.cpus {
         Some(cpus)
             if processors::keep_to(cpus, &job.id).map_err(cannot("choose processors"))? =>
@@ -198,13 +198,13 @@ pub(super) fn in_memory(bytes: &[u8]) -> Result<File, InsideError> {
 
 /// Where the host's memory ends, the kernel takes from applications before it takes from the daemon
 /// and the router.
-fn give_way() -> Result<(), InsideError> {
+pub(super) fn give_way() -> io::Result<()> {
     const FIRST: i32 = 500;
     let file = "/proc/self/oom_score_adj";
-    let given = std::fs::read_to_string(file).map_err(cannot("read oom_score_adj"))?;
+    let given = std::fs::read_to_string(file)?;
     // Never less: only a privileged process could say so.
     if given.trim().parse().is_ok_and(|score: i32| score < FIRST) {
-        std::fs::write(file, FIRST.to_string()).map_err(cannot("write oom_score_adj"))?;
+        std::fs::write(file, FIRST.to_string())?;
     }
     Ok(())
 }

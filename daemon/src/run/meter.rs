@@ -31,6 +31,8 @@ pub enum Resource {
     Memory,
     /// Room in the directories that may be written.
     Disk,
+    /// Processes and threads.
+    Tasks,
 }
 
 impl Resource {
@@ -40,6 +42,16 @@ impl Resource {
         match self {
             Self::Memory => "memory",
             Self::Disk => "disk",
+            Self::Tasks => "tasks",
+        }
+    }
+
+    /// What may be done instead of taking so much of it.
+    #[must_use]
+    pub fn instead(self) -> &'static str {
+        match self {
+            Self::Memory | Self::Disk => "let it take less",
+            Self::Tasks => "let it start fewer processes",
         }
     }
 }
@@ -50,9 +62,9 @@ impl Resource {
 pub struct Excess {
     /// Of what.
     pub resource: Resource,
-    /// How many bytes there may be.
+    /// How much there may be: bytes, or a number of tasks.
     pub limit: u64,
-    /// How many there were, at least.
+    /// How much there was, at least.
     pub used: u64,
 }
 
@@ -61,9 +73,18 @@ impl Excess {
     /// build.limits.memory is 2.0 GB`.
     #[must_use]
     pub fn said(&self, stage: &str) -> String {
-        let size = crate::report::size;
-        let (key, used, limit) = (self.resource.key(), size(self.used), size(self.limit));
-        format!("it took {used} of {key}, and {stage}.limits.{key} is {limit}")
+        let key = self.resource.key();
+        let (took, limit) = match self.resource {
+            Resource::Memory | Resource::Disk => {
+                let [used, limit] = [self.used, self.limit].map(crate::report::size);
+                (format!("it took {used} of {key}"), limit)
+            }
+            Resource::Tasks => {
+                let wanted = format!("it wanted more than {} processes and threads", self.used);
+                (wanted, self.limit.to_string())
+            }
+        };
+        format!("{took}, and {stage}.limits.{key} is {limit}")
     }
 }
 
@@ -86,18 +107,6 @@ impl Meter {
             (Gauge::new(limit, disk.rough(), DISK_AGAIN), disk)
         });
         (memory.is_some() || disk.is_some()).then_some(Self { memory, disk })
-    }
-
-    /// More memory than there may be, where somebody else has seen it: the kernel, which lets nobody
-    /// have more.
-    pub(super) fn memory(&self) -> Option<Excess> {
-        let limit = self.memory.as_ref()?.limit();
-        let (resource, used) = (Resource::Memory, limit);
-        Some(Excess {
-            resource,
-            limit,
-            used,
-        })
     }
 
     /// Looks once at the sandbox of this bubblewrap; blocks for some hundredths of a second at most

@@ -143,7 +143,11 @@ impl Runner {
             .stderr(Stdio::from(input.try_clone().map_err(spawn)?))
             .stdout(Stdio::from(input));
         let output = Some(output.into());
-        let bounds = Bounds { stage, meter };
+        let bounds = Bounds {
+            stage,
+            limits: job.sandbox.limits,
+            meter,
+        };
         self.run(id, mark, command, output, bounds).await
     }
 
@@ -167,7 +171,11 @@ impl Runner {
             limit: None,
             silence: None,
         };
-        let bounds = Bounds { stage, meter };
+        let bounds = Bounds {
+            stage,
+            limits: job.sandbox.limits,
+            meter,
+        };
         self.run(id, mark, command, None, bounds).await
     }
 

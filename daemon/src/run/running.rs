@@ -15,10 +15,11 @@ use tokio::{
 };
 
 use super::{
-    holder::OUT_OF_MEMORY,
+    holder,
     job::Stage,
     meter::{Excess, LOOK, Meter},
     runner::{Exit, TableEntry},
+    sandbox::Limits,
     signals,
 };
 
@@ -144,6 +145,7 @@ async fn held(mut ended: watch::Receiver<Option<Instant>>) {
 #[derive(Debug)]
 pub(super) struct Bounds {
     pub(super) stage: Stage,
+    pub(super) limits: Limits,
     pub(super) meter: Option<Meter>,
 }
 
@@ -191,13 +193,12 @@ impl Supervisor {
         }
     }
 
-    /// What a unit's end means: systemd looks at its memory, and says no more than that it was too much.
+    /// What a unit's end means: the kernel keeps it to its limits, and whoever stands for it says which.
     fn ended(&self, exit: Exit) -> Exit {
-        let memory = || self.bounds.meter.as_ref().and_then(Meter::memory);
-        match exit {
-            Exit::Signal(OUT_OF_MEMORY) => memory().map_or(exit, Exit::Exceeded),
-            _ => exit,
-        }
+        let Exit::Signal(signal) = exit else {
+            return exit;
+        };
+        holder::kept_to(signal, self.bounds.limits).map_or(exit, Exit::Exceeded)
     }
 
     /// Looks at what the sandbox takes. What cannot be looked at any more is not limited any more.

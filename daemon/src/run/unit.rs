@@ -25,7 +25,7 @@ use wharf_sandbox::{
     sandbox::{Calls, Forward},
 };
 
-use super::{calls, forwarder, job::Job, signals, within};
+use super::{calls, forwarder, inside, job::Job, signals, within};
 
 /// How long those may take that are asked first.
 const FIRST_WAVE: Duration = Duration::from_secs(10);
@@ -83,6 +83,7 @@ pub(super) fn live() -> Result<i32, UnitError> {
     let file = File::open(JOB).map_err(UnitError::Job)?;
     let inside: Inside =
         serde_json::from_reader(file).map_err(|error| UnitError::Job(error.into()))?;
+    inside::give_way().map_err(cannot("set oom_score_adj"))?;
     // What its shell leaves behind is waited for here.
     set_child_subreaper(Some(getpid())).map_err(cannot("adopt processes"))?;
     let mut signals = Signals::new([SIGCHLD, SIGTERM]).map_err(cannot("hear signals"))?;

@@ -1,16 +1,18 @@
-//! A machine of a test's own: a container in which systemd is process 1.
+//! A machine of a test's own, in which systemd is process 1: a container, or a virtual one.
+
+mod container;
+mod virtual_machine;
 
 use std::{
-    fs::File,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
-use wharf_tests::{LIMIT, Said, bin, pause, run};
+use wharf_tests::{Said, pause, run_for};
+
+use self::{container::Container, virtual_machine::VirtualMachine};
 
 /// The programs, as they are installed.
 const PROGRAMS: [&str; 9] = [
@@ -28,7 +30,6 @@ const PROGRAMS: [&str; 9] = [
 /// What `make install` and a sysadmin do.
 const SET_UP: &str = "
 set -e
-ip link set lo up 2>/dev/null || true
 cp /wharf/systemd/*.service /wharf/systemd/*.socket /etc/systemd/system/
 systemd-sysusers /wharf/systemd/wharf.sysusers
 systemd-tmpfiles --create /wharf/systemd/wharf.tmpfiles
@@ -39,82 +40,64 @@ git config --global user.email ada@example.org
 git config --global init.defaultBranch main
 git config --global safe.directory '*'
 systemctl daemon-reload
-systemctl start wharf-helper.socket wharf-router wharfd
+systemctl enable --quiet --now wharf-helper.socket wharf-router wharfd
 ";
+
+/// A way to boot one.
+trait Kind: std::fmt::Debug {
+    /// A command that runs a script in it.
+    fn command(&self, script: &str) -> Command;
+
+    /// The longest that anything may take in it.
+    fn patience(&self) -> Duration;
+
+    /// What it needs before anything else.
+    fn first(&self) -> &'static str;
+
+    /// Boots it again, with what is on its disks.
+    #[cfg(feature = "vm")]
+    fn reboots(&mut self);
+}
 
 /// A booted machine, gone when dropped.
 #[derive(Debug)]
-pub(crate) struct Machine {
-    container: Child,
-    first: Pid,
-    /// Its control group on the host.
-    group: PathBuf,
-    /// What the machine has as `/var/lib/wharf`, on a real disk, and what it says while it boots.
-    _files: TempDir,
-}
+pub(crate) struct Machine(Box<dyn Kind>);
 
 impl Machine {
     /// Boots a machine with Wharf's units in it, all of them started.
     #[track_caller]
     pub(crate) fn boot() -> Machine {
-        let tree =
-            std::env::var("WHARF_MACHINE").expect("`make test-booted` says where the tree is");
         // Below the target directory: what is in memory is no disk.
         let files = tempfile::Builder::new()
             .prefix("machine-")
             .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
             .unwrap();
-        let state = files.path().join("state");
-        std::fs::create_dir(&state).unwrap();
-        let name = files.path().file_name().unwrap().to_str().unwrap();
-        let name = name
-            .to_ascii_lowercase()
-            .replace(|c: char| !c.is_ascii_alphanumeric(), "");
-        let group = group(&name);
-        // From the group of its own, which becomes the machine's root: two in one would share units.
-        let mut boot = Command::new("sh");
-        boot.args([
-            "-c",
-            "echo $$ >\"$0\"/cgroup.procs; exec systemd-nspawn \"$@\"",
-        ])
-        .arg(&group);
-        boot.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")
-            .args(["--quiet", "--directory", &tree, "--machine", &name])
-            .args(["--read-only", "--volatile=overlay", "--private-network"])
-            .args(["--register=no", "--keep-unit", "--boot"])
-            .arg(format!("--bind={}:/var/lib/wharf", state.display()));
-        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        boot.arg(format!("--bind-ro={}:/wharf", repository.display()));
-        for program in PROGRAMS {
-            boot.arg(format!(
-                "--bind-ro={}:/usr/bin/{program}",
-                bin().join(program).display()
-            ));
-        }
-        boot.arg(format!(
-            "--bind-ro={}:/usr/bin/escape",
-            env!("CARGO_BIN_EXE_escape")
-        ));
-        let console = File::create(files.path().join("console")).unwrap();
-        boot.stdin(Stdio::null())
-            .stdout(console.try_clone().unwrap())
-            .stderr(console);
-        let container = boot.spawn().unwrap();
-        let first = first_process(&container);
-        let machine = Machine {
-            container,
-            first,
-            group,
-            _files: files,
-        };
-        // Until its bus is there, nobody can be asked.
-        let began = Instant::now();
-        while machine.tries("systemctl is-system-running --wait").code != 0 {
-            assert!(began.elapsed() < LIMIT, "it does not boot");
-            pause();
-        }
+        let machine = Machine(match std::env::var_os("WHARF_VM") {
+            Some(made) => Box::new(VirtualMachine::boot(made.into(), files)),
+            None => Box::new(Container::boot(files)),
+        });
+        machine.is_up();
+        machine.runs(machine.0.first());
         machine.runs(SET_UP);
         machine
+    }
+
+    /// Boots it again, and waits for what starts by itself.
+    #[cfg(feature = "vm")]
+    #[track_caller]
+    pub(crate) fn reboots(&mut self) {
+        self.0.reboots();
+        self.is_up();
+    }
+
+    /// Until its bus is there, nobody can be asked.
+    #[track_caller]
+    fn is_up(&self) {
+        let began = Instant::now();
+        while self.tries("systemctl is-system-running --wait").code != 0 {
+            assert!(began.elapsed() < self.0.patience(), "it does not boot");
+            pause();
+        }
     }
 
     /// Runs a script in it, to its end and a good one.
@@ -126,30 +109,18 @@ impl Machine {
     /// Runs a script in it.
     #[track_caller]
     pub(crate) fn tries(&self, script: &str) -> Said {
-        run(&mut self.command(script))
+        run_for(&mut self.0.command(script), self.0.patience())
     }
 
     /// A script that goes on while the test does.
     #[track_caller]
     pub(crate) fn begins(&self, script: &str) -> Child {
-        let mut command = self.command(script);
+        let mut command = self.0.command(script);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         command.spawn().unwrap()
-    }
-
-    fn command(&self, script: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        command
-            .args(["--target", &self.first.as_raw_nonzero().to_string()])
-            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"])
-            .args(["--", "bash", "-c", script])
-            .env_clear()
-            .env("HOME", "/root")
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        command
     }
 
     /// Waits until a script in it ends well.
@@ -158,7 +129,7 @@ impl Machine {
         let began = Instant::now();
         while self.tries(script).code != 0 {
             assert!(
-                began.elapsed() < LIMIT,
+                began.elapsed() < self.0.patience(),
                 "it never comes: {script}\n{}",
                 self.journal()
             );
@@ -182,16 +153,12 @@ impl Machine {
     /// Changes files of a project, and pushes that.
     #[track_caller]
     pub(crate) fn changes(&self, project: &str, files: &[(&str, &str)]) -> Said {
+        let mut script = format!("cd /root/{project}\n");
         for (name, text) in files {
-            let file = format!(
-                "/proc/{}/root/root/{project}/{name}",
-                self.first.as_raw_nonzero()
-            );
-            std::fs::write(file, text).unwrap();
+            script += &format!("cat >{name} <<'END OF FILE'\n{text}\nEND OF FILE\n");
         }
-        self.tries(&format!(
-            "cd /root/{project}; git add --all; git commit --quiet --message change; git push wharf main"
-        ))
+        script += "git add --all; git commit --quiet --message change; git push wharf main";
+        self.tries(&script)
     }
 
     /// What a visitor of a project's production gets.
@@ -220,44 +187,10 @@ impl Drop for Machine {
         if thread::panicking() {
             eprintln!("{}", self.journal());
         }
-        // With its first process all others end.
-        if let Err(error) = kill_process(self.first, Signal::KILL) {
-            eprintln!("the machine is gone already: {error}");
-        }
-        if let Err(error) = self.container.wait() {
-            eprintln!("cannot wait for the machine: {error}");
-        }
-        let remove = ["-depth", "-type", "d", "-exec", "rmdir", "{}", ";"];
-        run(Command::new("find").arg(&self.group).args(remove));
     }
 }
 
-/// A control group of its own.
-fn group(name: &str) -> PathBuf {
-    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
-    let mut fields = mounts
-        .lines()
-        .map(|line| line.split(' ').collect::<Vec<_>>());
-    let unified = fields.find(|fields| fields[2] == "cgroup2");
-    let group = Path::new(unified.expect("control groups are there")[1]).join(name);
-    std::fs::create_dir(&group).unwrap();
-    group
-}
-
-/// Process 1 of the machine, as the host numbers it: the container's only child, once it is there.
-#[track_caller]
-fn first_process(container: &Child) -> Pid {
-    let began = Instant::now();
-    let children = format!("/proc/{0}/task/{0}/children", container.id());
-    loop {
-        let text = std::fs::read_to_string(&children).unwrap_or_default();
-        for child in text.split_whitespace() {
-            let comm = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
-            if comm == "systemd\n" {
-                return Pid::from_raw(child.parse().unwrap()).unwrap();
-            }
-        }
-        assert!(began.elapsed() < LIMIT, "it does not boot");
-        pause();
-    }
+/// The sources, with the units in them.
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }

@@ -38,21 +38,39 @@ fn a_fork_bomb() {
         &shop,
         "bomb() { bomb | bomb & }\nbomb; sleep 31536141 & wait; exit 9\n",
     );
-    shop.failed().has(says("processes::a_fork_bomb"));
+    shop.failed()
+        .has("stopped: the build took longer than 5s")
+        .has(says("processes::a_fork_bomb"));
     assert!(!is_left("31536141"), "a process is left");
     host.still_serves();
 }
 
 #[test]
 fn as_much_memory_as_it_gets() {
-    let host = Host::new();
+    let limits = "[build.limits]\nmemory = \"200M\"\n";
+    let host = Host::of(World::unprivileged(&format!("{HOST}{limits}")));
     let shop = Shop::open(&host);
-    let script = "import sys\nall = [bytearray(1 << 20) for _ in range(700)]\n\
-        for one in all: one[::4096] = b'x' * 256\nprint(len(all))\nsys.exit(3)\n";
+    // A gigabyte in two seconds, in processes of which none has much.
+    let script = "import os, time\nwhile True:\n    if os.fork() == 0:\n        \
+        much = b'x' * (20 << 20)\n        time.sleep(600)\n    time.sleep(0.04)\n";
     python(&shop, script);
     shop.failed()
-        .has("| 700")
+        .has("stopped: it took ")
         .has(says("processes::as_much_memory_as_it_gets"));
+    host.still_serves();
+}
+
+#[test]
+fn as_much_disk_as_it_gets() {
+    let limits = "[build.limits]\ndisk = \"100M\"\n";
+    let host = Host::of(World::unprivileged(&format!("{HOST}{limits}")));
+    let shop = Shop::open(&host);
+    // A gigabyte in two seconds, in files of which none is large.
+    let script = "n=0\nwhile head -c 20M /dev/urandom >$n; do n=$((n + 1)); sleep 0.01; done\n";
+    build(&shop, script);
+    shop.failed()
+        .has("stopped: it took ")
+        .has(says("processes::as_much_disk_as_it_gets"));
     host.still_serves();
 }
 

@@ -8,7 +8,7 @@ use crate::run::runner::Exit;
 pub(super) enum Verdict {
     /// Somebody stopped it.
     Cancelled,
-    /// It passed a limit and was stopped: why, and what to do.
+    /// It met a limit: why it ended, and what to do.
     Over([String; 2]),
     /// It failed.
     Failed {
@@ -26,8 +26,9 @@ pub(super) fn of(exit: &Exit, bound: &Bound, bytes: u64) -> Option<Verdict> {
     let failed = |why: String, hint: Option<String>, code: Option<i32>| {
         Some(Verdict::Failed { why, hint, code })
     };
+    let stopped = |[why, hint]: [String; 2]| Some(Verdict::Over([format!("stopped: {why}"), hint]));
     if bytes > bound.output() {
-        return Some(Verdict::Over(bound.loud()));
+        return stopped(bound.loud());
     }
     match *exit {
         Exit::Code(0) => None,
@@ -38,8 +39,8 @@ pub(super) fn of(exit: &Exit, bound: &Bound, bytes: u64) -> Option<Verdict> {
         ),
         Exit::Code(code) => failed(said_of(code), None, Some(code)),
         Exit::Signal(number) => failed(format!("ended by {}", signal(number)), None, None),
-        Exit::TimedOut(_) => Some(Verdict::Over(bound.late())),
-        Exit::Silent(_) => Some(Verdict::Over(bound.silent())),
+        Exit::TimedOut(_) => stopped(bound.late()),
+        Exit::Silent(_) => stopped(bound.silent()),
         Exit::Exceeded(excess) => Some(Verdict::Over(bound.exceeded(&excess))),
         Exit::Cancelled => Some(Verdict::Cancelled),
         Exit::Lost => failed("it ended, and how is not known".into(), None, None),

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     disk,
     run::{
-        holder::OUT_OF_MEMORY,
+        holder,
         isolation::Isolation,
         job::{Job, Process},
         meter::{Excess, LOOK, Meter},
@@ -239,10 +239,15 @@ impl Work {
         self.pump();
         self.kept = None;
         self.next_look = None;
-        let excess = match status {
-            Ended::Signal(OUT_OF_MEMORY) => self.meter.as_ref().and_then(Meter::memory),
-            _ => self.excess.take(),
+        let limits = self.keeper.job.sandbox.limits;
+        let kept_to = match status {
+            Ended::Signal(signal) => holder::kept_to(signal, limits),
+            Ended::Code(_) | Ended::Exceeded(_) => None,
         };
+        if let Some(excess) = kept_to {
+            self.say(&excess.said("processes"));
+        }
+        let excess = kept_to.or(self.excess.take());
         let status = excess.map_or(status, Ended::Exceeded);
         if let Ended::Signal(_) | Ended::Exceeded(_) = status {
             self.kill_orphans();

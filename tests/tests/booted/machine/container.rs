@@ -1,0 +1,148 @@
+//! A container in which systemd is process 1: booted in a second, on the host's kernel, which has not
+//! all controllers of control groups to give.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use wharf_tests::{LIMIT, bin, pause, run};
+
+use super::{Kind, PROGRAMS, repository};
+
+/// A container that runs, gone when dropped.
+#[derive(Debug)]
+pub(super) struct Container {
+    container: Child,
+    first: Pid,
+    /// Its control group on the host.
+    group: PathBuf,
+    /// What the machine has as `/var/lib/wharf`, on a real disk, and what it says while it boots.
+    _files: TempDir,
+}
+
+impl Container {
+    /// Begins to boot the tree that `scripts/machine.sh` made, with the programs in it.
+    #[track_caller]
+    pub(super) fn boot(files: TempDir) -> Container {
+        let tree =
+            std::env::var("WHARF_MACHINE").expect("`make test-booted` says where the tree is");
+        let state = files.path().join("state");
+        std::fs::create_dir(&state).unwrap();
+        let name = files.path().file_name().unwrap().to_str().unwrap();
+        let name = name
+            .to_ascii_lowercase()
+            .replace(|c: char| !c.is_ascii_alphanumeric(), "");
+        let group = group(&name);
+        // From the group of its own, which becomes the machine's root: two in one would share units.
+        let mut boot = Command::new("sh");
+        boot.args([
+            "-c",
+            "echo $$ >\"$0\"/cgroup.procs; exec systemd-nspawn \"$@\"",
+        ])
+        .arg(&group);
+        boot.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")
+            .args(["--quiet", "--directory", &tree, "--machine", &name])
+            .args(["--read-only", "--volatile=overlay", "--private-network"])
+            .args(["--register=no", "--keep-unit", "--boot"])
+            .arg(format!("--bind={}:/var/lib/wharf", state.display()));
+        boot.arg(format!("--bind-ro={}:/wharf", repository().display()));
+        for program in PROGRAMS {
+            boot.arg(format!(
+                "--bind-ro={}:/usr/bin/{program}",
+                bin().join(program).display()
+            ));
+        }
+        boot.arg(format!(
+            "--bind-ro={}:/usr/bin/escape",
+            env!("CARGO_BIN_EXE_escape")
+        ));
+        let console = File::create(files.path().join("console")).unwrap();
+        boot.stdin(Stdio::null())
+            .stdout(console.try_clone().unwrap())
+            .stderr(console);
+        let container = boot.spawn().unwrap();
+        let first = first_process(&container);
+        Container {
+            container,
+            first,
+            group,
+            _files: files,
+        }
+    }
+}
+
+impl Kind for Container {
+    fn command(&self, script: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .args(["--target", &self.first.as_raw_nonzero().to_string()])
+            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"])
+            .args(["--", "bash", "-c", script])
+            .env_clear()
+            .env("HOME", "/root")
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command
+    }
+
+    fn patience(&self) -> Duration {
+        LIMIT
+    }
+
+    fn first(&self) -> &'static str {
+        "ip link set lo up 2>/dev/null || true"
+    }
+
+    #[cfg(feature = "vm")]
+    fn reboots(&mut self) {
+        panic!("all of it but its state is gone with it")
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // With its first process all others end.
+        if let Err(error) = kill_process(self.first, Signal::KILL) {
+            eprintln!("the machine is gone already: {error}");
+        }
+        if let Err(error) = self.container.wait() {
+            eprintln!("cannot wait for the machine: {error}");
+        }
+        let remove = ["-depth", "-type", "d", "-exec", "rmdir", "{}", ";"];
+        run(Command::new("find").arg(&self.group).args(remove));
+    }
+}
+
+/// A control group of its own.
+fn group(name: &str) -> PathBuf {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let mut fields = mounts
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>());
+    let unified = fields.find(|fields| fields[2] == "cgroup2");
+    let group = Path::new(unified.expect("control groups are there")[1]).join(name);
+    std::fs::create_dir(&group).unwrap();
+    group
+}
+
+/// Process 1 of the machine, as the host numbers it: the container's only child, once it is there.
+#[track_caller]
+fn first_process(container: &Child) -> Pid {
+    let began = Instant::now();
+    let children = format!("/proc/{0}/task/{0}/children", container.id());
+    loop {
+        let text = std::fs::read_to_string(&children).unwrap_or_default();
+        for child in text.split_whitespace() {
+            let comm = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
+            if comm == "systemd\n" {
+                return Pid::from_raw(child.parse().unwrap()).unwrap();
+            }
+        }
+        assert!(began.elapsed() < LIMIT, "it does not boot");
+        pause();
+    }
+}

@@ -10,7 +10,7 @@ use std::{
     mem::MaybeUninit,
     os::unix::{fs::OpenOptionsExt as _, net::UnixStream},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
@@ -28,7 +28,7 @@ use wharf_sandbox::ask::{self, End, FromHelper, SOCKET, STATE, Start, ToHelper};
 use wharf_wire::frame::{self, FrameError};
 
 use super::{
-    job::{Job, JobId},
+    job::{Job, JobId, Kind},
     unit::Inside,
 };
 
@@ -37,8 +37,10 @@ const KILLED: i32 = 137;
 /// The signal by which this program ends where its job took more memory than it may. Nobody else sends
 /// it: what is inside a sandbox reaches no process outside.
 pub(super) const OUT_OF_MEMORY: i32 = Signal::USR2.as_raw();
-/// What this program says of one that was not begun.
-const NOT_BEGUN: i32 = 125;
+/// The signal by which the program ends that was to become a sandbox and could not, or does not know what
+/// became of it: a code of its own could be the command's, and a probe's answer. Nobody else sends it,
+/// either.
+pub(super) const LOST: i32 = Signal::VTALARM.as_raw();
 
 /// Why a job was not begun.
 #[derive(Debug, thiserror::Error)]
@@ -49,12 +51,18 @@ pub enum HoldError {
     /// What it is to run cannot be written.
     #[error("cannot write {}", .0.display())]
     File(PathBuf, #[source] io::Error),
+    /// Nobody could end it.
+    #[error("cannot hear signals")]
+    Signals(#[source] io::Error),
     /// Nobody listens.
     #[error("wharf-helper does not answer at {SOCKET}: systemctl status wharf-helper")]
     Helper(#[source] io::Error),
     /// It does not speak as it should.
     #[error("wharf-helper does not speak as it should")]
     Speech(#[from] FrameError),
+    /// It was restarted.
+    #[error("wharf-helper was restarted while it was asked; whether this began is not known")]
+    Lost,
     /// It will not.
     #[error("wharf-helper: {0}")]
     Refused(String),
@@ -65,16 +73,34 @@ pub enum HoldError {
 /// # Errors
 /// [`HoldError`].
 pub(super) fn hold(job: &Job) -> Result<Infallible, HoldError> {
+    let mut line = Line::to_helper()?;
+    let passed = line.pass_signals_on();
+    passed.map_err(HoldError::Signals)?;
+    match attempt(job, &mut line) {
+        // What serves may begin twice, as its keeper lets it when it ends: its unit is gone.
+        Err(HoldError::Lost | HoldError::Helper(_))
+            if matches!(job.kind, Kind::Process(_)) && line.asked().is_none() =>
+        {
+            line.connect()?;
+            attempt(job, &mut line)
+        }
+        done => done,
+    }
+}
+
+/// Starts the job over this connection.
+fn attempt(job: &Job, line: &mut Line) -> Result<Infallible, HoldError> {
     let start = Start::new(&job.id, &job.sandbox, Path::new(STATE))?;
     let file = Path::new(STATE).join(ask::job_file(&job.id));
     let written = write(&file, &Inside::of(job));
     written.map_err(|error| HoldError::File(file.clone(), error))?;
-    let begun = begin(start, &file);
+    let begun = line.start(start);
     if begun.is_err() {
         forget(&file)?;
     }
-    let mut line = begun?;
+    begun?;
     let mut is_begun = false;
+    let mut is_asked_again = false;
     loop {
         match frame::read::<FromHelper>(&mut &*line.stream()) {
             // The unit has it mounted.
@@ -86,9 +112,19 @@ pub(super) fn hold(job: &Job) -> Result<Infallible, HoldError> {
                 forget(&file)?;
                 return Err(HoldError::Refused(why));
             }
+            // As good as an answer: nobody asks a second time for what may have run.
+            Ok(Some(FromHelper::Ended(End::Failed(_)))) if is_asked_again => {
+                return Err(HoldError::Lost);
+            }
             Ok(Some(FromHelper::Ended(ended))) => end(&ended),
             // It was restarted; the job goes on.
             Ok(None) | Err(FrameError::Io(_)) if is_begun => line.renew(&job.id)?,
+            // It may have been restarted between the unit's start and its answer: then the unit runs, and
+            // would be nobody's.
+            Ok(None) | Err(FrameError::Io(_)) if !is_asked_again => {
+                is_asked_again = true;
+                line.renew(&job.id)?;
+            }
             Ok(None) => {
                 forget(&file)?;
                 return Err(HoldError::Refused("it ended before it answered".into()));
@@ -96,14 +132,6 @@ pub(super) fn hold(job: &Job) -> Result<Infallible, HoldError> {
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-fn begin(start: Start, file: &Path) -> Result<Line, HoldError> {
-    let line = Line::to_helper()?;
-    line.pass_signals_on()
-        .map_err(|error| HoldError::File(file.into(), error))?;
-    line.start(start)?;
-    Ok(line)
 }
 
 /// Ends as the job did.
@@ -119,10 +147,15 @@ fn end(end: &End) -> ! {
         }
         End::Failed(word) => {
             eprintln!("wharf: systemd could not run it: {word}");
-            NOT_BEGUN
+            lost()
         }
     };
     std::process::exit(code)
+}
+
+/// Ends as one of which nobody knows whether its command ran.
+pub(super) fn lost() -> i32 {
+    by(Signal::VTALARM)
 }
 
 /// Ends by a signal.
@@ -156,16 +189,25 @@ fn forget(path: &Path) -> Result<(), HoldError> {
 }
 
 /// The connection to the helper, which a signal may need at any time.
-struct Line(Arc<Mutex<Arc<UnixStream>>>);
+#[derive(Clone)]
+struct Line {
+    stream: Arc<Mutex<Arc<UnixStream>>>,
+    /// What was asked for last by a signal: a helper that dies may not have done it.
+    asked: Arc<Mutex<Option<Vec<u8>>>>,
+}
 
 impl Line {
     fn to_helper() -> Result<Self, HoldError> {
         let stream = UnixStream::connect(SOCKET).map_err(HoldError::Helper)?;
-        Ok(Self(Arc::new(Mutex::new(Arc::new(stream)))))
+        Ok(Self {
+            stream: Arc::new(Mutex::new(Arc::new(stream))),
+            asked: Arc::default(),
+        })
     }
 
     fn stream(&self) -> Arc<UnixStream> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let stream = self.stream.lock();
+        Arc::clone(&stream.unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The first message, with the streams beside it.
@@ -190,18 +232,41 @@ impl Line {
 
     /// Takes the job up again with a helper that was restarted.
     fn renew(&mut self, job: &JobId) -> Result<(), HoldError> {
-        let stream = UnixStream::connect(SOCKET).map_err(HoldError::Helper)?;
+        self.connect()?;
         let hold = ToHelper::Hold { job: job.clone() };
-        (&stream)
-            .write_all(&frame::encode(&hold)?)
-            .map_err(HoldError::Helper)?;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(stream);
+        let said = (&*self.stream()).write_all(&frame::encode(&hold)?);
+        said.map_err(HoldError::Helper)?;
+        match &*self.asked() {
+            Some(asked) => (&*self.stream())
+                .write_all(asked)
+                .map_err(HoldError::Helper),
+            None => Ok(()),
+        }
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for something, and for the same after a restart.
+    fn ask(&self, message: &ToHelper) -> io::Result<()> {
+        let bytes = frame::encode(message).map_err(io::Error::other)?;
+        // First of all, and the connection after it: one of both sees the other.
+        *self.asked() = Some(bytes.clone());
+        (&*self.stream()).write_all(&bytes)
+    }
+
+    /// Takes another connection.
+    fn connect(&mut self) -> Result<(), HoldError> {
+        let stream = UnixStream::connect(SOCKET).map_err(HoldError::Helper)?;
+        let now = self.stream.lock();
+        *now.unwrap_or_else(PoisonError::into_inner) = Arc::new(stream);
         Ok(())
     }
 
     fn pass_signals_on(&self) -> io::Result<()> {
         let mut signals = Signals::new([SIGTERM, SIGUSR1])?;
-        let line = Line(Arc::clone(&self.0));
+        let line = self.clone();
         thread::Builder::new()
             .name("signals".into())
             .spawn(move || {
@@ -210,10 +275,7 @@ impl Line {
                         SIGTERM => ToHelper::Terminate,
                         _ => ToHelper::Kill,
                     };
-                    let sent = frame::encode(&message)
-                        .map_err(io::Error::other)
-                        .and_then(|bytes| (&*line.stream()).write_all(&bytes));
-                    if let Err(error) = sent {
+                    if let Err(error) = line.ask(&message) {
                         eprintln!("wharf: cannot tell the helper: {error}");
                     }
                 }

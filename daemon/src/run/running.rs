@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    holder::OUT_OF_MEMORY,
+    holder::{LOST, OUT_OF_MEMORY},
     job::Stage,
     meter::{Excess, LOOK, Meter},
     runner::{Exit, TableEntry},
@@ -191,10 +191,11 @@ impl Supervisor {
         }
     }
 
-    /// What a unit's end means: systemd looks at its memory, and says no more than that it was too much.
+    /// What an end means that is nobody's command's. A unit's: systemd looks at its memory, and says no more than that it was too much.
     fn ended(&self, exit: Exit) -> Exit {
         let memory = || self.bounds.meter.as_ref().and_then(Meter::memory);
         match exit {
+            Exit::Signal(LOST) => Exit::Lost,
             Exit::Signal(OUT_OF_MEMORY) => memory().map_or(exit, Exit::Exceeded),
             _ => exit,
         }

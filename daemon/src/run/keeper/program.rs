@@ -14,6 +14,7 @@ use rustix::fs::Mode;
 
 use super::{output::Output, reach, serve::Keeper};
 use crate::run::{
+    holder,
     inside::{self, Source},
     isolation::Isolation,
     job::{self, Kind},
@@ -54,6 +55,9 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("wharf-keeper: {}", chain(&*error));
+            if matches!(words.first(), Some(&("exec" | "unit"))) {
+                holder::lost();
+            }
             ExitCode::from(125)
         }
     }

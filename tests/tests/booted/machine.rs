@@ -29,6 +29,8 @@ const PROGRAMS: [&str; 9] = [
 const SET_UP: &str = "
 set -e
 ip link set lo up 2>/dev/null || true
+# What an installer writes.
+test -e /etc/hosts || printf '127.0.0.1 localhost\n127.0.1.1 %s\n' \"$(hostname)\" >/etc/hosts
 cp /wharf/systemd/*.service /wharf/systemd/*.socket /etc/systemd/system/
 systemd-sysusers /wharf/systemd/wharf.sysusers
 systemd-tmpfiles --create /wharf/systemd/wharf.tmpfiles
@@ -57,6 +59,12 @@ impl Machine {
     /// Boots a machine with Wharf's units in it, all of them started.
     #[track_caller]
     pub(crate) fn boot() -> Machine {
+        Machine::boot_with(&[])
+    }
+
+    /// The same, which sees places of the host by their own names: those that it may write, too.
+    #[track_caller]
+    pub(crate) fn boot_with(shared: &[&Path]) -> Machine {
         let tree =
             std::env::var("WHARF_MACHINE").expect("`make test-booted` says where the tree is");
         // Below the target directory: what is in memory is no disk.
@@ -95,6 +103,9 @@ impl Machine {
             "--bind-ro={}:/usr/bin/escape",
             env!("CARGO_BIN_EXE_escape")
         ));
+        for place in shared {
+            boot.arg(format!("--bind={}", place.display()));
+        }
         let console = File::create(files.path().join("console")).unwrap();
         boot.stdin(Stdio::null())
             .stdout(console.try_clone().unwrap())
@@ -140,7 +151,7 @@ impl Machine {
         command.spawn().unwrap()
     }
 
-    fn command(&self, script: &str) -> Command {
+    pub(crate) fn command(&self, script: &str) -> Command {
         let mut command = Command::new("nsenter");
         command
             .args(["--target", &self.first.as_raw_nonzero().to_string()])

@@ -21,7 +21,7 @@ programs = wharf wharf-shell wharfd wharf-keeper wharf-router wharf-helper wharf
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
 setup: ## install what build and tests need beyond the Rust toolchain
@@ -61,10 +61,17 @@ test-long: build test-tools ## the same, with many more cases for each property
 	    cargo test --locked --workspace --no-fail-fast
 
 .PHONY: test-booted
-test-booted: build ## what needs systemd, in machines that are really booted; needs root
-	machine="$$(scripts/machine.sh)"; \
-	WHARF_MACHINE="$$machine" WHARF_BIN="$$(scripts/gather.sh --where)" \
-	    cargo test --locked -p wharf-tests --features booted --test booted
+test-booted: build ## what needs systemd, in machines that are really booted; needs root; WHARF_CRASH_ALL=1 for all deaths
+	WHARF_MACHINE="$$(scripts/machine.sh)"; WHARF_BIN="$$(scripts/gather.sh --where)"; \
+	export WHARF_MACHINE WHARF_BIN; \
+	cargo test --locked -p wharf-tests --features booted --test booted; \
+	cargo test --locked -p wharf-tests --features booted --test crash --test power --no-fail-fast -- units::
+
+.PHONY: test-booted-tools
+test-booted-tools: build ## the large tools in such machines; needs root and two gigabytes
+	WHARF_MACHINE="$$(scripts/machine.sh tools)"; WHARF_BIN="$$(scripts/gather.sh --where)"; \
+	export WHARF_MACHINE WHARF_BIN; \
+	cargo test --locked -p wharf-tests --features booted,tools --test tools -- units::
 
 .PHONY: test-vm
 test-vm: build ## the same in virtual machines: limits that a kernel keeps, reboots; root once, for the image

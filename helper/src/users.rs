@@ -65,6 +65,10 @@ fn of_environment(users: &Users, environment: &Id) -> Result<u32, AnyError> {
         let file = fs::File::options().append(true).open(&path);
         let set = file.and_then(|file| file.set_modified(SystemTime::now()));
         set.map_err(at(path.display()))?;
+        // `/etc` may be on another disk than what is kept here, or from an older copy.
+        if !fs::read_to_string("/etc/passwd")?.contains(&format!("\nwharf-{user}:")) {
+            account(user, environment.as_str())?;
+        }
         return Ok(user);
     }
     let used = used()?;
@@ -82,7 +86,7 @@ fn used() -> Result<Vec<Used>, AnyError> {
     let mut all = Vec::new();
     for entry in fs::read_dir(place::users())? {
         let entry = entry?;
-        // What a power cut left of a file that was not whole yet has no environment's name.
+        // What is no environment's has no environment's name.
         if entry
             .file_name()
             .to_str()
@@ -137,7 +141,8 @@ fn read(path: &Path) -> Result<Option<u32>, AnyError> {
 /// Writes a number so that it is there after a power cut, or is not.
 fn write_new(path: &Path, number: u32) -> Result<(), AnyError> {
     let write = || {
-        let next = path.with_extension("new~");
+        // Not beside it, where a death would leave it.
+        let next = Path::new(place::KEPT).join("next");
         let mut file = fs::File::create(&next)?;
         writeln!(file, "{number}")?;
         file.sync_all()?;

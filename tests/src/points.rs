@@ -11,7 +11,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
-use crate::{LIMIT, World, pause};
+use crate::{LIMIT, World, installed, pause};
 
 /// The longest that the daemon may take to come to a point.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -71,6 +71,9 @@ impl World {
     /// That it never came to the point.
     pub fn freezes(&self) -> Result<(), String> {
         let pid = self.daemon_pid();
+        if self.is_installed() {
+            return self.stops(pid);
+        }
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {
             let stopped = waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED);
@@ -81,11 +84,35 @@ impl World {
         if told.recv_timeout(PATIENCE) == Ok(true) {
             return Ok(());
         }
-        Err(format!(
-            "the daemon never came to {:?}\n{}",
-            fs::read_to_string(self.points().join("stop")),
+        Err(self.never_came())
+    }
+
+    /// The same of a process that is systemd's child.
+    fn stops(&self, pid: Pid) -> Result<(), String> {
+        let until = Instant::now() + PATIENCE;
+        let stat = format!("/proc/{}/stat", pid.as_raw_nonzero());
+        loop {
+            let text = fs::read_to_string(&stat).unwrap_or_default();
+            // The name before it may hold anything.
+            if text
+                .rsplit_once(") ")
+                .is_some_and(|(_, rest)| rest.starts_with('T'))
+            {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                return Err(self.never_came());
+            }
+            pause();
+        }
+    }
+
+    fn never_came(&self) -> String {
+        let stop = fs::read_to_string(self.points().join("stop"));
+        format!(
+            "the daemon never came to {stop:?}\n{}",
             self.trace().join("\n")
-        ))
+        )
     }
 
     /// Waits until the daemon is frozen, or until that cannot happen any more; says which.
@@ -114,6 +141,9 @@ impl World {
 
     /// The daemon's process.
     pub fn daemon_pid(&self) -> Pid {
+        if self.is_installed() {
+            return installed::main_process("wharfd.service").expect("the daemon runs");
+        }
         let daemon = self.daemon();
         Pid::from_child(daemon.as_ref().expect("the daemon runs"))
     }

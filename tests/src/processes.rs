@@ -14,7 +14,7 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal},
 };
 
-use crate::World;
+use crate::{World, installed};
 
 /// A process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +56,10 @@ impl World {
     /// in, in their arguments, their environment or the mounts of their sandbox; and whatever these
     /// started.
     pub fn processes(&self) -> Vec<Process> {
+        if self.is_installed() {
+            let all = all().into_iter();
+            return all.filter(|one| installed::is_judged(one.pid)).collect();
+        }
         let mine = self.path("").to_string_lossy().into_owned();
         let mine = mine.trim_end_matches('/').to_owned();
         let mark = self.mark();
@@ -88,6 +92,11 @@ impl World {
     /// Ends the daemon as its service manager would; applications and router live on.
     #[track_caller]
     pub fn end_daemon(&self) {
+        if self.is_installed() {
+            // One that is frozen hears of it when it goes on.
+            self.thaw();
+            return installed::stop_the_daemon();
+        }
         let pid = self.daemon_pid();
         kill_process(pid, Signal::TERM).expect("our own child can be told");
         // One that is frozen hears of it when it goes on.
@@ -149,7 +158,7 @@ fn is_of(process: &Process, mine: &str, own_mounts: &Path) -> bool {
     holds("environ") || (mounts.is_ok_and(|mounts| mounts != own_mounts) && holds("mountinfo"))
 }
 
-fn all() -> Vec<Process> {
+pub(crate) fn all() -> Vec<Process> {
     let entries = fs::read_dir("/proc").expect("there is a /proc");
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let pids = names.filter_map(|name| Pid::from_raw(name.parse().ok()?));

@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use crate::{Page, Said, World, fetch, run};
+use crate::{Page, Said, World, fetch, installed, run};
 
 /// A work tree of one developer.
 #[derive(Debug)]
@@ -68,7 +68,21 @@ impl<'world> Tree<'world> {
     /// Runs `wharf init`, which must end well.
     #[track_caller]
     pub fn init(&self) -> Said {
+        if self.world.is_installed() {
+            return self.add();
+        }
         self.wharf(&["init"]).ok()
+    }
+
+    /// What root does where Wharf is installed, and the remote.
+    #[track_caller]
+    fn add(&self) -> Said {
+        let name = self.path.file_name().expect("a work tree has a name");
+        let name = name.to_str().expect("and the test chose it");
+        let repository = installed::repository(name);
+        self.git(&["init", "--quiet", "--bare", &repository]).ok();
+        installed::add_project(name, &repository).ok();
+        self.git(&["remote", "add", "wharf", &repository]).ok()
     }
 
     /// Pushes to the remote `wharf`: branches, refspecs, options.

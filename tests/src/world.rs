@@ -18,7 +18,7 @@ use wharf_wire::{
     route::{FromRouter, ToRouter},
 };
 
-use crate::{Image, Kind, Page, Said, Tree, bin, fetch, programs, run, said};
+use crate::{Image, Kind, Page, Said, Tree, bin, fetch, installed, programs, run, said};
 
 /// How long the daemon may take until it answers.
 const READY: Duration = Duration::from_secs(20);
@@ -30,8 +30,10 @@ const HOST: &str = "[router]\nlisten = \"127.0.0.1:0\"\n";
 pub struct World {
     directory: tempfile::TempDir,
     daemon: Mutex<Option<Child>>,
-    /// The state's, the repositories'.
-    disks: Option<[Image; 2]>,
+    /// The state's, the repositories'; the helper's, where there is one.
+    disks: Vec<Image>,
+    /// The accounts that the machine had before any environment had one, where Wharf is installed.
+    accounts: Option<installed::Accounts>,
     /// Whose all programs here are, where that is not the test's own user.
     user: Option<u32>,
 }
@@ -81,20 +83,26 @@ impl World {
         let mut world = World {
             directory,
             daemon: Mutex::new(None),
-            disks: None,
+            disks: Vec::new(),
+            accounts: None,
             user,
         };
-        world.disks = disk.map(|(kind, size)| {
-            let disk = |file, at| Image::new(world.path(file), at, kind, size);
-            [
-                disk("state.img", world.home()),
-                disk("git.img", world.home().join("git")),
-            ]
-        });
-        for name in ["home", "tmp", "tools", "work", "points", "wharf/config"] {
+        for name in ["home", "tmp", "tools", "work", "points"] {
             fs::create_dir_all(world.path(name)).expect("a directory can be made");
         }
         symlink(git, world.path("tools/git")).expect("a link can be made");
+        if installed::is_within() {
+            world.install(host, disk);
+            return world;
+        }
+        if let Some((kind, size)) = disk {
+            let disk = |file, at| Image::new(world.path(file), at, kind, size);
+            world.disks = vec![
+                disk("state.img", world.home()),
+                disk("git.img", world.home().join("git")),
+            ];
+        }
+        fs::create_dir_all(world.home().join("config")).expect("a directory can be made");
         fs::write(world.path("wharf/config/wharfd.toml"), host).expect("a file can be written");
         if user.is_some() {
             world.gather();
@@ -102,6 +110,34 @@ impl World {
         world.give("");
         world.start();
         world
+    }
+
+    /// Wharf as a package installs it, in this machine, which has one world at a time.
+    fn install(&mut self, host: &str, disk: Option<(Kind, u64)>) {
+        fs::create_dir_all(self.home()).expect("a directory can be made");
+        installed::take_places(&self.home());
+        self.user = Some(installed::user());
+        self.accounts = Some(installed::Accounts::now());
+        if let Some((kind, size)) = disk {
+            let disk = |file, at: &str| Image::new(self.path(file), at.into(), kind, size);
+            self.disks = vec![
+                disk("state.img", "/var/lib/wharf"),
+                disk("git.img", "/srv/git"),
+                disk("helper.img", "/var/lib/wharf-helper"),
+            ];
+            installed::give_places();
+        }
+        let file = self.home().join("config/wharfd.toml");
+        fs::write(file, installed::host_file(host)).expect("a file can be written");
+        // Everybody may come to where work trees are.
+        self.give("");
+        installed::start_the_rest();
+        self.start();
+    }
+
+    /// Whether Wharf is installed here, so that jobs are units.
+    pub fn is_installed(&self) -> bool {
+        self.accounts.is_some()
     }
 
     /// Programs where an ordinary user reaches them: what built them may be root's alone.
@@ -168,7 +204,6 @@ impl World {
             .env("PATH", self.search_path())
             .env("HOME", self.path("home"))
             .env("TMPDIR", self.path("tmp"))
-            .env("WHARF_HOME", self.home())
             .envs([("LC_ALL", "C.UTF-8"), ("TZ", "UTC"), ("TERM", "xterm")])
             .envs([
                 ("GIT_CONFIG_NOSYSTEM", "1"),
@@ -186,6 +221,9 @@ impl World {
                 ("GIT_COMMITTER_DATE", "2026-01-02T03:04:05Z"),
             ])
             .stdin(Stdio::null());
+        if !self.is_installed() {
+            command.env("WHARF_HOME", self.home());
+        }
         command
     }
 
@@ -254,6 +292,9 @@ impl World {
 
     /// Starts the daemon and waits until it says that it is ready.
     pub fn start(&self) {
+        if self.is_installed() {
+            return installed::start_the_daemon();
+        }
         let log = File::options()
             .create(true)
             .append(true)
@@ -283,6 +324,9 @@ impl World {
 
     /// Kills the daemon alone, without a word; applications and router live on.
     pub fn kill_daemon(&self) {
+        if self.is_installed() {
+            return crate::kill(self.daemon_pid());
+        }
         let child = self.daemon().take();
         let mut child = child.expect("the daemon runs");
         child.kill().expect("our own child can be killed");
@@ -291,6 +335,9 @@ impl World {
 
     /// Kills every process of this world, clients too.
     pub fn kill_everything(&self) {
+        if self.is_installed() {
+            return installed::clear_the_host();
+        }
         loop {
             let all = self.processes();
             if all.is_empty() {
@@ -307,28 +354,30 @@ impl World {
 
     /// The disk with the state of a world that has its own.
     pub fn disk(&self) -> &Image {
-        &self.disks()[0]
+        let mut disks = self.disks.iter();
+        disks.next().expect("this world has disks of its own")
     }
 
     /// Cuts the power, and gives it back: what did not reach a disk by then is lost, and nothing
     /// runs.
     pub fn cut_power(&self) {
-        let disks = self.disks();
-        Image::cut(disks);
+        Image::cut(&self.disks);
         self.kill_everything();
-        disks.iter().rev().for_each(Image::unmount);
-        disks.iter().for_each(Image::mount);
-    }
-
-    fn disks(&self) -> &[Image; 2] {
-        self.disks
-            .as_ref()
-            .expect("this world has disks of its own")
+        self.disks.iter().rev().for_each(Image::unmount);
+        self.disks.iter().for_each(Image::mount);
+        if let Some(accounts) = &self.accounts {
+            // No disk of ours: it may have got none of it.
+            accounts.restore();
+            installed::start_the_rest();
+        }
     }
 
     /// Where fail points are traced and set.
     pub fn points(&self) -> PathBuf {
-        self.path("points")
+        match self.is_installed() {
+            true => installed::POINTS.into(),
+            false => self.path("points"),
+        }
     }
 
     pub(crate) fn daemon(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
@@ -337,6 +386,9 @@ impl World {
 
     /// What daemon and router wrote for the operator.
     pub fn logs(&self) -> String {
+        if self.is_installed() {
+            return installed::logs();
+        }
         let mut logs = String::new();
         let files = ["wharfd.log", "wharf/state/router.log"].map(|file| self.path(file));
         for file in files {
@@ -347,6 +399,10 @@ impl World {
     }
 
     fn stop(&self) -> Result<(), String> {
+        if self.is_installed() {
+            installed::clear_the_host();
+            return Ok(());
+        }
         let daemon = self.daemon().take();
         let output = self.command("wharfd").arg("stop").output();
         let output = output.map_err(|error| error.to_string())?;
@@ -384,9 +440,9 @@ impl Drop for World {
         if let Err(error) = writable {
             eprintln!("cannot make the world writable: {error}");
         }
-        if let Some(disks) = &self.disks {
+        if !self.disks.is_empty() {
             self.kill_everything();
-            disks.iter().rev().for_each(Image::unmount);
+            self.disks.iter().rev().for_each(Image::unmount);
         }
         if let Err(problem) = stopped {
             eprintln!("wharfd did not stop: {problem}");

@@ -216,6 +216,11 @@ impl Job<'_> {
             Exit::Code(127) => Err(Failure::new("host", "git is not below /usr on this host")
                 .hint("this is the host's trouble: ask its operator to install git there")),
             Exit::Code(_) => Ok(Err(String::from_utf8_lossy(&said).into_owned())),
+            Exit::Lost => Err(Failure::new(
+                "host",
+                "a patch was being applied, and how that ended is not known",
+            )
+            .hint("try again: wharf redeploy")),
             Exit::TimedOut(_) if self.bound.left().is_zero() => {
                 let [why, hint] = self.bound.late();
                 Err(Failure::new(self.bound.code(), why).hint(hint))

@@ -10,7 +10,7 @@ use std::{
     mem::MaybeUninit,
     os::unix::{fs::OpenOptionsExt as _, net::UnixStream},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
@@ -46,8 +46,10 @@ const KILLED: i32 = 137;
 const OUT_OF_MEMORY: Signal = Signal::USR2;
 /// The same, where its job failed and the kernel had refused it another process.
 const OUT_OF_TASKS: Signal = Signal::PROF;
-/// What this program says of one that was not begun.
-const NOT_BEGUN: i32 = 125;
+/// The signal by which the program ends that was to become a sandbox and could not, or does not know what
+/// became of it: a code of its own could be the command's, and a probe's answer. Nobody else sends it,
+/// either.
+pub(super) const LOST: i32 = Signal::VTALARM.as_raw();
 /// What this program ends with where git was not begun, and nothing was done.
 const NOT_ASKED: i32 = 126;
 
@@ -60,7 +62,7 @@ pub enum HoldError {
     /// What it is to run cannot be written.
     #[error("cannot write {}", .0.display())]
     File(PathBuf, #[source] io::Error),
-    /// Nothing hears signals.
+    /// Nobody could end it.
     #[error("cannot hear signals")]
     Signals(#[source] io::Error),
     /// Nobody listens.
@@ -69,12 +71,15 @@ pub enum HoldError {
     /// It does not speak as it should.
     #[error("wharf-helper does not speak as it should")]
     Speech(#[from] FrameError),
+    /// It was restarted.
+    #[error("wharf-helper was restarted while it was asked; whether this began is not known")]
+    Lost,
     /// It will not.
     #[error("wharf-helper: {0}")]
     Refused(String),
     /// It did, and does not know of it any more.
     #[error("wharf-helper lost it: {0}")]
-    Lost(String),
+    Gone(String),
 }
 
 /// What it means that this program was ended by a signal: the kernel kept the job to a limit, and lets
@@ -100,15 +105,33 @@ pub(super) fn kept_to(signal: i32, limits: Limits) -> Option<Excess> {
 /// # Errors
 /// [`HoldError`].
 pub(super) fn hold(job: &Job) -> Result<Infallible, HoldError> {
+    let mut line = Line::to_helper()?;
+    let passed = line.pass_signals_on();
+    passed.map_err(HoldError::Signals)?;
+    match attempt(job, &mut line) {
+        // What serves may begin twice, as its keeper lets it when it ends: its unit is gone.
+        Err(HoldError::Lost | HoldError::Helper(_))
+            if matches!(job.kind, Kind::Process(_)) && line.asked().is_none() =>
+        {
+            line.connect()?;
+            attempt(job, &mut line)
+        }
+        done => done,
+    }
+}
+
+/// Starts the job over this connection.
+fn attempt(job: &Job, line: &mut Line) -> Result<Infallible, HoldError> {
     let start = Start::new(&job.id, &job.sandbox, Path::new(STATE))?;
     let file = Path::new(STATE).join(ask::job_file(&job.id));
     let written = write(&file, &Inside::of(job));
     written.map_err(|error| HoldError::File(file.clone(), error))?;
-    let begun = begin(ToHelper::Start(start));
+    let begun = line.start(ToHelper::Start(start));
     if begun.is_err() {
         forget(&file)?;
     }
-    follow(begun?, &job.id, || forget(&file))
+    begun?;
+    follow(line, &job.id, Some(&job.kind), || forget(&file))
 }
 
 /// Has git do something in a project's repository with this process's standard streams, and ends as it
@@ -119,55 +142,10 @@ pub(super) fn hold(job: &Job) -> Result<Infallible, HoldError> {
 pub(super) fn hold_git(asked: &str) -> Result<Infallible, HoldError> {
     let asked: Git = serde_json::from_str(asked).map_err(FrameError::Malformed)?;
     let job = asked.job.clone();
-    let line = begin(ToHelper::Git(asked)).unwrap_or_else(|error| not_asked(&error));
-    match follow(line, &job, || Ok(())) {
+    let mut line = begin(ToHelper::Git(asked)).unwrap_or_else(|error| not_asked(&error));
+    match follow(&mut line, &job, None, || Ok(())) {
         Err(error @ HoldError::Refused(_)) => not_asked(&error),
         done => done,
-    }
-}
-
-/// Ends where git was not begun.
-fn not_asked(error: &HoldError) -> ! {
-    eprintln!("{}", chain(error));
-    std::process::exit(NOT_ASKED)
-}
-
-/// Whether nobody knows what git did that ended so.
-pub fn is_broken(exit: Option<i32>) -> bool {
-    matches!(exit, None | Some(NOT_BEGUN | KILLED))
-}
-
-fn follow(
-    mut line: Line,
-    job: &JobId,
-    settled: impl Fn() -> Result<(), HoldError>,
-) -> Result<Infallible, HoldError> {
-    let mut is_begun = false;
-    let mut refusals = None;
-    loop {
-        match frame::read::<FromHelper>(&mut &*line.stream()) {
-            // The unit has it mounted.
-            Ok(Some(FromHelper::Started)) => {
-                if !is_begun {
-                    refusals = Refusals::of(&job.id);
-                }
-                is_begun = true;
-                settled()?;
-            }
-            Ok(Some(FromHelper::Refused { why })) if is_begun => return Err(HoldError::Lost(why)),
-            Ok(Some(FromHelper::Refused { why })) => {
-                settled()?;
-                return Err(HoldError::Refused(why));
-            }
-            Ok(Some(FromHelper::Ended(ended))) => end(&ended, &job.kind, refusals.as_ref()),
-            // It was restarted; the job goes on.
-            Ok(None) | Err(FrameError::Io(_)) if is_begun => line.renew(job)?,
-            Ok(None) => {
-                settled()?;
-                return Err(HoldError::Refused("it ended before it answered".into()));
-            }
-            Err(error) => return Err(error.into()),
-        }
     }
 }
 
@@ -178,13 +156,72 @@ fn begin(asked: ToHelper) -> Result<Line, HoldError> {
     Ok(line)
 }
 
+/// Ends where git was not begun.
+fn not_asked(error: &HoldError) -> ! {
+    eprintln!("{}", chain(error));
+    std::process::exit(NOT_ASKED)
+}
+
+/// Whether nobody knows what git did that ended so.
+pub fn is_broken(exit: Option<i32>) -> bool {
+    matches!(exit, None | Some(KILLED))
+}
+
+/// Follows what was asked for to its end, and ends as it does; `settled` once the helper has all of it.
+/// `kind` is none of git.
+fn follow(
+    line: &mut Line,
+    job: &JobId,
+    kind: Option<&Kind>,
+    settled: impl Fn() -> Result<(), HoldError>,
+) -> Result<Infallible, HoldError> {
+    let mut is_begun = false;
+    let mut is_asked_again = false;
+    let mut refusals = None;
+    loop {
+        match frame::read::<FromHelper>(&mut &*line.stream()) {
+            // The unit has it mounted.
+            Ok(Some(FromHelper::Started)) => {
+                if !is_begun && kind.is_some() {
+                    refusals = Refusals::of(job);
+                }
+                is_begun = true;
+                settled()?;
+            }
+            Ok(Some(FromHelper::Refused { why })) if is_begun => return Err(HoldError::Gone(why)),
+            Ok(Some(FromHelper::Refused { why })) => {
+                settled()?;
+                return Err(HoldError::Refused(why));
+            }
+            // As good as an answer: nobody asks a second time for what may have run.
+            Ok(Some(FromHelper::Ended(End::Failed(_)))) if is_asked_again => {
+                return Err(HoldError::Lost);
+            }
+            Ok(Some(FromHelper::Ended(ended))) => end(&ended, kind, refusals.as_ref()),
+            // It was restarted; the job goes on.
+            Ok(None) | Err(FrameError::Io(_)) if is_begun => line.renew(job)?,
+            // It may have been restarted between the unit's start and its answer: then the unit runs, and
+            // would be nobody's.
+            Ok(None) | Err(FrameError::Io(_)) if !is_asked_again => {
+                is_asked_again = true;
+                line.renew(job)?;
+            }
+            Ok(None) => {
+                settled()?;
+                return Err(HoldError::Refused("it ended before it answered".into()));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 /// Ends as the job did.
-fn end(end: &End, kind: &Kind, refusals: Option<&Refusals>) -> ! {
+fn end(end: &End, kind: Option<&Kind>, refusals: Option<&Refusals>) -> ! {
     let code = match end {
         End::Exited(0) => 0,
         // Whoever runs a command by hand sees what it says, and gets its own code.
         End::Exited(_) | End::Killed
-            if *kind != Kind::Attended && refusals.is_some_and(Refusals::were) =>
+            if kind != Some(&Kind::Attended) && refusals.is_some_and(Refusals::were) =>
         {
             by(OUT_OF_TASKS)
         }
@@ -198,10 +235,15 @@ fn end(end: &End, kind: &Kind, refusals: Option<&Refusals>) -> ! {
         }
         End::Failed(word) => {
             eprintln!("wharf: systemd could not run it: {word}");
-            NOT_BEGUN
+            lost()
         }
     };
     std::process::exit(code)
+}
+
+/// Ends as one of which nobody knows whether its command ran.
+pub(super) fn lost() -> i32 {
+    by(Signal::VTALARM)
 }
 
 /// Ends by a signal.
@@ -235,16 +277,25 @@ fn forget(path: &Path) -> Result<(), HoldError> {
 }
 
 /// The connection to the helper, which a signal may need at any time.
-struct Line(Arc<Mutex<Arc<UnixStream>>>);
+#[derive(Clone)]
+struct Line {
+    stream: Arc<Mutex<Arc<UnixStream>>>,
+    /// What was asked for last by a signal: a helper that dies may not have done it.
+    asked: Arc<Mutex<Option<Vec<u8>>>>,
+}
 
 impl Line {
     fn to_helper() -> Result<Self, HoldError> {
         let stream = UnixStream::connect(SOCKET).map_err(HoldError::Helper)?;
-        Ok(Self(Arc::new(Mutex::new(Arc::new(stream)))))
+        Ok(Self {
+            stream: Arc::new(Mutex::new(Arc::new(stream))),
+            asked: Arc::default(),
+        })
     }
 
     fn stream(&self) -> Arc<UnixStream> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let stream = self.stream.lock();
+        Arc::clone(&stream.unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The first message, with the streams beside it.
@@ -269,18 +320,41 @@ impl Line {
 
     /// Takes the job up again with a helper that was restarted.
     fn renew(&mut self, job: &JobId) -> Result<(), HoldError> {
-        let stream = UnixStream::connect(SOCKET).map_err(HoldError::Helper)?;
+        self.connect()?;
         let hold = ToHelper::Hold { job: job.clone() };
-        (&stream)
-            .write_all(&frame::encode(&hold)?)
-            .map_err(HoldError::Helper)?;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(stream);
+        let said = (&*self.stream()).write_all(&frame::encode(&hold)?);
+        said.map_err(HoldError::Helper)?;
+        match &*self.asked() {
+            Some(asked) => (&*self.stream())
+                .write_all(asked)
+                .map_err(HoldError::Helper),
+            None => Ok(()),
+        }
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for something, and for the same after a restart.
+    fn ask(&self, message: &ToHelper) -> io::Result<()> {
+        let bytes = frame::encode(message).map_err(io::Error::other)?;
+        // First of all, and the connection after it: one of both sees the other.
+        *self.asked() = Some(bytes.clone());
+        (&*self.stream()).write_all(&bytes)
+    }
+
+    /// Takes another connection.
+    fn connect(&mut self) -> Result<(), HoldError> {
+        let stream = UnixStream::connect(SOCKET).map_err(HoldError::Helper)?;
+        let now = self.stream.lock();
+        *now.unwrap_or_else(PoisonError::into_inner) = Arc::new(stream);
         Ok(())
     }
 
     fn pass_signals_on(&self) -> io::Result<()> {
         let mut signals = Signals::new([SIGTERM, SIGUSR1])?;
-        let line = Line(Arc::clone(&self.0));
+        let line = self.clone();
         thread::Builder::new()
             .name("signals".into())
             .spawn(move || {
@@ -289,10 +363,7 @@ impl Line {
                         SIGTERM => ToHelper::Terminate,
                         _ => ToHelper::Kill,
                     };
-                    let sent = frame::encode(&message)
-                        .map_err(io::Error::other)
-                        .and_then(|bytes| (&*line.stream()).write_all(&bytes));
-                    if let Err(error) = sent {
+                    if let Err(error) = line.ask(&message) {
                         eprintln!("wharf: cannot tell the helper: {error}");
                     }
                 }

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    holder,
+    holder::{self, LOST},
     job::Stage,
     meter::{Excess, LOOK, Meter},
     runner::{Exit, TableEntry},
@@ -193,12 +193,16 @@ impl Supervisor {
         }
     }
 
-    /// What a unit's end means: the kernel keeps it to its limits, and whoever stands for it says which.
+    /// What an end means that is nobody's command's. A unit's: the kernel keeps it to its limits, and whoever
+    /// stands for it says which.
     fn ended(&self, exit: Exit) -> Exit {
-        let Exit::Signal(signal) = exit else {
-            return exit;
-        };
-        holder::kept_to(signal, self.bounds.limits).map_or(exit, Exit::Exceeded)
+        match exit {
+            Exit::Signal(LOST) => Exit::Lost,
+            Exit::Signal(signal) => {
+                holder::kept_to(signal, self.bounds.limits).map_or(exit, Exit::Exceeded)
+            }
+            _ => exit,
+        }
     }
 
     /// Looks at what the sandbox takes. What cannot be looked at any more is not limited any more.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use wharf_wire::outcome::{Kind, State};
 
 use super::Verdict;
-use crate::World;
+use crate::{World, installed};
 
 pub(super) fn judge(world: &World, verdict: &Verdict) -> Result<Vec<String>, String> {
     let mut problems = Vec::new();
@@ -24,7 +24,12 @@ pub(super) fn judge(world: &World, verdict: &Verdict) -> Result<Vec<String>, Str
         (state.join("outputs"), "log exit log.1"),
         (world.home().join("run/keepers"), "sock"),
         (world.home().join("run/apps"), ""),
+        // Where Wharf is installed.
+        (state.join("apps"), ""),
     ];
+    if world.is_installed() {
+        problems.extend(installed::judge(&instances));
+    }
     for (directory, extensions) in of_instance {
         for name in names(&directory) {
             let mut candidates = extensions.split(' ').map(|extension| {

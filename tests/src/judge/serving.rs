@@ -11,7 +11,7 @@ use super::{
     Verdict,
     settle::{PAUSED, is_well},
 };
-use crate::{Visitor, World, processes::ends};
+use crate::{Process, Visitor, World, installed, processes::ends};
 
 /// A process that is about to end has this long.
 const ENDING: Duration = Duration::from_secs(8);
@@ -133,6 +133,12 @@ impl World {
                 good.insert(process.pid.as_raw_nonzero().get());
             }
         }
+        let is_in_unit = |one: &&Process| {
+            let job = installed::job_of(one.pid);
+            self.is_installed() && job.is_some_and(|job| instances.contains(&job))
+        };
+        let in_units = processes.iter().filter(is_in_unit);
+        good.extend(in_units.map(|one| one.pid.as_raw_nonzero().get()));
         loop {
             let before = good.len();
             let below = processes.iter().filter(|one| good.contains(&one.parent));

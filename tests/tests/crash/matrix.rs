@@ -6,17 +6,23 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::thread;
 
+use wharf_tests::is_within;
+
 use crate::operation::{Fault, Operation, Stage};
 use crate::table::Table;
 use crate::victim::Victim;
 
-/// Worlds side by side.
-const SHARDS: usize = 2;
+/// Worlds side by side. A machine is one world.
+fn shards() -> usize {
+    if is_within() { 1 } else { 2 }
+}
+/// In a machine, where all takes longer, every so-manieth row, unless `WHARF_CRASH_ALL` asks for all.
+pub(crate) const EVERY: usize = 6;
 /// After so many rows that are wrong, enough is known.
 const ENOUGH: usize = 8;
 
 /// What a push cannot leave out.
-const PUSH: [&str; 20] = [
+pub(crate) const PUSH: [&str; 20] = [
     "admission: judged",
     "record activities: before",
     "record activities: after",
@@ -39,7 +45,7 @@ const PUSH: [&str; 20] = [
     "retire: starting",
 ];
 /// What a push cannot leave out that keeps visitors away.
-const FULL: [&str; 10] = [
+pub(crate) const FULL: [&str; 10] = [
     "step deploy probe install: started",
     "step deploy probe maintenance: started",
     "step deploy maintenance: started",
@@ -73,7 +79,7 @@ const CHECK: [&str; 9] = [
     "record end: after",
 ];
 /// What a rollback cannot leave out.
-const ROLLBACK: [&str; 6] = [
+pub(crate) const ROLLBACK: [&str; 6] = [
     "record activities: before",
     "step deploy start: started",
     "step deploy health: started",
@@ -97,7 +103,7 @@ const MERGE: [&str; 12] = [
     "retire: starting",
 ];
 /// What the deletion of a branch cannot leave out.
-const DELETE: [&str; 7] = [
+pub(crate) const DELETE: [&str; 7] = [
     "admission: judged",
     "record activities: before",
     "step deploy unroute: started",
@@ -222,7 +228,7 @@ fn a_deactivation_survives_every_death() {
 }
 
 /// Kills somebody at every point that the operation passes; see [`victims`].
-fn matrix(operation: Operation, expected: &[&str]) {
+pub(crate) fn matrix(operation: Operation, expected: &[&str]) {
     let points = {
         let world = operation.world();
         trace(&mut Stage::set_for(&world, operation), operation, expected)
@@ -242,7 +248,7 @@ fn matrix(operation: Operation, expected: &[&str]) {
     let table = Mutex::new(Table::new(operation.name(), names, due.len()));
     let due = Mutex::new(due);
     thread::scope(|scope| {
-        for _ in 0..SHARDS {
+        for _ in 0..shards() {
             scope.spawn(|| while work(operation, &due, &table) {});
         }
     });
@@ -252,9 +258,17 @@ fn matrix(operation: Operation, expected: &[&str]) {
 /// Who is killed at a point: the daemon at each; the router, and both, take turns, unless
 /// `WHARF_CRASH_ALL` asks for all.
 fn victims(row: usize) -> Vec<Victim> {
-    let [daemon, router, both] = Victim::MATRIX;
+    let [daemon, router, both] = Victim::matrix();
     if std::env::var_os("WHARF_CRASH_ALL").is_some() {
         return vec![daemon, router, both];
+    }
+    if is_within() {
+        // Each in turn, and over the rows all of them.
+        let turn = (row / EVERY) % 3;
+        return match row.is_multiple_of(EVERY) {
+            true => vec![Victim::matrix()[turn]],
+            false => Vec::new(),
+        };
     }
     vec![daemon, if row.is_multiple_of(2) { router } else { both }]
 }

@@ -23,7 +23,7 @@ const WARM: u32 = 9;
 /// A process that was killed serves again by then.
 const MENDED: Duration = Duration::from_secs(20);
 /// The last point of a switch.
-const RETIRED: &str = "retire: done";
+pub(crate) const RETIRED: &str = "retire: done";
 
 /// Where a merge has changed nothing yet.
 const BEFORE_MOVE: [&str; 3] = ["move: judged", "move: kept", "move: announced"];
@@ -160,14 +160,14 @@ impl Operation {
         matches!(
             self,
             Operation::Push | Operation::FullPush | Operation::Merge | Operation::Approve
-        ) && victim != Victim::Router
+        ) && victim.is_daemon()
             && began.is_some_and(|began| row > began)
             && switched.is_some_and(|switched| row < switched)
     }
 
     /// A command of a person is accepted once it is recorded; a push once git moved the refs.
     pub(crate) fn may_be_refused(self, point: &Point, victim: Victim) -> bool {
-        let has_died = victim != Victim::Router;
+        let has_died = victim.is_daemon();
         match self {
             Operation::Rollback | Operation::Pause | Operation::Resume | Operation::Deactivate => {
                 has_died && point.point == "record activities: before"
@@ -193,7 +193,7 @@ pub(crate) struct Stage<'world> {
     pub(crate) world: &'world World,
     pub(crate) sample: Sample<'world>,
     /// What `main` serves.
-    serves: String,
+    pub(crate) serves: String,
     /// What was last pushed to it and succeeded.
     newest: String,
     /// Activities that are older were judged.
@@ -210,11 +210,11 @@ fn wait_until(moment: Instant) {
 }
 
 /// Somebody's command, at work.
-struct Client(Child);
+pub(crate) struct Client(Child);
 
 impl Client {
     /// Waits for its end; whether it said that all is well.
-    fn end(mut self) -> bool {
+    pub(crate) fn end(mut self) -> bool {
         self.0.wait().unwrap().success()
     }
 }
@@ -275,7 +275,7 @@ impl<'world> Stage<'world> {
     }
 
     /// Brings about what the operation needs; returns what serves before it and after it.
-    fn prepare(&mut self, operation: Operation) -> (Option<String>, Option<String>) {
+    pub(crate) fn prepare(&mut self, operation: Operation) -> (Option<String>, Option<String>) {
         let before = self.serves.clone();
         match operation {
             Operation::Push
@@ -345,7 +345,7 @@ impl<'world> Stage<'world> {
         version
     }
 
-    fn begin(&self, operation: Operation) -> Client {
+    pub(crate) fn begin(&self, operation: Operation) -> Client {
         let tree = &self.sample.tree;
         let words: &[&str] = match operation {
             Operation::Push

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use wharf_tests::is_within;
+
 use crate::victim::Victim;
 
 /// What came of one death: a word, or all that is wrong. None where it was not tried.
@@ -29,7 +31,7 @@ impl Table {
     }
 
     pub(crate) fn set(&mut self, row: usize, victim: Victim, result: Result<String, Vec<String>>) {
-        let column = Victim::MATRIX
+        let column = Victim::matrix()
             .iter()
             .position(|one| *one == victim)
             .unwrap();
@@ -50,7 +52,7 @@ impl Table {
         };
         let widest = self.rows.iter().map(|(name, _)| name.len()).max();
         let width = widest.unwrap_or_default();
-        let [daemon, router, both] = Victim::MATRIX.map(Victim::name);
+        let [daemon, router, both] = Victim::matrix().map(Victim::name);
         let mut text = format!("kill -9 in a {}\n", self.name);
         let mut line = |name: &str, cells: [&str; 3]| {
             let [a, b, c] = cells;
@@ -70,7 +72,7 @@ impl Table {
     pub(crate) fn end(self) {
         let mut text = self.render();
         for (name, cells) in &self.rows {
-            for (cell, victim) in cells.iter().zip(Victim::MATRIX) {
+            for (cell, victim) in cells.iter().zip(Victim::matrix()) {
                 if let Some(Err(problems)) = cell {
                     let victim = victim.name();
                     text.push_str(&format!("\nWRONG: {name}, {victim}\n"));
@@ -80,12 +82,20 @@ impl Table {
             }
         }
         keep(
-            &format!("crash-matrix-{}", self.name.replace(' ', "-")),
+            &format!("crash-{}-{}", kind(), self.name.replace(' ', "-")),
             &text,
         );
         let cells = self.rows.iter().flat_map(|(_, cells)| cells);
         let good = cells.filter(|cell| matches!(cell, Some(Ok(_)))).count();
         assert_eq!(good, self.due, "{text}");
+    }
+}
+
+/// What the jobs are.
+fn kind() -> &'static str {
+    match is_within() {
+        true => "units",
+        false => "matrix",
     }
 }
 

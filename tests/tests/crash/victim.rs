@@ -1,6 +1,6 @@
 //! Who is killed, and how the host comes back.
 
-use wharf_tests::{Process, World, kill};
+use wharf_tests::{Process, World, is_within, kill};
 
 /// Whoever is killed without a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +11,10 @@ pub(crate) enum Victim {
     Router,
     /// Both.
     Both,
+    /// `wharf-helper` alone, where jobs are units.
+    Helper,
+    /// `wharfd` and `wharf-helper`.
+    DaemonAndHelper,
     /// A process's keeper, and so the process.
     Keeper,
     /// A sandbox: of a build, of a command or of a process.
@@ -21,13 +25,20 @@ pub(crate) enum Victim {
 
 impl Victim {
     /// The columns of the crash matrix.
-    pub(crate) const MATRIX: [Victim; 3] = [Victim::Daemon, Victim::Router, Victim::Both];
+    pub(crate) fn matrix() -> [Victim; 3] {
+        match is_within() {
+            true => [Victim::Daemon, Victim::Helper, Victim::DaemonAndHelper],
+            false => [Victim::Daemon, Victim::Router, Victim::Both],
+        }
+    }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Victim::Daemon => "daemon",
             Victim::Router => "router",
             Victim::Both => "both",
+            Victim::Helper => "helper",
+            Victim::DaemonAndHelper => "daemon and helper",
             Victim::Keeper => "keeper",
             Victim::Sandbox => "sandbox",
             Victim::Inside => "process inside",
@@ -36,12 +47,18 @@ impl Victim {
 
     /// Whether router and applications live on, so that no visitor may notice anything.
     pub(crate) fn spares_visitors(self) -> bool {
-        self == Victim::Daemon
+        matches!(
+            self,
+            Victim::Daemon | Victim::Helper | Victim::DaemonAndHelper
+        )
     }
 
     /// Whether the daemon dies.
     pub(crate) fn is_daemon(self) -> bool {
-        matches!(self, Victim::Daemon | Victim::Both)
+        matches!(
+            self,
+            Victim::Daemon | Victim::Both | Victim::DaemonAndHelper
+        )
     }
 
     /// Whether the application itself is hit.
@@ -60,6 +77,15 @@ impl Victim {
             Victim::Router => {
                 world.kill_router();
                 world.thaw();
+            }
+            Victim::Helper => {
+                world.kill_helper();
+                world.thaw();
+            }
+            Victim::DaemonAndHelper => {
+                world.kill_daemon();
+                world.kill_helper();
+                world.start();
             }
             Victim::Both => {
                 world.kill_daemon();

@@ -23,6 +23,7 @@ mod load;
 mod maintained;
 mod mending;
 mod moves;
+mod node;
 mod owner;
 mod patches;
 mod php;

@@ -2,15 +2,9 @@
 //! whatever is said is true, and the next daemon finds nothing amiss.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process};
-use wharf_tests::{Kind, Sample, World, apart, pause};
+use wharf_tests::{Kind, Sample, Strace, World, apart, pause};
 use wharf_wire::outcome::State;
 
 use crate::host::{self, Operation, SHOP};
@@ -68,57 +62,10 @@ fn system_calls_that_fail() {
     }
 }
 
-/// strace, attached to each thread that the daemon has.
-struct Strace {
-    child: Child,
-    output: PathBuf,
-    /// Open until its end: it says when it lets go.
-    _said: BufReader<ChildStderr>,
-}
-
-impl Strace {
-    fn attach(world: &World, expression: &[&str]) -> Strace {
-        let tasks = format!("/proc/{}/task", world.daemon_pid().as_raw_nonzero());
-        let threads: Vec<String> = fs::read_dir(tasks)
-            .unwrap()
-            .map(|thread| thread.unwrap().file_name().into_string().unwrap())
-            .collect();
-        let output = world.path("strace");
-        let mut strace = world.command("strace");
-        strace.arg("-o").arg(&output).args(expression);
-        for thread in &threads {
-            strace.args(["-p", thread]);
-        }
-        let mut child = strace.stderr(Stdio::piped()).spawn().unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap());
-        for _ in &threads {
-            let mut line = String::new();
-            said.read_line(&mut line).unwrap();
-            assert!(line.contains(" attached"), "strace says {line}");
-        }
-        Strace {
-            child,
-            output,
-            _said: said,
-        }
-    }
-
-    /// What it saw.
-    fn end(mut self) -> String {
-        let pid = Pid::from_child(&self.child);
-        // It may have ended with the daemon.
-        if let Err(error) = kill_process(pid, Signal::INT) {
-            assert_eq!(error, Errno::SRCH);
-        }
-        self.child.wait().unwrap();
-        fs::read_to_string(self.output).unwrap()
-    }
-}
-
 /// How many of these calls one thread makes at most during a push.
 fn most_of_a_thread(world: &World, shop: &mut Sample<'_>, calls: &str) -> usize {
     let trace = format!("trace={calls}");
-    let strace = Strace::attach(world, &["-e", &trace]);
+    let strace = Strace::attach(world.daemon_pid(), &["-e", &trace]);
     Operation::Push.begin(shop).0.end();
     let seen = strace.end();
     let mut count: BTreeMap<&str, usize> = BTreeMap::new();
@@ -133,7 +80,7 @@ fn most_of_a_thread(world: &World, shop: &mut Sample<'_>, calls: &str) -> usize 
 fn fail(world: &World, shop: &mut Sample<'_>, calls: &str, error: &str, n: usize) -> String {
     let trace = format!("trace={calls}");
     let inject = format!("inject={calls}:error={error}:when={n}");
-    let strace = Strace::attach(world, &["-e", &trace, "-e", &inject]);
+    let strace = Strace::attach(world.daemon_pid(), &["-e", &trace, "-e", &inject]);
     let (mut push, version) = Operation::Push.begin(shop);
     let version = version.unwrap();
     let until = Instant::now() + PATIENCE;

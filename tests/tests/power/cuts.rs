@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{Timespec, poll};
 use rustix::io::retry_on_intr;
-use wharf_tests::{Kind, Sample, World, apart, run};
+use wharf_tests::{Kind, Sample, World, apart, run, users_of_environments};
 use wharf_wire::outcome::State;
 
 use crate::host::{self, Operation, SHOP};
@@ -40,7 +40,8 @@ enum Moment {
     After(Duration),
 }
 
-fn cut_often(kind: Kind) {
+/// Cuts the power of disks of this kind again and again.
+pub(crate) fn cut_often(kind: Kind) {
     let cuts = std::env::var("WHARF_CUTS").map_or(CUTS, |text| text.parse().unwrap());
     let world = host::on_disk(kind, SIZE);
     let mut shop = host::warm(&world);
@@ -105,11 +106,13 @@ fn cut(world: &World, shop: &mut Sample<'_>, operation: Operation, moment: &Mome
         }
         Moment::After(time) => wait(*time),
     }
+    let users = users_of_environments();
     world.cut_power();
     let said = client.end();
     start_of_the_host(world);
     world.start();
     let verdict = host::judge(world);
+    host::users_stay(&users);
 
     let acknowledged = said.contains("wharf log ");
     if acknowledged {
@@ -155,7 +158,7 @@ fn is_there(world: &World, shop: &Sample<'_>, operation: Operation, said: &str) 
 }
 
 /// After a real cut the host starts later than all that it finds.
-fn start_of_the_host(world: &World) {
+pub(crate) fn start_of_the_host(world: &World) {
     let mut find = world.command("find");
     find.arg(world.repository(SHOP))
         .args(["(", "-name", "*.lock", "-o", "-name", "tmp_*", ")"])

@@ -5,7 +5,7 @@ use std::fs;
 
 use std::time::{Duration, Instant};
 
-use wharf_tests::{Kind, Said, Sample, Verdict, Watched, World, pause, run};
+use wharf_tests::{Kind, Said, Sample, Verdict, Watched, World, pause, run, users_of_environments};
 
 /// Little is kept, so that each push removes something, too.
 pub(crate) const FILE: &str =
@@ -122,6 +122,18 @@ fn judge_but(world: &World, is_fine: impl Fn(&str) -> bool) -> Verdict {
     fsck(world).ok();
     slugs(world);
     verdict
+}
+
+/// Each environment has the user that it had; where Wharf is not installed there are none.
+pub(crate) fn users_stay(before: &BTreeMap<String, u32>) {
+    let after = users_of_environments();
+    for (environment, user) in before {
+        assert_eq!(
+            after.get(environment),
+            Some(user),
+            "{environment}: {after:?}"
+        );
+    }
 }
 
 fn fsck(world: &World) -> Said {

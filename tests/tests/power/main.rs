@@ -5,4 +5,13 @@
 mod calls;
 mod cuts;
 mod host;
+#[cfg(feature = "booted")]
+#[path = "../booted/machine/mod.rs"]
+#[allow(dead_code, reason = "the tests of `booted` use the rest")]
+mod machine;
 mod room;
+#[cfg(feature = "booted")]
+mod units;
+#[cfg(feature = "booted")]
+#[path = "../booted/within.rs"]
+mod within;

@@ -19,6 +19,7 @@ use rustix::{
 
 use super::Ended;
 use crate::run::{
+    holder::LOST,
     isolation::Isolation,
     job::Job,
     meter::{Excess, Meter},
@@ -134,8 +135,10 @@ fn pid_of(child: &Child) -> Pid {
 }
 
 fn ended(status: ExitStatus) -> Ended {
-    match status.code() {
-        Some(code) => Ended::Code(code),
-        None => Ended::Signal(status.signal().unwrap_or_default()),
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ended::Code(code),
+        // It was not begun.
+        (None, Some(LOST)) => Ended::Code(125),
+        (None, signal) => Ended::Signal(signal.unwrap_or_default()),
     }
 }

@@ -58,6 +58,9 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("wharf-keeper: {}", chain(&*error));
+            if matches!(words.first(), Some(&("exec" | "unit" | "git"))) {
+                holder::lost();
+            }
             ExitCode::from(125)
         }
     }

@@ -28,7 +28,7 @@ pub(super) struct Container {
 impl Container {
     /// Begins to boot the tree that `scripts/machine.sh` made, with the programs in it.
     #[track_caller]
-    pub(super) fn boot(files: TempDir) -> Container {
+    pub(super) fn boot(files: TempDir, shared: &[&Path]) -> Container {
         let tree =
             std::env::var("WHARF_MACHINE").expect("`make test-booted` says where the tree is");
         let state = files.path().join("state");
@@ -61,6 +61,9 @@ impl Container {
             "--bind-ro={}:/usr/bin/escape",
             env!("CARGO_BIN_EXE_escape")
         ));
+        for place in shared {
+            boot.arg(format!("--bind={}", place.display()));
+        }
         let console = File::create(files.path().join("console")).unwrap();
         boot.stdin(Stdio::null())
             .stdout(console.try_clone().unwrap())

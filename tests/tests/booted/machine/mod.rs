@@ -30,6 +30,8 @@ const PROGRAMS: [&str; 9] = [
 /// What `make install` and a sysadmin do.
 const SET_UP: &str = "
 set -e
+# What an installer writes.
+test -e /etc/hosts || printf '127.0.0.1 localhost\n127.0.1.1 %s\n' \"$(hostname)\" >/etc/hosts
 cp /wharf/systemd/*.service /wharf/systemd/*.socket /etc/systemd/system/
 systemd-sysusers /wharf/systemd/wharf.sysusers
 systemd-tmpfiles --create /wharf/systemd/wharf.tmpfiles
@@ -67,6 +69,13 @@ impl Machine {
     /// Boots a machine with Wharf's units in it, all of them started.
     #[track_caller]
     pub(crate) fn boot() -> Machine {
+        Machine::boot_with(&[])
+    }
+
+    /// The same, which sees places of the host by their own names, where it is a container: those that it
+    /// may write, too.
+    #[track_caller]
+    pub(crate) fn boot_with(shared: &[&Path]) -> Machine {
         // Below the target directory: what is in memory is no disk.
         let files = tempfile::Builder::new()
             .prefix("machine-")
@@ -74,7 +83,7 @@ impl Machine {
             .unwrap();
         let machine = Machine(match std::env::var_os("WHARF_VM") {
             Some(made) => Box::new(VirtualMachine::boot(made.into(), files)),
-            None => Box::new(Container::boot(files)),
+            None => Box::new(Container::boot(files, shared)),
         });
         machine.is_up();
         machine.runs(machine.0.first());
@@ -109,13 +118,18 @@ impl Machine {
     /// Runs a script in it.
     #[track_caller]
     pub(crate) fn tries(&self, script: &str) -> Said {
-        run_for(&mut self.0.command(script), self.0.patience())
+        run_for(&mut self.command(script), self.0.patience())
+    }
+
+    /// A command that runs a script in it.
+    pub(crate) fn command(&self, script: &str) -> Command {
+        self.0.command(script)
     }
 
     /// A script that goes on while the test does.
     #[track_caller]
     pub(crate) fn begins(&self, script: &str) -> Child {
-        let mut command = self.0.command(script);
+        let mut command = self.command(script);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

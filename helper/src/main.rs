@@ -10,6 +10,7 @@
 mod idmap;
 mod message;
 mod mounts;
+mod quota;
 mod root;
 mod serve;
 mod systemd;

@@ -13,5 +13,6 @@ pub mod id;
 pub mod ask;
 
 pub mod place;
+pub mod quota;
 pub mod unit;
 pub mod users;

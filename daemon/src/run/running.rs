@@ -191,13 +191,16 @@ impl Supervisor {
         }
     }
 
-    /// What a unit's end means: systemd looks at its memory, and says no more than that it was too much.
+    /// What the end means, where the kernel keeps the limits: of memory systemd says no more than that it
+    /// was too much, of the disk what was run has said so and failed.
     fn ended(&self, exit: Exit) -> Exit {
-        let memory = || self.bounds.meter.as_ref().and_then(Meter::memory);
-        match exit {
-            Exit::Signal(OUT_OF_MEMORY) => memory().map_or(exit, Exit::Exceeded),
-            _ => exit,
-        }
+        let meter = self.bounds.meter.as_ref();
+        let excess = match exit {
+            Exit::Signal(OUT_OF_MEMORY) => meter.and_then(Meter::memory),
+            Exit::Code(1..) => meter.and_then(Meter::disk),
+            _ => None,
+        };
+        excess.map_or(exit, Exit::Exceeded)
     }
 
     /// Looks at what the sandbox takes. What cannot be looked at any more is not limited any more.

@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use wharf_sandbox::quota;
+
 /// A file operation that failed, and where.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {verb} {}", path.display())]
@@ -82,6 +84,15 @@ pub fn make_directory(path: &Path) -> Result<(), DiskError> {
         sync_directory(made.parent().unwrap_or(Path::new("/")))?;
     }
     Ok(())
+}
+
+/// Has what is made in a new directory counted apart, where the file system does that: the helper can
+/// limit it then.
+pub fn count_apart(directory: &Path) {
+    let number = quota::number(&directory.to_string_lossy());
+    if let Err(error) = quota::give(directory, number) {
+        tracing::debug!(directory = %directory.display(), %error, "it is not counted apart");
+    }
 }
 
 /// Moves what is at one name to another, durably.

@@ -12,6 +12,7 @@
 mod idmap;
 mod message;
 mod mounts;
+mod quota;
 mod repository;
 mod root;
 mod serve;

@@ -37,6 +37,7 @@ use wharf_sandbox::{
 use crate::{
     AnyError, at,
     idmap::{Mapping, Owner},
+    quota,
 };
 
 /// How places are opened.
@@ -96,9 +97,11 @@ pub(crate) fn lay(start: &Start, owner: Owner, user: u32) -> Result<(), AnyError
     accounts(&start.job, user).map_err(at("cannot write the accounts"))?;
     home(start, user).map_err(at("cannot make the home"))?;
     let state = File::open(STATE).map_err(at(STATE))?;
+    let room = start.limits.disk;
     let show = |source: &Path, access: Access, target: io::Result<OwnedFd>| {
         let target = target.map_err(at("nothing can appear there"));
-        let shown = target.and_then(|target| Ok(show(&mapping, &state, source, access, &target)?));
+        let shown =
+            target.and_then(|target| Ok(show(&mapping, &state, source, access, room, &target)?));
         shown.map_err(at(format_args!("cannot show {}", source.display())))
     };
     let command = place::command(&start.job);
@@ -134,9 +137,13 @@ fn show(
     state: &File,
     source: &Path,
     access: Access,
+    room: Option<u64>,
     at: &OwnedFd,
 ) -> io::Result<()> {
     let place = beneath(state, source)?;
+    if access == Access::Write {
+        quota::limit(&place, room)?;
+    }
     // A directory over a file, or the other way, is refused by the kernel.
     match FileType::from_raw_mode(fstat(&place)?.st_mode) {
         FileType::Directory | FileType::RegularFile => {}

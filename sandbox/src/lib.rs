@@ -14,5 +14,6 @@ pub mod ask;
 pub mod git;
 
 pub mod place;
+pub mod quota;
 pub mod unit;
 pub mod users;

@@ -142,6 +142,7 @@ pub fn checkout(
         io::ErrorKind::AlreadyExists => CheckoutError::NotFresh(into.into()),
         _ => disk::at("create", into)(error).into(),
     })?;
+    disk::count_apart(into);
     write(&repository, &mut index, into, stop)?;
     Ok(Checked {
         tree: tree.to_string(),

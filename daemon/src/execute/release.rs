@@ -70,6 +70,11 @@ fn make_directories(act: &Act, release: &ReleaseRecord) -> Result<(), Failure> {
     disk::make_directory(&directory).map_err(disk_failure)?;
     assets::make_directories(act, release)?;
     let slug = paths.slugs().join(&release.slug);
+    let mounts = paths.mounts(&act.project.name, &act.key().id);
+    if !release.application.mounts.is_empty() && !mounts.exists() {
+        disk::make_directory(&mounts).map_err(disk_failure)?;
+        disk::count_apart(&mounts);
+    }
     for path in release.application.mounts.keys() {
         let mount = paths.mount(&act.project.name, &act.key().id, path);
         if mount.exists() {

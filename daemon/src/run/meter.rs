@@ -109,6 +109,17 @@ impl Meter {
         (memory.is_some() || disk.is_some()).then_some(Self { memory, disk })
     }
 
+    /// More disk than there may be, where the file system has kept it: a quota is used up.
+    pub(super) fn disk(&self) -> Option<Excess> {
+        let (gauge, disk) = self.disk.as_ref()?;
+        let (resource, limit) = (Resource::Disk, gauge.limit());
+        disk.fills(limit).then_some(Excess {
+            resource,
+            limit,
+            used: limit,
+        })
+    }
+
     /// Looks once at the sandbox of this bubblewrap; blocks for some hundredths of a second at most
     /// where directories are walked through.
     pub(super) fn look(&mut self, outer: Pid) -> Option<Excess> {

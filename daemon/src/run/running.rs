@@ -193,16 +193,16 @@ impl Supervisor {
         }
     }
 
-    /// What an end means that is nobody's command's. A unit's: the kernel keeps it to its limits, and whoever
-    /// stands for it says which.
+    /// What an end means that is nobody's command's, and what where the kernel keeps the limits: whoever
+    /// stands for a unit says which, and of the disk what was run has been told, and failed.
     fn ended(&self, exit: Exit) -> Exit {
-        match exit {
-            Exit::Signal(LOST) => Exit::Lost,
-            Exit::Signal(signal) => {
-                holder::kept_to(signal, self.bounds.limits).map_or(exit, Exit::Exceeded)
-            }
-            _ => exit,
-        }
+        let excess = match exit {
+            Exit::Signal(LOST) => return Exit::Lost,
+            Exit::Signal(signal) => holder::kept_to(signal, self.bounds.limits),
+            Exit::Code(1..) => self.bounds.meter.as_ref().and_then(Meter::disk),
+            _ => None,
+        };
+        excess.map_or(exit, Exit::Exceeded)
     }
 
     /// Looks at what the sandbox takes. What cannot be looked at any more is not limited any more.

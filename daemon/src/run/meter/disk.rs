@@ -24,6 +24,8 @@ const SLICE: Duration = Duration::from_millis(50);
 const DEEPEST: usize = 128;
 /// What a file takes besides its content: many empty ones fill a disk, too.
 const EACH: u64 = 512;
+/// What may be left of a quota that is used up, in bytes.
+const LAST: u64 = 64 << 10;
 /// Files with several names of which it is remembered that they were counted.
 const MOST_LINKED: usize = 1_000_000;
 
@@ -97,6 +99,18 @@ impl Disk {
             Some((space.f_blocks - space.f_bfree) * space.f_frsize)
         });
         used.sum()
+    }
+
+    /// Whether a quota of this size is used up: the file system says of a directory what its project may
+    /// take and has taken, and the last pieces are too small for what was to be written.
+    pub(super) fn fills(&self, limit: u64) -> bool {
+        self.places.iter().any(|place| {
+            statvfs(&place.path).is_ok_and(|space| {
+                let (size, free) = (space.f_blocks, space.f_bfree);
+                (size * space.f_frsize).abs_diff(limit) <= space.f_frsize
+                    && free * space.f_frsize <= LAST
+            })
+        })
     }
 
     pub(super) fn is_walking(&self) -> bool {

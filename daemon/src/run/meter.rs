@@ -20,6 +20,8 @@ use super::sandbox::Sandbox;
 pub(super) const LOOK: Duration = Duration::from_millis(500);
 /// Memory moves without a trace in the cheap figure: pages that were shared may become a process's own.
 const MEMORY_AGAIN: Duration = Duration::from_secs(5);
+/// What may be left of a quota that is used up, and be beside it, in bytes.
+const LAST: u64 = 64 << 10;
 /// A neighbour may free as much disk as the sandbox takes.
 const DISK_AGAIN: Duration = Duration::from_secs(30);
 
@@ -113,7 +115,8 @@ impl Meter {
     pub(super) fn disk(&self) -> Option<Excess> {
         let (gauge, disk) = self.disk.as_ref()?;
         let (resource, limit) = (Resource::Disk, gauge.limit());
-        disk.fills(limit).then_some(Excess {
+        let is_used_up = disk.left(limit).is_some_and(|left| left <= LAST);
+        is_used_up.then_some(Excess {
             resource,
             limit,
             used: limit,
@@ -144,15 +147,18 @@ impl Meter {
 
     fn look_at_disk(&mut self, inside: Option<&Inside>) -> Option<Excess> {
         let (gauge, disk) = self.disk.as_mut()?;
+        let is_kept = disk.left(gauge.limit()).is_some();
         if !disk.is_walking() {
             let rough = disk.rough();
             if !gauge.wants_exact(rough, Instant::now()) {
                 return None;
             }
-            disk.begin(rough, inside);
+            disk.begin(rough, inside, is_kept);
         }
         let (rough, used) = disk.walk_on(gauge.limit())?;
         gauge.saw(rough, used, Instant::now());
-        gauge.excess(Resource::Disk)
+        let excess = gauge.excess(Resource::Disk)?;
+        // A file system that keeps the limit itself has said so already, and ends nothing.
+        (!is_kept || excess.used > excess.limit + LAST).then_some(excess)
     }
 }

@@ -15,6 +15,8 @@ mod lives;
 mod machine;
 mod ports;
 #[cfg(feature = "vm")]
+mod quota;
+#[cfg(feature = "vm")]
 mod reboots;
 mod repositories;
 #[path = "../hostile/squat.rs"]

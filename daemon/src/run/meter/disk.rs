@@ -24,8 +24,6 @@ const SLICE: Duration = Duration::from_millis(50);
 const DEEPEST: usize = 128;
 /// What a file takes besides its content: many empty ones fill a disk, too.
 const EACH: u64 = 512;
-/// What may be left of a quota that is used up, in bytes.
-const LAST: u64 = 64 << 10;
 /// Files with several names of which it is remembered that they were counted.
 const MOST_LINKED: usize = 1_000_000;
 
@@ -63,6 +61,7 @@ struct Walk {
 #[derive(Debug)]
 struct Tally {
     total: u64,
+    each: u64,
     counts: Counts,
     linked: HashSet<(u64, u64)>,
 }
@@ -101,30 +100,30 @@ impl Disk {
         used.sum()
     }
 
-    /// Whether a quota of this size is used up: the file system says of a directory what its project may
-    /// take and has taken, and the last pieces are too small for what was to be written.
-    pub(super) fn fills(&self, limit: u64) -> bool {
-        self.places.iter().any(|place| {
-            statvfs(&place.path).is_ok_and(|space| {
-                let (size, free) = (space.f_blocks, space.f_bfree);
-                (size * space.f_frsize).abs_diff(limit) <= space.f_frsize
-                    && free * space.f_frsize <= LAST
-            })
-        })
+    /// What is left of a quota of this size: the file system says of a directory what its project may
+    /// take and has taken. None where there is no such quota.
+    pub(super) fn left(&self, limit: u64) -> Option<u64> {
+        let quotas = self.places.iter().filter_map(|place| {
+            let space = statvfs(&place.path).ok()?;
+            let is_quota = (space.f_blocks * space.f_frsize).abs_diff(limit) <= space.f_frsize;
+            is_quota.then_some(space.f_bfree * space.f_frsize)
+        });
+        quotas.min()
     }
 
     pub(super) fn is_walking(&self) -> bool {
         self.walk.is_some()
     }
 
-    /// Begins a walk, with what has no name.
-    pub(super) fn begin(&mut self, rough: u64, inside: Option<&Inside>) {
+    /// Begins a walk, with what has no name. Where a quota is kept files count as it counts them.
+    pub(super) fn begin(&mut self, rough: u64, inside: Option<&Inside>, is_kept: bool) {
         let mut walk = Walk {
             rough,
             waiting: self.places.clone(),
             open: Vec::new(),
             tally: Tally {
                 total: 0,
+                each: if is_kept { 0 } else { EACH },
                 counts: Counts::All,
                 linked: HashSet::new(),
             },
@@ -212,7 +211,7 @@ impl Tally {
             || self.linked.len() >= MOST_LINKED
             || self.linked.insert((stat.st_dev, stat.st_ino));
         if is_new {
-            self.total += taken(stat);
+            self.total += self.each + taken(stat);
         }
     }
 }
@@ -223,9 +222,9 @@ fn changed(stat: &Stat) -> Duration {
     Duration::from_secs(seconds) + Duration::from_nanos(stat.st_ctime_nsec)
 }
 
-/// What a file takes of the disk.
+/// What a file's content takes of the disk.
 fn taken(stat: &Stat) -> u64 {
-    u64::try_from(stat.st_blocks).unwrap_or_default() * 512 + EACH
+    u64::try_from(stat.st_blocks).unwrap_or_default() * 512
 }
 
 #[cfg(test)]
@@ -235,7 +234,7 @@ mod tests {
     use super::*;
 
     fn used(disk: &mut Disk) -> u64 {
-        disk.begin(0, None);
+        disk.begin(0, None, false);
         std::iter::repeat_with(|| disk.walk_on(u64::MAX))
             .find_map(|done| done)
             .unwrap()
@@ -276,7 +275,7 @@ mod tests {
         let all = used(&mut disk) - empty;
         assert!(all >= 2 << 20, "{all}");
         // It ends as soon as there is too much.
-        disk.begin(7, None);
+        disk.begin(7, None, false);
         assert_eq!(disk.walk_on(10).unwrap().0, 7);
         assert!(!disk.is_walking());
     }

@@ -140,7 +140,8 @@ fn attempt(job: &Job, line: &mut Line) -> Result<Infallible, HoldError> {
 /// # Errors
 /// [`HoldError`].
 pub(super) fn hold_git(asked: &str) -> Result<Infallible, HoldError> {
-    let asked: Git = serde_json::from_str(asked).map_err(FrameError::Malformed)?;
+    let asked: Git = serde_json::from_str(asked)
+        .unwrap_or_else(|error| not_asked(&FrameError::Malformed(error).into()));
     let job = asked.job.clone();
     let mut line = begin(ToHelper::Git(asked)).unwrap_or_else(|error| not_asked(&error));
     match follow(&mut line, &job, None, || Ok(())) {

@@ -139,9 +139,9 @@ fn nothing_is_done_as_root_and_nobody_is_told_where() {
     ask("unknown", take)
         .exits(126)
         .has("/etc/wharf/projects.d/unknown.toml");
-    ask("../../root/x", take).exits(125).has("no message");
+    ask("../../root/x", take).exits(126).has("no message");
     ask("shop", r#"{"run":["id"]}"#)
-        .exits(125)
+        .exits(126)
         .has("no message");
     // By a path that could lead elsewhere tomorrow.
     let file = "/etc/wharf/projects.d/shop.toml";

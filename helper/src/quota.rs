@@ -8,7 +8,10 @@ use std::{
     os::fd::{AsFd, AsRawFd},
 };
 
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::{
+    fs::{Mode, OFlags, openat},
+    io::Errno,
+};
 use wharf_sandbox::quota;
 
 /// `Q_SETQUOTA` for projects, of which there is no constant in one word: see `QCMD` of sys/quota.h.
@@ -23,12 +26,10 @@ const PROJECTS: i32 = 2;
 /// When it keeps them, and says no.
 pub(crate) fn limit(directory: impl AsFd, bytes: Option<u64>) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = match openat(directory, ".", flags, Mode::empty()) {
-        Ok(directory) => directory,
-        Err(rustix::io::Errno::NOTDIR) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
-    let Some(number) = quota::of(&directory) else {
+    // A file has none of its own.
+    let directory = openat(directory, ".", flags, Mode::empty()).ok();
+    let number = directory.as_ref().and_then(quota::of);
+    let (Some(directory), Some(number)) = (directory, number) else {
         return Ok(());
     };
     // SAFETY: it is numbers alone.
@@ -41,19 +42,10 @@ pub(crate) fn limit(directory: impl AsFd, bytes: Option<u64>) -> io::Result<()> 
         let fd = directory.as_raw_fd();
         libc::syscall(libc::SYS_quotactl_fd, fd, SET, number, &raw const room)
     };
-    match done {
-        0 => Ok(()),
-        _ => match io::Error::last_os_error() {
-            // No quotas of this kind are kept, or none at all.
-            error
-                if matches!(
-                    error.raw_os_error(),
-                    Some(libc::ESRCH | libc::ENOSYS | libc::EOPNOTSUPP | libc::EINVAL)
-                ) =>
-            {
-                Ok(())
-            }
-            error => Err(error),
-        },
+    match Errno::from_io_error(&io::Error::last_os_error()) {
+        _ if done == 0 => Ok(()),
+        // No quotas of this kind are kept, or none at all.
+        Some(Errno::SRCH | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => Ok(()),
+        error => Err(error.unwrap_or(Errno::IO).into()),
     }
 }

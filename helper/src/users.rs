@@ -66,7 +66,7 @@ fn of_environment(users: &Users, environment: &Id) -> Result<u32, AnyError> {
         let set = file.and_then(|file| file.set_modified(SystemTime::now()));
         set.map_err(at(path.display()))?;
         // `/etc` may be on another disk than what is kept here, or from an older copy.
-        if !fs::read_to_string("/etc/passwd")?.contains(&format!("\nwharf-{user}:")) {
+        if !users::has_account(user)? {
             account(user, environment.as_str())?;
         }
         return Ok(user);
@@ -106,10 +106,7 @@ fn used() -> Result<Vec<Used>, AnyError> {
 /// Gives a user its account, which systemd looks for: a name made of its number. One that has it
 /// keeps it.
 fn account(user: u32, of: &str) -> Result<(), AnyError> {
-    let line = format!(
-        "u {} {user} \"Wharf {of}\" / /usr/sbin/nologin",
-        users::account(user)
-    );
+    let line = users::entry(user, of);
     let output = Command::new("/usr/bin/systemd-sysusers")
         .args(["--inline", &line])
         .env_clear()

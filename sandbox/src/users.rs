@@ -123,6 +123,23 @@ pub fn account(user: u32) -> String {
     format!("wharf-{user}")
 }
 
+/// Its line for systemd-sysusers: see sysusers.d(5).
+#[must_use]
+pub fn entry(user: u32, of: &str) -> String {
+    let name = account(user);
+    format!("u {name} {user} \"Wharf {of}\" / /usr/sbin/nologin")
+}
+
+/// Whether `/etc/passwd` has the account.
+///
+/// # Errors
+/// When that cannot be read.
+pub fn has_account(user: u32) -> io::Result<bool> {
+    let beginning = format!("{}:", account(user));
+    let passwd = fs::read_to_string("/etc/passwd")?;
+    Ok(passwd.lines().any(|line| line.starts_with(&beginning)))
+}
+
 /// What the host's files say is somebody's.
 ///
 /// # Errors

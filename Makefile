@@ -74,10 +74,10 @@ test-booted-tools: build ## the large tools in such machines; needs root and two
 	cargo test --locked -p wharf-tests --features booted,tools --test tools -- units::
 
 .PHONY: test-vm
-test-vm: build ## the same in virtual machines: limits that a kernel keeps, reboots; root once, for the image
+test-vm: build ## the same in virtual machines, one after the other: limits that a kernel keeps, reboots; root once, for the image
 	made="$$(scripts/vm.sh)"; \
 	WHARF_VM="$$made" WHARF_BIN="$$(scripts/gather.sh --where)" \
-	    cargo test --locked -p wharf-tests --features vm --test booted -- --test-threads 2
+	    cargo test --locked -p wharf-tests --features vm --test booted -- --test-threads 1
 
 .PHONY: bench
 bench: release ## measure against peers; the table goes to docs/BENCHMARKS.md

@@ -137,7 +137,6 @@ fn privileges(user: u32, group: u32) -> Vec<Property> {
 }
 
 fn files(start: &Start, host: &HostRoot) -> Vec<Property> {
-    let yes = |name| (name, Value::Flag(true));
     let mut seen: Vec<(String, String, bool, u64)> = Vec::new();
     for path in host.directories.iter().chain(&host.etc) {
         seen.push((shown(path), shown(path), true, RECURSIVE));
@@ -166,7 +165,7 @@ fn files(start: &Start, host: &HostRoot) -> Vec<Property> {
         // Only root may write there, and is not there.
         ("/run".to_owned(), "mode=0755,nosuid,nodev".to_owned()),
     ];
-    vec![
+    let mut all = vec![
         ("RootDirectory", text(shown(&place::root()))),
         ("MountAPIVFS", Value::Flag(true)),
         ("BindReadOnlyPaths", Value::Binds(seen)),
@@ -175,14 +174,23 @@ fn files(start: &Start, host: &HostRoot) -> Vec<Property> {
         ("InaccessiblePaths", Value::Words(words(&["/sys"]))),
         ("ProtectSystem", text("strict")),
         ("ProtectProc", text("invisible")),
-        yes("PrivateDevices"),
-        yes("ProtectClock"),
-        yes("ProtectControlGroups"),
-        yes("ProtectHostname"),
-        yes("ProtectKernelLogs"),
-        yes("ProtectKernelModules"),
-        yes("ProtectKernelTunables"),
+        ("PrivateDevices", Value::Flag(true)),
+    ];
+    all.extend(kernel());
+    all
+}
+
+/// What belongs to the kernel and to the whole host.
+fn kernel() -> [Property; 6] {
+    [
+        "ProtectClock",
+        "ProtectControlGroups",
+        "ProtectHostname",
+        "ProtectKernelLogs",
+        "ProtectKernelModules",
+        "ProtectKernelTunables",
     ]
+    .map(|name| (name, Value::Flag(true)))
 }
 
 fn network(network: Network) -> Vec<Property> {

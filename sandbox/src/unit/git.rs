@@ -4,7 +4,7 @@
 //! The rest of the host can be read as far as they may, since a repository may take objects from
 //! others. Nothing can be reached: no network, no socket.
 
-use super::{ALLOWED, Property, REFUSED, Value, calls, privileges, text, words};
+use super::{ALLOWED, Property, REFUSED, Value, calls, kernel, privileges, text, words};
 use crate::{
     ask::STATE,
     git::{Git, environment, identity},
@@ -93,14 +93,9 @@ pub fn properties(asked: &Git, repository: &Repository) -> Vec<Property> {
         yes("PrivateNetwork"),
         ("RestrictAddressFamilies", calls(true, &["AF_UNIX"])),
         ("ProtectProc", text("invisible")),
-        yes("ProtectClock"),
-        yes("ProtectControlGroups"),
-        yes("ProtectHostname"),
-        yes("ProtectKernelLogs"),
-        yes("ProtectKernelModules"),
-        yes("ProtectKernelTunables"),
-        yes("MemoryDenyWriteExecute"),
     ]);
+    all.extend(kernel());
+    all.push(yes("MemoryDenyWriteExecute"));
     all
 }
 

@@ -50,7 +50,9 @@ pub async fn swap(
     why: Line,
 ) -> Result<Swapped, SwapError> {
     let repository = &project.repository;
-    let input: String = swaps.iter().map(line).collect();
+    let lines: String = swaps.iter().map(line).collect();
+    // Where this program dies while it writes, what git has read by then must not count.
+    let input = format!("start\n{lines}prepare\ncommit\n");
     let (update, input) = (Operation::Update { why }, Input::Bytes(input.as_bytes()));
     let said = git::write(project, &update, Some(author), input).await?;
     if said.exit == Some(0) {

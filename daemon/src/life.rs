@@ -215,7 +215,7 @@ async fn wait_for_the_end() -> Result<(), End> {
 fn say_ready(world: &crate::execute::World) {
     use std::io::Write;
     tracing::info!(
-        "serving: {} projects, requests on port {}",
+        "projects: {}; requests on port {}",
         world.settings().projects.len(),
         world.router.port()
     );

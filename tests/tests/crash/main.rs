@@ -1,4 +1,4 @@
-//! Nothing is lost, whatever is killed, and when. Budget: 12 minutes on two cores.
+//! Nothing is lost, whatever is killed, and when. Budget: 15 minutes on two cores.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod judged;

@@ -17,6 +17,7 @@ use crate::{
     problem::{MAX_KEPT, Problem, Problems, Spot},
 };
 
+mod depth;
 mod item;
 mod table;
 
@@ -25,6 +26,9 @@ pub(crate) use table::Table;
 
 /// Lines of which the parser's complaint is said, at most.
 const MAX_SLIPS: usize = 5;
+
+/// What is said of brackets in brackets in brackets.
+const TOO_DEEP: &str = "it is nested too deep";
 
 /// Refuses what everybody on the host may change: it says whose code runs here, and as whom.
 pub(crate) fn anybodys(path: &Path, meta: &Metadata) -> Result<(), Problems> {
@@ -103,6 +107,10 @@ impl Reader {
         read: impl FnOnce(Table<'_>) -> T,
     ) -> (Option<T>, Vec<Problem>) {
         let text = Arc::clone(&self.text);
+        if let Some(span) = depth::beyond(&text) {
+            self.slip(span, TOO_DEEP);
+            return (None, self.problems.into_inner());
+        }
         let (document, errors) = DeTable::parse_recoverable(&text);
         if errors.is_empty() {
             let span = document.span();
@@ -126,14 +134,19 @@ impl Reader {
             line_end = boundary(&text, span.start);
             line_end += text[line_end..].find('\n').map_or(end, |at| at + 1);
             let message = match error.message() {
-                deep if deep.contains("recurs") => "it is nested too deep",
+                deep if deep.contains("recurs") => TOO_DEEP,
                 message => message,
             };
-            let problem = Problem::new(self.file.as_str(), "toml-syntax", message);
-            let problem = problem.at(&text, span);
-            self.push(problem.hint("see https://toml.io for how TOML is written"));
+            self.slip(span, message);
         }
         (None, self.problems.into_inner())
+    }
+
+    /// Says what is no TOML.
+    fn slip(&self, span: Range<usize>, message: &str) {
+        let problem = Problem::new(self.file.as_str(), "toml-syntax", message);
+        let problem = problem.at(&self.text, span);
+        self.push(problem.hint("see https://toml.io for how TOML is written"));
     }
 
     pub(crate) fn spot(&self, span: Range<usize>) -> Spot {

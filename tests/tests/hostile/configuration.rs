@@ -13,6 +13,7 @@ fn nonsense_and_malice() {
     let deep = format!("public = {}\n", "[".repeat(100_000));
     let dotted = format!("{}a = 1\n", "a.".repeat(100_000));
     let headed = format!("[{}a]\n", "a.".repeat(100_000));
+    let unbalanced = format!("public = {}\n", "{[] a=".repeat(40_000));
     let many: String = (0..10_000).map(|n| format!("k{n} = 1\n")).collect();
     let wide = format!("wep = \"{}\"\n", "x".repeat(200_000));
     let command = format!("web = \"echo {}\"\n", "x".repeat(200_000));
@@ -27,6 +28,7 @@ fn nonsense_and_malice() {
         ("\"\u{202e}bew\" = 1\n".as_bytes(), "unknown key"),
         (deep.as_bytes(), "nested too deep"),
         (dotted.as_bytes(), "nested too deep"),
+        (unbalanced.as_bytes(), "nested too deep"),
         (headed.as_bytes(), "nested too deep"),
         (many.as_bytes(), "unknown key `k0`"),
         (wide.as_bytes(), "did you mean `web`?"),

@@ -12,6 +12,7 @@ mandir   = $(DESTDIR)$(PREFIX)/share/man/man1
 unitdir     = $(DESTDIR)/usr/lib/systemd/system
 sysusersdir = $(DESTDIR)/usr/lib/sysusers.d
 tmpfilesdir = $(DESTDIR)/usr/lib/tmpfiles.d
+catalogdir  = $(DESTDIR)/usr/lib/systemd/catalog
 # Where each shell looks for completions.
 bashdir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 zshdir  = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
@@ -116,7 +117,7 @@ fmt: ## format the code
 install: ## install what `make release` built: PREFIX, DESTDIR
 	@built="$$(scripts/gather.sh --where)"; \
 	test -x "$$built/wharf" || { echo "install: nothing is built; run 'make release' first" >&2; exit 1; }; \
-	install -d '$(bindir)' '$(mandir)' '$(unitdir)' '$(sysusersdir)' '$(tmpfilesdir)' \
+	install -d '$(bindir)' '$(mandir)' '$(unitdir)' '$(sysusersdir)' '$(tmpfilesdir)' '$(catalogdir)' \
 	    '$(bashdir)' '$(zshdir)' '$(fishdir)'; \
 	for program in $(programs); do install -m 755 "$$built/$$program" '$(bindir)/'; done; \
 	"$$built/wharf" man '$(mandir)'; \
@@ -129,6 +130,7 @@ install: ## install what `make release` built: PREFIX, DESTDIR
 	done; \
 	install -m 644 systemd/wharf.sysusers '$(sysusersdir)/wharf.conf'; \
 	install -m 644 systemd/wharf.tmpfiles '$(tmpfilesdir)/wharf.conf'; \
+	install -m 644 systemd/wharf.catalog '$(catalogdir)/'; \
 	echo "installed below $(DESTDIR)$(PREFIX); next: docs/sysadmin.md"
 
 .PHONY: clean

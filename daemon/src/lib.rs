@@ -3,7 +3,7 @@
 //! In reading order: [`listen`] accepts, [`identity`] says who calls, [`session`] talks, [`dispatch`] owns the live state and
 //! takes one event at a time, [`plan`] decides from values, [`execute`] and [`run`] have effects,
 //! [`store`] remembers, [`watch`] sees what changes on the disk, [`guard`] whose files are,
-//! [`report`] is what people read.
+//! [`report`] is what people read, [`journal`] what operators do.
 
 pub mod catalogue;
 pub mod connection;
@@ -13,6 +13,7 @@ pub mod execute;
 pub mod fail;
 pub mod guard;
 pub mod identity;
+pub mod journal;
 pub mod life;
 pub mod listen;
 pub mod order;

@@ -8,7 +8,9 @@ mod private;
 mod stop;
 mod store;
 mod supervise;
+mod told;
 
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use wharf_config::place::{Place, PlaceKind};
 
-use crate::dispatch::{self, Dispatch, Event};
+use crate::dispatch::{self, Desk, Dispatch, Event};
 use crate::execute::failure::chain;
 use crate::listen;
 use crate::store::paths::Paths;
@@ -112,6 +114,8 @@ impl End {
 pub fn live(flags: Flags) -> Result<(), End> {
     private::begin()
         .map_err(|error| End::host("cannot keep its memory out of core files", &error))?;
+    let socket = listen::handed_over()
+        .map_err(|error| End::host("what systemd hands over is no socket", &error))?;
     let kind = if flags.system {
         PlaceKind::System
     } else {
@@ -128,12 +132,16 @@ pub fn live(flags: Flags) -> Result<(), End> {
         Some(Command::Backup) => store::back_up(&place),
         Some(Command::Restore { file, empty }) => store::restore(&place, file, empty),
         Some(Command::Stop) => runtime.block_on(stop::stop(&place)),
-        None => runtime.block_on(serve(place, kind)),
+        None => runtime.block_on(serve(place, kind, socket)),
     }
 }
 
-async fn serve(place: Place, kind: PlaceKind) -> Result<(), End> {
-    log::start();
+async fn serve(
+    place: Place,
+    kind: PlaceKind,
+    handed_over: Option<UnixListener>,
+) -> Result<(), End> {
+    let _flush = log::start();
     let paths = Paths::new(&place);
     paths
         .make()
@@ -153,8 +161,13 @@ async fn serve(place: Place, kind: PlaceKind) -> Result<(), End> {
     })?;
     let router = supervise::router(Arc::clone(&world), kind, stopping.clone()).await?;
     let (dispatch, desk) = Dispatch::new(Arc::clone(&world), means.settings);
+    let telling = told::keep(dispatch.loads(), desk.clone(), stopping.clone());
     let looping = tokio::spawn(dispatch.run());
-    let listener = listen::bind(&socket)
+    let listener = match handed_over {
+        Some(listener) => listen::take(listener, &socket),
+        None => listen::bind(&socket),
+    };
+    let listener = listener
         .map_err(|error| End::host(&format!("cannot listen on {}", socket.display()), &error))?;
     dispatch::take_up(&world, &desk, findings)
         .await
@@ -185,14 +198,16 @@ async fn serve(place: Place, kind: PlaceKind) -> Result<(), End> {
     );
     let backups = tokio::spawn(store::look_after(Arc::clone(&world), stopping.clone()));
     say_ready(&world);
+    let telling = tokio::spawn(telling);
 
-    wait_for_the_end().await?;
+    wait_for_the_end(&desk).await?;
     tracing::info!("stopping; applications go on");
+    told::stopping();
     stopping.cancel();
     desk.send(Event::Stop).await;
     making_up.abort();
     for task in [
-        looping, accepting, router, backups, watching, pausing, waking,
+        looping, accepting, router, backups, watching, pausing, waking, telling,
     ] {
         if let Err(error) = task.await {
             tracing::error!(%error, "a part of the daemon ended badly");
@@ -201,13 +216,29 @@ async fn serve(place: Place, kind: PlaceKind) -> Result<(), End> {
     Ok(())
 }
 
-async fn wait_for_the_end() -> Result<(), End> {
+async fn wait_for_the_end(desk: &Desk) -> Result<(), End> {
     let signals = |kind| signal(kind).map_err(|error| End::host("no signals", &error));
     let mut terminate = signals(SignalKind::terminate())?;
     let mut interrupt = signals(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
+    let mut hangup = signals(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hangup.recv() => reload(desk).await,
+        }
+    }
+}
+
+/// Reads the configuration again, as `wharf reload` has it done; nobody but the log hears what came of it.
+async fn reload(desk: &Desk) {
+    match desk.ask(|reply| Event::Reload { reply }).await {
+        Some(Ok(_)) => tracing::info!("the configuration is read again"),
+        Some(Err(problems)) => tracing::error!(
+            WHARF_ERROR = "configuration",
+            "the configuration is bad and does not count:\n{problems}"
+        ),
+        None => {}
     }
 }
 
@@ -219,9 +250,7 @@ fn say_ready(world: &crate::execute::World) {
         world.settings().projects.len(),
         world.router.port()
     );
-    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
-        tracing::warn!(%error, "systemd not told");
-    }
+    told::ready();
     let mut stdout = std::io::stdout();
     if let Err(error) = stdout.write_all(b"ready\n").and_then(|()| stdout.flush()) {
         tracing::debug!(%error, "nobody reads standard output");

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use listenfd::ListenFd;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -25,6 +27,35 @@ const WATCHERS: usize = 384;
 const CALLERS: usize = 256;
 /// The kernel's stand-in for a user that this namespace does not know.
 const OVERFLOW_UID: u32 = 65_534;
+
+/// The socket that systemd made and hands over (sd_listen_fds(3)), if it did. Pushes that come while no
+/// daemon is there wait in it for the next one. Called before the process has threads or children.
+///
+/// # Errors
+/// When what is handed over is no such socket.
+pub fn handed_over() -> io::Result<Option<net::UnixListener>> {
+    ListenFd::from_env().take_unix_listener(0)
+}
+
+/// Takes the socket that was handed over, where it is the one that hooks ask at.
+///
+/// # Errors
+/// That it is another one.
+pub fn take(handed_over: net::UnixListener, path: &Path) -> io::Result<UnixListener> {
+    let address = handed_over.local_addr()?;
+    if address.as_pathname() != Some(path) {
+        let other = address
+            .as_pathname()
+            .unwrap_or(Path::new("another address"));
+        let message = format!(
+            "systemd listens on {}: change wharfd.socket",
+            other.display()
+        );
+        return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, message));
+    }
+    handed_over.set_nonblocking(true)?;
+    UnixListener::from_std(handed_over)
+}
 
 /// Binds the daemon's socket, for its user and group only. A socket that nobody answers on is left
 /// from a daemon that died, and is replaced; the state directory's lock has been taken before.

@@ -30,7 +30,8 @@ pub(crate) const POINTS: &str = "/var/lib/wharf-points";
 const KEPT: &str = "/var/lib/wharf-helper";
 const RUN: &str = "/run/wharf-helper";
 /// All units that are no jobs, in the order in which they start.
-const UNITS: [&str; 4] = [
+const UNITS: [&str; 5] = [
+    "wharfd.socket",
     "wharf-helper.socket",
     HELPER,
     "wharf-router.service",
@@ -76,7 +77,9 @@ pub(crate) fn take_places(home: &Path) {
             "wharfd.service" => text.push_str(&format!(
                 "[Service]\nEnvironment=WHARF_FAIL_POINTS={POINTS}\nReadWritePaths={POINTS}\n"
             )),
-            "wharf-helper.socket" => text.push_str("[Socket]\nTriggerLimitIntervalSec=0\n"),
+            "wharfd.socket" | "wharf-helper.socket" => {
+                text.push_str("[Socket]\nTriggerLimitIntervalSec=0\n")
+            }
             _ => {}
         }
         fs::write(directory.join("tests.conf"), text).expect("a file can be written");
@@ -92,7 +95,7 @@ pub(crate) fn give_places() {
 /// Ends all of Wharf without a word, and takes away what no reboot leaves.
 pub(crate) fn clear_the_host() {
     shell(
-        "units='wharfd.service wharf-router.service wharf-helper.socket wharf-helper.service'
+        "units='wharfd.socket wharfd.service wharf-router.service wharf-helper.socket wharf-helper.service'
         jobs=$(systemctl list-units --all --plain --no-legend 'wharf-job-*' | cut -d' ' -f1)
         systemctl kill --signal KILL $units $jobs 2>/dev/null
         systemctl stop $units $jobs
@@ -135,7 +138,7 @@ pub(crate) fn start_the_daemon() {
 
 /// Ends the daemon as systemd does.
 pub(crate) fn stop_the_daemon() {
-    shell("systemctl stop wharfd.service");
+    shell("systemctl stop wharfd.socket wharfd.service");
 }
 
 /// The first process of a unit, where it runs.

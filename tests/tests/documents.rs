@@ -122,6 +122,21 @@ fn the_page_of_codes_is_made_from_the_catalogue() {
     );
 }
 
+#[test]
+fn the_journal_s_catalog_is_made_from_the_code() {
+    let file = root().join("systemd/wharf.catalog");
+    let made = wharf_daemon::journal::catalog();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&file, made).unwrap();
+        return;
+    }
+    assert_eq!(
+        fs::read_to_string(&file).unwrap(),
+        made,
+        "UPDATE_DOCS=1 makes it anew"
+    );
+}
+
 /// The rows of a page's table, held against what they are made from.
 fn table_is(page: &str, start: &str, made: &str) {
     let file = root().join(page);

@@ -4,6 +4,7 @@
 //! a peer. Every task's end comes back as an event.
 
 pub mod baseline;
+mod close;
 mod compare;
 mod fleet;
 mod imported;
@@ -39,7 +40,8 @@ use crate::execute::activity::Conclusion;
 use crate::execute::housekeeping::{self, Report, Wanted};
 use crate::execute::replaced::Replaced;
 use crate::execute::route;
-use crate::plan::queue::{Full, Place, Queue, Ticket, Work};
+use crate::journal::{self, Facts, Message};
+use crate::plan::queue::{Full, Load, Place, Queue, Ticket, Work};
 use crate::settings::Settings;
 use crate::store::activity::{Approval, NewActivity};
 use crate::store::environment::EnvironmentKey;
@@ -213,6 +215,7 @@ pub struct Dispatch {
     desk: Desk,
     events: mpsc::Receiver<Event>,
     queue: Queue,
+    load: watch::Sender<Load>,
     /// Ends when the last order's activities have their logs and the queue was told of them.
     recording: Option<oneshot::Receiver<()>>,
     running: HashMap<String, CancellationToken>,
@@ -243,6 +246,7 @@ impl Dispatch {
             desk: desk.clone(),
             events,
             queue: Queue::default(),
+            load: watch::Sender::default(),
             recording: None,
             running: HashMap::new(),
             stopped: HashMap::new(),
@@ -283,7 +287,10 @@ impl Dispatch {
                 }
                 event = self.events.recv() => match event {
                     Some(Event::Stop) | None => break,
-                    Some(event) => self.take(event),
+                    Some(event) => {
+                        self.take(event);
+                        self.tell_load();
+                    }
                 },
                 Some(ended) = self.tasks.join_next() => {
                     if let Err(error) = ended {
@@ -293,6 +300,23 @@ impl Dispatch {
             }
         }
         self.tasks.shutdown().await;
+    }
+
+    /// How much there is to do, for whoever wants to know it when it changes.
+    pub fn loads(&self) -> watch::Receiver<Load> {
+        self.load.subscribe()
+    }
+
+    fn tell_load(&self) {
+        let load = self.queue.load();
+        let before = *self.load.borrow();
+        if load == before {
+            return;
+        }
+        self.load.send_replace(load);
+        if load.is_drained() && !before.is_drained() {
+            journal::say(Message::Drained, &Facts::default(), "the queue is drained");
+        }
     }
 
     fn take(&mut self, event: Event) {
@@ -444,7 +468,7 @@ impl Dispatch {
         let (world, desk) = (Arc::clone(&self.world), self.desk.clone());
         let ticket = ticket.clone();
         self.tasks
-            .spawn(async move { orders::close(&world, &desk, &ticket, conclusion).await });
+            .spawn(async move { close::close(&world, &desk, &ticket, conclusion).await });
     }
 }
 

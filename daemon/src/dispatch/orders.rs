@@ -1,4 +1,4 @@
-//! From an order to its end: record, queue, start, cancel, close.
+//! From an order to its end: record, queue, start, cancel.
 
 use std::sync::Arc;
 
@@ -8,19 +8,21 @@ use wharf_config::name::ProjectName;
 use wharf_wire::Refusal;
 use wharf_wire::event::Event as LogEvent;
 use wharf_wire::outcome::{Exit, Kind, State};
-use wharf_wire::view::{Actor, Reason};
+use wharf_wire::view::Reason;
 
+use super::close::close;
 use super::fleet::Member;
 use super::mend::Mend;
 use super::{Desk, Dispatch, Event, answer, imported, variables};
-use crate::execute::activity::Conclusion;
 use crate::execute::conclude::{never_began, was_done};
 use crate::execute::failure::chain;
-use crate::execute::{World, collect, end, housekeeping, perform};
-use crate::plan::limits::{Full, Status};
+use crate::execute::{World, collect, housekeeping, perform};
+use crate::journal::{self, Facts, Message};
+use crate::plan::limits::Full;
 use crate::plan::queue::{Superseded, Ticket};
 use crate::store::StoreError;
 use crate::store::activity::{Ending, NewActivity};
+use crate::store::environment;
 use crate::store::insist::insist;
 use crate::store::known::Opened;
 use crate::store::status::Limits;
@@ -34,7 +36,7 @@ impl Dispatch {
     ) {
         let blanks: Vec<_> = activities.iter().map(blank_ticket).collect();
         let opened: Vec<_> = activities.iter().map(opened).collect();
-        let actors: Vec<Actor> = activities.iter().map(|a| a.actor.clone()).collect();
+        let facts: Vec<Facts> = activities.iter().map(Facts::of_new).collect();
         let mut notes: Vec<_> = activities.iter().map(described).collect();
         // Handed to the store here, so that two orders are recorded in the order they came.
         let limits = limits(&self.world, &activities);
@@ -54,8 +56,8 @@ impl Dispatch {
             match recording {
                 Ok(recorded) => {
                     let (mut ids, mut tickets, mut no_room) = (Vec::new(), Vec::new(), None);
-                    let drafts = blanks.into_iter().zip(opened).zip(actors).enumerate();
-                    for (recorded, (index, ((mut ticket, event), actor))) in
+                    let drafts = blanks.into_iter().zip(opened).zip(facts).enumerate();
+                    for (recorded, (index, ((mut ticket, event), facts))) in
                         recorded.into_iter().zip(drafts)
                     {
                         match recorded {
@@ -63,7 +65,7 @@ impl Dispatch {
                                 world.logs.open(&id).event(event(id.clone()));
                                 ticket.activity.clone_from(&id);
                                 ticket.number = number;
-                                say_who(&ticket, &actor);
+                                say_queued(&ticket, facts);
                                 tickets.push(ticket);
                                 ids.push(id);
                             }
@@ -71,7 +73,7 @@ impl Dispatch {
                             Opened::Overtaken(id, by) => {
                                 world.logs.open(&id).event(event(id.clone()));
                                 ticket.activity.clone_from(&id);
-                                say_who(&ticket, &actor);
+                                say_queued(&ticket, facts);
                                 ids.push(id);
                                 let Ending { state, reason, .. } = Ending::overtaken(&by);
                                 let reason = reason.expect("the way it ended has one");
@@ -84,7 +86,6 @@ impl Dispatch {
                                 let notes = std::mem::take(&mut notes[index]);
                                 notes.into_iter().for_each(|note| log.note(note));
                                 ticket.activity.clone_from(&id);
-                                say_who(&ticket, &actor);
                                 ids.push(id);
                                 let end = was_done(ticket.kind, &ticket.environment, live, None);
                                 close(&world, &desk, &ticket, end).await;
@@ -134,13 +135,6 @@ impl Dispatch {
         reply: Option<oneshot::Sender<Result<Vec<String>, Refusal>>>,
     ) {
         for ticket in tickets {
-            tracing::info!(
-                WHARF_PROJECT = ticket.project,
-                WHARF_ENVIRONMENT = ticket.environment,
-                WHARF_ACTIVITY = ticket.activity,
-                WHARF_ACTIVITY_KIND = ticket.kind.word(),
-                "queued"
-            );
             for Superseded { old, by } in self.queue.add(ticket) {
                 self.supersede(&old, &by);
             }
@@ -247,18 +241,18 @@ impl Dispatch {
     }
 }
 
-/// Who did it, for the operator.
-pub(super) fn say_who(ticket: &Ticket, actor: &Actor) {
-    tracing::info!(
-        WHARF_PROJECT = ticket.project,
-        WHARF_ENVIRONMENT = ticket.environment,
-        WHARF_ACTIVITY = ticket.activity,
-        WHARF_ACTIVITY_KIND = ticket.kind.word(),
-        WHARF_ACTOR = actor.name,
-        WHARF_ACTOR_SOURCE = actor.source,
-        "{} by {}",
-        ticket.kind.word(),
-        actor.name
+/// Says to the operator what is recorded now, and who wanted it.
+fn say_queued(ticket: &Ticket, facts: Facts) {
+    let facts = Facts {
+        activity: Some(ticket.activity.clone()),
+        ..facts
+    };
+    let by = facts.actor.as_ref().map_or("", |actor| actor.name.as_str());
+    let (kind, to) = (ticket.kind.word(), &ticket.environment);
+    journal::say(
+        Message::Queued,
+        &facts,
+        format_args!("queued: {kind} of {to} by {by}"),
     );
 }
 
@@ -336,18 +330,10 @@ async fn carry_out(world: Arc<World>, desk: Desk, ticket: Ticket, cancel: Cancel
         () = cancel.cancelled(), if !ticket.begun => Err("cancelled before it began".into()),
     };
     let mut conclusion = match begun {
-        Ok(task) => {
-            tracing::info!(
-                WHARF_PROJECT = ticket.project,
-                WHARF_ENVIRONMENT = ticket.environment,
-                WHARF_ACTIVITY = id,
-                "started"
-            );
-            match perform(Arc::clone(&world), task, cancel.clone()).await {
-                Some(conclusion) => conclusion,
-                None => return parked(&world, &desk, ticket).await,
-            }
-        }
+        Ok(task) => match perform(Arc::clone(&world), task, cancel.clone()).await {
+            Some(conclusion) => conclusion,
+            None => return parked(&world, &desk, ticket).await,
+        },
         Err(message) => {
             let (state, code) = if cancel.is_cancelled() {
                 (State::Cancelled, "cancelled")
@@ -406,7 +392,7 @@ async fn begin(world: &World, id: &str) -> Result<crate::store::activity::Task, 
 
 /// Watches whatever processes the environment has now.
 async fn adopt_processes(world: &World, desk: &Desk, ticket: &Ticket) {
-    let Ok(key) = crate::store::environment::key(&ticket.project, &ticket.environment) else {
+    let Ok(key) = environment::key(&ticket.project, &ticket.environment) else {
         return;
     };
     let processes = match world.recorder.processes_of(&key).await {
@@ -423,70 +409,5 @@ async fn adopt_processes(world: &World, desk: &Desk, ticket: &Ticket) {
             // Its keeper died before anybody watched it.
             Ok(None) | Err(_) => desk.send(Event::Mend(Mend::first(key.clone()))).await,
         }
-    }
-}
-
-/// Ends an activity: recorded first, then said.
-pub(super) async fn close(world: &World, desk: &Desk, ticket: &Ticket, mut conclusion: Conclusion) {
-    let id = ticket.activity.as_str();
-    if conclusion.ending.live_after.is_none() && conclusion.ending.state != State::Succeeded {
-        say_what_serves(world, ticket, &mut conclusion).await;
-    }
-    let word = conclusion.ending.state.word();
-    // Until then nothing else begins in the environment: an end that is not known would let the
-    // next daemon do it again, over what is newer.
-    let end = || world.recorder.end(id, conclusion.ending.clone());
-    insist(id, "its end", end).await;
-    conclusion.ended.maintenance_ms = match world.recorder.activity(id).await {
-        Ok(activity) => activity.and_then(|activity| activity.maintenance_ms),
-        // Its end is recorded, and is what has to be said.
-        Err(error) => {
-            tracing::warn!(
-                WHARF_ACTIVITY = id,
-                error = chain(&error),
-                "its steps are not known"
-            );
-            None
-        }
-    };
-    let reason = conclusion.ending.reason.as_ref();
-    tracing::info!(
-        WHARF_PROJECT = ticket.project,
-        WHARF_ENVIRONMENT = ticket.environment,
-        WHARF_ACTIVITY = id,
-        WHARF_ACTIVITY_KIND = ticket.kind.word(),
-        WHARF_RESULT = word,
-        WHARF_RELEASE_LIVE = conclusion.ending.live_after,
-        WHARF_DURATION_USEC = conclusion.ended.milliseconds * 1000,
-        WHARF_MAINTENANCE_MS = conclusion.ended.maintenance_ms,
-        WHARF_URL = conclusion.ended.url,
-        WHARF_ERROR = reason.map(|reason| reason.code.as_str()),
-        "{word}: {}",
-        conclusion.ended.serves
-    );
-    world
-        .logs
-        .open(id)
-        .event(LogEvent::Ended(Box::new(conclusion.ended)));
-    desk.send(Event::Ended {
-        activity: id.to_owned(),
-    })
-    .await;
-}
-
-async fn say_what_serves(world: &World, ticket: &Ticket, conclusion: &mut Conclusion) {
-    let Ok(key) = crate::store::environment::key(&ticket.project, &ticket.environment) else {
-        return;
-    };
-    if let Ok(Some(record)) = world.recorder.environment(&key).await
-        && let Some(live) = record.live
-    {
-        let name = &ticket.environment;
-        conclusion.ending.live_after = Some(live);
-        conclusion.ended.serves = match record.status() {
-            _ if ticket.kind == Kind::Run => end::stays(name, Some(live)),
-            Status::Paused => end::still_paused(name, live, false),
-            _ => end::serves(name, Some(live), end::UNTOUCHED),
-        };
     }
 }

@@ -10,7 +10,8 @@ use wharf_config::name::ProjectName;
 use wharf_wire::outcome::State;
 use wharf_wire::view::Reason;
 
-use super::orders::{blank_ticket, close, opened, say_who};
+use super::close::close;
+use super::orders::{blank_ticket, opened};
 use super::{Desk, Dispatch, Event, answer};
 use crate::execute::World;
 use crate::execute::conclude::was_done;
@@ -49,7 +50,6 @@ async fn say_word(
         activity: id,
         ..blank_ticket(by)
     };
-    say_who(&ticket, &by.actor);
     let reason = Some(word.reason(activity));
     let end = was_done(ticket.kind, &ticket.environment, live, reason);
     close(world, desk, &ticket, end).await;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wharf_config::name::BranchName;
 use wharf_config::project::{Environment, Project};
-use wharf_wire::event::{self, Ended};
+use wharf_wire::event::{self, Ended, Stage};
 use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::Reason;
 
@@ -21,6 +21,7 @@ use super::resume::resume;
 use super::world::World;
 use super::{build, check, conclude, deploy, end, promote, retire, route, standing, tip};
 use crate::fail;
+use crate::journal::{self, Facts, Message};
 use crate::plan::deployment::{Deployment, Event, Illegal, Outcome, Phase};
 use crate::plan::limits::Status;
 use crate::plan::step::Step;
@@ -101,6 +102,12 @@ pub async fn perform(
         Err(failure) => return Some(conclude::failed(&name, previous, failure, began, touched)),
     };
     act.status = status;
+    let (kind, of) = (act.task.kind.word(), act.key().id.as_str());
+    journal::say(
+        Message::Started,
+        &Facts::of_act(&act),
+        format_args!("started: {kind} of {of}"),
+    );
     let done = act.perform().await;
     if done.is_err() {
         maintenance::end(&act).await;
@@ -280,6 +287,9 @@ impl Act {
             Err(failure) if failure.cancelled => (Outcome::Cancelled, failure.exit_code),
             Err(failure) => (Outcome::Failed, failure.exit_code),
         };
+        if let (Outcome::Failed, Err(failure)) = (outcome, &done) {
+            self.say_failed(stage, &name, failure);
+        }
         self.happens(&Event::StepEnded(outcome))
             .map_err(|illegal| Failure::host("the order of its steps is wrong", &illegal))?;
         let record = || recorder.step_ended(id, number, outcome.word(), code);
@@ -291,6 +301,20 @@ impl Act {
         }
         point("ended");
         done
+    }
+
+    /// Says to the operator which step failed; why is said with the activity's end, too.
+    fn say_failed(&self, stage: Stage, step: &str, failure: &Failure) {
+        let facts = Facts {
+            stage: Some(stage.word()),
+            step: Some(step.to_owned()),
+            result: Some(Outcome::Failed.word()),
+            exit_code: failure.exit_code,
+            error: Some(failure.reason.code.clone()),
+            ..Facts::of_act(self)
+        };
+        let said = format_args!("step failed: {step}: {}", failure.reason.message);
+        journal::say(Message::StageFailed, &facts, said);
     }
 
     /// Does work that blocks, which ends early when somebody stops the activity or its stage has no

@@ -18,6 +18,7 @@ use super::failure::Failure;
 use super::hands::Place;
 use super::world::World;
 use super::{command, end, launch, release};
+use crate::journal::{self, Facts, Message};
 use crate::order;
 use crate::plan::by_hand::{self, name_of};
 use crate::run::job::{Job, JobId, Kind as JobKind};
@@ -83,19 +84,16 @@ pub async fn begin(
     let (kind, actor) = (Kind::Run, wanted.actor.clone());
     let mut activity = order::of_record(&wanted.environment, kind, commit, actor);
     activity.target = Some(release.number);
+    let facts = Facts::of_new(&activity);
     let id = world.recorder.begin(activity, &world.paths).await?;
     place.is_of(&id);
-    tracing::info!(
-        WHARF_PROJECT = %key.project,
-        WHARF_ENVIRONMENT = %key.id,
-        WHARF_ACTIVITY = id,
-        WHARF_ACTIVITY_KIND = kind.word(),
-        WHARF_ACTOR = wanted.actor.name,
-        WHARF_ACTOR_SOURCE = wanted.actor.source,
-        WHARF_RELEASE = release.number,
-        "run by {}: {words}",
-        wanted.actor.name
-    );
+    let facts = Facts {
+        activity: Some(id.clone()),
+        environment_type: Some(wanted.environment.kind.clone()),
+        ..facts
+    };
+    let said = format!("started: run by {}: {words}", wanted.actor.name);
+    journal::say(Message::Started, &facts, said);
     let log = world.logs.open(&id);
     log.event(Event::Opened {
         kind,
@@ -312,17 +310,19 @@ async fn close(
         Some(reason) => reason.message.clone(),
         None => end::RAN.to_owned(),
     };
-    tracing::info!(
-        WHARF_PROJECT = %key.project,
-        WHARF_ENVIRONMENT = %key.id,
-        WHARF_ACTIVITY = id,
-        WHARF_ACTIVITY_KIND = Kind::Run.word(),
-        WHARF_RESULT = state.word(),
-        WHARF_DURATION_USEC = milliseconds(began) * 1000,
-        WHARF_ERROR = reason.as_ref().map(|reason| reason.code.as_str()),
-        "{}: {verdict}",
-        state.word()
-    );
+    let facts = Facts {
+        environment_type: Some(environment.kind.clone()),
+        branch: Some(environment.branch.to_string()),
+        activity: Some(id.to_owned()),
+        kind: Some(Kind::Run),
+        live,
+        result: Some(state.word()),
+        duration: Some(milliseconds(began).saturating_mul(1000)),
+        error: reason.as_ref().map(|reason| reason.code.clone()),
+        ..Facts::of_environment(key)
+    };
+    let message = Message::of_end(Kind::Run, state, live);
+    journal::say(message, &facts, format_args!("{}: {verdict}", state.word()));
     let ended = Ended {
         state,
         verdict,

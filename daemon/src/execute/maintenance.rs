@@ -16,6 +16,7 @@ use super::failure::Failure;
 use super::release::inside;
 use super::route;
 use super::world::World;
+use crate::journal::{self, Facts, Message};
 use crate::plan::step::Step;
 use crate::run::sandbox::Sandbox;
 use crate::store::environment::EnvironmentKey;
@@ -95,11 +96,10 @@ async fn hold(act: &Act, release: &ReleaseRecord, serving: Route) -> Result<(), 
     route::confirm(act)
         .await
         .map_err(|error| Failure::host("the router does not follow", &error))?;
-    tracing::info!(
-        WHARF_PROJECT = %act.key().project,
-        WHARF_ENVIRONMENT = %act.key().id,
-        WHARF_ACTIVITY = act.task.id,
-        "maintenance on"
+    journal::say(
+        Message::MaintenanceOn,
+        &Facts::of_act(act),
+        "maintenance on",
     );
     let waits = humantime::format_duration(long);
     act.did(
@@ -130,12 +130,11 @@ pub(super) fn say_lifted(act: &Act) {
         format!("lifted; it was on for {long}"),
         Instant::now(),
     );
-    tracing::info!(
-        WHARF_PROJECT = %act.key().project,
-        WHARF_ENVIRONMENT = %act.key().id,
-        WHARF_ACTIVITY = act.task.id,
-        "maintenance off"
-    );
+    let facts = Facts {
+        maintenance: Some(super::activity::milliseconds(began)),
+        ..Facts::of_act(act)
+    };
+    journal::say(Message::MaintenanceOff, &facts, "maintenance off");
 }
 
 /// Lifts what an activity began that did not come to the switch; tries until it is done.
@@ -173,11 +172,11 @@ pub fn activity_of(route: &Route) -> Option<&str> {
 /// # Errors
 /// When it cannot be recorded or written.
 pub async fn lift_left(world: &World, key: &EnvironmentKey, route: Route) -> Result<(), Failure> {
-    tracing::warn!(
-        WHARF_PROJECT = %key.project,
-        WHARF_ENVIRONMENT = %key.id,
-        "maintenance off: nobody needs it any more"
+    let (facts, said) = (
+        Facts::of_environment(key),
+        "maintenance off: nobody needs it any more",
     );
+    journal::say(Message::MaintenanceOff, &facts, said);
     lift(world, key, route).await?;
     // Where the router runs already it must hear of it; where not, it will read it.
     let (project, environment) = (key.project.as_str(), key.id.as_str());

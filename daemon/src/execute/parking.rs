@@ -7,6 +7,7 @@ use super::activity::Act;
 use super::build::Built;
 use super::end;
 use super::failure::Failure;
+use crate::journal::{self, Facts, Message};
 use crate::plan::deployment;
 use crate::plan::parking::{self, Candidate, Wait};
 
@@ -37,14 +38,12 @@ pub(super) async fn park(act: &Act, built: &Built) -> Result<Turn, Failure> {
         .map_err(|illegal| Failure::host("it cannot wait here", &illegal))?;
     let leave = act.task.leave.parked(&wait);
     act.world.recorder.park(id, leave, reason.clone()).await?;
-    tracing::info!(
-        WHARF_PROJECT = %act.key().project,
-        WHARF_ENVIRONMENT = %act.key().id,
-        WHARF_ACTIVITY = id,
-        WHARF_RESULT = reason.code,
-        "built; {}",
-        reason.message
-    );
+    let facts = Facts {
+        error: Some(reason.code.clone()),
+        ..Facts::of_act(act)
+    };
+    let said = format_args!("waiting: built; {}", reason.message);
+    journal::say(Message::Waiting, &facts, said);
     act.log.event(Event::Parked(Box::new(Parked {
         verdict: format!("built; {}", reason.message),
         hints: reason.hint.into_iter().collect(),

@@ -7,31 +7,36 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
-/// Starts logging. `WHARF_LOG` filters; state changes are INFO, steps DEBUG.
-pub(super) fn start() {
-    let filter = EnvFilter::try_from_env("WHARF_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let sink = if to_journal()
-        && let Ok(journal) = tracing_journald::layer()
+use crate::journal::{self, Flush};
+
+/// Starts logging. `WHARF_LOG` filters; state changes are INFO, steps and commands' output DEBUG. What is
+/// returned is kept until the process ends.
+pub(super) fn start() -> Option<Flush> {
+    let (sink, flush, usual) = if to_journal()
+        && let Ok((journal, flush)) = journal::layer()
     {
-        journal
-            .with_field_prefix(None)
-            .with_syslog_identifier("wharfd".into())
-            .boxed()
+        // One query reads daemon and builds.
+        let usual = format!("info,{}=debug", journal::BUILD);
+        (journal.boxed(), Some(flush), usual)
     } else if std::io::stderr().is_terminal() {
-        fmt::layer()
+        let terminal = fmt::layer()
             .with_writer(std::io::stderr)
             .with_target(false)
-            .boxed()
+            .boxed();
+        (terminal, None, "info".to_owned())
     } else {
-        fmt::layer()
+        let lines = fmt::layer()
             .json()
             .flatten_event(true)
             .with_writer(std::io::stderr)
-            .boxed()
+            .boxed();
+        (lines, None, "info".to_owned())
     };
+    let filter = EnvFilter::try_from_env("WHARF_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     tracing_subscriber::registry()
         .with(sink.with_filter(filter))
         .init();
+    flush
 }
 
 /// Whether standard error is the journal's own stream, as systemd says in `JOURNAL_STREAM`

@@ -1,11 +1,13 @@
 //! Which activity runs next: production first, one an environment, fair between projects, bounded.
 
 mod line;
+mod load;
 mod parked;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+pub use load::Load;
 use wharf_wire::outcome::Kind;
 
 /// What the queue needs to know of an activity.

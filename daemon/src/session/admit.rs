@@ -16,6 +16,7 @@ use super::{Session, faulty, host, unexpected};
 use crate::dispatch::Event;
 use crate::execute::refs;
 use crate::fail;
+use crate::journal::{self, Message};
 use crate::plan::admission::{self, Branch, Facts, Found, Judged};
 use crate::plan::options::{Options, Run};
 use crate::plan::places::{Asked, Places};
@@ -209,14 +210,16 @@ impl Session {
             Some(project) => self.actor(project),
             None => self.account.actor(),
         };
-        tracing::info!(
-            WHARF_PROJECT = project.map(|project| project.name.as_str()),
-            WHARF_ACTOR = actor.name,
-            WHARF_ACTOR_SOURCE = actor.source,
-            WHARF_RESULT = "refused",
-            WHARF_ERROR = codes.join(","),
-            "push refused: {}",
-            lines.first().map_or("", String::as_str)
+        let facts = journal::Facts {
+            project: project.map(|project| project.name.to_string()),
+            trigger: Some("push"),
+            ..journal::Facts::of_refusal(actor, codes.join(","))
+        };
+        let why = lines.first().map_or("", String::as_str);
+        journal::say(
+            Message::Refused,
+            &facts,
+            format_args!("push refused: {why}"),
         );
     }
 

@@ -14,6 +14,7 @@ use super::peer::Broken;
 use super::scope::missing;
 use crate::execute::refs;
 use crate::identity;
+use crate::journal::{self, Facts, Message};
 use crate::plan::rights::{self, Act, Person};
 use crate::settings::Settings;
 use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
@@ -76,15 +77,13 @@ impl Session {
         let person = self.person(project);
         let may = rights::may(project.roles.as_ref(), &person, act, name, kind);
         may.map_err(|denied| {
-            tracing::info!(
-                WHARF_PROJECT = %project.name,
-                WHARF_ENVIRONMENT = environment,
-                WHARF_ACTOR = person.name,
-                WHARF_ACTOR_SOURCE = self.actor(project).source,
-                WHARF_RESULT = "refused",
-                WHARF_ERROR = "denied",
-                "{denied}"
-            );
+            let facts = Facts {
+                project: Some(project.name.to_string()),
+                environment: Some(environment.to_owned()),
+                environment_type: Some(kind.as_str().to_owned()),
+                ..Facts::of_refusal(self.actor(project), "denied")
+            };
+            journal::say(Message::Refused, &facts, format_args!("refused: {denied}"));
             Broken::Refused(Refusal {
                 code: "denied".into(),
                 message: denied.to_string(),
@@ -152,13 +151,8 @@ impl Session {
         if self.owns_host() {
             return Ok(());
         }
-        let name = self.account.actor().name;
-        tracing::info!(
-            WHARF_ACTOR = name,
-            WHARF_RESULT = "refused",
-            WHARF_ERROR = "operator-only",
-            "{what}"
-        );
+        let facts = Facts::of_refusal(self.account.actor(), "operator-only");
+        journal::say(Message::Refused, &facts, format_args!("refused: {what}"));
         Err(Broken::Refused(Refusal {
             code: "operator-only".into(),
             message: format!("only the host's operator may {what}"),

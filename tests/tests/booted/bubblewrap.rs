@@ -6,7 +6,7 @@ use crate::machine::Machine;
 fn bubblewrap_has_what_it_needs_in_the_daemons_unit() {
     let machine = Machine::boot();
     machine.runs(
-        "set -e; systemctl stop wharfd; systemctl stop wharf-helper.socket wharf-helper
+        "set -e; systemctl stop wharfd.socket wharfd; systemctl stop wharf-helper.socket wharf-helper
          rm -rf /run/wharf-helper/socket /etc/systemd/system/wharf-helper.*; systemctl daemon-reload
          systemctl start wharfd",
     );

@@ -9,6 +9,7 @@
 
 mod bubblewrap;
 mod escapes;
+mod journal;
 #[cfg(feature = "vm")]
 mod limits;
 mod lives;

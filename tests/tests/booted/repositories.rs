@@ -179,7 +179,7 @@ fn a_push_while_the_daemon_is_away_is_left_for_it() {
         .runs("cd /root/shop; git push ssh main")
         .has("main now serves r1");
     machine.runs(
-        "useradd --create-home --groups wharf eve; systemctl stop wharfd
+        "useradd --create-home --groups wharf eve; systemctl stop wharfd.socket wharfd
          stat --format '%a %U %G' /var/lib/wharf/spool | grep '3730 wharf wharf'",
     );
     machine

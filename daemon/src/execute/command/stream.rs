@@ -9,6 +9,7 @@ use super::{LAST, job_id, voice::Voice};
 use crate::execute::activity::Act;
 use crate::execute::bound::Bound;
 use crate::execute::failure::Failure;
+use crate::journal;
 use crate::run::job::{self, JobId};
 use crate::run::mask::Mask;
 use crate::run::output::{Sink, Tail};
@@ -104,10 +105,23 @@ pub(super) async fn stream(
     let ran = read(act, job, voice, stop).await;
     forget(act, &id)?;
     let (exit, printed) = ran?;
-    if printed.shown > SHOWN && heard {
-        act.log.event(Event::Elided {
-            lines: printed.shown - SHOWN,
-        });
+    if printed.shown > SHOWN {
+        let lines = printed.shown - SHOWN;
+        if heard {
+            act.log.event(Event::Elided { lines });
+        }
+        let all = format!("all of them: wharf log --raw {}", act.task.id);
+        note(
+            act,
+            &format!("... {lines} more lines; {all}; the last ones:"),
+        );
+        let last = usize::try_from(lines).unwrap_or(usize::MAX);
+        let seen = LAST.saturating_sub(last);
+        printed
+            .tail
+            .lines()
+            .skip(seen)
+            .for_each(|line| note(act, line));
     }
     Ok((exit, printed))
 }
@@ -190,19 +204,28 @@ fn forget(act: &Act, id: &JobId) -> Result<(), Failure> {
         .map_err(|error| Failure::host("cannot remove a job", &error))
 }
 
+/// A line for the journal, where operators read what a build printed beside what became of it. Only those
+/// that people are shown, and the last ones: a flood of them would push out what the journal has of others.
+fn note(act: &Act, line: &str) {
+    tracing::debug!(
+        target: journal::BUILD,
+        WHARF_PROJECT = %act.key().project,
+        WHARF_ENVIRONMENT = %act.key().id,
+        WHARF_ENVIRONMENT_TYPE = act.environment.kind.as_str(),
+        WHARF_ACTIVITY = act.task.id,
+        "{line}"
+    );
+}
+
 fn show(act: &Act, printed: &mut Printed, voice: &Voice, lines: Vec<String>) {
     for line in lines {
         let line = voice.line(line);
-        tracing::debug!(
-            target: "wharf-build",
-            WHARF_PROJECT = %act.key().project,
-            WHARF_ENVIRONMENT = %act.key().id,
-            WHARF_ACTIVITY = act.task.id,
-            "{line}"
-        );
         printed.shown += 1;
-        if printed.shown <= SHOWN && voice.is_heard() {
-            act.log.event(Event::Output { text: line.clone() });
+        if printed.shown <= SHOWN {
+            note(act, &line);
+            if voice.is_heard() {
+                act.log.event(Event::Output { text: line.clone() });
+            }
         }
         printed.tail.push(line);
     }

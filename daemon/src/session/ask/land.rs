@@ -25,6 +25,7 @@ use crate::execute::refs::{self, HEADS};
 use crate::execute::swap::{self, Swap, SwapError, Swapped};
 use crate::execute::{durable, repository, source};
 use crate::fail;
+use crate::journal::{self, Facts, Message};
 use crate::order::{self, Pushed};
 use crate::plan::admission::Judged;
 use crate::plan::merge as texts;
@@ -266,15 +267,16 @@ impl Session {
         fail::point(format_args!("move: judged"));
         if !verdict.accepted {
             let codes: Vec<&str> = reasons.iter().map(|reason| reason.code).collect();
-            let actor = self.actor(project);
-            tracing::info!(
-                WHARF_PROJECT = %project.name,
-                WHARF_ACTOR = actor.name,
-                WHARF_ACTOR_SOURCE = actor.source,
-                WHARF_RESULT = "refused",
-                WHARF_ERROR = codes.join(","),
-                "move refused: {}",
-                verdict.lines.first().map_or("", String::as_str)
+            let facts = Facts {
+                project: Some(project.name.to_string()),
+                trigger: Some("command"),
+                ..Facts::of_refusal(self.actor(project), codes.join(","))
+            };
+            let why = verdict.lines.first().map_or("", String::as_str);
+            journal::say(
+                Message::Refused,
+                &facts,
+                format_args!("move refused: {why}"),
             );
             self.peer.lines(verdict.lines).await?;
             self.name_reasons(&reasons).await?;

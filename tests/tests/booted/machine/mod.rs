@@ -35,6 +35,9 @@ test -e /etc/hosts || printf '127.0.0.1 localhost\n127.0.1.1 %s\n' \"$(hostname)
 cp /wharf/systemd/*.service /wharf/systemd/*.socket /etc/systemd/system/
 systemd-sysusers /wharf/systemd/wharf.sysusers
 systemd-tmpfiles --create /wharf/systemd/wharf.tmpfiles
+mkdir -p /usr/lib/systemd/catalog
+cp /wharf/systemd/wharf.catalog /usr/lib/systemd/catalog/
+journalctl --update-catalog
 chown wharf:wharf /var/lib/wharf
 chmod 0750 /var/lib/wharf
 git config --global user.name ada
@@ -42,7 +45,7 @@ git config --global user.email ada@example.org
 git config --global init.defaultBranch main
 git config --global safe.directory '*'
 systemctl daemon-reload
-systemctl enable --quiet --now wharf-helper.socket wharf-router wharfd
+systemctl enable --quiet --now wharfd.socket wharf-helper.socket wharf-router wharfd
 ";
 
 /// A way to boot one.

@@ -141,7 +141,7 @@ async fn serve(
     kind: PlaceKind,
     handed_over: Option<UnixListener>,
 ) -> Result<(), End> {
-    let _flush = log::start();
+    let journal = log::start();
     let paths = Paths::new(&place);
     paths
         .make()
@@ -151,7 +151,7 @@ async fn serve(
         "it serves already; to stop it with everything: wharfd stop",
     )?;
     let socket = place.socket();
-    let means = Means::gather(place, paths).await?;
+    let means = Means::gather(place, paths, journal.is_some()).await?;
     let world = Arc::new(means.world);
     let stopping = CancellationToken::new();
 

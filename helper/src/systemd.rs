@@ -235,5 +235,6 @@ fn variant(value: Value) -> Variant<'static> {
         Value::Commands(value) => Variant::new(value),
         Value::Binds(value) => Variant::new(value),
         Value::Memory(value) => Variant::new(value),
+        Value::Fields(value) => Variant::new(value),
     }
 }

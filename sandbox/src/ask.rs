@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     git::Git,
     id::Id,
-    sandbox::{APP, Access, Bind, CACHE, HOME, Limits, Network, PATCHES, SOCKETS, Sandbox, User},
+    sandbox::{
+        APP, Access, Bind, CACHE, HOME, Label, Limits, Network, PATCHES, SOCKETS, Sandbox, User,
+    },
 };
 
 /// Where the helper writes which user each environment has: a file of its name, with the number.
@@ -73,6 +75,9 @@ pub struct Start {
     pub job: Id,
     /// Whose it is.
     pub user: User,
+    /// Whom it is for.
+    #[serde(default)]
+    pub label: Option<Label>,
     /// What it sees, in the order in which it is mounted; the first is [`Root::App`] itself.
     pub shows: Vec<Show>,
     /// Which network it has.
@@ -237,6 +242,7 @@ impl Start {
         Ok(Self {
             job: job.clone(),
             user: sandbox.user.clone(),
+            label: sandbox.label.clone(),
             shows: shows.collect::<Result<_, _>>()?,
             network: sandbox.network,
             scratch: sandbox.scratch,

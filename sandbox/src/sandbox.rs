@@ -39,6 +39,9 @@ pub struct Sandbox {
     /// Whose it is, where there is a user for each environment.
     #[serde(default)]
     pub user: User,
+    /// Whom it is for, as operators look for it.
+    #[serde(default)]
+    pub label: Option<Label>,
     /// What is visible of the host besides its programs, in the order in which it is mounted.
     pub binds: Vec<Bind>,
     /// The variables, complete: nothing is inherited.
@@ -66,6 +69,16 @@ pub enum User {
     Build,
     /// The user of this environment, by the environment's name on the host.
     Environment(Id),
+}
+
+/// What something runs for: its unit, its resources and what it prints are found by that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Label {
+    /// The project's name.
+    pub project: Id,
+    /// The environment's id.
+    pub environment: Id,
 }
 
 /// A directory, file or socket of the host inside the sandbox.
@@ -193,6 +206,7 @@ impl Sandbox {
         ];
         Self {
             user: User::Build,
+            label: None,
             binds: vec![Bind {
                 source: app,
                 target: APP.into(),

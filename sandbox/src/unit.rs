@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::{
     ask::{JOB, Root, Start},
     host_root::HostRoot,
+    id::Id,
     place,
     sandbox::{APP, Network},
 };
@@ -17,8 +18,6 @@ pub mod end;
 pub mod git;
 pub mod name;
 
-/// Where units belong.
-pub const SLICE: &str = "wharf-apps.slice";
 /// The calls that there are: those of a service, and those by which the first program sets our own
 /// lists and locks, which then refuse these.
 const ALLOWED: [&str; 5] = [
@@ -74,6 +73,8 @@ pub enum Value {
     Binds(Vec<(String, String, bool, u64)>),
     /// File systems in memory: where, and the options of `mount`.
     Memory(Vec<(String, String)>),
+    /// Fields of journal entries, each `NAME=VALUE`.
+    Fields(Vec<Vec<u8>>),
 }
 
 /// Renders a job for systemd, with the number of its user and the program that begins it.
@@ -83,8 +84,11 @@ pub fn properties(start: &Start, user: u32, host: &HostRoot, keeper: &Path) -> V
         ("Description", text(format!("Wharf: {}", start.job))),
         // What fails stays until it was asked how.
         ("CollectMode", text("inactive")),
-        ("Slice", text(SLICE)),
     ];
+    all.extend(labels(
+        start.label.as_ref().map(|label| &label.project),
+        start.label.as_ref().map(|label| &label.environment),
+    ));
     all.extend(life(keeper));
     all.extend(privileges(user, user));
     all.extend([
@@ -96,6 +100,21 @@ pub fn properties(start: &Start, user: u32, host: &HostRoot, keeper: &Path) -> V
     all.extend(network(start.network));
     all.extend(limits(start));
     all
+}
+
+/// Where a unit belongs, and what all entries of the journal about it say.
+fn labels(project: Option<&Id>, environment: Option<&Id>) -> Vec<Property> {
+    let fields = [
+        ("WHARF_PROJECT", project),
+        ("WHARF_ENVIRONMENT", environment),
+    ];
+    let fields = fields
+        .into_iter()
+        .filter_map(|(name, id)| Some(format!("{name}={}", id?).into_bytes()));
+    vec![
+        ("Slice", text(name::slice(project))),
+        ("LogExtraFields", Value::Fields(fields.collect())),
+    ]
 }
 
 /// How it begins and ends.
@@ -244,7 +263,7 @@ fn calls(allows: bool, names: &[&str]) -> Value {
 mod tests {
     use crate::{
         id::Id,
-        sandbox::{Access, Bind, SOCKETS, Sandbox, User},
+        sandbox::{Access, Bind, Label, SOCKETS, Sandbox, User},
     };
 
     use super::*;
@@ -253,6 +272,10 @@ mod tests {
     fn the_rendering_is_known_property_by_property() {
         let mut sandbox = Sandbox::new("/var/lib/wharf/slugs/ab".into(), Access::Read);
         sandbox.user = User::Environment(Id::parse("shop.main").unwrap());
+        sandbox.label = Some(Label {
+            project: Id::parse("shop").unwrap(),
+            environment: Id::parse("main").unwrap(),
+        });
         for (source, target) in [
             ("/var/lib/wharf/mounts/data", "/app/data"),
             ("/var/lib/wharf/apps/x", SOCKETS),

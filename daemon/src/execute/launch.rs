@@ -236,7 +236,11 @@ async fn spawn(
     command: &str,
     sandbox: Sandbox,
 ) -> Result<Keeper, Failure> {
-    let job = job(act, id, port, command, sandbox)?;
+    let secrets = match act.world.has_journal {
+        true => Some(act.world.recorder.secrets(act.key()).await?),
+        false => None,
+    };
+    let job = job(act, id, port, command, sandbox, secrets)?;
     tokio::task::block_in_place(|| act.world.jobs.write(&job))
         .map_err(|error| Failure::host("cannot write a job", &error))?;
     let spawned = act.world.keepers.spawn(id).await;
@@ -249,6 +253,7 @@ fn job(
     port: u16,
     command: &str,
     mut sandbox: Sandbox,
+    journal: Option<Vec<String>>,
 ) -> Result<Job, Failure> {
     let paths = &act.world.paths;
     let directory = paths.socket_directory(id.as_str());
@@ -283,6 +288,7 @@ fn job(
             socket: act.world.keepers.socket(id),
             restart: Backoff::default(),
             first_start_fails_is_final: true,
+            journal,
         }),
     })
 }

@@ -13,6 +13,7 @@ use super::checkout::{CheckoutError, checkout};
 use super::command::{self, Command};
 use super::failure::{Failure, chain};
 use super::freeze::{self, Freeze, FreezeError, MountKind, MountPoint};
+use super::release::label;
 use super::slug_key::{Ingredients, SlugKey};
 use super::variables;
 use super::{assets, layers, patch};
@@ -152,6 +153,7 @@ async fn check_out(act: &Act, bound: &Bound, commit: &str, work: &Path) -> Resul
 fn sandbox(act: &Act, recipe: &Recipe<'_>, work: &Path) -> Result<Sandbox, Failure> {
     let application = recipe.application;
     let mut sandbox = Sandbox::new(work.to_owned(), Access::Write);
+    sandbox.label = Some(label(act));
     let (paths, project) = (&act.world.paths, &act.project.name);
     let cache = paths.cache(project, act.trust_domain());
     let mut bind = |source: std::path::PathBuf, target: std::path::PathBuf| {

@@ -21,6 +21,7 @@ use super::activity::Act;
 use super::bound::Bound;
 use super::command::{Quiet, quietly};
 use super::failure::Failure;
+use super::release::label;
 use super::repository;
 use crate::disk;
 use crate::plan::step::Step;
@@ -101,7 +102,8 @@ async fn all(
 ) -> Result<(), Failure> {
     let began = Instant::now();
     let directory = act.world.paths.patches(&act.task.id);
-    let sandbox = sandbox(work, &directory);
+    let mut sandbox = sandbox(work, &directory);
+    sandbox.label = Some(label(act));
     let (mut applied, mut there) = (0, 0);
     for (at, patch) in found.patches.iter().enumerate() {
         let name = write(act, bound, patch, &directory, at).await?;

@@ -14,7 +14,7 @@ use super::{assets, numbers, variables};
 use crate::disk;
 use crate::plan::step::Step;
 use crate::run::job::JobId;
-use crate::run::sandbox::{APP, Access, Bind, Network, Sandbox, User};
+use crate::run::sandbox::{APP, Access, Bind, Label, Network, Sandbox, User};
 use crate::store::insist::insist;
 use crate::store::now;
 use crate::store::release::{ReleaseRecord, ReleaseState};
@@ -107,6 +107,15 @@ pub(super) fn account(act: &Act) -> JobId {
     JobId::parse(&name).expect("both names are such")
 }
 
+/// Whom an activity's commands and processes run for.
+pub(super) fn label(act: &Act) -> Label {
+    let id = |name: &str| JobId::parse(name).expect("both names are such");
+    Label {
+        project: id(act.project.name.as_str()),
+        environment: id(act.key().id.as_str()),
+    }
+}
+
 /// What the release's commands and processes see: the slug, read-only, with its mounts over it.
 ///
 /// # Errors
@@ -126,6 +135,7 @@ pub(super) async fn sandbox(act: &Act, release: &ReleaseRecord) -> Result<Sandbo
     }
     let mut sandbox = Sandbox::new(directory, Access::Read);
     sandbox.user = User::Environment(account(act));
+    sandbox.label = Some(label(act));
     sandbox.binds.extend(assets::binds(act, release));
     for path in release.application.mounts.keys() {
         sandbox.binds.push(Bind {

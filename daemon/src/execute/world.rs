@@ -75,6 +75,8 @@ pub struct World {
     pub archives: tokio::sync::Semaphore,
     /// Housekeeping goes on.
     pub keeping: tokio::sync::Mutex<()>,
+    /// The daemon's events go to the journal, and what applications print does, too.
+    pub has_journal: bool,
     /// Something was deployed, paused or resumed: another environment may be due for a pause first.
     pub pausing: tokio::sync::Notify,
 }

@@ -8,7 +8,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use super::sender::{Entry, Identifier, Sender};
+use super::sender::{Entry, Kind, Sender};
 
 /// Hands each event to the thread that writes to the journal. Fields keep their names.
 #[derive(Debug)]
@@ -18,9 +18,9 @@ impl<S: Subscriber> Layer<S> for ToJournal {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
         let mut entry = Entry {
-            identifier: match metadata.target() {
-                super::BUILD => Identifier::Build,
-                _ => Identifier::Daemon,
+            kind: match metadata.target() {
+                super::BUILD => Kind::Line,
+                _ => Kind::Event,
             },
             level: level(*metadata.level()),
             target: metadata.target(),

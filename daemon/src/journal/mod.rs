@@ -5,6 +5,7 @@
 //! [`tracing`] where it happens. Both go to the journal by a thread of its own ([`sender`]): nothing that the
 //! journal does or does not do keeps the daemon waiting.
 
+mod application;
 mod facts;
 mod layer;
 mod message;
@@ -13,9 +14,11 @@ mod sender;
 use std::fmt::Display;
 use std::io;
 
+pub use application::Application;
 pub use facts::Facts;
 pub use message::{Message, catalog};
 pub use sender::Flush;
+use systemd_journal_logger::JournalLog;
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
 
@@ -27,7 +30,10 @@ pub const BUILD: &str = "wharf-build";
 /// # Errors
 /// That there is no journal.
 pub fn layer<S: Subscriber>() -> io::Result<(impl Layer<S>, Flush)> {
-    let (sender, flush) = sender::start()?;
+    let named = |identifier: &str| {
+        Ok::<_, io::Error>(JournalLog::empty()?.with_syslog_identifier(identifier.to_owned()))
+    };
+    let (sender, flush) = sender::start(named("wharfd")?, named(BUILD)?)?;
     Ok((layer::ToJournal(sender), flush))
 }
 

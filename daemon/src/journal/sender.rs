@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// An entry as it goes to the journal.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) identifier: Identifier,
+    pub(super) kind: Kind,
     pub(super) level: Level,
     pub(super) target: &'static str,
     pub(super) file: Option<&'static str>,
@@ -32,22 +32,13 @@ pub(super) struct Entry {
     pub(super) fields: Vec<(&'static str, String)>,
 }
 
-/// `SYSLOG_IDENTIFIER`: who says it.
+/// What an entry is: there is always room for what happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Identifier {
-    /// The daemon.
-    Daemon,
-    /// A command of a build or a deployment.
-    Build,
-}
-
-impl Identifier {
-    const fn name(self) -> &'static str {
-        match self {
-            Identifier::Daemon => "wharfd",
-            Identifier::Build => super::BUILD,
-        }
-    }
+pub(super) enum Kind {
+    /// Something happened.
+    Event,
+    /// Something was printed.
+    Line,
 }
 
 /// The near end: takes entries and never waits.
@@ -77,19 +68,15 @@ struct Waiting {
     done: bool,
 }
 
-/// Begins, where there is a journal.
+/// Begins, with one journal for what happens and one for what is printed.
 ///
 /// # Errors
-/// That there is none, or no thread.
-pub(super) fn start() -> io::Result<(Sender, Flush)> {
-    let to = |identifier: Identifier| -> io::Result<JournalLog> {
-        Ok(JournalLog::empty()?.with_syslog_identifier(identifier.name().to_owned()))
-    };
-    let (daemon, build) = (to(Identifier::Daemon)?, to(Identifier::Build)?);
+/// That there is no thread.
+pub(super) fn start(events: JournalLog, lines: JournalLog) -> io::Result<(Sender, Flush)> {
     run(move |entry| {
-        let journal = match entry.identifier {
-            Identifier::Daemon => &daemon,
-            Identifier::Build => &build,
+        let journal = match entry.kind {
+            Kind::Event => &events,
+            Kind::Line => &lines,
         };
         let fields = entry.fields.as_slice();
         let sent = journal.journal_send(
@@ -128,7 +115,7 @@ fn run(mut write: impl FnMut(&Entry) + Send + 'static) -> io::Result<(Sender, Fl
 
 fn missing(lost: u64) -> Entry {
     Entry {
-        identifier: Identifier::Daemon,
+        kind: Kind::Event,
         level: Level::Warn,
         target: module_path!(),
         file: None,
@@ -142,9 +129,9 @@ impl Sender {
     /// Leaves an entry to be written; one for which there is no room is counted.
     pub(super) fn send(&self, entry: Entry) {
         let mut waiting = self.0.lock();
-        let room = match entry.identifier {
-            Identifier::Build => LINES,
-            Identifier::Daemon => ENTRIES,
+        let room = match entry.kind {
+            Kind::Line => LINES,
+            Kind::Event => ENTRIES,
         };
         if waiting.entries.len() >= room {
             waiting.lost += 1;
@@ -227,9 +214,9 @@ mod tests {
 
     use super::*;
 
-    fn entry(identifier: Identifier, message: &str) -> Entry {
+    fn entry(kind: Kind, message: &str) -> Entry {
         Entry {
-            identifier,
+            kind,
             level: Level::Info,
             target: "test",
             file: None,
@@ -253,12 +240,12 @@ mod tests {
             written.send(entry.message.clone()).unwrap();
         })
         .unwrap();
-        sender.send(entry(Identifier::Daemon, "begins"));
+        sender.send(entry(Kind::Event, "begins"));
         // Taken by the thread, or waiting: either way there is room for so many lines behind it.
         for _ in 0..LINES + 1_000 {
-            sender.send(entry(Identifier::Build, "line"));
+            sender.send(entry(Kind::Line, "line"));
         }
-        sender.send(entry(Identifier::Daemon, "ends"));
+        sender.send(entry(Kind::Event, "ends"));
         hold.send(()).unwrap();
         drop(flush);
         let read: Vec<String> = read.iter().collect();
@@ -282,7 +269,7 @@ mod tests {
         let (_never, held) = channel::<()>();
         let (sender, flush) =
             run(move |_| assert!(held.recv_timeout(Duration::from_secs(60)).is_err())).unwrap();
-        sender.send(entry(Identifier::Daemon, "begins"));
+        sender.send(entry(Kind::Event, "begins"));
         let began = Instant::now();
         drop(flush);
         assert!(began.elapsed() < Duration::from_secs(30));

@@ -28,11 +28,15 @@ pub(super) struct Means {
 }
 
 impl Means {
-    /// Reads, opens, finds.
+    /// Reads, opens, finds; `has_journal` where the daemon's events go to the journal.
     ///
     /// # Errors
     /// What is missing or wrong, with the next step.
-    pub(super) async fn gather(place: Place, paths: Paths) -> Result<Means, End> {
+    pub(super) async fn gather(
+        place: Place,
+        paths: Paths,
+        has_journal: bool,
+    ) -> Result<Means, End> {
         let settings = Settings::take(&place)
             .map_err(|problems| End::Configuration(problems.render(WIDTH)))?;
         settings.say_broken();
@@ -73,6 +77,7 @@ impl Means {
             archives: tokio::sync::Semaphore::new(archive::AT_A_TIME),
             caches: Default::default(),
             keeping: Default::default(),
+            has_journal,
             pausing: Default::default(),
         };
         Ok(Means {

@@ -131,7 +131,7 @@ fn attempt(job: &Job, line: &mut Line) -> Result<Infallible, HoldError> {
         forget(&file)?;
     }
     begun?;
-    follow(line, &job.id, Some(&job.kind), || forget(&file))
+    follow(line, &job.id, Some(job), || forget(&file))
 }
 
 /// Has git do something in a project's repository with this process's standard streams, and ends as it
@@ -169,11 +169,11 @@ pub fn is_broken(exit: Option<i32>) -> bool {
 }
 
 /// Follows what was asked for to its end, and ends as it does; `settled` once the helper has all of it.
-/// `kind` is none of git.
+/// `own` is none of git.
 fn follow(
     line: &mut Line,
     job: &JobId,
-    kind: Option<&Kind>,
+    own: Option<&Job>,
     settled: impl Fn() -> Result<(), HoldError>,
 ) -> Result<Infallible, HoldError> {
     let mut is_begun = false;
@@ -183,8 +183,8 @@ fn follow(
         match frame::read::<FromHelper>(&mut &*line.stream()) {
             // The unit has it mounted.
             Ok(Some(FromHelper::Started)) => {
-                if !is_begun && kind.is_some() {
-                    refusals = Refusals::of(job);
+                if !is_begun {
+                    refusals = own.and_then(Refusals::of);
                 }
                 is_begun = true;
                 settled()?;
@@ -198,7 +198,9 @@ fn follow(
             Ok(Some(FromHelper::Ended(End::Failed(_)))) if is_asked_again => {
                 return Err(HoldError::Lost);
             }
-            Ok(Some(FromHelper::Ended(ended))) => end(&ended, kind, refusals.as_ref()),
+            Ok(Some(FromHelper::Ended(ended))) => {
+                end(&ended, own.map(|job| &job.kind), refusals.as_ref())
+            }
             // It was restarted; the job goes on.
             Ok(None) | Err(FrameError::Io(_)) if is_begun => line.renew(job)?,
             // It may have been restarted between the unit's start and its answer: then the unit runs, and

@@ -66,6 +66,9 @@ pub struct Process {
     pub restart: Backoff,
     /// Until the daemon says that it is healthy, an end is final.
     pub first_start_fails_is_final: bool,
+    /// Where its output goes to the journal, too: the values that are starred there.
+    #[serde(default)]
+    pub journal: Option<Vec<String>>,
 }
 
 /// How long a keeper waits before it starts a process again.

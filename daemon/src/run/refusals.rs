@@ -8,9 +8,9 @@ use rustix::{
     io::Errno,
 };
 
-use wharf_sandbox::unit::{SLICE, name};
+use wharf_sandbox::unit::name;
 
-use super::job::JobId;
+use super::job::Job;
 
 /// Where the slice of our units is: within the one before its dash.
 const GROUPS: &str = "/sys/fs/cgroup/wharf.slice";
@@ -26,8 +26,8 @@ pub(super) struct Refusals {
 
 impl Refusals {
     /// Those of this job's unit; none where the kernel does not count them.
-    pub(super) fn of(job: &JobId) -> Option<Self> {
-        let count = count(job);
+    pub(super) fn of(job: &Job) -> Option<Self> {
+        let count = count(job)?;
         let changes = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()?;
         inotify::add_watch(&changes, &count, WatchFlags::MODIFY).ok()?;
         let text = fs::read_to_string(&count).ok()?;
@@ -52,9 +52,11 @@ impl Refusals {
     }
 }
 
-fn count(job: &JobId) -> PathBuf {
-    let unit = name::unit(job);
-    [GROUPS, SLICE, &unit, "pids.events"].iter().collect()
+fn count(job: &Job) -> Option<PathBuf> {
+    let label = job.sandbox.label.as_ref()?;
+    let slice = name::slice(Some(&label.project));
+    let unit = name::unit(&job.id);
+    Some([GROUPS, &slice, &unit, "pids.events"].iter().collect())
 }
 
 /// `max 3`: so often.

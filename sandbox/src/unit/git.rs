@@ -4,7 +4,7 @@
 //! The rest of the host can be read as far as they may, since a repository may take objects from
 //! others. Nothing can be reached: no network, no socket.
 
-use super::{ALLOWED, Property, REFUSED, Value, calls, kernel, privileges, text, words};
+use super::{ALLOWED, Property, REFUSED, Value, calls, kernel, labels, privileges, text, words};
 use crate::{
     ask::STATE,
     git::{Git, environment, identity},
@@ -60,6 +60,7 @@ pub fn properties(asked: &Git, repository: &Repository) -> Vec<Property> {
         ("LimitCORE", Value::Number(0)),
         ("TasksMax", Value::Number(TASKS)),
     ];
+    all.extend(labels(Some(&asked.project), None));
     all.extend(privileges(repository.user, repository.group));
     all.extend([
         ("SystemCallFilter", calls(true, &ALLOWED[..1])),

@@ -12,6 +12,17 @@ pub fn unit(job: &Id) -> String {
     OURS.join(job.as_str())
 }
 
+/// The slice of a project: all that runs for it is found, counted and bounded there. What an older daemon asks
+/// for without a project belongs to Wharf's own.
+#[must_use]
+pub fn slice(project: Option<&Id>) -> String {
+    // A dash would put it into another project's: systemd.slice(5).
+    match project {
+        Some(project) => format!("wharf-{}.slice", project.as_str().replace('-', "\\x2d")),
+        None => "wharf.slice".to_owned(),
+    }
+}
+
 /// The job of a unit, where it is one of ours.
 #[must_use]
 pub fn job(unit: &str) -> Option<Id> {
@@ -69,6 +80,14 @@ mod tests {
         ] {
             assert_eq!(job(other), None);
         }
+    }
+
+    #[test]
+    fn a_slice_is_in_no_other_project_s() {
+        let of = |project: &str| slice(Some(&Id::parse(project).unwrap()));
+        assert_eq!(of("shop"), "wharf-shop.slice");
+        assert_eq!(of("shop-two"), "wharf-shop\\x2dtwo.slice");
+        assert_eq!(slice(None), "wharf.slice");
     }
 
     #[test]

@@ -127,6 +127,58 @@ fn the_journal_is_the_history() {
     assert!(drained.len() >= 3, "{drained:?}");
 }
 
+const APP: &str = r#"
+import http.server, os, sys
+class Page(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == '/flood':
+            sys.stdout.write(''.join(f'line {n}\n' for n in range(20000)))
+            sys.stdout.flush()
+        print('asked for', self.path, 'with', os.environ['TOKEN'], flush=True)
+        self.send_response(200)
+        self.end_headers()
+    def log_message(*_): pass
+http.server.ThreadingHTTPServer(('127.0.0.1', int(os.environ['PORT'])), Page).serve_forever()
+"#;
+
+/// What an application prints stands beside what was deployed, by a name of its own, without its secrets; its
+/// units are its project's.
+#[test]
+fn an_application_is_found_by_its_project() {
+    let machine = Machine::boot();
+    let config = "web = \"python3 app.py\"\n[env]\nTOKEN = { generate = \"secret\" }\n";
+    machine
+        .pushes("my-shop", &[("wharf.toml", config), ("app.py", APP)])
+        .ok()
+        .has("main now serves r1");
+    machine.gets("my-shop", "/hello");
+    machine.waits_for("journalctl --quiet -t my-shop@main | grep /hello");
+    let printed = entries(
+        &machine,
+        "-t my-shop@main WHARF_PROJECT=my-shop WHARF_ENVIRONMENT=main",
+    );
+    let hello = printed.iter().map(|entry| field(entry, "MESSAGE"));
+    let hello: Vec<&str> = hello.filter(|line| line.contains("/hello")).collect();
+    assert_eq!(hello, ["asked for /hello with ****"]);
+
+    // What is said by a unit, and from systemd 253 on of it, is found, too.
+    let job = machine.jobs();
+    machine
+        .runs(&format!(
+            "systemctl show --property Slice,LogExtraFields {}",
+            job.trim()
+        ))
+        .has("wharf-my\\x2dshop.slice")
+        .has("WHARF_PROJECT=my-shop")
+        .has("WHARF_ENVIRONMENT=main");
+
+    // No flood of one pushes out what the journal has of others.
+    machine.gets("my-shop", "/flood");
+    machine.waits_for("cd /root/my-shop; wharf log --app -e main | tail -n 1 | grep /flood");
+    let lines = entries(&machine, "-t my-shop@main").len();
+    assert!((1_000..=10_001).contains(&lines), "{lines}");
+}
+
 /// A million lines: journald keeps few of them, and all that matters.
 #[test]
 fn a_flood_of_output_leaves_the_journal_readable() {

@@ -13,11 +13,12 @@ use std::{
 use rustix::fs::Mode;
 
 use super::{output::Output, reach, serve::Keeper};
+use crate::journal::Application;
 use crate::run::{
     holder,
     inside::{self, Source},
     isolation::Isolation,
-    job::{self, Kind},
+    job::{self, Job, Kind, Process},
     orphans::Mark,
     sandbox::Forward,
     unit, within,
@@ -66,6 +67,12 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Where the daemon wants its output to go besides the file. One that has no journal serves as well.
+fn journal(job: &Job, process: &Process) -> Option<Application> {
+    let (label, secrets) = (job.sandbox.label.as_ref()?, process.journal.as_ref()?);
+    Application::open(label, secrets).ok()
+}
+
 /// Says it to whoever waits for `ready`, too; afterwards that is /dev/null.
 fn tell(error: &AnyError) {
     if let Err(error) = writeln!(io::stdout(), "{}", chain(&**error)) {
@@ -112,6 +119,7 @@ fn keep(path: &Path, mark: &str, isolation: &str) -> Result<(), AnyError> {
     let (told_to_end, signal) = UnixStream::pair()?;
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, signal)?;
     let output = Output::open(&process.output)?;
+    let journal = journal(&job, &process);
     let listener = listen(&process.socket)?;
 
     if let Err(gone) = say_ready() {
@@ -131,6 +139,7 @@ fn keep(path: &Path, mark: &str, isolation: &str) -> Result<(), AnyError> {
         listener,
         told_to_end,
         output,
+        journal,
     };
     let clients = keeper.run()?;
     remove(&socket)?;

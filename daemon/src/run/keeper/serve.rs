@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     disk,
+    journal::Application,
     run::{
         holder,
         isolation::Isolation,
@@ -42,6 +43,8 @@ pub(super) struct Keeper {
     /// Readable when the keeper got a TERM.
     pub(super) told_to_end: UnixStream,
     pub(super) output: Output,
+    /// The same for operators, where there is a journal.
+    pub(super) journal: Option<Application>,
 }
 
 struct Work {
@@ -190,9 +193,16 @@ impl Work {
 
     fn pump(&mut self) {
         let Some(kept) = &mut self.kept else { return };
-        let output = &mut self.keeper.output;
-        // A full disk must not end the application; what it prints meanwhile is lost.
-        let drained = kept.drain(|bytes| drop(output.write(bytes)));
+        let Keeper {
+            output, journal, ..
+        } = &mut self.keeper;
+        let drained = kept.drain(|bytes| {
+            // A full disk must not end the application; what it prints meanwhile is lost.
+            drop(output.write(bytes));
+            if let Some(journal) = journal {
+                journal.push(bytes);
+            }
+        });
         if let Err(error) = drained {
             self.say(&format!("cannot read the output: {error}"));
         }

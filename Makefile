@@ -55,11 +55,12 @@ test-tools: build ## large tools in the sandbox: composer, cargo, MariaDB, Chrom
 	    cargo test --locked -p wharf-tests --features tools --test tools
 
 .PHONY: test-long
-test-long: build test-tools ## the same, with many more cases for each property
+test-long: build test-tools ## the same, with many more cases for each property; readers of what strangers write with optimised programs
 	PROPTEST_CASES=20000 WHARF_SEEDS=1000000 WHARF_CRASH_RUNS=3000 \
-	    WHARF_CRASH_ALL=1 WHARF_CUTS=250 WHARF_FUZZ=1000000 \
+	    WHARF_CRASH_ALL=1 WHARF_CUTS=250 \
 	    WHARF_BIN="$$(scripts/gather.sh --where)" \
 	    cargo test --locked --workspace --no-fail-fast
+	WHARF_FUZZ=1000000 cargo test --locked --release -p wharf-tests --test fuzz
 
 .PHONY: test-booted
 test-booted: build ## what needs systemd, in machines that are really booted; needs root; WHARF_CRASH_ALL=1 for all deaths

@@ -89,7 +89,7 @@ pub(crate) fn take_places(home: &Path) {
 
 /// Gives the daemon's user what is its own.
 pub(crate) fn give_places() {
-    shell("chown wharf: /var/lib/wharf /srv/git; chmod 0750 /var/lib/wharf");
+    shell("systemd-tmpfiles --create /wharf/systemd/wharf.tmpfiles; chown wharf: /srv/git");
 }
 
 /// Ends all of Wharf without a word, and takes away what no reboot leaves.

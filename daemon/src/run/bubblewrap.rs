@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use wharf_wire::frame::FrameError;
 
 use super::{
     calls::{self, Calls},
@@ -90,6 +91,9 @@ pub enum NoSandbox {
     /// It is there and does not work.
     #[error("bubblewrap does not work here: {0}")]
     Broken(String),
+    /// This host has the helper, which does not answer.
+    #[error("wharf-helper does not answer")]
+    Helper(#[source] FrameError),
 }
 
 impl NoSandbox {
@@ -100,7 +104,11 @@ impl NoSandbox {
             Self::Missing => "apt install bubblewrap",
             Self::Broken(_) => {
                 "user namespaces must be allowed for this user: \
-                sysctl kernel.unprivileged_userns_clone kernel.apparmor_restrict_unprivileged_userns"
+                sysctl kernel.unprivileged_userns_clone kernel.apparmor_restrict_unprivileged_userns; \
+                in systemd's unit, without wharf-helper.socket, also by bubblewrap.conf: see docs/sysadmin.md"
+            }
+            Self::Helper(_) => {
+                "systemctl status wharf-helper; a host without it: see bubblewrap.conf in docs/sysadmin.md"
             }
         }
     }

@@ -25,8 +25,8 @@ pub enum Isolation {
 }
 
 impl Isolation {
-    /// Looks for what there is: units, where the helper answers this daemon; else bubblewrap. What is
-    /// on the disk is the same with either, so it may be another at the next start.
+    /// Looks for what there is: units, where the helper's socket is; else bubblewrap. What is on the disk is
+    /// the same with either, so it may be another at the next start.
     ///
     /// # Errors
     /// [`NoSandbox`].
@@ -34,14 +34,9 @@ impl Isolation {
         if state != Path::new(ask::STATE) || !Path::new(ask::SOCKET).exists() {
             return Bubblewrap::find().map(Self::Bubblewrap);
         }
-        let Err(error) = helper_answers() else {
-            return Ok(Self::Units);
-        };
-        let mut bubblewrap = Bubblewrap::find()?;
-        bubblewrap.reduced.push(format!(
-            "no environment has a user of its own: wharf-helper does not answer: {error}"
-        ));
-        Ok(Self::Bubblewrap(bubblewrap))
+        // Nothing is isolated less than yesterday because somebody is late.
+        helper_answers().map_err(NoSandbox::Helper)?;
+        Ok(Self::Units)
     }
 
     /// What it could give and does not here, and why: said once a deployment.

@@ -55,16 +55,32 @@ impl Paths {
                 })?;
         }
         if self.is_system() {
-            // Hooks run as others: they may leave files here, and see none.
-            let open = std::os::unix::fs::PermissionsExt::from_mode(SPOOL);
-            std::fs::set_permissions(self.spool(), open).map_err(|error| {
-                io::Error::new(error.kind(), format!("{}: {error}", self.spool().display()))
-            })?;
+            self.open_spool()?;
         }
         if is_new {
             crate::disk::sync_filesystem(&self.state).map_err(io::Error::other)?;
         }
         Ok(())
+    }
+
+    /// Hooks run as others: they may leave files here, and see none. Systemd's unit does not let the daemon give
+    /// what it makes to a group; tmpfiles.d(5) has made it then.
+    fn open_spool(&self) -> io::Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        let spool = self.spool();
+        let named = |error: io::Error| {
+            let spool = spool.display();
+            let text = format!("{spool}: {error}; make it with: systemd-tmpfiles --create");
+            io::Error::new(error.kind(), text)
+        };
+        let mode = std::fs::metadata(&spool)
+            .map_err(named)?
+            .permissions()
+            .mode();
+        if mode & 0o7777 == SPOOL {
+            return Ok(());
+        }
+        std::fs::set_permissions(&spool, PermissionsExt::from_mode(SPOOL)).map_err(named)
     }
 
     /// The directories of the state that are made first.

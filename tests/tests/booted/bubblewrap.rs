@@ -7,7 +7,9 @@ fn bubblewrap_has_what_it_needs_in_the_daemons_unit() {
     let machine = Machine::boot();
     machine.runs(
         "set -e; systemctl stop wharfd.socket wharfd; systemctl stop wharf-helper.socket wharf-helper
-         rm -rf /run/wharf-helper/socket /etc/systemd/system/wharf-helper.*; systemctl daemon-reload
+         rm -rf /run/wharf-helper/socket /etc/systemd/system/wharf-helper.*
+         install -D /wharf/systemd/bubblewrap.conf /etc/systemd/system/wharfd.service.d/bubblewrap.conf
+         systemctl daemon-reload
          systemctl start wharfd",
     );
     let server = "import http.server, os\n\

@@ -38,8 +38,6 @@ systemd-tmpfiles --create /wharf/systemd/wharf.tmpfiles
 mkdir -p /usr/lib/systemd/catalog
 cp /wharf/systemd/wharf.catalog /usr/lib/systemd/catalog/
 journalctl --update-catalog
-chown wharf:wharf /var/lib/wharf
-chmod 0750 /var/lib/wharf
 git config --global user.name ada
 git config --global user.email ada@example.org
 git config --global init.defaultBranch main

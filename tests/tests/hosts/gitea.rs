@@ -6,7 +6,7 @@ use std::path::Path;
 
 use wharf_tests::{World, gits, run};
 
-use crate::house::{PAGE, add, executable, in_order, page, pushed_by, status};
+use crate::house::{PAGE, add, declare, executable, in_order, page, pushed_by, status};
 
 /// What they write as `hooks/pre-receive` and `hooks/post-receive`.
 const DELEGATOR: &str = r#"#!/usr/bin/env bash
@@ -86,6 +86,14 @@ fn a_push_through_gitea_s_delegators_is_its_pusher_s() {
             .has("dan may not push to main");
         // What the host itself refuses does not happen, whatever Wharf says.
         push("ada", &["main:protected"]).exits(1).lacks("success");
+
+        let told = "its git host is not told of merges, promotions and deletions";
+        world.wharf(&["doctor"]).has(told);
+        declare(
+            &world,
+            "[push]\nremote = \"ssh://git@localhost/shop.git\"\n",
+        );
+        world.wharf(&["doctor"]).lacks(told);
 
         regenerate(&repository);
         push("ada", &["main"]).ok().has("main now serves r2");

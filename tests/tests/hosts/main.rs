@@ -8,6 +8,7 @@
 
 mod house;
 
+mod forge;
 mod gitea;
 mod gitlab;
 mod gitolite;

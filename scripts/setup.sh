@@ -20,6 +20,9 @@ needs=(
   strace:strace
   mkfs.ext4:e2fsprogs
   mkfs.xfs:xfsprogs
+  gitolite:gitolite3
+  nginx:nginx
+  fcgiwrap:fcgiwrap
 )
 # The languages of the examples, as sandboxes find them.
 runtimes=(node:nodejs npm:npm python3:python3)

@@ -8,7 +8,7 @@ use clap_complete::Shell;
 
 pub use answer::Answer;
 pub use parts::{
-    Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Project, Repository, Switch, What,
+    Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Project, Repositories, Switch, What,
 };
 pub use slug::Slug;
 

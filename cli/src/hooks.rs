@@ -13,7 +13,7 @@ use wharf_wire::outcome::Exit;
 use crate::{
     args, daemon,
     failure::{self, Failure},
-    hook::{self, HookState, InstallError, Mode, Options, Report, Status},
+    hook::{self, HookState, InstallError, Layout, Mode, Options, Report, Status, Way},
     record, show,
 };
 
@@ -23,36 +23,95 @@ use crate::{
 /// What keeps it from being done.
 pub fn run(command: &args::Hook, json: bool) -> Result<Exit, Failure> {
     match command {
-        args::Hook::Install(repository) => {
-            say(
-                &install(&daemon::place()?, &repository.path)?,
-                "the hooks were in order",
-            );
-            Ok(Exit::Ok)
+        args::Hook::Install {
+            which,
+            dry_run,
+            config_hooks,
+        } => {
+            let place = daemon::place()?;
+            let way = config_hooks.then_some(Way::Config);
+            each(which, |repository| {
+                if *dry_run {
+                    let options = options(&place, repository, way, Mode::DryRun)?;
+                    show::data(hook::preview(repository, &options)?.as_bytes())?;
+                }
+                let mode = if *dry_run { Mode::DryRun } else { Mode::Write };
+                let report = hook::install(repository, &options(&place, repository, way, mode)?)?;
+                say(&report, "the hooks were in order");
+                Ok(Exit::Ok)
+            })
         }
-        args::Hook::Uninstall(repository) => {
+        args::Hook::Uninstall(which) => each(which, |repository| {
             say(
-                &hook::uninstall(&repository.path)?,
+                &hook::uninstall(repository)?,
                 "there were no hooks of Wharf",
             );
             Ok(Exit::Ok)
-        }
+        }),
         args::Hook::Refresh { projects } => {
             refresh(&daemon::place()?, projects)?;
             Ok(Exit::Ok)
         }
-        args::Hook::Status(repository) => {
-            let on_failure = on_failure(&daemon::place()?, &repository.path)?;
-            let status = hook::status(&repository.path, on_failure)?;
-            if json {
-                show::json(&record::Hooks::from(&status))?;
-            } else {
-                show::data(draw(&status).as_bytes())?;
+        args::Hook::Status(which) => {
+            let place = daemon::place()?;
+            let mut records = Vec::new();
+            let exit = each(which, |repository| {
+                let status = hook::status(repository, on_failure(&place, repository)?)?;
+                match json {
+                    true => records.push(record::Hooks::from(&status)),
+                    false => show::data(draw(&status, which.all).as_bytes())?,
+                }
+                let good = status.is_complete() && status.problems.is_empty();
+                Ok(if good { Exit::Ok } else { Exit::Failed })
+            })?;
+            match (json, which.all) {
+                (true, true) => show::json(&records)?,
+                (true, false) => records.first().map_or(Ok(()), show::json)?,
+                (false, _) => {}
             }
-            let good = status.is_complete() && status.problems.is_empty();
-            Ok(if good { Exit::Ok } else { Exit::Failed })
+            Ok(exit)
         }
     }
+}
+
+/// Does something with each repository that is meant. With several, one's trouble is said and the
+/// others have their turn; the exit status tells of it.
+fn each(
+    which: &args::Repositories,
+    mut work: impl FnMut(&Path) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    if let Some(repository) = &which.path {
+        return work(repository);
+    }
+    let mut exit = Exit::Ok;
+    for repository in repositories(&daemon::place()?, which.layout)? {
+        match work(&repository) {
+            Ok(Exit::Ok) => {}
+            Ok(_) => exit = Exit::Failed,
+            Err(failure) => {
+                failure::warning(&format!("{}: not done", repository.display()));
+                failure.report(false);
+                exit = Exit::Failed;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+/// The repositories of all projects, or of those that belong to one kind of git host.
+fn repositories(place: &Place, layout: Option<Layout>) -> Result<Vec<PathBuf>, Failure> {
+    let host = host(place)?;
+    let directory = project::read_all(&host.projects, Some(&place.kept_projects_dir()));
+    let directory = directory.map_err(|problems| {
+        Failure::new(Exit::Failed, "the projects' files cannot be read").because(problems)
+    })?;
+    let all = directory.projects.into_iter().map(|one| one.repository);
+    // What cannot be looked at is what work says of it.
+    let is_meant = |path: &PathBuf| match (layout, hook::layout(path)) {
+        (Some(wanted), Ok(found)) => wanted == found,
+        (None, _) | (_, Err(_)) => true,
+    };
+    Ok(all.filter(is_meant).collect())
 }
 
 /// Installs the hooks for this place's daemon.
@@ -64,6 +123,17 @@ pub fn install(place: &Place, repository: &Path) -> Result<Report, Failure> {
 }
 
 fn install_as(place: &Place, repository: &Path, mode: Mode) -> Result<Report, Failure> {
+    let options = options(place, repository, None, mode)?;
+    Ok(hook::install(repository, &options)?)
+}
+
+/// What the hooks of a repository are told by this place's files.
+fn options(
+    place: &Place,
+    repository: &Path,
+    way: Option<Way>,
+    mode: Mode,
+) -> Result<Options, Failure> {
     let host = host(place)?;
     let mut stub = Stub::new(place.socket());
     stub.unreachable = match host.unreachable {
@@ -71,13 +141,14 @@ fn install_as(place: &Place, repository: &Path, mode: Mode) -> Result<Report, Fa
         host::Unreachable::Accept => Unreachable::Accept,
     };
     stub.spool = Some(place.state.join("spool"));
-    let options = Options {
+    Ok(Options {
         binaries: binaries()?,
         stub,
         on_failure: on_failure(place, repository)?,
+        way,
+        git: hook::git_version()?,
         mode,
-    };
-    Ok(hook::install(repository, &options)?)
+    })
 }
 
 /// What a failed build means for a push to this repository: its project's word, else the host's.
@@ -198,6 +269,7 @@ impl From<&Status> for record::Hooks {
     fn from(status: &Status) -> record::Hooks {
         let hooks = status.hooks.iter().map(|one| record::Hook {
             name: one.hook.to_owned(),
+            file: one.file.clone(),
             state: word(&one.state).to_owned(),
         });
         let settings = status.settings.iter().map(|one| record::Setting {
@@ -208,6 +280,8 @@ impl From<&Status> for record::Hooks {
         let problems = status.problems.iter().map(|one| one.message.clone());
         record::Hooks {
             repository: status.repository.clone(),
+            layout: status.layout.as_str().to_owned(),
+            way: way(status.way).to_owned(),
             complete: status.is_complete(),
             hooks: hooks.collect(),
             settings: settings.collect(),
@@ -216,10 +290,24 @@ impl From<&Status> for record::Hooks {
     }
 }
 
-fn draw(status: &Status) -> String {
+/// `is_one_of_many` names the repository.
+fn draw(status: &Status, is_one_of_many: bool) -> String {
     let mut rows = Vec::new();
+    if is_one_of_many {
+        rows.push(("repository", status.repository.display().to_string()));
+    }
+    let by = match status.way {
+        Way::Files => "",
+        Way::Config => ", hooks by configuration",
+    };
+    rows.push(("layout", format!("{}{by}", status.layout.as_str())));
     for one in &status.hooks {
-        rows.push((one.hook, word(&one.state).to_owned()));
+        let usual = one.file == format!("hooks/{}", one.hook);
+        let at = match (&one.state, usual) {
+            (HookState::Installed { .. }, false) => format!(" as {}", one.file),
+            _ => String::new(),
+        };
+        rows.push((one.hook, format!("{}{at}", word(&one.state))));
     }
     for one in &status.settings {
         let value = one.value.as_deref().unwrap_or("not set");
@@ -237,6 +325,13 @@ fn draw(status: &Status) -> String {
         drawn.push_str(&format!("{}\n", failure::plain(&problem.message)));
     }
     drawn
+}
+
+fn way(way: Way) -> &'static str {
+    match way {
+        Way::Files => "files",
+        Way::Config => "config",
+    }
 }
 
 fn word(state: &HookState) -> &'static str {

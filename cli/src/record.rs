@@ -112,6 +112,10 @@ impl From<&Problem> for Wrong {
 pub struct Hooks {
     /// The repository, links resolved.
     pub repository: PathBuf,
+    /// Which git host it belongs to: `plain`, `gitolite`, `gitea`, `gitlab`.
+    pub layout: String,
+    /// How the hooks come to run: by `files` or by `config`.
+    pub way: String,
     /// Whether every hook is Wharf's and every setting as wanted.
     pub complete: bool,
     /// Each of the hooks.
@@ -127,6 +131,8 @@ pub struct Hooks {
 pub struct Hook {
     /// git's name of it.
     pub name: String,
+    /// Its file, as the repository has it.
+    pub file: String,
     /// `missing`, `not Wharf's`, `installed`, `damaged`.
     pub state: String,
 }

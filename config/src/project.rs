@@ -18,6 +18,7 @@ mod pattern;
 mod plan;
 mod policy;
 pub(crate) mod read;
+mod remote;
 mod role;
 mod schedule;
 mod write;
@@ -26,6 +27,7 @@ pub use access::{Access, Previews};
 pub use pattern::BranchPattern;
 pub use plan::{MaxActive, PLANS};
 pub use policy::{Accept, Approve, Branchable, OnNewBranch, Policy, Wake};
+pub use remote::Remote;
 pub use role::{Role, Roles, Who};
 pub use schedule::{Schedule, Window};
 pub use write::{NewProject, WriteError, write_new};
@@ -56,6 +58,9 @@ pub struct Project {
     pub operators: Vec<IpNet>,
     /// What a failed build means for its push; none: what the host says.
     pub on_failure: Option<OnFailure>,
+    /// The git host that moves of branches that Wharf makes itself are pushed to; none: they are made in the
+    /// repository.
+    pub remote: Option<Remote>,
 }
 
 /// A branch that the operator declared.
@@ -152,6 +157,7 @@ impl Project {
             previews: Previews::new(),
             operators: Vec::new(),
             on_failure: None,
+            remote: None,
         }
     }
 

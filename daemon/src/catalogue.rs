@@ -44,6 +44,8 @@ pub const ALL: &[Entry] = &[
     entry("has-children", "the branch is the parent of environments that would stay", "`wharf delete --with-children -e NAME`, or delete them first"),
     entry("host", "something of the host itself failed: disk, store, sandbox", "tell its operator; `wharf doctor`"),
     entry("host-not-allowed", "a route of `wharf.toml` names a host that is not this environment's: another has it, environments are named there, or it is too long for a name", "leave it out, or ask the host's operator to add it to the environment's `hosts`"),
+    entry("host-refuses", "the git host that `push.remote` names did not take a move of Wharf's own: its hooks or its protected branches", "let that account push to the branch, or merge there"),
+    entry("host-unreachable", "the git host that `push.remote` names cannot be pushed to", "try it as the daemon's user: `git push URL`, with the project's `push.ssh_command`"),
     entry("inactive", "the environment is inactive: a push is kept and nothing is deployed, and there is nothing to redeploy, pause or resume", "`wharf activate`; the hint names what makes room first"),
     entry("interrupted", "Wharf was stopped while deploy commands ran, and they are not `repeatable`", "see what they did, then `wharf redeploy`"),
     entry("low-disk", "less than `keep.min_free` is free for the state or the repository, and nothing was left to remove", "make room on the host: `wharf doctor`"),

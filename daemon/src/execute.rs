@@ -22,6 +22,7 @@ pub mod distance;
 pub mod durable;
 pub mod end;
 pub mod failure;
+pub mod forge;
 pub mod freeze;
 mod front;
 pub mod git;

@@ -5,11 +5,13 @@
 
 mod apart;
 mod client;
+mod gitolite;
 mod hostilities;
 mod http;
 mod image;
 mod installed;
 mod judge;
+mod nginx;
 mod points;
 mod probes;
 mod processes;
@@ -27,11 +29,13 @@ mod watched;
 mod world;
 
 pub use apart::apart;
+pub use gitolite::Gitolite;
 pub use hostilities::{Came, HOSTILITIES, Hostility};
 pub use http::{Page, Visitor, fetch};
 pub use image::{Image, Kind};
 pub use installed::{is_within, users_of_environments};
 pub use judge::{Verdict, pause};
+pub use nginx::Nginx;
 pub use probes::{Network, Outcome, PROBES, Probe, assert_open_alone, assert_open_as_listed};
 pub use processes::{Process, ends, is_left, kill};
 pub use programs::{bin, gits};

@@ -26,6 +26,7 @@ use crate::{LIMIT, Tree, World, bin, programs, run, said};
 pub struct Sshd<'world> {
     world: &'world World,
     directory: PathBuf,
+    keys: PathBuf,
     address: SocketAddr,
     ending: Arc<AtomicBool>,
     accepting: Option<JoinHandle<()>>,
@@ -44,7 +45,19 @@ pub struct Laptop {
 impl<'world> Sshd<'world> {
     /// Starts listening.
     pub fn start(world: &'world World) -> Sshd<'world> {
-        let directory = world.path("sshd");
+        let keys = world.path("sshd/authorized_keys");
+        Sshd::serving(world, "sshd", keys, "")
+    }
+
+    /// The same for an account that has its own list of keys, with more in its surroundings, such as
+    /// `HOME=/srv/git`.
+    pub fn serving(
+        world: &'world World,
+        name: &str,
+        keys: PathBuf,
+        surroundings: &str,
+    ) -> Sshd<'world> {
+        let directory = world.path(name);
         fs::create_dir_all(&directory).expect("a directory can be made");
         if rustix::process::geteuid().is_root() {
             // Without it an sshd of root does not start; packages make it at boot.
@@ -56,7 +69,11 @@ impl<'world> Sshd<'world> {
         }
         key(world, &directory.join("host"));
         let configuration = directory.join("sshd_config");
-        fs::write(&configuration, configure(world, &directory)).expect("a file can be written");
+        fs::write(
+            &configuration,
+            configure(world, &directory, &keys, surroundings),
+        )
+        .expect("a file can be written");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let ending = Arc::new(AtomicBool::new(false));
@@ -75,6 +92,7 @@ impl<'world> Sshd<'world> {
         Sshd {
             world,
             directory,
+            keys,
             address,
             ending,
             accepting: Some(accepting),
@@ -88,7 +106,7 @@ impl<'world> Sshd<'world> {
         let public = self.directory.join(format!("{person}.pub"));
         let mut add = self.world.command("wharf");
         add.args(["key", "add", person, "--authorized-keys"]);
-        run(add.arg(self.keys()).arg(public)).ok();
+        run(add.arg(&self.keys).arg(public)).ok();
         laptop
     }
 
@@ -112,9 +130,9 @@ impl<'world> Sshd<'world> {
             shell.display(),
             self.world.home().display()
         );
-        let mut keys = fs::read_to_string(self.keys()).unwrap_or_default();
+        let mut keys = fs::read_to_string(&self.keys).unwrap_or_default();
         keys.push_str(&line);
-        fs::write(self.keys(), keys).expect("a file can be written");
+        fs::write(&self.keys, keys).expect("a file can be written");
         let mut keygen = self.world.command("ssh-keygen");
         let said = run(keygen.args(["-l", "-f"]).arg(public)).ok().out;
         let fingerprint = said.split(' ').nth(1).expect("a fingerprint");
@@ -181,8 +199,9 @@ impl<'world> Sshd<'world> {
         fs::read_to_string(self.directory.join("log")).unwrap_or_default()
     }
 
-    fn keys(&self) -> PathBuf {
-        self.directory.join("authorized_keys")
+    /// The public key of a person who has one.
+    pub fn public_key(&self, person: &str) -> PathBuf {
+        self.directory.join(format!("{person}.pub"))
     }
 }
 
@@ -216,13 +235,13 @@ impl Drop for Sshd<'_> {
     }
 }
 
-fn configure(world: &World, directory: &Path) -> String {
-    let at = directory.display();
+fn configure(world: &World, directory: &Path, keys: &Path, surroundings: &str) -> String {
+    let (at, keys) = (directory.display(), keys.display());
     format!(
-        "HostKey {at}/host\nAuthorizedKeysFile {at}/authorized_keys\nPidFile none\n\
+        "HostKey {at}/host\nAuthorizedKeysFile {keys}\nPidFile none\n\
          UsePAM no\nExposeAuthInfo yes\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
          PermitRootLogin prohibit-password\nPrintMotd no\nLogLevel VERBOSE\n\
-         SetEnv PATH={} TMPDIR={} GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null\n",
+         SetEnv PATH={} TMPDIR={} GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null {surroundings}\n",
         world.search_path(),
         world.path("tmp").display(),
     )

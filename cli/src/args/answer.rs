@@ -110,7 +110,7 @@ impl Command {
             Command::Variable(Variable::Get { .. }) => Some(Answer::Variable),
             Command::Config(Config::Diff { .. }) => Some(Answer::Differences),
             Command::Project(Project::Add { .. })
-            | Command::Hook(Hook::Install(_) | Hook::Uninstall(_) | Hook::Refresh { .. })
+            | Command::Hook(Hook::Install { .. } | Hook::Uninstall(_) | Hook::Refresh { .. })
             | Command::Key(Key::Add { .. } | Key::Remove { .. })
             | Command::Config(Config::Dump { .. })
             // What it prints is the command's own.

@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueHint};
 
+use crate::hook::Layout;
+
 use super::{LIMIT, time};
 
 /// `wharf branch`.
@@ -125,11 +127,25 @@ pub enum Project {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Hook {
     /// Install the hooks; those that are there are kept and run first
-    Install(Repository),
-    /// Say whether the hooks are in order
-    Status(Repository),
+    #[command(
+        after_help = "Plain bare repositories, and those of gitolite, Gitea, Forgejo and GitLab are \
+                      told apart by what is in them: see wharf hook status REPO."
+    )]
+    Install {
+        /// Where.
+        #[command(flatten)]
+        which: Repositories,
+        /// Change nothing; print what would be changed as a diff
+        #[arg(long)]
+        dry_run: bool,
+        /// Have git run them from the repository's configuration, beside its files: git 2.54 or newer
+        #[arg(long)]
+        config_hooks: bool,
+    },
+    /// Say whether the hooks are in order, and which git host the repository belongs to
+    Status(Repositories),
     /// Take the hooks out; those that were there before come back
-    Uninstall(Repository),
+    Uninstall(Repositories),
     /// Bring the hooks of every project up to date: the daemon's own call
     #[command(hide = true)]
     Refresh {
@@ -138,12 +154,18 @@ pub enum Hook {
     },
 }
 
-/// Which repository a hook command means.
+/// Which repositories a hook command means.
 #[derive(Debug, Clone, Args)]
-pub struct Repository {
+pub struct Repositories {
     /// The bare repository
-    #[arg(value_name = "REPO", value_hint = ValueHint::DirPath)]
-    pub path: PathBuf,
+    #[arg(value_name = "REPO", value_hint = ValueHint::DirPath, required_unless_present = "all")]
+    pub path: Option<PathBuf>,
+    /// The repositories of all projects
+    #[arg(long, conflicts_with = "path")]
+    pub all: bool,
+    /// Of these, the ones that belong to such a git host
+    #[arg(long, value_name = "HOST", requires = "all")]
+    pub layout: Option<Layout>,
 }
 
 /// `wharf key`.

@@ -27,6 +27,20 @@ pub enum InstallError {
         /// The one that was kept earlier.
         kept: PathBuf,
     },
+    /// Somebody else's file where ours would go, beside which none can be kept.
+    #[error("{} is not Wharf's", .0.display())]
+    Occupied(PathBuf),
+    /// A hook of ours that would run beside the new one.
+    #[error("Wharf's hooks were put elsewhere in it before: {}", .hook.display())]
+    Elsewhere {
+        /// The one that is there.
+        hook: PathBuf,
+        /// Whose.
+        repository: PathBuf,
+    },
+    /// It ignores hooks in its configuration, silently.
+    #[error("{0} takes no hooks from its configuration; git 2.54 and newer do")]
+    OldGit(String),
     /// The place of proc-receive, which cannot be shared, is taken.
     #[error("{what} of {} is not Wharf's, and on_failure = \"reject\" needs it", .repository.display())]
     Taken {
@@ -99,7 +113,16 @@ impl InstallError {
                 "other repositories may share it; put a directory in its place, run this again"
                     .to_owned(),
             ),
-            InstallError::NotAFile(_) => Some("move it away, run this again".to_owned()),
+            InstallError::Elsewhere { repository, .. } => Some(format!(
+                "take them out first: wharf hook uninstall {}",
+                repository.display()
+            )),
+            InstallError::OldGit(_) => {
+                Some("install files: wharf hook install, without --config-hooks".to_owned())
+            }
+            InstallError::NotAFile(_) | InstallError::Occupied(_) => {
+                Some("move it away, run this again".to_owned())
+            }
             InstallError::Conflict { .. } => {
                 Some("move the one that is not wanted away, run this again".to_owned())
             }

@@ -63,8 +63,10 @@ fn contains(bytes: &[u8], word: &[u8]) -> bool {
 pub(super) fn look(path: &Path) -> Result<Found, InstallError> {
     let own = match fs::symlink_metadata(path) {
         Ok(own) => own,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
-        Err(error) => return Err(InstallError::disk("read", path)(error)),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => return Ok(Found::Nothing),
+            _ => return Err(InstallError::disk("read", path)(error)),
+        },
     };
     if own.is_symlink() {
         let target = fs::metadata(path).ok().filter(Metadata::is_file);

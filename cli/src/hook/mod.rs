@@ -1,12 +1,16 @@
 //! Puts Wharf's hooks into a bare repository, and takes them out again without a trace.
 //!
-//! A hook that is there already is kept beside ours and goes on running. What was changed is noted
+//! A hook that is there already is kept beside ours and goes on running; a git host that manages its
+//! repositories' hooks gets ours where it lets others add theirs (see [`Layout`]). What was changed is noted
 //! in the repository, so that [`uninstall()`] gives back the hooks byte for byte and the settings'
 //! values. Every step can be the last one before a power cut: running again makes it whole.
 
 mod error;
 mod file;
 mod install;
+mod layout;
+mod plan;
+mod preview;
 mod record;
 mod report;
 mod repository;
@@ -17,7 +21,10 @@ use wharf_config::host::OnFailure;
 
 pub use error::InstallError;
 pub use install::{Mode, Options, install};
+pub use layout::{Layout, Way};
+pub use preview::preview;
 pub use report::{Change, Problem, Report};
+pub use repository::git_version;
 pub use status::{HookState, HookStatus, SettingStatus, Status, status};
 pub use uninstall::uninstall;
 
@@ -43,18 +50,41 @@ const OURS: &str = "refs/heads";
 /// the daemon runs it. The third keeps malformed objects out. With the fourth each push is one pack,
 /// which the daemon can sync by itself; a file for each object could only be synced with all that is
 /// written to the host's disk. The fifth keeps the repository whole where the power goes before that.
-pub const SETTINGS: [(&str, &str); 6] = [
+///
+/// The last four have git run the hooks, where they are not files in its directory of hooks.
+pub const SETTINGS: [(&str, &str); 10] = [
     ("receive.advertisePushOptions", "true"),
     ("receive.autogc", "false"),
     ("receive.fsckObjects", "true"),
     ("receive.unpackLimit", "1"),
     ("core.fsync", "all"),
     (PROPOSED, OURS),
+    ("hook.wharf-pre-receive.event", "pre-receive"),
+    (
+        "hook.wharf-pre-receive.command",
+        "./wharf-hooks/pre-receive",
+    ),
+    ("hook.wharf-post-receive.event", "post-receive"),
+    (
+        "hook.wharf-post-receive.command",
+        "./wharf-hooks/post-receive",
+    ),
 ];
 
 /// Whether a hook or a setting belongs to this way of taking pushes.
-fn belongs(name: &str, on_failure: OnFailure) -> bool {
+fn belongs(name: &str, on_failure: OnFailure, way: Way) -> bool {
+    if name.starts_with("hook.wharf-") {
+        return way == Way::Config;
+    }
     on_failure == OnFailure::Reject || ![PROPOSALS, PROPOSED].contains(&name)
+}
+
+/// Whose a repository is.
+///
+/// # Errors
+/// It is no bare repository, or cannot be read.
+pub fn layout(repository: &std::path::Path) -> Result<Layout, InstallError> {
+    Layout::of(&repository::Repository::open(repository)?)
 }
 
 /// Whether Wharf's hooks were ever installed there, and not taken out since.

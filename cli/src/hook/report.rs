@@ -28,13 +28,13 @@ pub enum Change {
     },
     /// A hook was written.
     Wrote {
-        /// git's name of the hook.
-        hook: &'static str,
+        /// Its file, as the repository has it.
+        file: String,
     },
     /// A hook of ours was brought up to date.
     Rewrote {
-        /// git's name of the hook.
-        hook: &'static str,
+        /// Its file, as the repository has it.
+        file: String,
     },
     /// A setting of the repository was changed.
     Set {
@@ -50,8 +50,8 @@ pub enum Change {
     },
     /// A hook of ours was removed.
     Removed {
-        /// git's name of the hook.
-        hook: &'static str,
+        /// Its file, as the repository has it.
+        file: String,
     },
     /// A setting is as it was before.
     Reset {
@@ -89,11 +89,11 @@ impl fmt::Display for Change {
                 "kept the earlier hooks/{hook} as {}; it was not executable and does not run",
                 kept_name(hook)
             ),
-            Change::Wrote { hook } => write!(f, "wrote hooks/{hook}"),
-            Change::Rewrote { hook } => write!(f, "brought hooks/{hook} up to date"),
+            Change::Wrote { file } => write!(f, "wrote {file}"),
+            Change::Rewrote { file } => write!(f, "brought {file} up to date"),
             Change::Set { key, value } => write!(f, "set {key} = {value}"),
             Change::Restored { hook } => write!(f, "put the earlier hooks/{hook} back"),
-            Change::Removed { hook } => write!(f, "removed hooks/{hook}"),
+            Change::Removed { file } => write!(f, "removed {file}"),
             Change::Reset { key } => write!(f, "put {key} back to what it was"),
         }
     }

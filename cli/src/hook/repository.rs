@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output},
 };
 
-use super::{InstallError, OURS, PROPOSED, Problem, SETTINGS, file::sync};
+use super::{InstallError, Layout, OURS, PROPOSED, Problem, SETTINGS, file::sync};
 
 /// All values of a setting, in order; `None` is a key without `=`, which means yes.
 pub(super) type Values = Vec<Option<String>>;
@@ -30,6 +30,8 @@ const LOCAL: [&str; 9] = [
 pub(super) struct Repository {
     /// Absolute, links resolved.
     pub(super) path: PathBuf,
+    /// Its configuration, or a copy to try changes on.
+    pub(super) config: PathBuf,
 }
 
 impl Repository {
@@ -39,8 +41,10 @@ impl Repository {
     /// [`InstallError::NotARepository`], [`InstallError::NotBare`], or that git cannot be started.
     pub(super) fn open(path: &Path) -> Result<Self, InstallError> {
         let foreign = || InstallError::NotARepository(path.to_owned());
+        let path_of = fs::canonicalize(path).map_err(|_| foreign())?;
         let repository = Repository {
-            path: fs::canonicalize(path).map_err(|_| foreign())?,
+            config: path_of.join("config"),
+            path: path_of,
         };
         if !repository.path.join("HEAD").exists() {
             // A work tree is the likeliest mistake, and `.git` in it is one directory too deep.
@@ -62,6 +66,12 @@ impl Repository {
     /// Where hooks are, unless [`Repository::problems`] knows better.
     pub(super) fn hooks(&self) -> PathBuf {
         self.path.join("hooks")
+    }
+
+    /// A path of it, as people read it.
+    pub(super) fn name_of(&self, path: &Path) -> String {
+        let inside = path.strip_prefix(&self.path).unwrap_or(path);
+        inside.display().to_string()
     }
 
     /// Every value of a setting in the repository's own file.
@@ -133,7 +143,7 @@ impl Repository {
     /// git's.
     pub(super) fn set(&self, key: &str, values: &[Option<String>]) -> Result<(), InstallError> {
         let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "true".to_owned());
-        let file = self.path.join("config");
+        let file = self.config.clone();
         let before = fs::metadata(&file).map_err(InstallError::disk("read", &file))?;
         match values {
             [] if self.values(key)?.is_empty() => {}
@@ -152,8 +162,9 @@ impl Repository {
                 .map_err(InstallError::disk("change the owner of", &file))?;
         }
         // git renames a new file over the old one and syncs neither: half a file could be left.
+        let directory = file.parent().unwrap_or(&self.path);
         sync(&file)
-            .and_then(|()| sync(&self.path))
+            .and_then(|()| sync(directory))
             .map_err(InstallError::disk("sync", &file))
     }
 
@@ -161,11 +172,12 @@ impl Repository {
     ///
     /// # Errors
     /// git's.
-    pub(super) fn problems(&self) -> Result<Vec<Problem>, InstallError> {
+    pub(super) fn problems(&self, layout: Layout) -> Result<Vec<Problem>, InstallError> {
         let mut problems = Vec::new();
         let arguments = ["config", "--show-origin", "--get", "core.hooksPath"];
         let output = self.git(arguments)?;
-        if output.status.success() {
+        // GitLab names it itself, whatever is configured.
+        if layout != Layout::Gitlab && output.status.success() {
             let text = String::from_utf8_lossy(&output.stdout);
             let (origin, path) = text
                 .trim_end()
@@ -203,8 +215,8 @@ impl Repository {
     }
 
     fn config<const N: usize>(&self, arguments: [&str; N]) -> Result<Output, InstallError> {
-        let file = self.path.join("config");
-        let own = [OsStr::new("config"), OsStr::new("--file"), file.as_os_str()];
+        let file = self.config.as_os_str();
+        let own = [OsStr::new("config"), OsStr::new("--file"), file];
         self.git(own.into_iter().chain(arguments.iter().map(OsStr::new)))
     }
 
@@ -220,6 +232,24 @@ impl Repository {
         command.arg("--git-dir").arg(&self.path).args(arguments);
         command.output().map_err(InstallError::NoGit)
     }
+}
+
+/// What git says of its version.
+///
+/// # Errors
+/// It cannot be started.
+pub fn git_version() -> Result<String, InstallError> {
+    let output = Command::new("git").arg("--version").output();
+    let output = output.map_err(InstallError::NoGit)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// The first two numbers of what git says of itself, such as `git version 2.47.3`.
+pub(super) fn version(said: &str) -> Option<(u32, u32)> {
+    let mut numbers = said.strip_prefix("git version ")?.split('.');
+    let mut number = || numbers.next()?.parse().ok();
+    Some((number()?, number()?))
 }
 
 fn failed(command: &str, output: &Output) -> InstallError {

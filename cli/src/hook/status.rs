@@ -10,8 +10,10 @@ use wharf_config::host::OnFailure;
 use wharf_hooks::stub::Stub;
 
 use super::{
-    HOOKS, InstallError, PROPOSALS, Problem, SETTINGS, belongs,
+    HOOKS, InstallError, Layout, PROPOSALS, Problem, SETTINGS, Way, belongs,
     file::{self, Found, STUB_MODE},
+    layout::{self, Place, elsewhere},
+    record::Record,
     report::kept_name,
     repository::Repository,
 };
@@ -21,6 +23,10 @@ use super::{
 pub struct Status {
     /// The repository, links resolved.
     pub repository: PathBuf,
+    /// Which git host it belongs to.
+    pub layout: Layout,
+    /// How the hooks come to run.
+    pub way: Way,
     /// Each of Wharf's hooks.
     pub hooks: Vec<HookStatus>,
     /// Each of the settings.
@@ -34,6 +40,8 @@ pub struct Status {
 pub struct HookStatus {
     /// git's name of the hook.
     pub hook: &'static str,
+    /// Its file, as the repository has it.
+    pub file: String,
     /// What stands there.
     pub state: HookState,
 }
@@ -87,10 +95,12 @@ impl Status {
 /// [`InstallError`] when it cannot be looked at.
 pub fn status(repository: &Path, on_failure: OnFailure) -> Result<Status, InstallError> {
     let repository = Repository::open(repository)?;
+    let layout = Layout::of(&repository)?;
+    let way = Record::read(&repository.path)?.map_or(Way::Files, |record| record.way);
     let mut hooks = Vec::new();
     let mut problems = Vec::new();
     for (hook, _) in HOOKS {
-        if !belongs(hook, on_failure) {
+        if !belongs(hook, on_failure, way) {
             let found = file::look(&repository.hooks().join(hook))?;
             if matches!(found, Found::Ours { .. }) {
                 problems.push(Problem {
@@ -102,12 +112,29 @@ pub fn status(repository: &Path, on_failure: OnFailure) -> Result<Status, Instal
             }
             continue;
         }
-        let state = state(&repository, hook, &mut problems)?;
-        hooks.push(HookStatus { hook, state });
+        let place = layout.place(&repository, hook, way)?;
+        let state = state(&repository, hook, &place, &mut problems)?;
+        if matches!(state, HookState::Installed { .. }) {
+            problems.extend(layout::problem(&repository, layout, hook, way)?);
+        }
+        if let Some(other) = elsewhere(&repository, hook, &place.path)? {
+            problems.push(Problem {
+                message: format!("a hook of Wharf stands in {}", repository.name_of(&other)),
+                hint: format!(
+                    "take it out and install anew: wharf hook uninstall {}",
+                    repository.path.display()
+                ),
+            });
+        }
+        hooks.push(HookStatus {
+            hook,
+            file: repository.name_of(&place.path),
+            state,
+        });
     }
     let mut settings = Vec::new();
     for (key, wanted) in SETTINGS {
-        if !belongs(key, on_failure) {
+        if !belongs(key, on_failure, way) {
             continue;
         }
         settings.push(SettingStatus {
@@ -120,10 +147,12 @@ pub fn status(repository: &Path, on_failure: OnFailure) -> Result<Status, Instal
         .iter()
         .any(|hook| !matches!(hook.state, HookState::Missing | HookState::Foreign));
     if installed {
-        problems.extend(repository.problems()?);
+        problems.extend(repository.problems(layout)?);
     }
     let mut status = Status {
         repository: repository.path,
+        layout,
+        way,
         hooks,
         settings,
         problems,
@@ -148,10 +177,12 @@ pub fn status(repository: &Path, on_failure: OnFailure) -> Result<Status, Instal
 fn state(
     repository: &Repository,
     hook: &'static str,
+    place: &Place,
     problems: &mut Vec<Problem>,
 ) -> Result<HookState, InstallError> {
-    let path = repository.hooks().join(hook);
-    let (bytes, mode) = match file::look(&path)? {
+    let path = &place.path;
+    let shown = repository.name_of(path);
+    let (bytes, mode) = match file::look(path)? {
         Found::Nothing => return Ok(HookState::Missing),
         Found::Theirs(_) => return Ok(HookState::Foreign),
         Found::Ours { bytes, mode } => (bytes, mode),
@@ -160,7 +191,7 @@ fn state(
     let binary = PathBuf::from(std::ffi::OsStr::from_bytes(
         first.get(2..).unwrap_or_default(),
     ));
-    let stub = match Stub::read(&path) {
+    let stub = match Stub::read(path) {
         Ok(stub) => stub,
         Err(error) => return Ok(HookState::Damaged(error.to_string())),
     };
@@ -172,13 +203,13 @@ fn state(
     };
     if fs::metadata(&binary).is_err() {
         problem(format!(
-            "hooks/{hook} starts {}, which is gone",
+            "{shown} starts {}, which is gone",
             binary.display()
         ));
     }
     if mode != STUB_MODE {
         problem(format!(
-            "hooks/{hook} has the mode {mode:o} instead of {STUB_MODE:o}"
+            "{shown} has the mode {mode:o} instead of {STUB_MODE:o}"
         ));
     }
     if stub.chain.is_some()

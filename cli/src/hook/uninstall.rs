@@ -1,10 +1,15 @@
 //! Removal: hooks and settings as they were.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Component, Path},
+};
 
 use super::{
     Change, HOOKS, InstallError, PROPOSALS, PROPOSED, Problem, Report, SETTINGS,
     file::{self, Found},
+    layout::{self, CONFIGURED},
     record::Record,
     report::kept_name,
     repository::Repository,
@@ -23,7 +28,14 @@ pub fn uninstall(repository: &Path) -> Result<Report, InstallError> {
         problems: Vec::new(),
     };
     // A setting that wants a hook goes before the hook.
+    let is_whole = match &record {
+        Some(record) => restore_config(&repository, record, &mut report)?,
+        None => false,
+    };
     for (key, value) in SETTINGS {
+        if is_whole {
+            break;
+        }
         if key == PROPOSED {
             give_back_proposals(&repository, record.as_ref(), &mut report)?;
             continue;
@@ -45,15 +57,49 @@ pub fn uninstall(repository: &Path) -> Result<Report, InstallError> {
     for (hook, _) in HOOKS {
         restore_hook(&repository, hook, &mut report)?;
     }
+    remove_empty(&repository.path.join(CONFIGURED))?;
     let Some(record) = record else {
         return Ok(report);
     };
+    for made in record.directories.iter().rev() {
+        let made = Path::new(made);
+        // Nobody but us writes there, and yet: nothing outside.
+        let inside = |part: Component<'_>| matches!(part, Component::Normal(_));
+        if made.components().all(inside) {
+            remove_empty(&repository.path.join(made))?;
+        }
+    }
     if record.made_directory {
         remove_empty(&repository.hooks())?;
     }
     // Last: until here another run knows what to do.
     Record::remove(&repository.path)?;
     Ok(report)
+}
+
+/// Puts the whole configuration back, byte by byte, where it is as Wharf left it; whether it is.
+fn restore_config(
+    repository: &Repository,
+    record: &Record,
+    report: &mut Report,
+) -> Result<bool, InstallError> {
+    let reading = || InstallError::disk("read", &repository.config);
+    let now = fs::read(&repository.config).map_err(|error| reading()(error))?;
+    let Some(noted) = &record.config else {
+        return Ok(false);
+    };
+    if now != noted.after.as_bytes() {
+        return Ok(false);
+    }
+    let mode = fs::metadata(&repository.config).map_err(|error| reading()(error))?;
+    let mode = mode.permissions().mode() & 0o7777;
+    file::replace(&repository.config, noted.before.as_bytes(), mode)?;
+    let changed = SETTINGS.into_iter().map(|(key, _)| key);
+    let changed = changed.filter(|key| record.settings.contains_key(*key));
+    report
+        .changes
+        .extend(changed.map(|key| Change::Reset { key }));
+    Ok(true)
 }
 
 /// Also where the note is lost: as long as the hook is ours, so is the setting.
@@ -97,12 +143,26 @@ fn restore_hook(
             file::restore(&kept, &path)?;
             report.changes.push(Change::Restored { hook });
         }
-        (Found::Ours { .. }, _) => {
-            file::remove(&path)?;
-            report.changes.push(Change::Removed { hook });
-        }
+        (Found::Ours { .. }, _) => remove_ours(repository, &path, report)?,
         (Found::Nothing, Found::Ours { .. }) => {}
     }
+    for beside in layout::everywhere(repository, hook) {
+        if beside != path && matches!(file::look(&beside)?, Found::Ours { .. }) {
+            remove_ours(repository, &beside, report)?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_ours(
+    repository: &Repository,
+    path: &Path,
+    report: &mut Report,
+) -> Result<(), InstallError> {
+    file::remove(path)?;
+    report.changes.push(Change::Removed {
+        file: repository.name_of(path),
+    });
     Ok(())
 }
 

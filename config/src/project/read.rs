@@ -12,7 +12,7 @@ use std::{
 
 use jiff::tz::TimeZone;
 
-use super::{Kind, MaxActive, PLANS, Project};
+use super::{Kind, MaxActive, PLANS, Project, Remote, remote};
 use crate::{
     host::ON_FAILURE,
     name::{Domain, ProjectName},
@@ -87,6 +87,7 @@ fn project(table: Table<'_>, name: ProjectName) -> Option<Project> {
         let item = push.get("on_failure")?;
         item.one_of(&ON_FAILURE)
     });
+    let remote = push.as_ref().and_then(remote_of);
     if let Some(push) = push {
         push.finish();
     }
@@ -104,6 +105,23 @@ fn project(table: Table<'_>, name: ProjectName) -> Option<Project> {
         previews: previews.unwrap_or_default(),
         operators: operators.unwrap_or_default(),
         on_failure,
+        remote,
+    })
+}
+
+/// The git host that is to know of Wharf's own moves.
+fn remote_of(push: &Table<'_>) -> Option<Remote> {
+    let ssh = push.get("ssh_command");
+    let Some(url) = push.get("remote") else {
+        if let Some(ssh) = ssh {
+            ssh.bad("counts with `push.remote` only", "write that, too");
+        }
+        return None;
+    };
+    let ssh = ssh.and_then(|item| item.text("\"ssh -i /etc/wharf/forge.key\""));
+    Some(Remote {
+        url: url.parsed("\"ssh://git@localhost/shop.git\"", remote::url)?,
+        ssh_command: ssh.map(str::to_owned),
     })
 }
 

@@ -51,6 +51,8 @@ fn a_bad_one_disables_only_itself() {
         parent = "staging"
         [push]
         on_failure = "reject"
+        remote = "ssh://git@localhost/a.git"
+        ssh_command = "ssh -i /etc/wharf/a.key"
     "#;
     write("a.toml", good);
     write("b.toml", "repository = \"relative\"\nplan = \"pro-8\"");
@@ -64,10 +66,29 @@ fn a_bad_one_disables_only_itself() {
     assert_eq!(read.projects.len(), 1);
     let host = Host::defaults(&Place::below(dir.path()));
     assert_eq!(read.projects[0].on_failure(&host), OnFailure::Reject);
+    let remote = read.projects[0].remote.as_ref().unwrap();
+    assert_eq!(remote.url, "ssh://git@localhost/a.git");
+    let ssh = Some("ssh -i /etc/wharf/a.key");
+    assert_eq!(remote.ssh_command.as_deref(), ssh);
     assert_eq!(read.broken.len(), 4);
     let feature = read.projects[0].environment(&branch("feature"), None);
     assert_eq!(feature.parent.unwrap().as_str(), "staging");
     assert_eq!(read.projects[0].production(None), Some(&branch("main")));
+}
+
+#[test]
+fn a_git_host_is_an_address_without_a_password() {
+    for push in [
+        "remote = \"git@localhost:a.git\"",
+        "remote = \"https://wharf:secret@localhost/a.git\"",
+        "remote = 7",
+        "ssh_command = \"ssh\"",
+    ] {
+        let text = format!("repository = \"/srv/git/a.git\"\n[push]\n{push}");
+        let problems = read_text(&text).unwrap_err().to_string();
+        assert!(problems.contains("push."), "{push}\n{problems}");
+        assert!(!problems.contains("secret"), "{problems}");
+    }
 }
 
 fn read_text(text: &str) -> Result<Project, Problems> {

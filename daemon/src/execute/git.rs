@@ -19,7 +19,7 @@ use super::world::sibling;
 use crate::run::holder;
 
 /// The longest that one command may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 /// Bytes of its output that are read, at most; it is told to stop where it prints more.
 const MOST: u64 = 4 << 20;
 
@@ -186,7 +186,11 @@ pub async fn run(
     talk(command, &name, Input::Bytes(input), PATIENCE).await
 }
 
-async fn talk(
+/// Has a command read what it is told and say what it has to say.
+///
+/// # Errors
+/// That it cannot be run, or takes too long.
+pub(super) async fn talk(
     command: std::process::Command,
     name: &str,
     input: Input<'_>,

@@ -172,7 +172,7 @@ fn objects_of(repository: &Path) -> String {
 
 /// An empty repository that sees the objects of another one. One that a death left goes by itself: git
 /// knows its name among objects, and what is below the state goes as a build's directory does.
-fn scratch(repository: &Path, below: &Path) -> io::Result<tempfile::TempDir> {
+pub(super) fn scratch(repository: &Path, below: &Path) -> io::Result<tempfile::TempDir> {
     let objects = repository.join("objects");
     if objects.as_os_str().as_encoded_bytes().contains(&b'\n') {
         return Err(io::Error::other("its path has a line end"));

@@ -4,9 +4,11 @@ use wharf_config::name::BranchName;
 use wharf_config::project::Project;
 use wharf_sandbox::git::{Line, Operation};
 
+use super::forge;
 use super::git::{self, Author, GitError, Input};
 use super::refs::{self, HEADS};
 use super::repository::RepositoryError;
+use super::world::World;
 
 /// One branch's move.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,18 +39,38 @@ pub enum SwapError {
     /// The refs cannot be read.
     #[error(transparent)]
     Refs(#[from] RepositoryError),
+    /// The git host that was pushed to said no.
+    #[error("the git host refuses it: {0}")]
+    Refused(String),
+    /// There was nobody to say anything.
+    #[error("the git host cannot be pushed to: {0}")]
+    Unreachable(String),
 }
 
-/// Moves branches in one transaction of git's.
+impl SwapError {
+    /// Whether it is certain that nothing moved.
+    pub fn moved_nothing(&self) -> bool {
+        match self {
+            Self::Git(GitError::Refused(..)) | Self::Refused(_) | Self::Unreachable(_) => true,
+            Self::Git(_) | Self::Refs(_) => false,
+        }
+    }
+}
+
+/// Moves branches: in one transaction of git's, or in one push where a git host is to know of it.
 ///
 /// # Errors
 /// [`SwapError`].
 pub async fn swap(
+    world: &World,
     project: &Project,
     swaps: &[Swap],
     author: &Author,
     why: Line,
 ) -> Result<Swapped, SwapError> {
+    if let Some(remote) = &project.remote {
+        return forge::push(world, project, remote, swaps).await;
+    }
     let repository = &project.repository;
     let lines: String = swaps.iter().map(line).collect();
     // Where this program dies while it writes, what git has read by then must not count.

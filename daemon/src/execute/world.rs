@@ -9,6 +9,7 @@ use wharf_config::place::Place;
 
 use super::distance::Distances;
 use super::durable::Durable;
+use super::forge::Pushes;
 use super::hands::Hands;
 use super::housekeeping::Caches;
 use super::replaced::Retiring;
@@ -67,6 +68,8 @@ pub struct World {
     pub heads: FollowedHeads,
     /// Routes that are being written, by their environment.
     pub routing: Turns,
+    /// Pushes of the daemon's own to git hosts.
+    pub pushes: Pushes,
     /// Repositories that are being tidied, by their project.
     pub collecting: Turns,
     /// Build caches, and which of them are in use.

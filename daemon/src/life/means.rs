@@ -73,6 +73,7 @@ impl Means {
             distances: Default::default(),
             heads: Default::default(),
             routing: Default::default(),
+            pushes: Default::default(),
             collecting: Default::default(),
             archives: tokio::sync::Semaphore::new(archive::AT_A_TIME),
             caches: Default::default(),

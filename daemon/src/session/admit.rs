@@ -7,7 +7,7 @@ use std::time::Duration;
 use wharf_config::files::{self, Entry, Files, WANTED};
 use wharf_config::name::BranchName;
 use wharf_config::project::Project;
-use wharf_wire::hook::{AskForced, EntryKind, FilePart, Push, Want};
+use wharf_wire::hook::{AskForced, EntryKind, FilePart, Push, Verdict, Want};
 use wharf_wire::outcome::{Exit, Kind};
 use wharf_wire::{FromDaemon, Refusal, ToDaemon};
 
@@ -36,6 +36,12 @@ impl Session {
         let push = self.whole(push).await?;
         if let Some(fault) = self.world.recorder.fault() {
             return Err(faulty(fault));
+        }
+        if self.world.pushes.is_own(&push) {
+            // Judged before it was made.
+            let (accepted, lines) = (true, Vec::new());
+            let verdict = Verdict { accepted, lines };
+            return self.peer.send(&FromDaemon::Verdict(verdict)).await;
         }
         let settings = self.world.settings();
         let project = settings.of_repository(Path::new(&push.repository)).cloned();

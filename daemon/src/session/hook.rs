@@ -24,6 +24,12 @@ impl Session {
     /// post-receive: recorded durably, then answered, then followed.
     pub(super) async fn ring(&mut self, push: Push) -> Result<(), Broken> {
         let push = self.whole(push).await?;
+        if self.world.pushes.is_own(&push) {
+            // Whoever makes it records it.
+            let activities = Vec::new();
+            self.peer.send(&FromDaemon::Queued { activities }).await?;
+            return self.end(Exit::Ok).await;
+        }
         let project = self.pushed_to(&push)?;
         let options = Options::read(&push.options);
         let actor = self.actor(&project);

@@ -13,7 +13,7 @@ fn a_failed_build_refuses_its_push_where_the_host_says_so() {
     assert!(missing.problems[0].message.contains("is to refuse"));
     let added = [
         Change::Wrote {
-            hook: "proc-receive",
+            file: "hooks/proc-receive".to_owned(),
         },
         Change::Set {
             key: "receive.procReceiveRefs",
@@ -34,7 +34,7 @@ fn a_failed_build_refuses_its_push_where_the_host_says_so() {
             key: "receive.procReceiveRefs",
         },
         Change::Removed {
-            hook: "proc-receive",
+            file: "hooks/proc-receive".to_owned(),
         },
     ];
     assert_eq!(world.install(), taken);

@@ -8,6 +8,7 @@ use super::super::{Session, host};
 use super::isolation;
 use crate::dispatch::Event;
 use crate::execute::failure::chain;
+use crate::execute::forge;
 use crate::execute::owner::Writer;
 use crate::execute::refs;
 use crate::execute::route::Followed;
@@ -143,6 +144,16 @@ impl Session {
                         project.repository.display()
                     ),
                     Some("it must be a bare repository that the daemon's user may read"),
+                ));
+            } else if project.remote.is_none() && forge::is_forge(&project.repository) {
+                findings.push(finding(
+                    view::Severity::Warning,
+                    "host-unaware",
+                    format!(
+                        "{}: its git host is not told of merges, promotions and deletions that Wharf makes",
+                        project.name
+                    ),
+                    Some("have them pushed there: push.remote in the project's file"),
                 ));
             } else if let Err(error) = Writer::of(&project.repository) {
                 findings.push(finding(

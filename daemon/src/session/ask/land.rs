@@ -19,7 +19,7 @@ use super::tree::{Tree, refusal};
 use crate::dispatch::Event;
 use crate::dispatch::moving::{Left, Moving};
 use crate::execute::failure::chain;
-use crate::execute::git::{Author, GitError};
+use crate::execute::git::Author;
 use crate::execute::merge::{self, Made, Merged};
 use crate::execute::refs::{self, HEADS};
 use crate::execute::swap::{self, Swap, SwapError, Swapped};
@@ -337,7 +337,7 @@ impl Session {
         };
         self.desk.send(admitted).await;
         let author = self.author(project);
-        match swap::swap(project, &swaps, &author, why).await {
+        match swap::swap(&self.world, project, &swaps, &author, why).await {
             Ok(Swapped::Yes) => {}
             Ok(Swapped::Lost) => {
                 tokio::task::block_in_place(|| moving.end());
@@ -345,8 +345,11 @@ impl Session {
             }
             Err(error) => {
                 // What broke off may have moved them all the same: the word stays.
-                if let SwapError::Git(GitError::Refused(..)) = &error {
+                if error.moved_nothing() {
                     tokio::task::block_in_place(|| moving.end());
+                }
+                if let Some(refused) = by_host(project, &error) {
+                    return Err(refused);
                 }
                 return Err(host(format!(
                     "the branch cannot be moved: {}",
@@ -364,6 +367,24 @@ impl Session {
         fail::point(format_args!("move: ended"));
         Ok(Some(ids))
     }
+}
+
+/// What the git host has against a push to it.
+fn by_host(project: &Project, error: &SwapError) -> Option<Broken> {
+    let (code, hint) = match error {
+        SwapError::Refused(_) => (
+            "host-refuses",
+            "let the account that push.remote names push there, or do it by a push of your own",
+        ),
+        SwapError::Unreachable(_) => (
+            "host-unreachable",
+            "the host's operator: push.remote and push.ssh_command in the project's file",
+        ),
+        SwapError::Git(_) | SwapError::Refs(_) => return None,
+    };
+    let text = error.to_string();
+    tracing::warn!(WHARF_PROJECT = %project.name, WHARF_ERROR = code, "{text}");
+    Some(refusal(code, text, hint))
 }
 
 /// A branch that others move all the time.

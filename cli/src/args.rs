@@ -8,7 +8,8 @@ use clap_complete::Shell;
 
 pub use answer::Answer;
 pub use parts::{
-    Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Project, Repository, Switch, What,
+    Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Notify, Project, Repository, Switch,
+    What,
 };
 pub use slug::Slug;
 
@@ -224,6 +225,9 @@ pub enum Command {
         #[arg(short = 'n', long)]
         dry_run: bool,
     },
+    /// Try who is told of what happens
+    #[command(subcommand)]
+    Notify(Notify),
     /// Print the JSON Schema of what a command prints with --json
     Schema {
         /// Of which command

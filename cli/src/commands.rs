@@ -64,6 +64,7 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Variable(_)
         | Command::Config(_)
         | Command::Cleanup { .. }
+        | Command::Notify(_)
         | Command::Reload => return ask::run(&here, &wharf.global, &wharf.command),
     };
     exit.map(Exit::code)

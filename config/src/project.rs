@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use crate::{
     host::{Host, OnFailure},
     name::{BranchName, Domain, EnvironmentId, ProjectName},
+    notify::Notify,
     problem::Problems,
 };
 
@@ -56,6 +57,8 @@ pub struct Project {
     pub operators: Vec<IpNet>,
     /// What a failed build means for its push; none: what the host says.
     pub on_failure: Option<OnFailure>,
+    /// Who is told of what happens in it, beside the host's own list.
+    pub notify: Vec<Notify>,
 }
 
 /// A branch that the operator declared.
@@ -152,6 +155,7 @@ impl Project {
             previews: Previews::new(),
             operators: Vec::new(),
             on_failure: None,
+            notify: Vec::new(),
         }
     }
 

@@ -108,6 +108,7 @@ impl Command {
             | Command::Reload
             | Command::Doctor
             | Command::Cleanup { .. }
+            | Command::Notify(_)
             | Command::Schema { .. }
             | Command::Completions { .. }
             | Command::Man { .. } => None,

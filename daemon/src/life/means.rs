@@ -79,6 +79,7 @@ impl Means {
             keeping: Default::default(),
             has_journal,
             pausing: Default::default(),
+            telling: Default::default(),
         };
         Ok(Means {
             world,

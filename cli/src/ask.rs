@@ -256,6 +256,7 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
         | Command::Hook(_)
         | Command::Key(_)
         | Command::Start { .. }
+        | Command::Admin(_)
         | Command::Doctor
         | Command::Schema { .. }
         | Command::Completions { .. }

@@ -122,6 +122,7 @@ impl Command {
             | Command::Run { .. }
             | Command::Shell
             | Command::Start { .. }
+            | Command::Admin(_)
             | Command::Reload
             | Command::Schema { .. }
             | Command::Completions { .. }

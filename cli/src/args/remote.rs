@@ -109,6 +109,7 @@ impl Command {
             | Command::Doctor
             | Command::Cleanup { .. }
             | Command::Notify(_)
+            | Command::Admin(_)
             | Command::Schema { .. }
             | Command::Completions { .. }
             | Command::Man { .. } => None,

@@ -18,6 +18,8 @@ needs=(
   ssh-keygen:openssh-client
   sshd:openssh-server
   strace:strace
+  jq:jq
+  openssl:openssl
   mkfs.ext4:e2fsprogs
   mkfs.xfs:xfsprogs
   gitolite:gitolite3

@@ -6,9 +6,11 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
+pub use admin::Admin;
 pub use answer::Answer;
 pub use parts::{
-    Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Project, Repositories, Switch, What,
+    Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Notify, Project, Repositories, Switch,
+    What,
 };
 pub use slug::Slug;
 
@@ -224,6 +226,12 @@ pub enum Command {
         #[arg(short = 'n', long)]
         dry_run: bool,
     },
+    /// Take all of Wharf to another host, or bring it back
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Try who is told of what happens
+    #[command(subcommand)]
+    Notify(Notify),
     /// Print the JSON Schema of what a command prints with --json
     Schema {
         /// Of which command
@@ -391,6 +399,7 @@ impl Command {
     }
 }
 
+mod admin;
 mod answer;
 mod names;
 mod parts;

@@ -24,7 +24,7 @@ use crate::{
     record::Address,
     remote,
     scope::{self, Wants, Whereto},
-    show::{self, activities, environments, releases, removals, status, when},
+    show::{self, activities, environments, releases, removals, status, tried, when},
     variable, wait,
 };
 
@@ -235,6 +235,16 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
             Ok(exit)
         }
         Command::Cleanup { dry_run } => clean_up(place, json, *dry_run),
+        Command::Notify(args::Notify::Test { name }) => {
+            let (project, name) = (scope.project, name.clone());
+            let (items, exit) = daemon::records(place, Ask::NotifyTest { project, name })?;
+            let found = pick(items, |item| match item {
+                Item::Tried(tried) => Some(tried),
+                _ => None,
+            });
+            print(json, &found, || tried::draw(&found))?;
+            Ok(exit)
+        }
         Command::Variable(_)
         | Command::Config(_)
         | Command::Run { .. }
@@ -246,6 +256,7 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
         | Command::Hook(_)
         | Command::Key(_)
         | Command::Start { .. }
+        | Command::Admin(_)
         | Command::Doctor
         | Command::Schema { .. }
         | Command::Completions { .. }

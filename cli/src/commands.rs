@@ -5,6 +5,7 @@ use std::{env, path::PathBuf};
 use wharf_wire::outcome::Exit;
 
 use crate::{
+    admin,
     args::{self, Command, Project, Wharf},
     ask, check, daemon, doctor,
     failure::{self, Failure},
@@ -29,6 +30,7 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         Command::Key(key) => key::run(key, json),
         Command::Start { detached: true } => Err(start::become_daemon()),
         Command::Start { detached: false } => begin(),
+        Command::Admin(admin) => admin::run(admin),
         Command::Doctor => doctor::run(&here, &wharf.global),
         Command::Schema { answer } => schema::print(*answer),
         Command::Completions { shell } => completions(*shell),
@@ -64,6 +66,7 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Variable(_)
         | Command::Config(_)
         | Command::Cleanup { .. }
+        | Command::Notify(_)
         | Command::Reload => return ask::run(&here, &wharf.global, &wharf.command),
     };
     exit.map(Exit::code)

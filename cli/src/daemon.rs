@@ -245,6 +245,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         Ask::Log { follow: true, .. }
         | Ask::AppLog { .. }
         | Ask::Cleanup(_)
+        | Ask::NotifyTest { .. }
         | Ask::Wait { .. }
         | Ask::Rollback { .. }
         | Ask::Branch { .. }

@@ -6,6 +6,7 @@ pub mod config;
 pub mod failure;
 
 pub mod act;
+pub mod admin;
 pub mod archive;
 pub mod ask;
 pub mod attend;

@@ -1,7 +1,7 @@
 //! `wharf schema`: what the commands print with `--json`, for whoever reads it with a program.
 
 use schemars::{Schema, schema_for};
-use wharf_wire::{event::Entry, outcome::Exit, slug, variable, view};
+use wharf_wire::{event::Entry, notification, outcome::Exit, slug, variable, view};
 
 use crate::{args::Answer, failure::Failure, record, show};
 
@@ -39,5 +39,7 @@ fn of(answer: Answer) -> Schema {
         Answer::Differences => schema_for!(Vec<variable::Difference>),
         Answer::Doctor => schema_for!(Vec<view::Finding>),
         Answer::Cleanup => schema_for!(Vec<view::Removal>),
+        Answer::NotifyTest => schema_for!(Vec<notification::Tried>),
+        Answer::Notification => schema_for!(notification::Notification),
     }
 }

@@ -7,6 +7,7 @@ pub mod releases;
 pub mod removals;
 pub mod slugs;
 pub mod status;
+pub mod tried;
 pub mod variables;
 pub mod when;
 

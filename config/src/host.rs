@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use crate::{
     application::BuildNetwork,
     name::{Domain, VariableName},
+    notify::{Mail, Notify},
     place::Place,
     problem::Problems,
     project::Previews,
@@ -59,6 +60,10 @@ pub struct Host {
     pub operators: Vec<IpNet>,
     /// Who may look at pages that are not public, in every project.
     pub previews: Previews,
+    /// Who is told of what happens in every project.
+    pub notify: Vec<Notify>,
+    /// How mail leaves the host.
+    pub mail: Mail,
     /// Every key with its value and where it came from.
     pub settings: Vec<Setting>,
 }

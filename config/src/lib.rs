@@ -8,6 +8,7 @@ mod detect;
 pub mod files;
 pub mod host;
 pub mod name;
+pub mod notify;
 pub mod place;
 mod plain;
 pub mod problem;

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use crate::{
     host::{Host, OnFailure},
     name::{BranchName, Domain, EnvironmentId, ProjectName},
+    notify::Notify,
     problem::Problems,
 };
 
@@ -61,6 +62,8 @@ pub struct Project {
     /// The git host that moves of branches that Wharf makes itself are pushed to; none: they are made in the
     /// repository.
     pub remote: Option<Remote>,
+    /// Who is told of what happens in it, beside the host's own list.
+    pub notify: Vec<Notify>,
 }
 
 /// A branch that the operator declared.
@@ -158,6 +161,7 @@ impl Project {
             operators: Vec::new(),
             on_failure: None,
             remote: None,
+            notify: Vec::new(),
         }
     }
 

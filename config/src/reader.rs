@@ -161,6 +161,11 @@ impl Reader {
         Problem::new(self.file.as_str(), code, message).at(&self.text, span)
     }
 
+    /// Reports a problem without the text around it.
+    fn push_unshown(&self, code: &'static str, message: String, hint: &str) {
+        self.push(Problem::new(self.file.as_str(), code, message).hint(hint));
+    }
+
     fn push(&self, problem: Problem) {
         let mut problems = self.problems.borrow_mut();
         if problems.len() < MAX_KEPT {

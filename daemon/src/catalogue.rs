@@ -99,6 +99,7 @@ pub const ALL: &[Entry] = &[
     entry("unhealthy", "the new release did not listen, or not answer well, in time", "it must listen on `127.0.0.1:$PORT` or `$SOCKET`"),
     entry("unknown-activity", "there is no such activity", "`wharf activities`"),
     entry("unknown-commit", "a commit that should go live is not in the repository", "push it first, on any branch"),
+    entry("unknown-destination", "no `[[notify]]` of the host's and the projects' files is called so, or there is none", "the message names those that there are"),
     entry("unknown-environment", "there is no such environment, or none is named", "`wharf environments`, `-e`"),
     entry("unknown-project", "there is no such project, or none is named", "`wharf project list`, `-p`"),
     entry("unknown-repository", "no project names the repository", "`wharf project add NAME REPOSITORY`"),

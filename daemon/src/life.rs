@@ -9,6 +9,7 @@ mod stop;
 mod store;
 mod supervise;
 mod told;
+mod whole;
 
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use wharf_config::place::{Place, PlaceKind};
 use crate::dispatch::{self, Desk, Dispatch, Event};
 use crate::execute::failure::chain;
 use crate::listen;
+use crate::notify;
 use crate::store::paths::Paths;
 use crate::watch;
 use means::Means;
@@ -49,8 +51,15 @@ enum Command {
     },
     /// Stop the daemon, the router and every application of this place
     Stop,
-    /// Copy the database now, into the directory of its daily backups
-    Backup,
+    /// Copy the database now, into the directory of its daily backups; or all of Wharf into a file
+    Backup {
+        /// All that cannot be made again: configuration, database, mounts, logs
+        #[arg(long, value_name = "FILE")]
+        all: Option<PathBuf>,
+        /// Slugs, too: nothing has to be built again then
+        #[arg(long, requires = "all")]
+        slugs: bool,
+    },
     /// Put a backup in the database's place; what was there is put aside
     Restore {
         /// The backup; without it, the newest one
@@ -58,6 +67,12 @@ enum Command {
         /// Begin with an empty record instead
         #[arg(long, conflicts_with = "file")]
         empty: bool,
+        /// Bring back all that `wharfd backup --all` wrote
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "empty"])]
+        all: Option<PathBuf>,
+        /// Put the Wharf aside that is here
+        #[arg(long, requires = "all")]
+        replace: bool,
     },
 }
 
@@ -129,8 +144,17 @@ pub fn live(flags: Flags) -> Result<(), End> {
     match flags.command {
         Some(Command::Check { json: true }) => store::print(&place),
         Some(Command::Check { json: false }) => check::check(&place),
-        Some(Command::Backup) => store::back_up(&place),
-        Some(Command::Restore { file, empty }) => store::restore(&place, file, empty),
+        Some(Command::Backup { all: None, .. }) => store::back_up(&place),
+        Some(Command::Backup {
+            all: Some(file),
+            slugs,
+        }) => whole::back_up(&place, &file, slugs),
+        Some(Command::Restore {
+            all: Some(file),
+            replace,
+            ..
+        }) => whole::restore(&place, &file, replace),
+        Some(Command::Restore { file, empty, .. }) => store::restore(&place, file, empty),
         Some(Command::Stop) => runtime.block_on(stop::stop(&place)),
         None => runtime.block_on(serve(place, kind, socket)),
     }
@@ -197,6 +221,7 @@ async fn serve(
         )),
     );
     let backups = tokio::spawn(store::look_after(Arc::clone(&world), stopping.clone()));
+    let posting = tokio::spawn(notify::post::deliver(Arc::clone(&world), stopping.clone()));
     say_ready(&world);
     let telling = tokio::spawn(telling);
 
@@ -207,7 +232,7 @@ async fn serve(
     desk.send(Event::Stop).await;
     making_up.abort();
     for task in [
-        looping, accepting, router, backups, watching, pausing, waking, telling,
+        looping, accepting, router, backups, watching, pausing, waking, telling, posting,
     ] {
         if let Err(error) = task.await {
             tracing::error!(%error, "a part of the daemon ended badly");

@@ -45,6 +45,7 @@ impl House {
                 ..Backoff::default()
             },
             first_start_fails_is_final,
+            journal: None,
         };
         let job = Job {
             id: id.clone(),

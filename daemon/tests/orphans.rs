@@ -83,6 +83,7 @@ impl Window {
             socket: keepers.socket(&id),
             restart: Backoff::default(),
             first_start_fails_is_final: true,
+            journal: None,
         };
         let job = Job {
             id: id.clone(),

@@ -292,6 +292,11 @@ impl World {
 
     /// Starts the daemon and waits until it says that it is ready.
     pub fn start(&self) {
+        self.start_with(&[]);
+    }
+
+    /// The same with variables of its own.
+    pub fn start_with(&self, variables: &[(&str, &str)]) {
         if self.is_installed() {
             return installed::start_the_daemon();
         }
@@ -303,6 +308,7 @@ impl World {
         let mut child = self
             .command("wharfd")
             .env("WHARF_FAIL_POINTS", self.points())
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

@@ -238,6 +238,13 @@ pub enum Ask {
     Reload,
     /// Looks for trouble: one `Item::Finding` each.
     Doctor,
+    /// Sends a test to destinations of notifications: one `Item::Tried` each.
+    NotifyTest {
+        /// Only those of this project, where one is named.
+        project: Option<String>,
+        /// Only this one.
+        name: Option<String>,
+    },
     /// Removes what is past retention on the whole host: one `Item::Removal` each.
     Cleanup(Cleanup),
 }

@@ -12,6 +12,7 @@ pub mod event;
 pub mod frame;
 pub mod grant;
 pub mod hook;
+pub mod notification;
 pub mod outcome;
 pub mod passed;
 pub mod route;

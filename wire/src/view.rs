@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event,
+    notification::Tried,
     outcome::{Kind, State},
     slug::{Archive, Slug, Why},
     variable::{Difference, Variable},
@@ -45,6 +46,8 @@ pub enum Item {
     Finding(Finding),
     /// See [`Removal`].
     Removal(Removal),
+    /// See [`Tried`].
+    Tried(Tried),
     /// One event of a log.
     Event(event::Entry),
 }

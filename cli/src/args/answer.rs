@@ -52,6 +52,10 @@ pub enum Answer {
     Doctor,
     /// `wharf cleanup`
     Cleanup,
+    /// `wharf notify test`
+    NotifyTest,
+    /// What a webhook is sent
+    Notification,
 }
 
 impl Command {
@@ -81,6 +85,7 @@ impl Command {
             Command::Init { .. } => Some(Answer::Init),
             Command::Doctor => Some(Answer::Doctor),
             Command::Cleanup { .. } => Some(Answer::Cleanup),
+            Command::Notify(_) => Some(Answer::NotifyTest),
             Command::Info {
                 title: None,
                 parent: None,
@@ -117,6 +122,7 @@ impl Command {
             | Command::Run { .. }
             | Command::Shell
             | Command::Start { .. }
+            | Command::Admin(_)
             | Command::Reload
             | Command::Schema { .. }
             | Command::Completions { .. }

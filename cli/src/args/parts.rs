@@ -51,6 +51,21 @@ impl Switch {
     }
 }
 
+/// `wharf notify`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Notify {
+    /// Send a test message and say what came of it
+    #[command(
+        after_help = "To every [[notify]] of the host's and the projects' files, or to the one that is named. It \
+                      fails where\none is not taken. What waited for a destination that takes it is sent at \
+                      once.\n\nWho may: root and the daemon's own user."
+    )]
+    Test {
+        /// Its `name`
+        name: Option<String>,
+    },
+}
+
 /// `wharf activity`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Activity {

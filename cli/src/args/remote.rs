@@ -108,6 +108,8 @@ impl Command {
             | Command::Reload
             | Command::Doctor
             | Command::Cleanup { .. }
+            | Command::Notify(_)
+            | Command::Admin(_)
             | Command::Schema { .. }
             | Command::Completions { .. }
             | Command::Man { .. } => None,

@@ -6,6 +6,7 @@ use super::{Host, ON_FAILURE, OnFailure, Resources, Setting, Unreachable, keep, 
 use crate::{
     application::{BUILD_NETWORK, BuildNetwork},
     name::{Domain, VariableName},
+    notify::{Mail, Notify, read as notify},
     place::Place,
     problem::Problems,
     project::{
@@ -55,6 +56,8 @@ pub(super) fn defaults(place: &Place) -> Host {
         proxies: Vec::new(),
         operators: Vec::new(),
         previews: Previews::new(),
+        notify: Vec::new(),
+        mail: Mail::default(),
         settings: Vec::new(),
     };
     let default = |key, value: &str| Setting {
@@ -82,6 +85,9 @@ pub(super) fn defaults(place: &Place) -> Host {
         default("router.proxies", "[]"),
         default("operators", "[]"),
         default("previews", "none"),
+        default("notify", "none"),
+        default("mail.sendmail", "\"/usr/sbin/sendmail\""),
+        default("mail.from", "none: wharf at this host's name"),
         default("isolation", "\"bubblewrap\""),
     ];
     let mut below = |key: &str, more: &[(&'static str, &str)]| {
@@ -155,15 +161,31 @@ impl Merge<'_> {
 }
 
 impl Merge<'_> {
+    /// Adds destinations; one that an earlier file names is replaced. Which, and no address or secret,
+    /// is shown.
+    fn notify(&mut self, found: Vec<Notify>) {
+        let is_new = |old: &Notify| !found.iter().any(|new| new.name == old.name);
+        self.host.notify.retain(is_new);
+        self.host.notify.extend(found);
+        let shown = |one: &Notify| format!("{} ({})", one.name, one.shown());
+        let shown: Vec<String> = self.host.notify.iter().map(shown).collect();
+        self.show("notify", shown.join(", "));
+    }
+
     /// Adds names with their passwords. Which, and not their hashes, is shown.
     fn preview(&mut self, found: Previews) {
         self.host.previews.extend(found);
         let names: Vec<&str> = self.host.previews.keys().map(String::as_str).collect();
         let shown = names.join(", ");
+        self.show("previews", shown);
+    }
+
+    /// Shows a key's value otherwise than it is written.
+    fn show(&mut self, key: &str, value: String) {
         let mut settings = self.host.settings.iter_mut();
-        let setting = settings.find(|setting| setting.key == "previews");
+        let setting = settings.find(|setting| setting.key == key);
         let setting = setting.expect("every key has a default");
-        setting.value = shown;
+        setting.value = value;
         setting.from = Some(self.file.to_owned());
     }
 }
@@ -257,7 +279,20 @@ fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
     if let Some(found) = table.get("previews").and_then(|item| previews(&item)) {
         m.preview(found);
     }
-    table.later(&["notify", "users", "network", "plans"]);
+    if let Some(item) = table.get("notify") {
+        m.notify(notify::destinations(&item));
+    }
+    if let Some(mail) = below("mail") {
+        let sendmail = mail.get("sendmail");
+        m.key(sendmail, "mail.sendmail", absolute, |h, v| {
+            h.mail.sendmail = v
+        });
+        m.key(mail.get("from"), "mail.from", notify::from, |h, v| {
+            h.mail.from = Some(v)
+        });
+        mail.finish();
+    }
+    table.later(&["users", "network", "plans"]);
     table.finish();
 }
 

@@ -4,6 +4,8 @@
 //! character that is not printable ASCII replaced by `?`: nothing that a stranger wrote reaches a
 //! terminal raw, and columns stay what an editor shows.
 
+use std::borrow::Cow;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::Problem;
@@ -61,6 +63,24 @@ fn wrapped(lead: &str, words: &str, width: usize) -> Vec<String> {
         .collect()
 }
 
+/// The same text, as long as it was, without the secrets that tell by their beginning what they are.
+fn without_secrets(text: &str) -> Cow<'_, str> {
+    const BEGINS: &str = "whsec_";
+    if !text.contains(BEGINS) {
+        return Cow::Borrowed(text);
+    }
+    let mut parts = text.split(BEGINS);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_secret = |c: char| c.is_ascii_alphanumeric() || "+/=_-".contains(c);
+        let end = part.find(|c| !is_secret(c)).unwrap_or(part.len());
+        out.push_str(BEGINS);
+        out.extend(std::iter::repeat_n('*', end));
+        out.push_str(&part[end..]);
+    }
+    Cow::Owned(out)
+}
+
 /// The file, and the line with the caret where the place is known.
 pub(super) fn place(problem: &Problem, width: usize) -> Vec<String> {
     let file = plain(&shortened(&problem.file, 200));
@@ -71,8 +91,9 @@ pub(super) fn place(problem: &Problem, width: usize) -> Vec<String> {
     ) else {
         return vec![format!("  --> {file}")];
     };
+    let text = without_secrets(text);
     let shown = Shown::of(
-        text,
+        &text,
         span,
         column,
         width.saturating_sub(line.to_string().len() + 4),

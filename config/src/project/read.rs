@@ -16,6 +16,7 @@ use super::{Kind, MaxActive, PLANS, Project, Remote, remote};
 use crate::{
     host::ON_FAILURE,
     name::{Domain, ProjectName},
+    notify::read::destinations,
     problem::{Problem, Problems},
     reader::{Item, Reader, Table, anybodys},
 };
@@ -24,7 +25,7 @@ use environments::Tree;
 pub(crate) use people::previews;
 pub(crate) use policy::networks;
 
-const KINDS: [(&str, Kind); 3] = [
+pub(crate) const KINDS: [(&str, Kind); 3] = [
     ("production", Kind::Production),
     ("staging", Kind::Staging),
     ("development", Kind::Development),
@@ -91,6 +92,7 @@ fn project(table: Table<'_>, name: ProjectName) -> Option<Project> {
     if let Some(push) = push {
         push.finish();
     }
+    let notify = table.get("notify").map(|item| destinations(&item));
     table.later(&["data", "env"]);
     table.finish();
     Some(Project {
@@ -106,6 +108,7 @@ fn project(table: Table<'_>, name: ProjectName) -> Option<Project> {
         operators: operators.unwrap_or_default(),
         on_failure,
         remote,
+        notify: notify.unwrap_or_default(),
     })
 }
 

@@ -50,6 +50,12 @@ impl<'a> Item<'a> {
         self.report(self.value.span(), "bad-value", label, hint);
     }
 
+    /// Reports a problem with a value that nobody is to read: no line of the file is shown.
+    pub(crate) fn bad_secret(&self, why: impl Display, hint: &str) {
+        let message = format!("{}: {why}", quoted(&self.path));
+        self.reader.push_unshown("bad-value", message, hint);
+    }
+
     /// Reports a problem with the key.
     pub(crate) fn bad_key(&self, code: &'static str, label: impl Display, hint: &str) {
         self.report(self.key_span.clone(), code, label, hint);

@@ -9,6 +9,7 @@ use crate::execute::activity::Conclusion;
 use crate::execute::failure::chain;
 use crate::execute::{World, end};
 use crate::journal::{self, Facts, Message};
+use crate::notify::Audience;
 use crate::plan::limits::Status;
 use crate::plan::queue::Ticket;
 use crate::store::environment;
@@ -22,8 +23,12 @@ pub(super) async fn close(world: &World, desk: &Desk, ticket: &Ticket, mut concl
     }
     // Until then nothing else begins in the environment: an end that is not known would let the
     // next daemon do it again, over what is newer.
-    let end = || world.recorder.end(id, conclusion.ending.clone());
+    let url = conclusion.ended.url.clone();
+    let audience = Audience::of(&world.settings(), &ticket.project, url);
+    let recorder = &world.recorder;
+    let end = || recorder.end_and_tell(id, conclusion.ending.clone(), audience.clone());
     insist(id, "its end", end).await;
+    world.telling.notify_one();
     let record = match world.recorder.activity(id).await {
         Ok(activity) => activity,
         // Its end is recorded, and is what has to be said.

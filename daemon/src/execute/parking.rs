@@ -8,6 +8,7 @@ use super::build::Built;
 use super::end;
 use super::failure::Failure;
 use crate::journal::{self, Facts, Message};
+use crate::notify::Audience;
 use crate::plan::deployment;
 use crate::plan::parking::{self, Candidate, Wait};
 
@@ -37,7 +38,10 @@ pub(super) async fn park(act: &Act, built: &Built) -> Result<Turn, Failure> {
     act.happens(&deployment::Event::Parked)
         .map_err(|illegal| Failure::host("it cannot wait here", &illegal))?;
     let leave = act.task.leave.parked(&wait);
-    act.world.recorder.park(id, leave, reason.clone()).await?;
+    let audience = Audience::of(&act.world.settings(), act.key().project.as_str(), None);
+    let recorder = &act.world.recorder;
+    recorder.park(id, leave, reason.clone(), audience).await?;
+    act.world.telling.notify_one();
     let facts = Facts {
         error: Some(reason.code.clone()),
         ..Facts::of_act(act)

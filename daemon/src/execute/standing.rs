@@ -14,8 +14,7 @@ use crate::plan::step::Step;
 use crate::store::environment::EnvironmentRecord;
 use crate::store::insist::insist;
 
-/// The code of what is not done because the environment is inactive.
-pub const INACTIVE: &str = "inactive";
+pub use crate::plan::limits::INACTIVE;
 
 /// Why an environment is inactive, and the next commands.
 pub fn why_inactive(environment: &str, full: Option<&Full>) -> Reason {

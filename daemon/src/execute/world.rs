@@ -82,6 +82,8 @@ pub struct World {
     pub has_journal: bool,
     /// Something was deployed, paused or resumed: another environment may be due for a pause first.
     pub pausing: tokio::sync::Notify,
+    /// Somebody may have to be told of something.
+    pub telling: tokio::sync::Notify,
 }
 
 /// One at a time of the same kind.

@@ -80,6 +80,7 @@ impl Means {
             keeping: Default::default(),
             has_journal,
             pausing: Default::default(),
+            telling: Default::default(),
         };
         Ok(Means {
             world,

@@ -161,12 +161,7 @@ pub(super) fn restore(place: &Place, file: Option<PathBuf>, empty: bool) -> Resu
     let paths = Paths::new(place);
     own(&paths)?;
     made(&paths)?;
-    let stop = if paths.is_system() {
-        "sudo systemctl stop wharfd".to_owned()
-    } else {
-        format!("kill $(cat {})", paths.lock().display())
-    };
-    let stop = format!("stop it first, applications go on: {stop}");
+    let stop = format!("stop it first, applications go on: {}", stop(&paths));
     let _lock = lock::hold(&paths, &stop)?;
     let source = match file {
         Some(file) => Source::File(file),
@@ -188,14 +183,25 @@ pub(super) fn restore(place: &Place, file: Option<PathBuf>, empty: bool) -> Resu
     if let Some(aside) = done.aside {
         println!("what was there is in {}", aside.display());
     }
-    let start = if paths.is_system() {
-        "sudo systemctl start wharfd"
-    } else {
-        "wharf start"
-    };
     println!("branches that moved since are deployed when the daemon starts");
-    println!("hint: now: {start}");
+    println!("hint: now: {}", start(&paths));
     Ok(())
+}
+
+/// How the daemon is stopped.
+fn stop(paths: &Paths) -> String {
+    match paths.is_system() {
+        true => "sudo systemctl stop wharfd".to_owned(),
+        false => format!("kill $(cat {})", paths.lock().display()),
+    }
+}
+
+/// How it is started.
+pub(super) fn start(paths: &Paths) -> &'static str {
+    match paths.is_system() {
+        true => "sudo systemctl start wharfd",
+        false => "wharf start",
+    }
 }
 
 /// An earlier Wharf may not have made every directory.

@@ -4,6 +4,9 @@ use std::fmt;
 
 use wharf_config::project::{Kind, MaxActive};
 
+/// The code of what is not done because the environment is inactive.
+pub const INACTIVE: &str = "inactive";
+
 /// What an environment is at a time; the record's word for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {

@@ -75,7 +75,7 @@ impl Word {
 }
 
 /// The code of a wait for somebody's approval.
-const APPROVAL: &str = "approval";
+pub const APPROVAL: &str = "approval";
 /// The code of a wait for a moment.
 const WINDOW: &str = "window";
 

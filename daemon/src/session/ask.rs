@@ -15,6 +15,7 @@ mod land;
 mod logs;
 mod look;
 mod moves;
+mod notify;
 mod overview;
 mod refuse;
 mod run;
@@ -118,6 +119,9 @@ impl Session {
             Ask::Cancel { activity } => self.cancel(activity).await,
             Ask::Reload => self.reload().await,
             Ask::Doctor => self.doctor().await,
+            Ask::NotifyTest { project, name } => {
+                self.try_out(project.as_deref(), name.as_deref()).await
+            }
             Ask::Cleanup(cleanup) => self.clean_up(cleanup).await,
         }
     }

@@ -352,7 +352,10 @@ fn read_task(row: &Row<'_>) -> Result<Task, StoreError> {
 }
 
 /// Reads one of our own words, as serde spells it.
-fn word<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(super) fn word<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     serde_json::from_value(serde_json::Value::String(text)).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
@@ -426,13 +429,13 @@ pub fn set_slug(
     Ok(())
 }
 
-/// Records how it ended. An activity ends once: a second end changes nothing.
+/// Records how it ended. An activity ends once: a second end changes nothing, and false says so.
 ///
 /// # Errors
 /// The database's.
-pub fn end(connection: &Connection, id: &str, ending: &Ending) -> Result<(), StoreError> {
+pub fn end(connection: &Connection, id: &str, ending: &Ending) -> Result<bool, StoreError> {
     let reason = ending.reason.as_ref();
-    connection
+    let changed = connection
         .prepare_cached(
             "UPDATE activity SET state = ?2, reason_code = ?3, reason_message = ?4,
                  reason_hint = ?5, live_after = ?6, ended = ?7
@@ -447,5 +450,5 @@ pub fn end(connection: &Connection, id: &str, ending: &Ending) -> Result<(), Sto
             ending.live_after,
             now(),
         ))?;
-    Ok(())
+    Ok(changed > 0)
 }

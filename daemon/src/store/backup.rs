@@ -85,7 +85,7 @@ pub fn take(paths: &Paths, kind: Kind) -> Result<PathBuf, BackupError> {
 }
 
 /// Copies a database with all that its second file holds; the copy is one file, sound and durable.
-fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
     let unread = |error| BackupError::Copy(Box::new(error));
     let unsound = |error| BackupError::Bad(Box::new(error));
     // Before SQLite does, for its mode: secrets are in it.
@@ -179,7 +179,7 @@ fn starts(path: &Path, prefix: &str) -> bool {
 }
 
 /// A time as part of a name: `2026-11-21T071140Z`.
-pub(super) fn stamp(time: SystemTime) -> String {
+pub(crate) fn stamp(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time)
         .to_string()
         .replace(':', "")

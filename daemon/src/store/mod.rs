@@ -12,6 +12,7 @@ pub mod insist;
 pub mod known;
 pub mod log;
 pub mod migrate;
+pub mod notification;
 pub mod open;
 pub mod overview;
 pub mod paths;

@@ -127,6 +127,30 @@ impl Paths {
         self.state.join("wharf.db.new")
     }
 
+    /// A database that came in a backup of all, before it takes its place.
+    pub fn arriving_database(&self) -> PathBuf {
+        self.state.join("wharf.db.arriving")
+    }
+
+    /// The directories of a backup of all, in the order in which they are written.
+    pub fn backed_up(&self) -> [PathBuf; 7] {
+        [
+            self.projects.clone(),
+            self.routes(),
+            self.all_releases(),
+            self.all_mounts(),
+            self.all_kept(),
+            self.logs(),
+            self.slugs(),
+        ]
+    }
+
+    /// Whether a slug is there.
+    pub fn has_slug(&self, key: &str) -> bool {
+        let is_name = !key.is_empty() && !key.contains('/') && !key.starts_with('.');
+        is_name && self.slugs().join(key).is_dir()
+    }
+
     /// The files that SQLite keeps beside the database.
     pub fn beside_database(&self) -> [PathBuf; 2] {
         ["wharf.db-wal", "wharf.db-shm"].map(|name| self.state.join(name))

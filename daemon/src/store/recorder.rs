@@ -19,6 +19,7 @@ use super::status::{self, Limits};
 use super::stock::{self, Numbers, View};
 use super::{Database, Fault, StoreError};
 use crate::fail;
+use crate::notify::Audience;
 use crate::plan::limits::{Counted, Status};
 use crate::plan::parking::Leave;
 use crate::plan::retention::{Record, Release, Slug};
@@ -108,7 +109,7 @@ impl Recorder {
     pub async fn end(&self, id: &str, ending: Ending) -> Result<()> {
         let id = id.to_owned();
         self.write("end", move |connection| {
-            activity::end(connection, &id, &ending)
+            activity::end(connection, &id, &ending).map(drop)
         })
         .await
     }
@@ -184,10 +185,16 @@ impl Recorder {
         .await
     }
 
-    pub async fn park(&self, id: &str, leave: Leave, reason: Reason) -> Result<()> {
+    pub async fn park(
+        &self,
+        id: &str,
+        leave: Leave,
+        reason: Reason,
+        audience: Audience,
+    ) -> Result<()> {
         let id = id.to_owned();
         self.write("parking", move |connection| {
-            activity::park(connection, &id, &leave, &reason)
+            activity::park(connection, &id, &leave, &reason, &audience)
         })
         .await
     }

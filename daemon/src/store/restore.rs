@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rusqlite::OpenFlags;
+use rusqlite::{Connection, OpenFlags};
 
 use super::backup::{self, stamp};
+use super::environment::{self, EnvironmentKey};
 use super::fault::wharfd;
 use super::migrate::{self, VERSION};
 use super::open::{self, OpenError};
@@ -96,6 +97,75 @@ pub fn restore(paths: &Paths, source: &Source) -> Result<Restored, RestoreError>
     std::fs::rename(&next, paths.database()).map_err(at("rename", &next))?;
     disk::sync_directory(&paths.state())?;
     Ok(Restored { from, aside })
+}
+
+/// An environment whose release cannot serve, since its slug is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Which.
+    pub key: EnvironmentKey,
+    /// Its branch.
+    pub branch: String,
+}
+
+/// Makes a database that came from another host true here: releases whose slugs are not here cannot
+/// serve, and branches that had one live are deployed again when the daemon starts, since their tips
+/// are new to it. Says which.
+///
+/// # Errors
+/// That it is no good.
+pub fn without_slugs(
+    database: &Path,
+    is_there: impl Fn(&str) -> bool,
+) -> Result<Vec<Lost>, RestoreError> {
+    check(database, Some(database))?;
+    let mut connection = open::connect(database, OpenFlags::empty())
+        .map_err(|error| RestoreError::Bad(Box::new(error)))?;
+    let done = forget_slugs(&mut connection, is_there);
+    open::failing(database, done).map_err(|error| RestoreError::Bad(Box::new(error)))
+}
+
+fn forget_slugs(
+    connection: &mut Connection,
+    is_there: impl Fn(&str) -> bool,
+) -> rusqlite::Result<Vec<Lost>> {
+    let transaction = connection.transaction()?;
+    let mut lost = Vec::new();
+    let slugs: Vec<String> = transaction
+        .prepare("SELECT key FROM slug UNION SELECT slug FROM release")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for slug in slugs.iter().filter(|slug| !is_there(slug)) {
+        transaction.execute("DELETE FROM slug WHERE key = ?1", [slug])?;
+        let live = "SELECT e.project, e.id, e.branch FROM environment e JOIN release r
+                    ON r.project = e.project AND r.environment = e.id AND r.number = e.live
+                    WHERE r.slug = ?1";
+        let mut statement = transaction.prepare_cached(live)?;
+        let mut rows = statement.query([slug])?;
+        while let Some(row) = rows.next()? {
+            let (project, id): (String, String) = (row.get(0)?, row.get(1)?);
+            // One that no code of ours could have written has no route and no branch either.
+            if let Ok(key) = environment::key(&project, &id) {
+                let branch = row.get(2)?;
+                lost.push(Lost { key, branch });
+            }
+        }
+        transaction.execute(
+            "UPDATE release SET state = 'pruned' WHERE slug = ?1 AND state = 'ready'",
+            [slug],
+        )?;
+    }
+    for one in &lost {
+        transaction.execute(
+            "UPDATE environment SET live = NULL, tip = NULL, status = 'active'
+             WHERE project = ?1 AND id = ?2",
+            (one.key.project.as_str(), one.key.id.as_str()),
+        )?;
+    }
+    // They were another host's.
+    transaction.execute("DELETE FROM process", [])?;
+    transaction.commit()?;
+    Ok(lost)
 }
 
 /// Makes what is to be the database: a copy that is sound, or an empty one; durable.

@@ -7,6 +7,7 @@ mod asked;
 mod bells;
 mod checks;
 mod disk;
+mod moved_host;
 mod record;
 mod refs;
 mod retention;

@@ -45,6 +45,7 @@ mod sight;
 mod staged;
 mod states;
 mod steps;
+mod told;
 mod turns;
 mod variables;
 mod waiting;

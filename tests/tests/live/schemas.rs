@@ -7,6 +7,8 @@ use std::fs;
 use serde_json::Value;
 use wharf_tests::{Said, Tree, World, run};
 
+use crate::told::receiver::Receiver;
+
 /// A program that reads what `wharf` prints, and keeps in mind what it has seen.
 struct Reader<'w> {
     shop: Tree<'w>,
@@ -114,6 +116,26 @@ fn everything_that_is_printed_has_its_schema() {
     assert_eq!(*reader.seen.borrow(), names.collect(), "{said}");
 }
 
+/// What a destination is sent, and what a try of it prints.
+fn told(world: &World, reader: &Reader<'_>) {
+    let receiver = Receiver::new();
+    let drop_in = world.home().join("config/wharfd.d/told.toml");
+    fs::create_dir_all(drop_in.parent().unwrap()).unwrap();
+    let text = format!(
+        "[[notify]]\nname = \"team\"\nwebhook = \"{}\"\n",
+        receiver.url()
+    );
+    fs::write(&drop_in, text).unwrap();
+    reader.shop.wharf(&["reload"]).ok();
+    std::thread::scope(|scope| {
+        let sent = scope.spawn(move || receiver.take().0);
+        reader.json("notify-test", &["notify", "test"]);
+        reader.fits("notification", &sent.join().unwrap());
+    });
+    fs::remove_file(drop_in).unwrap();
+    reader.shop.wharf(&["reload"]).ok();
+}
+
 fn looks(world: &World, reader: &Reader<'_>) {
     reader.json("status", &["status"]);
     reader.json("projects", &["project", "list"]);
@@ -152,6 +174,7 @@ fn looks(world: &World, reader: &Reader<'_>) {
         .lacks("wharf-grant");
     reader.json("doctor", &["doctor"]);
     reader.json("cleanup", &["cleanup", "--dry-run"]);
+    told(world, reader);
     let repository = world.repository("shop").display().to_string();
     reader.json("hooks", &["hook", "status", &repository]);
     let keys = world.path("keys").display().to_string();

@@ -13,6 +13,7 @@ use crate::execute::owner::Writer;
 use crate::execute::refs;
 use crate::execute::route::Followed;
 use crate::guard;
+use crate::notify;
 use crate::report;
 use crate::store::findings::{findings as store_findings, of_fault};
 use crate::store::open::Look;
@@ -172,6 +173,7 @@ impl Session {
         findings.extend(tokio::task::block_in_place(|| {
             guard::findings(&self.world.place, &self.world.paths, &settings)
         }));
+        findings.extend(notify::findings::findings(&self.world).await);
         findings.extend(isolation::findings(&self.world.isolation));
         for finding in findings {
             self.item(Item::Finding(finding)).await?;

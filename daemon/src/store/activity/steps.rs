@@ -4,7 +4,8 @@ use rusqlite::Connection;
 use wharf_wire::event::Stage;
 use wharf_wire::view::{Reason, Step};
 
-use super::super::{StoreError, now};
+use super::super::{StoreError, notification, now};
+use crate::notify::Audience;
 use crate::plan::deployment::Outcome;
 use crate::plan::parking::{Leave, Word};
 use crate::plan::recovery::{CANCEL, PARKED, RESTART};
@@ -72,7 +73,7 @@ pub fn stopping(connection: &Connection, id: &str) -> Result<(), StoreError> {
     mark(connection, id, CANCEL, "asked")
 }
 
-/// Records in one go that it is built and waits, for what, and what people read of that.
+/// Records in one go that it is built and waits, for what, what people read of that, and who is told.
 ///
 /// # Errors
 /// The database's.
@@ -81,6 +82,7 @@ pub fn park(
     id: &str,
     leave: &Leave,
     reason: &Reason,
+    audience: &Audience,
 ) -> Result<(), StoreError> {
     let transaction = connection.transaction()?;
     mark(&transaction, id, PARKED, &reason.code)?;
@@ -97,6 +99,7 @@ pub fn park(
             &reason.message,
             &reason.hint,
         ))?;
+    notification::waits(&transaction, id, audience)?;
     Ok(transaction.commit()?)
 }
 

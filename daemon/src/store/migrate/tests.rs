@@ -16,6 +16,7 @@ const SHIPPED: &[&str] = &[
     "a779bbb9e8609ec7fa27d6e4be2d1db507d485a18a1ac41c32ba780368daa74d",
     "888084cea0562bdd29563f987ab7c05e9a4f1a2f4877cee9cf5e3af5179912bf",
     "d36a31dd950e2eeef2653973f2496f1229d1ea2279c56998a0803651a346104d",
+    "f90732ef94528c0a98dcf74a1d8bb4fab7366bebe35ef68739512bbae54310e3",
 ];
 
 fn fixture(version: usize) -> PathBuf {

@@ -3,6 +3,7 @@ use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::{Activity, Actor, Commit};
 
 use super::*;
+use crate::notify::Audience;
 use crate::plan::parking::Leave;
 use crate::store::environment::{EnvironmentKey, key};
 use crate::store::status::Limits;
@@ -55,7 +56,7 @@ fn parked(code: &str) -> (Connection, String) {
         message: "waits".into(),
         hint: None,
     };
-    activity::park(&mut store, id, &leave, &reason).unwrap();
+    activity::park(&mut store, id, &leave, &reason, &Audience::default()).unwrap();
     (store, id.clone())
 }
 

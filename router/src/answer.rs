@@ -1,7 +1,7 @@
 //! One request: the doors of its environment, the files, then the process.
 
 use http::{
-    Method, Request, Response,
+    Method, Request, Response, Version,
     header::{ACCEPT, CACHE_CONTROL, HeaderName, LOCATION},
 };
 use hyper::body::Incoming;
@@ -46,6 +46,19 @@ pub(crate) async fn answer(
     if !found.site.doors.believes(visitor.peer.ip()) {
         headers::disbelieve(request.headers_mut());
     }
+    if visitor.is_secure {
+        headers::say_https(request.headers_mut());
+    }
+    if request.version() == Version::HTTP_2 {
+        headers::join_cookies(request.headers_mut());
+    }
+    let policy = shared.tls.as_ref().map(|tls| tls.policy());
+    if let Some(policy) = &policy
+        && let Some(away) = policy.redirect(&host, &request)
+    {
+        return away;
+    }
+    let policy = policy.filter(|_| headers::is_https(request.headers()));
     let robots = found.site.robots.clone();
     let mut answer = match admit(shared, visitor, &request, asked, found).await {
         Ok(found) => {
@@ -56,6 +69,9 @@ pub(crate) async fn answer(
     };
     if let Some(robots) = robots {
         answer.headers_mut().insert(ROBOTS, robots);
+    }
+    if let Some(policy) = policy {
+        policy.insist(answer.headers_mut());
     }
     answer
 }

@@ -24,7 +24,7 @@ use wharf_wire::{
     route::{FromRouter, ToRouter},
 };
 
-use crate::{Table, table::chain};
+use crate::{Table, table::chain, tls::Tls};
 
 /// The most conversations at a time.
 const CONVERSATIONS: usize = 512;
@@ -69,6 +69,8 @@ pub struct Knowledge {
     pub table: Arc<Table>,
     /// The address on which visitors are really served.
     pub listen: std::net::SocketAddr,
+    /// TLS, where there are settings that could ask for it.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl Control {
@@ -239,6 +241,13 @@ async fn reply(message: ToRouter, knowledge: &Knowledge) -> FromRouter {
             },
             None => FromRouter::Failed {
                 message: "it has no route".to_owned(),
+            },
+        },
+        ToRouter::Secure { again } => match &knowledge.tls {
+            Some(tls) if again => FromRouter::Secured(tls.renew().await),
+            Some(tls) => FromRouter::Secured(tls.status().await),
+            None => FromRouter::Failed {
+                message: "it was started without --settings".to_owned(),
             },
         },
         ToRouter::Watch => FromRouter::Failed {

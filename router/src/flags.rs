@@ -22,6 +22,10 @@ pub struct Flags {
     #[arg(long, value_name = "PATH")]
     pub control: PathBuf,
 
+    /// The file in which the daemon says how visitors come by TLS; SIGHUP reads it and certificates again
+    #[arg(long, value_name = "PATH")]
+    pub settings: Option<PathBuf>,
+
     /// The longest wait for an application's answer to begin
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub answer_within: Duration,

@@ -7,9 +7,11 @@
 //!
 //! The modules in the order in which a request meets them.
 
+mod converse;
 pub mod flags;
 mod line;
 pub mod serve;
+pub mod tls;
 
 mod admit;
 mod answer;

@@ -20,6 +20,7 @@ use wharf_router::{
     control::{Control, ControlError, Knowledge},
     flags::{Flags, LogForm},
     serve::{Shared, serve},
+    tls::{Tls, look_after},
 };
 
 fn main() -> ExitCode {
@@ -45,6 +46,8 @@ enum StartError {
     Listen(std::net::SocketAddr, #[source] io::Error),
     #[error(transparent)]
     Control(#[from] ControlError),
+    #[error("cannot speak TLS")]
+    Tls(#[from] tokio_rustls::rustls::Error),
     #[error("cannot start")]
     Runtime(#[from] io::Error),
 }
@@ -60,6 +63,10 @@ async fn live(flags: Flags) -> Result<(), StartError> {
     let table = Table::read(flags.routes.clone())
         .map_err(|source| StartError::Routes(flags.routes.display().to_string(), source))?;
     let table = Arc::new(table);
+    let tls = flags.settings.map(Tls::new).transpose()?.map(Arc::new);
+    if let Some(tls) = &tls {
+        tls.renew().await;
+    }
     info!(%listen, pid = std::process::id(), "serving");
 
     let shared = Shared {
@@ -68,11 +75,22 @@ async fn live(flags: Flags) -> Result<(), StartError> {
         wake_within: flags.wake_within,
         hold_most: flags.hold_most,
         passwords: Passwords::default(),
+        tls: tls.clone(),
     };
-    let knowledge = Knowledge { table, listen };
+    let knowledge = Knowledge {
+        table,
+        listen,
+        tls: tls.clone(),
+    };
+    let following = async {
+        if let Some(tls) = &tls {
+            look_after(tls, &stop).await;
+        }
+    };
     tokio::join!(
         serve(listener, Arc::new(shared), stop.clone()),
-        control.serve(Arc::new(knowledge), stop),
+        control.serve(Arc::new(knowledge), stop.clone()),
+        following,
     );
     info!("ended");
     Ok(())

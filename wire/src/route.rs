@@ -241,6 +241,11 @@ pub enum ToRouter {
         /// The environment's id.
         environment: String,
     },
+    /// Read the settings and the certificates again, or only say how that stands.
+    Secure {
+        /// Whether they are read.
+        again: bool,
+    },
     /// The last message of a conversation: from now on the router sends a [`FromRouter::Wanted`]
     /// for each environment that a request waits for.
     Watch,
@@ -278,6 +283,8 @@ pub enum FromRouter {
         /// one is in flight.
         seconds: u64,
     },
+    /// See [`ToRouter::Secure`].
+    Secured(crate::secure::Secured),
     /// A request waits for a paused environment. Said once until its route is loaded anew.
     Wanted {
         /// The project's name.

@@ -2,6 +2,7 @@
 #![allow(unreachable_pub)] // shared by the modules of one program
 
 pub mod app;
+pub mod secure;
 
 use std::{
     collections::BTreeMap,
@@ -134,8 +135,11 @@ impl Router {
     }
 
     pub fn signal(&self) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).unwrap();
+        self.send(Signal::TERM);
+    }
+
+    pub fn send(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Waits until the router has begun to stop: a conversation of ours ends with it.

@@ -15,9 +15,11 @@ use crate::{
 mod keep;
 mod limits;
 mod read;
+mod tls;
 
 pub use keep::{Bounds, Keep, MinFree};
 pub use limits::{Limits, Resources};
+pub use tls::{Certificate, Tls};
 
 /// The host's configuration, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +55,8 @@ pub struct Host {
     pub keep: Keep,
     /// Where the router listens.
     pub listen: SocketAddr,
+    /// How visitors come by TLS.
+    pub tls: Tls,
     /// Proxies in front of the router, which say where a request comes from.
     pub proxies: Vec<IpNet>,
     /// Operators' addresses, which no maintenance keeps away.

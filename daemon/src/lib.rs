@@ -3,9 +3,11 @@
 //! In reading order: [`listen`] accepts, [`identity`] says who calls, [`session`] talks, [`dispatch`] owns the live state and
 //! takes one event at a time, [`plan`] decides from values, [`execute`] and [`run`] have effects,
 //! [`store`] remembers, [`watch`] sees what changes on the disk, [`guard`] whose files are,
-//! [`report`] is what people read, [`journal`] what operators do.
+//! [`certificates`] until when visitors trust us, [`report`] is what people read, [`journal`] what
+//! operators do.
 
 pub mod catalogue;
+pub mod certificates;
 pub mod connection;
 pub mod disk;
 pub mod dispatch;

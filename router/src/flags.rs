@@ -10,9 +10,10 @@ use clap::{Parser, ValueEnum};
 #[derive(Debug, Clone, Parser)]
 #[command(name = "wharf-router", version)]
 pub struct Flags {
-    /// Where visitors are served; port 0 takes any free one
+    /// Where visitors are served, port 0 takes any free one; without it where the settings say, else
+    /// 127.0.0.1:7080
     #[arg(long, value_name = "ADDRESS:PORT")]
-    pub listen: SocketAddr,
+    pub listen: Option<SocketAddr>,
 
     /// The directory of the routes, one file an environment
     #[arg(long, value_name = "DIRECTORY")]

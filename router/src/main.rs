@@ -23,6 +23,9 @@ use wharf_router::{
     tls::{Tls, look_after},
 };
 
+/// Where visitors are served unless somebody says otherwise.
+const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 7080);
+
 fn main() -> ExitCode {
     let flags = Flags::parse();
     log(flags.log);
@@ -42,7 +45,7 @@ fn main() -> ExitCode {
 enum StartError {
     #[error("cannot read the routes in {0}")]
     Routes(String, #[source] io::Error),
-    #[error("cannot serve on {0}; another --listen address, or whatever has it must go")]
+    #[error("cannot serve on {0}; choose another address, or whatever has it must go")]
     Listen(std::net::SocketAddr, #[source] io::Error),
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -55,15 +58,20 @@ enum StartError {
 #[tokio::main]
 async fn live(flags: Flags) -> Result<(), StartError> {
     let stop = stop_on_signals()?;
-    let listener = TcpListener::bind(flags.listen)
+    let tls = flags.settings.map(Tls::new).transpose()?.map(Arc::new);
+    let listen = match (flags.listen, &tls) {
+        (Some(listen), _) => listen,
+        (None, Some(tls)) => tls.listen().await.unwrap_or(LISTEN.into()),
+        (None, None) => LISTEN.into(),
+    };
+    let listener = TcpListener::bind(listen)
         .await
-        .map_err(|source| StartError::Listen(flags.listen, source))?;
+        .map_err(|source| StartError::Listen(listen, source))?;
     let control = Control::open(&flags.control).await?;
     let listen = listener.local_addr()?;
     let table = Table::read(flags.routes.clone())
         .map_err(|source| StartError::Routes(flags.routes.display().to_string(), source))?;
     let table = Arc::new(table);
-    let tls = flags.settings.map(Tls::new).transpose()?.map(Arc::new);
     if let Some(tls) = &tls {
         tls.renew().await;
     }

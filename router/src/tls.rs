@@ -103,6 +103,17 @@ impl Tls {
         })
     }
 
+    /// Where plain HTTP is to be served, as far as the settings say.
+    pub async fn listen(&self) -> Option<SocketAddr> {
+        match self.settings().await {
+            Ok(settings) => settings.listen,
+            Err(error) => {
+                error!(problem = chain(&error), "no address is known");
+                None
+            }
+        }
+    }
+
     /// How it stands.
     pub async fn status(&self) -> Secured {
         self.standing.lock().await.said.clone()

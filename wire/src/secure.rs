@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// Always [`crate::VERSION`].
     pub version: u32,
+    /// Where a router serves plain HTTP that is told nothing else when it starts.
+    #[serde(default)]
+    pub listen: Option<SocketAddr>,
     /// None: plain HTTP only.
     pub tls: Option<Tls>,
 }

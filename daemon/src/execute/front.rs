@@ -14,7 +14,7 @@ use super::maintenance::Wanted;
 use super::refs::Defaults;
 use super::world::World;
 use crate::plan::access;
-use crate::settings::{self, Settings};
+use crate::settings::{Ports, Settings};
 use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
 
 /// How far up a tree is looked. Policy knows no circle, but a chosen parent may make one.
@@ -58,7 +58,7 @@ impl Front {
             default: defaults.of(project),
         };
         let public = grant::public_key(world, key).await?;
-        let front = tree.front(record, world.router.port(), Some(public));
+        let front = tree.front(record, world.ports(), Some(public));
         Ok(Some(front.await?))
     }
 
@@ -137,7 +137,7 @@ pub(super) async fn outdated(
         // Its key is its own for as long as it lives.
         let public = route.access.key.clone();
         let is_keyless = public.is_none();
-        let front = tree.front(record.clone(), world.router.port(), public);
+        let front = tree.front(record.clone(), world.ports(), public);
         if front.await?.put_on(&mut route.clone()) || is_keyless {
             outdated.push(key.clone());
         }
@@ -175,7 +175,7 @@ impl Tree<'_> {
     async fn front(
         &self,
         record: EnvironmentRecord,
-        port: u16,
+        ports: Ports,
         public: Option<String>,
     ) -> Result<Front, Failure> {
         let mut environment = self.rule(&record.branch);
@@ -189,7 +189,7 @@ impl Tree<'_> {
         operators.extend(&self.project.operators);
         let said = self.said(record, &environment).await?;
         Ok(Front {
-            url: (port != 0).then(|| settings::url(&hosts[0], port)),
+            url: ports.url(&hosts[0]),
             noindex: environment.kind != Kind::Production,
             access: route::Access {
                 who: access::who(environment.kind, said, &hosts, names),

@@ -19,7 +19,7 @@ use crate::run::isolation::Isolation;
 use crate::run::job::Jobs;
 use crate::run::keepers::Keepers;
 use crate::run::runner::Runner;
-use crate::settings::{FollowedHeads, Settings};
+use crate::settings::{FollowedHeads, Ports, Settings};
 use crate::store::Recorder;
 use crate::store::log::Logs;
 use crate::store::paths::Paths;
@@ -101,6 +101,27 @@ impl World {
     /// The settings of this moment.
     pub fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.borrow())
+    }
+
+    /// Where visitors come in, as the operator says; as the router does where it is free to choose.
+    pub fn ports(&self) -> Ports {
+        let asked = self.settings.borrow().host.tls.listen;
+        let https = asked.map(|listen| match listen.port() {
+            0 => self.router.secure_port(),
+            port => port,
+        });
+        Ports {
+            http: self.router.port(),
+            https,
+        }
+    }
+
+    /// The address of a host name for people, with port 0 while nobody knows it.
+    pub fn url(&self, host: &str) -> String {
+        let ports = self.ports();
+        ports
+            .url(host)
+            .unwrap_or_else(|| format!("http://{host}:0/"))
     }
 }
 

@@ -38,7 +38,9 @@ mod restarts;
 mod reuse;
 mod routes;
 mod sandboxed;
+
 mod schemas;
+mod secure;
 mod set;
 mod shop;
 mod sight;

@@ -50,7 +50,12 @@ impl World {
 
     pub fn secure(&self, tls: Option<Tls>) {
         let version = VERSION;
-        let settings = serde_json::to_vec(&Settings { version, tls }).unwrap();
+        let settings = serde_json::to_vec(&Settings {
+            version,
+            listen: None,
+            tls,
+        })
+        .unwrap();
         self.write("router.json", settings);
     }
 

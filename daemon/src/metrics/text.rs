@@ -105,7 +105,7 @@ fn of_router(registry: &mut Registry, counted: Option<Vec<Answered>>) {
 }
 
 fn of_disk(registry: &mut Registry, world: &World) {
-    if let Ok(disk) = statvfs(&world.paths.state()) {
+    if let Ok(disk) = statvfs(world.paths.state()) {
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         let size = disk.f_blocks.saturating_mul(disk.f_frsize);
         let help = "Free bytes of the state directory's file system";

@@ -15,10 +15,14 @@ use crate::{
 
 mod keep;
 mod limits;
+mod metrics;
 mod read;
+mod tls;
 
 pub use keep::{Bounds, Keep, MinFree};
 pub use limits::{Limits, Resources};
+pub use metrics::Metrics;
+pub use tls::{Certificate, Tls};
 
 /// The host's configuration, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +58,10 @@ pub struct Host {
     pub keep: Keep,
     /// Where the router listens.
     pub listen: SocketAddr,
+    /// How visitors come by TLS.
+    pub tls: Tls,
+    /// Where monitoring asks; none: nowhere.
+    pub metrics: Option<Metrics>,
     /// Proxies in front of the router, which say where a request comes from.
     pub proxies: Vec<IpNet>,
     /// Operators' addresses, which no maintenance keeps away.

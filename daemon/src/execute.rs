@@ -52,6 +52,7 @@ pub mod retire;
 pub mod route;
 pub mod router;
 pub mod runtime;
+pub mod secure;
 pub mod slug_change;
 pub mod slug_key;
 pub mod slug_why;

@@ -35,6 +35,9 @@ pub fn findings(place: &Place, paths: &Paths, settings: &Settings) -> Vec<Findin
     guard.state(paths);
     guard.sockets(place, paths);
     guard.programs();
+    if settings.host.tls.listen.is_some() {
+        guard.certificates(&settings.host.tls.certificates);
+    }
     for project in settings.projects.values() {
         guard.repository(&project.repository, paths);
     }

@@ -3,11 +3,13 @@
 //! In reading order: [`listen`] accepts, [`identity`] says who calls, [`session`] talks, [`dispatch`] owns the live state and
 //! takes one event at a time, [`plan`] decides from values, [`execute`] and [`run`] have effects,
 //! [`store`] remembers, [`watch`] sees what changes on the disk, [`guard`] whose files are,
-//! [`report`] is what people read, [`journal`] what operators do, [`notify`] tells those who are elsewhere,
-//! [`backup`] takes all of it to another host.
+//! [`report`] is what people read, [`journal`] what operators do, [`metrics`] what monitoring does, [`notify`]
+//! tells those who are elsewhere, [`certificates`] until when visitors trust us, [`backup`] takes all of it to
+//! another host.
 
 pub mod backup;
 pub mod catalogue;
+pub mod certificates;
 pub mod connection;
 pub mod disk;
 pub mod dispatch;
@@ -18,6 +20,7 @@ pub mod identity;
 pub mod journal;
 pub mod life;
 pub mod listen;
+pub mod metrics;
 pub mod notify;
 pub mod order;
 pub mod plan;

@@ -234,11 +234,31 @@ pub fn trust_domain(kind: Kind) -> &'static str {
     }
 }
 
-/// The address of a host name behind a router on this port.
-pub fn url(host: &str, port: u16) -> String {
-    if port == 80 {
-        format!("http://{host}/")
-    } else {
-        format!("http://{host}:{port}/")
+/// Where visitors come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// By plain HTTP; 0 while nobody knows.
+    pub http: u16,
+    /// By TLS; none without it.
+    pub https: Option<u16>,
+}
+
+impl Ports {
+    /// The address of a host name; none while nobody knows the port.
+    pub fn url(self, host: &str) -> Option<String> {
+        let (scheme, usual, port) = match self.https {
+            Some(port) if !is_own(host) => ("https", 443, port),
+            _ => ("http", 80, self.http),
+        };
+        match port {
+            0 => None,
+            port if port == usual => Some(format!("{scheme}://{host}/")),
+            port => Some(format!("{scheme}://{host}:{port}/")),
+        }
     }
+}
+
+/// Whether a host name is this machine to whoever asks: no certificate is for it.
+pub fn is_own(host: &str) -> bool {
+    host == "localhost" || host.ends_with(".localhost")
 }

@@ -1,12 +1,12 @@
 //! One request: the doors of its environment, the files, then the process.
 
 use http::{
-    Method, Request, Response,
+    Method, Request, Response, Version,
     header::{ACCEPT, CACHE_CONTROL, HeaderName, LOCATION},
 };
 use hyper::body::Incoming;
 use tracing::error;
-use wharf_wire::route::Protocol;
+use wharf_wire::route::{Kind, Protocol};
 
 use crate::{
     admit::admit,
@@ -25,11 +25,23 @@ use crate::{
 
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
-/// Answers a request.
+/// Answers a request, and counts it.
 pub(crate) async fn answer(
     shared: &Shared,
     visitor: &Visitor,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let mut kind = Kind::None;
+    let answer = find(shared, visitor, request, &mut kind).await;
+    shared.counts.count(kind, answer.status());
+    answer
+}
+
+async fn find(
+    shared: &Shared,
+    visitor: &Visitor,
     mut request: Request<Incoming>,
+    kind: &mut Kind,
 ) -> Response<Body> {
     let host = match host::of(&request) {
         Ok(host) => host.into_owned(),
@@ -43,9 +55,23 @@ pub(crate) async fn answer(
     let Some(found) = shared.table.find(&host, asked.path) else {
         return Page::unknown_host(&host).answer(request.headers());
     };
+    *kind = found.site.kind;
     if !found.site.doors.believes(visitor.peer.ip()) {
         headers::disbelieve(request.headers_mut());
     }
+    if visitor.is_secure {
+        headers::say_https(request.headers_mut());
+    }
+    if request.version() == Version::HTTP_2 {
+        headers::join_cookies(request.headers_mut());
+    }
+    let policy = shared.tls.as_ref().map(|tls| tls.policy());
+    if let Some(policy) = &policy
+        && let Some(away) = policy.redirect(&host, &request)
+    {
+        return away;
+    }
+    let policy = policy.filter(|_| headers::is_https(request.headers()));
     let robots = found.site.robots.clone();
     let mut answer = match admit(shared, visitor, &request, asked, found).await {
         Ok(found) => {
@@ -56,6 +82,9 @@ pub(crate) async fn answer(
     };
     if let Some(robots) = robots {
         answer.headers_mut().insert(ROBOTS, robots);
+    }
+    if let Some(policy) = policy {
+        policy.insist(answer.headers_mut());
     }
     answer
 }

@@ -24,7 +24,7 @@ use wharf_wire::{
     route::{FromRouter, ToRouter},
 };
 
-use crate::{Table, table::chain};
+use crate::{Counts, Table, table::chain, tls::Tls};
 
 /// The most conversations at a time.
 const CONVERSATIONS: usize = 512;
@@ -69,6 +69,10 @@ pub struct Knowledge {
     pub table: Arc<Table>,
     /// The address on which visitors are really served.
     pub listen: std::net::SocketAddr,
+    /// How requests were answered.
+    pub counts: Arc<Counts>,
+    /// TLS, where there are settings that could ask for it.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl Control {
@@ -241,6 +245,14 @@ async fn reply(message: ToRouter, knowledge: &Knowledge) -> FromRouter {
                 message: "it has no route".to_owned(),
             },
         },
+        ToRouter::Secure { again } => match &knowledge.tls {
+            Some(tls) if again => FromRouter::Secured(tls.renew().await),
+            Some(tls) => FromRouter::Secured(tls.status().await),
+            None => FromRouter::Failed {
+                message: "it was started without --settings".to_owned(),
+            },
+        },
+        ToRouter::Count => FromRouter::Counted(knowledge.counts.all()),
         ToRouter::Watch => FromRouter::Failed {
             message: "that is nothing to answer".to_owned(),
         },

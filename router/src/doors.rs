@@ -253,7 +253,7 @@ impl Names {
 
 /// Whether an authority asks for a challenge. Nothing but a challenge's own name may follow, or a
 /// path with dots would lead past the doors.
-fn is_challenge<B>(request: &Request<B>) -> bool {
+pub(crate) fn is_challenge<B>(request: &Request<B>) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     matches!(*request.method(), http::Method::GET | http::Method::HEAD)
         && request

@@ -10,9 +10,10 @@ use clap::{Parser, ValueEnum};
 #[derive(Debug, Clone, Parser)]
 #[command(name = "wharf-router", version)]
 pub struct Flags {
-    /// Where visitors are served; port 0 takes any free one
+    /// Where visitors are served, port 0 takes any free one; without it where the settings say, else
+    /// 127.0.0.1:7080
     #[arg(long, value_name = "ADDRESS:PORT")]
-    pub listen: SocketAddr,
+    pub listen: Option<SocketAddr>,
 
     /// The directory of the routes, one file an environment
     #[arg(long, value_name = "DIRECTORY")]
@@ -21,6 +22,10 @@ pub struct Flags {
     /// The socket on which the daemon says what has changed
     #[arg(long, value_name = "PATH")]
     pub control: PathBuf,
+
+    /// The file in which the daemon says how visitors come by TLS; SIGHUP reads it and certificates again
+    #[arg(long, value_name = "PATH")]
+    pub settings: Option<PathBuf>,
 
     /// The longest wait for an application's answer to begin
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]

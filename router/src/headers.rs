@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{
-        CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
+        CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
         PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
     },
 };
@@ -61,7 +61,28 @@ pub(crate) fn disbelieve(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether a request came by TLS, as somebody says who is believed.
+/// Says that a request came by TLS, where nobody who is believed says how it came to them.
+pub(crate) fn say_https(headers: &mut HeaderMap) {
+    headers
+        .entry(PROTO)
+        .or_insert(HeaderValue::from_static("https"));
+}
+
+/// Makes one line of a visitor's cookies: HTTP/2 may send each as its own (RFC 9113, 8.2.3).
+pub(crate) fn join_cookies(headers: &mut HeaderMap) {
+    let cookies: Vec<&[u8]> = headers
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if cookies.len() > 1
+        && let Ok(line) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, line);
+    }
+}
+
+/// Whether a request came by TLS, as we have seen or as somebody says who is believed.
 pub(crate) fn is_https(headers: &HeaderMap) -> bool {
     headers
         .get(PROTO)
@@ -164,6 +185,14 @@ mod tests {
             ("x-forwarded-host", "shop.test"),
             ("x-forwarded-proto", "http"),
         ]);
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn cookies_are_one_line() {
+        let mut found = headers(&[("cookie", "a=1"), ("accept", "*/*"), ("cookie", "b=2; c=3")]);
+        join_cookies(&mut found);
+        let expected = headers(&[("accept", "*/*"), ("cookie", "a=1; b=2; c=3")]);
         assert_eq!(found, expected);
     }
 

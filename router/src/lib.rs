@@ -7,12 +7,15 @@
 //!
 //! The modules in the order in which a request meets them.
 
+mod converse;
 pub mod flags;
 mod line;
 pub mod serve;
+pub mod tls;
 
 mod admit;
 mod answer;
+mod counts;
 mod host;
 
 mod name;
@@ -47,6 +50,7 @@ mod page;
 
 pub mod control;
 
+pub use counts::Counts;
 pub use doors::Passwords;
 pub use serve::preview;
 pub use table::Table;

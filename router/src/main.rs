@@ -20,7 +20,11 @@ use wharf_router::{
     control::{Control, ControlError, Knowledge},
     flags::{Flags, LogForm},
     serve::{Shared, serve},
+    tls::{Tls, look_after},
 };
+
+/// Where visitors are served unless somebody says otherwise.
+const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 7080);
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
@@ -41,10 +45,12 @@ fn main() -> ExitCode {
 enum StartError {
     #[error("cannot read the routes in {0}")]
     Routes(String, #[source] io::Error),
-    #[error("cannot serve on {0}; another --listen address, or whatever has it must go")]
+    #[error("cannot serve on {0}; choose another address, or whatever has it must go")]
     Listen(std::net::SocketAddr, #[source] io::Error),
     #[error(transparent)]
     Control(#[from] ControlError),
+    #[error("cannot speak TLS")]
+    Tls(#[from] tokio_rustls::rustls::Error),
     #[error("cannot start")]
     Runtime(#[from] io::Error),
 }
@@ -52,14 +58,23 @@ enum StartError {
 #[tokio::main]
 async fn live(flags: Flags) -> Result<(), StartError> {
     let stop = stop_on_signals()?;
-    let listener = TcpListener::bind(flags.listen)
+    let tls = flags.settings.map(Tls::new).transpose()?.map(Arc::new);
+    let listen = match (flags.listen, &tls) {
+        (Some(listen), _) => listen,
+        (None, Some(tls)) => tls.listen().await.unwrap_or(LISTEN.into()),
+        (None, None) => LISTEN.into(),
+    };
+    let listener = TcpListener::bind(listen)
         .await
-        .map_err(|source| StartError::Listen(flags.listen, source))?;
+        .map_err(|source| StartError::Listen(listen, source))?;
     let control = Control::open(&flags.control).await?;
     let listen = listener.local_addr()?;
     let table = Table::read(flags.routes.clone())
         .map_err(|source| StartError::Routes(flags.routes.display().to_string(), source))?;
     let table = Arc::new(table);
+    if let Some(tls) = &tls {
+        tls.renew().await;
+    }
     info!(%listen, pid = std::process::id(), "serving");
 
     let shared = Shared {
@@ -68,11 +83,24 @@ async fn live(flags: Flags) -> Result<(), StartError> {
         wake_within: flags.wake_within,
         hold_most: flags.hold_most,
         passwords: Passwords::default(),
+        counts: Arc::default(),
+        tls: tls.clone(),
     };
-    let knowledge = Knowledge { table, listen };
+    let knowledge = Knowledge {
+        table,
+        listen,
+        counts: Arc::clone(&shared.counts),
+        tls: tls.clone(),
+    };
+    let following = async {
+        if let Some(tls) = &tls {
+            look_after(tls, &stop).await;
+        }
+    };
     tokio::join!(
         serve(listener, Arc::new(shared), stop.clone()),
-        control.serve(Arc::new(knowledge), stop),
+        control.serve(Arc::new(knowledge), stop.clone()),
+        following,
     );
     info!("ended");
     Ok(())

@@ -1,11 +1,7 @@
 //! Connections of visitors: accepted, bounded, and ended with grace.
 
-use std::{
-    convert::Infallible, io, net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration,
-};
+use std::{convert::Infallible, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -14,21 +10,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
 use crate::{
-    Passwords, Table,
-    answer::answer,
-    body::Attended,
+    Counts, Passwords, Table,
+    converse::converse,
     line::Line,
+    tls::Tls,
     waiting::{Place, Waiting},
 };
 
 /// The most connections at a time. For one more, the one that has waited longest for a request goes;
 /// where each is being answered, it waits.
 const CONNECTIONS: usize = 10_000;
-/// The largest head of a request, in bytes.
-const MAX_HEAD: usize = 64 * 1024;
-/// The longest wait for a request's head, which is also the longest time between two requests:
-/// hyper has one clock for both. Longer than what proxies in front keep their connections for.
-const HEAD: Duration = Duration::from_secs(75);
 /// The longest time that requests in flight get when the router stops.
 const GRACE: Duration = Duration::from_secs(10);
 /// The longest wait for a preview's answer.
@@ -49,6 +40,10 @@ pub struct Shared {
     pub hold_most: usize,
     /// Checks visitors' passwords.
     pub passwords: Passwords,
+    /// How requests were answered.
+    pub counts: Arc<Counts>,
+    /// TLS, where there may be any.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// Serves the routes of a directory on one listener until told to stop: a release that does not serve
@@ -68,6 +63,8 @@ pub async fn preview(
         wake_within: PREVIEW,
         hold_most: 0,
         passwords: Passwords::default(),
+        counts: Arc::default(),
+        tls: None,
     };
     serve(listener, Arc::new(shared), stop).await;
     Ok(())
@@ -88,6 +85,8 @@ pub(crate) struct Lives {
 pub(crate) struct Visitor {
     pub(crate) peer: SocketAddr,
     pub(crate) line: Line,
+    /// Whether it came by TLS, to us.
+    pub(crate) is_secure: bool,
     /// Its place among all connections, kept also by what the connection turns into.
     pub(crate) permit: Arc<OwnedSemaphorePermit>,
     pub(crate) lives: Arc<Lives>,
@@ -96,10 +95,28 @@ pub(crate) struct Visitor {
 /// Answers visitors until told to stop; then finishes what is in flight, for ten seconds at most.
 pub async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
     let lives = Arc::new(Lives::default());
-    stop.run_until_cancelled(accept(&listener, &shared, &lives))
-        .await;
-    // From here on a new router can have the address.
+    let gate = Gate {
+        shared: &shared,
+        lives: &lives,
+        places: Arc::new(Semaphore::new(CONNECTIONS)),
+        waiting: Arc::default(),
+    };
+    let secure = async {
+        match &shared.tls {
+            Some(tls) => gate.accept_secure(tls).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        never = gate.accept(&listener, None) => match never {},
+        never = secure => match never {},
+    }
+    // From here on a new router can have the addresses.
     drop(listener);
+    if let Some(tls) = &shared.tls {
+        tls.close();
+    }
     lives.finish.cancel();
     lives.tasks.close();
     info!(connections = lives.tasks.len(), "finishing");
@@ -116,32 +133,63 @@ pub async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: Cancellatio
     }
 }
 
-async fn accept(listener: &TcpListener, shared: &Arc<Shared>, lives: &Arc<Lives>) -> Infallible {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let waiting = Arc::new(Waiting::default());
-    let mut is_said = false;
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                if let Err(error) = stream.set_nodelay(true) {
-                    debug!(%error, "cannot set TCP_NODELAY");
+/// Where connections come in, and how many there may be, whichever way they come.
+struct Gate<'s> {
+    shared: &'s Arc<Shared>,
+    lives: &'s Arc<Lives>,
+    places: Arc<Semaphore>,
+    waiting: Arc<Waiting>,
+}
+
+impl Gate<'_> {
+    async fn accept(&self, listener: &TcpListener, tls: Option<&Tls>) -> Infallible {
+        let mut is_said = false;
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    if let Err(error) = stream.set_nodelay(true) {
+                        debug!(%error, "cannot set TCP_NODELAY");
+                    }
+                    let permit = permit(&self.places, &self.waiting, &mut is_said).await;
+                    let visitor = Visitor {
+                        peer,
+                        line: Line::new(stream),
+                        is_secure: tls.is_some(),
+                        permit: Arc::new(permit),
+                        lives: Arc::clone(self.lives),
+                    };
+                    let place = Place::new(&self.waiting);
+                    let server = tls.map(|tls| Arc::clone(&tls.server));
+                    self.lives.tasks.spawn(converse(
+                        visitor,
+                        place,
+                        Arc::clone(self.shared),
+                        server,
+                    ));
                 }
-                let permit = permit(&places, &waiting, &mut is_said).await;
-                let visitor = Visitor {
-                    peer,
-                    line: Line::new(stream),
-                    permit: Arc::new(permit),
-                    lives: Arc::clone(lives),
-                };
-                let place = Place::new(&waiting);
-                lives
-                    .tasks
-                    .spawn(converse(visitor, place, Arc::clone(shared)));
+                Err(error) if is_of_one_connection(&error) => debug!(%error, "cannot accept"),
+                Err(error) => {
+                    warn!(%error, "cannot accept");
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
             }
-            Err(error) if is_of_one_connection(&error) => debug!(%error, "cannot accept"),
-            Err(error) => {
-                warn!(%error, "cannot accept");
-                tokio::time::sleep(EXHAUSTED).await;
+        }
+    }
+
+    /// The same by TLS, wherever that is at the time.
+    async fn accept_secure(&self, tls: &Tls) -> Infallible {
+        let mut door = tls.door();
+        loop {
+            let listener = door.borrow_and_update().clone();
+            let accept = async {
+                match &listener {
+                    Some(listener) => self.accept(listener, Some(tls)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                never = accept => match never {},
+                changed = door.changed() => changed.expect("TLS lives on"),
             }
         }
     }
@@ -171,34 +219,4 @@ fn is_of_one_connection(error: &io::Error) -> bool {
         error.kind(),
         ConnectionAborted | ConnectionRefused | ConnectionReset
     )
-}
-
-async fn converse(visitor: Visitor, place: Arc<Place>, shared: Arc<Shared>) {
-    let line = visitor.line.clone();
-    let lives = Arc::clone(&visitor.lives);
-    let service = service_fn(|request| async {
-        let turn = place.turn();
-        let answer = answer(&shared, &visitor, request).await;
-        Ok::<_, Infallible>(answer.map(|body| Attended::new(body, turn)))
-    });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD)
-            .max_header_size(MAX_HEAD)
-            .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(line), service)
-            .with_upgrades()
-    );
-    let ended = tokio::select! {
-        ended = connection.as_mut() => Some(ended),
-        () = place.called.cancelled() => return debug!("its place was another's turn"),
-        () = lives.finish.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            lives.cut.run_until_cancelled(connection).await
-        }
-    };
-    if let Some(Err(error)) = ended {
-        debug!(%error, "connection ended");
-    }
 }

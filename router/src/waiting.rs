@@ -7,6 +7,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio_util::sync::CancellationToken;
@@ -33,7 +34,8 @@ pub(crate) struct Place {
 #[derive(Debug)]
 enum State {
     Waiting(u64),
-    Answering,
+    /// So many requests at a time, as HTTP/2 allows.
+    Answering(usize),
 }
 
 /// A request that is being answered; its connection waits again once this is dropped.
@@ -81,28 +83,54 @@ impl Place {
 
     /// A request has come.
     pub(crate) fn turn(self: &Arc<Self>) -> Turn {
-        self.become_state(State::Answering);
+        let mut state = self.state();
+        *state = match *state {
+            State::Waiting(number) => {
+                self.among.leave(number);
+                State::Answering(1)
+            }
+            State::Answering(count) => State::Answering(count + 1),
+        };
         Turn(Arc::clone(self))
     }
 
-    fn become_state(&self, next: State) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let State::Waiting(number) = std::mem::replace(&mut *state, next) {
-            self.among.leave(number);
+    /// Ends once nothing has been asked for so long, or up to twice that.
+    pub(crate) async fn idle(&self, long: Duration) {
+        let mut before = None;
+        loop {
+            tokio::time::sleep(long).await;
+            // Each wait has a number of its own.
+            let now = match *self.state() {
+                State::Waiting(number) => Some(number),
+                State::Answering(_) => None,
+            };
+            if now.is_some() && now == before {
+                return;
+            }
+            before = now;
         }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let number = self.0.among.enter(&self.0.called);
-        self.0.become_state(State::Waiting(number));
+        let mut state = self.0.state();
+        *state = match *state {
+            State::Answering(count) if count > 1 => State::Answering(count - 1),
+            _ => State::Waiting(self.0.among.enter(&self.0.called)),
+        };
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.become_state(State::Answering);
+        if let State::Waiting(number) = *self.state() {
+            self.among.leave(number);
+        }
     }
 }
 
@@ -125,6 +153,36 @@ mod tests {
         assert!(among.end_oldest());
         assert_eq!(called(), [true; 3]);
         assert!(!among.end_oldest());
+    }
+
+    #[test]
+    fn who_has_two_questions_waits_once_both_are_answered() {
+        let among = Arc::new(Waiting::default());
+        let place = Place::new(&among);
+        let turns = [place.turn(), place.turn()];
+        assert!(!among.end_oldest());
+        let [first, second] = turns;
+        drop(first);
+        assert!(!among.end_oldest());
+        drop(second);
+        assert!(among.end_oldest());
+        assert!(place.called.is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_now_and_then_is_not_idle() {
+        let among = Arc::new(Waiting::default());
+        let place = Place::new(&among);
+        let minute = Duration::from_secs(60);
+        let asking = async {
+            for _ in 0..6 {
+                tokio::time::sleep(minute - Duration::from_secs(10)).await;
+                drop(place.turn());
+            }
+        };
+        let begun = tokio::time::Instant::now();
+        tokio::join!(asking, place.idle(minute));
+        assert!(begun.elapsed() > 5 * minute && begun.elapsed() < 8 * minute);
     }
 
     #[test]

@@ -13,6 +13,7 @@ type Open = (
     &'static str,
 );
 const DAEMON: &[&str] = &["wharfd"];
+const ROUTER: &[&str] = &["wharf-router"];
 const BOTH: &[&str] = &["wharf-router", "wharfd"];
 const HELPER: &[&str] = &["wharf-helper"];
 const ALL: &[&str] = &["wharf-helper", "wharf-router", "wharfd"];
@@ -29,6 +30,14 @@ const OPEN: &[Open] = &[
         ALL,
         &["DeviceAllow="],
         "the clock, for reading: `ProtectClock` allows it",
+    ),
+    (
+        ROUTER,
+        &[
+            "AmbientCapabilities=",
+            "CapabilityBoundingSet=~CAP_NET_(BIND_SERVICE|BROADCAST|RAW)",
+        ],
+        "`CAP_NET_BIND_SERVICE` alone, for ports 80 and 443 where the operator wants them",
     ),
     (
         ALL,

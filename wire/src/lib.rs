@@ -5,7 +5,7 @@
 //!
 //! - a hook: [`hook`], admission before git moves the refs and the bell after it;
 //! - a person: [`ask`], questions and commands, answered by items, lines and an end;
-//! - the daemon, to the router: [`route`], where requests go.
+//! - the daemon, to the router: [`route`], where requests go; [`secure`], how they come by TLS.
 
 pub mod ask;
 pub mod event;
@@ -16,6 +16,7 @@ pub mod notification;
 pub mod outcome;
 pub mod passed;
 pub mod route;
+pub mod secure;
 pub mod slug;
 pub mod variable;
 pub mod view;

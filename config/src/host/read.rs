@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Host, ON_FAILURE, OnFailure, Resources, Setting, Unreachable, keep, limits};
+use super::{
+    Host, ON_FAILURE, OnFailure, Resources, Setting, Tls, Unreachable, keep, limits, metrics, tls,
+};
 use crate::{
     application::{BUILD_NETWORK, BuildNetwork},
     name::{Domain, VariableName},
@@ -53,6 +55,8 @@ pub(super) fn defaults(place: &Place) -> Host {
         keep_warm: 0,
         keep,
         listen: ([127, 0, 0, 1], 7080).into(),
+        tls: Tls::default(),
+        metrics: None,
         proxies: Vec::new(),
         operators: Vec::new(),
         previews: Previews::new(),
@@ -98,6 +102,8 @@ pub(super) fn defaults(place: &Place) -> Host {
     };
     below("build.pass", &limits::SHOWN);
     below("keep.releases", &kept);
+    below("router.listen", &tls::SHOWN);
+    below("router.proxies", &metrics::SHOWN);
     host
 }
 
@@ -126,6 +132,10 @@ pub(super) fn load(place: &Place) -> Result<Host, Problems> {
         if let Err(found) = merged {
             problems.extend(found);
         }
+    }
+    // Of what is good in itself.
+    if problems.is_empty() {
+        problems.extend(tls::problems(&host));
     }
     Problems::or(problems, host)
 }
@@ -271,7 +281,15 @@ fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
         m.key(router.get("proxies"), "router.proxies", networks, |h, v| {
             h.proxies = v
         });
+        if let Some(table) = router.get("tls").and_then(|item| item.table("")) {
+            tls::merge(&table, m);
+            table.finish();
+        }
         router.finish();
+    }
+    if let Some(table) = below("metrics") {
+        metrics::merge(&table, m);
+        table.finish();
     }
     m.key(table.get("operators"), "operators", networks, |h, v| {
         h.operators = v

@@ -209,3 +209,104 @@ fn who_looks_at_previews_and_whom_the_router_believes() {
     let problems = Host::load(&place).unwrap_err();
     assert!(problems.render(72).contains("an address or a network"));
 }
+
+#[test]
+fn visitors_may_come_by_tls() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::below(dir.path());
+    fs::create_dir_all(place.drop_ins_dir()).unwrap();
+    let read = |text: &str| {
+        fs::write(place.host_file(), text).unwrap();
+        Host::load(&place)
+    };
+    assert_eq!(read("").unwrap().tls, Tls::default());
+    let text = "[router]\nlisten = \"0.0.0.0:80\"\n[router.tls]\nlisten = \"[::]:443\"\nhsts = \"180d\"\n\
+                certificates = [\"/etc/wharf/tls/a\", { chain = \"/c.pem\", key = \"/k.pem\" }]";
+    let host = read(text).unwrap();
+    let pair = |chain: &str, key: &str| Certificate {
+        chain: chain.into(),
+        key: key.into(),
+    };
+    let expected = Tls {
+        listen: Some("[::]:443".parse().unwrap()),
+        certificates: vec![
+            pair(
+                "/etc/wharf/tls/a/fullchain.pem",
+                "/etc/wharf/tls/a/privkey.pem",
+            ),
+            pair("/c.pem", "/k.pem"),
+        ],
+        redirect: true,
+        hsts: Some(std::time::Duration::from_secs(180 * 86_400)),
+    };
+    assert_eq!(host.tls, expected);
+    let from = |key| host.settings.iter().find(|one| one.key == key).unwrap();
+    assert_eq!(from("router.tls.hsts").value, "\"180d\"");
+    assert_eq!(from("router.tls.redirect").from, None);
+    // A drop-in may turn it off again.
+    let drop_in = place.drop_ins_dir().join("10.toml");
+    fs::write(
+        &drop_in,
+        "[router.tls]\nlisten = \"off\"\nhsts = \"0s\"\nredirect = false",
+    )
+    .unwrap();
+    let tls = read(text).unwrap().tls;
+    assert_eq!((tls.listen, tls.redirect), (None, false));
+    assert_eq!(tls.hsts, Some(std::time::Duration::ZERO));
+    fs::remove_file(drop_in).unwrap();
+
+    for (text, said) in [
+        ("listen = \"0.0.0.0:443\"", "router.tls.certificates is not"),
+        ("listen = \"443\"", "an address and a port"),
+        (
+            "listen = \"127.0.0.1:7080\"\ncertificates = [\"/a\"]",
+            "is the address of router.listen",
+        ),
+        ("hsts = \"9y\"", "at most 2 years"),
+        ("hsts = \"long\"", "is not a time"),
+        ("certificates = [\"a\"]", "must be an absolute path"),
+        ("certificates = [{ chain = \"/a\" }]", "two files"),
+        (
+            "certificates = [{ chain = \"/a\", kay = \"/b\" }]",
+            "did you mean `key`?",
+        ),
+        ("certificate = []", "did you mean `certificates`?"),
+        ("redirect = \"yes\"", "true or false"),
+    ] {
+        let problems = read(&format!("[router.tls]\n{text}")).unwrap_err();
+        assert_eq!(problems.len(), 1, "{text}: {}", problems.render(72));
+        assert!(
+            problems.render(72).contains(said),
+            "{text}: {}",
+            problems.render(72)
+        );
+    }
+    let problems = read("[router]\ntls = true").unwrap_err().render(72);
+    assert!(problems.contains("table"), "{problems}");
+}
+
+#[test]
+fn monitoring_asks_on_this_machine_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::below(dir.path());
+    fs::create_dir_all(place.drop_ins_dir()).unwrap();
+    let read = |listen: &str| {
+        fs::write(place.host_file(), format!("[metrics]\nlisten = {listen:?}")).unwrap();
+        Host::load(&place).map(|host| host.metrics)
+    };
+    let tcp = |at: &str| Some(Metrics::Tcp(at.parse().unwrap()));
+    assert_eq!(Host::load(&place).unwrap().metrics, None);
+    assert_eq!(read("127.0.0.1:9464").unwrap(), tcp("127.0.0.1:9464"));
+    assert_eq!(read("[::1]:9464").unwrap(), tcp("[::1]:9464"));
+    let socket = Metrics::Unix("/run/wharf/metrics.sock".into());
+    assert_eq!(read("/run/wharf/metrics.sock").unwrap(), Some(socket));
+    assert_eq!(read("off").unwrap(), None);
+    for (listen, said) in [
+        ("0.0.0.0:9464", "this machine's own"),
+        ("metrics.sock", "an address and a port"),
+        (&format!("/{}", "x".repeat(107)), "107 bytes"),
+    ] {
+        let problems = read(listen).unwrap_err().render(72);
+        assert!(problems.contains(said), "{listen}: {problems}");
+    }
+}

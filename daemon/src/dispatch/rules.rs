@@ -17,7 +17,7 @@ use super::baseline;
 use crate::execute::failure::chain;
 use crate::execute::route::{self, Followed};
 use crate::execute::world::sibling;
-use crate::execute::{World, refs};
+use crate::execute::{World, refs, secure};
 use crate::plan::places::{Place, Places};
 use crate::report::WIDTH;
 use crate::settings::{Settings, trust_domain};
@@ -25,12 +25,16 @@ use crate::store::StoreError;
 use crate::store::environment::{EnvironmentRecord, Rule};
 
 /// What came of reading the configuration again.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Reloaded {
     /// How many projects there are.
     pub projects: usize,
     /// Whether the router follows.
     pub followed: Followed,
+    /// What of the router is not as it is asked for.
+    pub router: Vec<String>,
+    /// Why metrics are not told where they should be.
+    pub metrics: Option<String>,
 }
 
 /// Reads the configuration again. A host's file that is no good leaves everything as it was; a
@@ -61,8 +65,13 @@ pub async fn reload(
     };
     let projects = new.projects.len();
     if *world.settings() == new {
-        let followed = Followed::Yes;
-        return Ok(Reloaded { projects, followed });
+        // Certificates may be others all the same.
+        return Ok(Reloaded {
+            projects,
+            followed: Followed::Yes,
+            router: secure::apply(world).await,
+            metrics: world.metrics.trouble(),
+        });
     }
     if let Err(error) = baseline::know(world, &new).await {
         // Compared later; until then nobody can have pushed but through a hook.
@@ -80,10 +89,18 @@ pub async fn reload(
     for name in &changed {
         follow(world, &new.projects[name]).await;
     }
+    // Addresses have its port.
+    let router = secure::apply(world).await;
+    let metrics = world.metrics.settled(new.host.metrics.as_ref()).await;
     // The host's own word counts for every project.
     let concerned = (old.host == new.host).then_some(&changed);
     let followed = route::refresh(world, concerned).await;
-    Ok(Reloaded { projects, followed })
+    Ok(Reloaded {
+        projects,
+        followed,
+        router,
+        metrics,
+    })
 }
 
 /// Has the hooks say what the operator says now: what a push gets while no daemon is there stands in

@@ -213,7 +213,7 @@ impl Act {
 
     /// The environment's address for people.
     pub fn url(&self) -> String {
-        settings::url(&self.hosts()[0], self.world.router.port())
+        self.world.url(&self.hosts()[0])
     }
 
     async fn perform(&mut self) -> Result<Option<u32>, Failure> {

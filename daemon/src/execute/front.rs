@@ -14,7 +14,7 @@ use super::maintenance::Wanted;
 use super::refs::Defaults;
 use super::world::World;
 use crate::plan::access;
-use crate::settings::{self, Settings};
+use crate::settings::{Ports, Settings};
 use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
 
 /// How far up a tree is looked. Policy knows no circle, but a chosen parent may make one.
@@ -26,6 +26,7 @@ pub(super) struct Front {
     hosts: Vec<String>,
     /// None while nobody knows the router's port.
     url: Option<String>,
+    kind: route::Kind,
     noindex: bool,
     access: route::Access,
     /// Whether somebody keeps visitors away.
@@ -58,7 +59,7 @@ impl Front {
             default: defaults.of(project),
         };
         let public = grant::public_key(world, key).await?;
-        let front = tree.front(record, world.router.port(), Some(public));
+        let front = tree.front(record, world.ports(), Some(public));
         Ok(Some(front.await?))
     }
 
@@ -77,7 +78,7 @@ impl Front {
             (
                 route.hosts.clone(),
                 route.url.clone(),
-                route.noindex,
+                (route.kind, route.noindex),
                 access,
                 maintenance.map(|maintenance| maintenance.pass.clone()),
             )
@@ -85,12 +86,22 @@ impl Front {
         let before = front(route);
         route.hosts = self.hosts;
         route.url = self.url.unwrap_or(std::mem::take(&mut route.url));
+        route.kind = self.kind;
         route.noindex = self.noindex;
         route.access = self.access;
         if let Some(maintenance) = &mut route.maintenance {
             maintenance.pass = self.operators;
         }
         front(route) != before
+    }
+}
+
+/// What the router counts an environment's requests as.
+pub(super) fn kind(kind: Kind) -> route::Kind {
+    match kind {
+        Kind::Production => route::Kind::Production,
+        Kind::Staging => route::Kind::Staging,
+        Kind::Development => route::Kind::Development,
     }
 }
 
@@ -137,7 +148,7 @@ pub(super) async fn outdated(
         // Its key is its own for as long as it lives.
         let public = route.access.key.clone();
         let is_keyless = public.is_none();
-        let front = tree.front(record.clone(), world.router.port(), public);
+        let front = tree.front(record.clone(), world.ports(), public);
         if front.await?.put_on(&mut route.clone()) || is_keyless {
             outdated.push(key.clone());
         }
@@ -175,7 +186,7 @@ impl Tree<'_> {
     async fn front(
         &self,
         record: EnvironmentRecord,
-        port: u16,
+        ports: Ports,
         public: Option<String>,
     ) -> Result<Front, Failure> {
         let mut environment = self.rule(&record.branch);
@@ -189,7 +200,8 @@ impl Tree<'_> {
         operators.extend(&self.project.operators);
         let said = self.said(record, &environment).await?;
         Ok(Front {
-            url: (port != 0).then(|| settings::url(&hosts[0], port)),
+            url: ports.url(&hosts[0]),
+            kind: kind(environment.kind),
             noindex: environment.kind != Kind::Production,
             access: route::Access {
                 who: access::who(environment.kind, said, &hosts, names),

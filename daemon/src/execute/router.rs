@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wharf_wire::frame;
-use wharf_wire::route::{FromRouter, ToRouter, Upstream};
+use wharf_wire::route::{Answered, FromRouter, ToRouter, Upstream};
+use wharf_wire::secure::Secured;
 
 use crate::connection::Connection;
 
@@ -50,6 +51,7 @@ impl RouterError {
 pub struct Router {
     socket: PathBuf,
     port: AtomicU16,
+    secure_port: AtomicU16,
 }
 
 impl Router {
@@ -58,12 +60,33 @@ impl Router {
         Router {
             socket,
             port: AtomicU16::new(0),
+            secure_port: AtomicU16::new(0),
         }
     }
 
     /// The port on which requests are served, as last heard.
     pub fn port(&self) -> u16 {
         self.port.load(Ordering::Relaxed)
+    }
+
+    /// The same by TLS; 0 where there is none.
+    pub fn secure_port(&self) -> u16 {
+        self.secure_port.load(Ordering::Relaxed)
+    }
+
+    /// How TLS stands, once it has read settings and certificates again or as it is.
+    ///
+    /// # Errors
+    /// [`RouterError`].
+    pub async fn secure(&self, again: bool) -> Result<Secured, RouterError> {
+        match self.ask(&ToRouter::Secure { again }, PATIENCE).await? {
+            FromRouter::Secured(secured) => {
+                let port = secured.listen.map_or(0, |listen| listen.port());
+                self.secure_port.store(port, Ordering::Relaxed);
+                Ok(secured)
+            }
+            other => Err(unexpected(&other)),
+        }
     }
 
     /// Makes it follow an environment's file; returns the generation that new requests follow.
@@ -107,6 +130,17 @@ impl Router {
                 self.port.store(listen.port(), Ordering::Relaxed);
                 Ok((pid, listen))
             }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// How many requests it has answered how.
+    ///
+    /// # Errors
+    /// [`RouterError`].
+    pub async fn counted(&self) -> Result<Vec<Answered>, RouterError> {
+        match self.ask(&ToRouter::Count, PATIENCE).await? {
+            FromRouter::Counted(counted) => Ok(counted),
             other => Err(unexpected(&other)),
         }
     }
@@ -232,6 +266,8 @@ pub struct Start {
     pub listen: std::net::SocketAddr,
     /// Where route files are.
     pub routes: PathBuf,
+    /// What it does beside its routes.
+    pub settings: PathBuf,
     /// Its control socket.
     pub control: PathBuf,
     /// Where its output goes.
@@ -255,6 +291,8 @@ pub async fn start(router: &Router, start: &Start) -> Result<(), RouterError> {
         .args(["--listen", &start.listen.to_string()])
         .arg("--routes")
         .arg(&start.routes)
+        .arg("--settings")
+        .arg(&start.settings)
         .arg("--control")
         .arg(&start.control)
         .current_dir("/")

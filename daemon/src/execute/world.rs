@@ -15,11 +15,12 @@ use super::housekeeping::Caches;
 use super::replaced::Retiring;
 use super::router::Router;
 use super::runtime::Runtimes;
+use crate::metrics::Metrics;
 use crate::run::isolation::Isolation;
 use crate::run::job::Jobs;
 use crate::run::keepers::Keepers;
 use crate::run::runner::Runner;
-use crate::settings::{FollowedHeads, Settings};
+use crate::settings::{FollowedHeads, Ports, Settings};
 use crate::store::Recorder;
 use crate::store::log::Logs;
 use crate::store::paths::Paths;
@@ -46,6 +47,8 @@ pub struct World {
     pub runner: Runner,
     /// Starts and finds the keepers of processes.
     pub keepers: Keepers,
+    /// What monitoring is told.
+    pub metrics: Metrics,
     /// The data plane's control.
     pub router: Router,
     /// What the host has of each runtime.
@@ -103,6 +106,27 @@ impl World {
     /// The settings of this moment.
     pub fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.borrow())
+    }
+
+    /// Where visitors come in, as the operator says; as the router does where it is free to choose.
+    pub fn ports(&self) -> Ports {
+        let asked = self.settings.borrow().host.tls.listen;
+        let https = asked.map(|listen| match listen.port() {
+            0 => self.router.secure_port(),
+            port => port,
+        });
+        Ports {
+            http: self.router.port(),
+            https,
+        }
+    }
+
+    /// The address of a host name for people, with port 0 while nobody knows it.
+    pub fn url(&self, host: &str) -> String {
+        let ports = self.ports();
+        ports
+            .url(host)
+            .unwrap_or_else(|| format!("http://{host}:0/"))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use wharf_config::host::Certificate;
 use wharf_config::place::Place;
 use wharf_sandbox::ask;
 use wharf_wire::view::Severity;
@@ -85,6 +86,17 @@ impl Guard {
         let helper = Path::new(ask::SOCKET);
         if self.look(helper, &Rule::secret(&own)).is_some() {
             self.above(helper, &Rule::ruled(&[]));
+        }
+    }
+
+    /// What visitors know this host by. A key is the router's alone, whose user is the daemon's.
+    pub(super) fn certificates(&mut self, certificates: &[Certificate]) {
+        let own = [self.own];
+        for Certificate { chain, key } in certificates {
+            for (path, rule) in [(key, Rule::secret(&own)), (chain, Rule::ruled(&own))] {
+                self.above(path, &Rule::ruled(&own));
+                self.look(path, &rule);
+            }
         }
     }
 

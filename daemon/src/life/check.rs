@@ -1,8 +1,12 @@
 //! `wharfd check`: every key with its origin, or every problem; and whether the database is sound.
 
+use std::time::SystemTime;
+
 use wharf_config::place::Place;
+use wharf_wire::view::Severity;
 
 use super::{End, store};
+use crate::certificates;
 use crate::report::WIDTH;
 use crate::settings::Settings;
 use crate::store::paths::Paths;
@@ -28,7 +32,21 @@ pub(super) fn check(place: &Place) -> Result<(), End> {
             project.repository.display()
         );
     }
+    let certificates = certificates::findings(&settings, SystemTime::now());
+    for finding in &certificates {
+        println!("{}: {}", word(finding.severity), finding.message);
+        if let Some(hint) = &finding.hint {
+            println!("hint: {hint}");
+        }
+    }
     store::check(&Paths::new(place))?;
+    if certificates
+        .iter()
+        .any(|one| one.severity == Severity::Error)
+    {
+        let said = "error: certificates are of no use, as said above\n";
+        return Err(End::Configuration(said.to_owned()));
+    }
     if settings.broken.is_empty() {
         return Ok(());
     }
@@ -37,4 +55,12 @@ pub(super) fn check(place: &Place) -> Result<(), End> {
         .iter()
         .map(|broken| broken.problems.render(WIDTH));
     Err(End::Configuration(problems.collect::<Vec<_>>().join("\n")))
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Good => "certificates",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    }
 }

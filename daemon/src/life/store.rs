@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use wharf_config::place::Place;
 
 use super::{End, lock};
+use crate::certificates;
 use crate::execute::World;
 use crate::execute::failure::chain;
 use crate::guard;
@@ -77,6 +78,7 @@ pub(super) fn print(place: &Place) -> Result<(), End> {
     // That the host's files are no good is what whoever starts it is told.
     if let Ok(settings) = Settings::load(place) {
         found.extend(guard::findings(place, paths, &settings));
+        found.extend(certificates::findings(&settings, SystemTime::now()));
     }
     let text = serde_json::to_string(&found).expect("findings are plain data");
     let mut out = std::io::stdout();

@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 use wharf_config::place::PlaceKind;
 
 use super::End;
-use crate::execute::World;
 use crate::execute::failure::chain;
 use crate::execute::router::{self, Start};
 use crate::execute::world::sibling;
+use crate::execute::{World, secure};
 
 /// The wait before the router is started again; doubles up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(100);
@@ -33,15 +33,20 @@ pub(super) async fn router(
         program: sibling("wharf-router").map_err(|error| End::host("no router", &error))?,
         listen: world.settings().host.listen,
         routes: world.paths.routes(),
+        settings: world.paths.router_settings(),
         control: world.place.router_socket(),
         log: world.paths.router_log(),
     };
     let embedded = matches!(kind, PlaceKind::Discover);
+    // What it reads when it starts is there by then.
+    secure::write(&world, &world.settings().host)
+        .map_err(|error| End::host("the router's settings", &error))?;
     if world.router.status().await.is_err() && embedded {
         router::start(&world.router, &start)
             .await
             .map_err(|error| End::host("no router", &error))?;
     }
+    say(secure::apply(&world).await);
     Ok(tokio::spawn(async move {
         let mut pause = FIRST;
         loop {
@@ -67,6 +72,7 @@ pub(super) async fn router(
             pause = match again {
                 Ok(()) => {
                     tracing::info!("the router serves again");
+                    say(secure::apply(&world).await);
                     FIRST
                 }
                 Err(error) => {
@@ -76,6 +82,12 @@ pub(super) async fn router(
             };
         }
     }))
+}
+
+fn say(problems: Vec<String>) {
+    for problem in problems {
+        tracing::error!("router: {problem}");
+    }
 }
 
 /// Waits on a connection that carries nothing until the router's end closes it.

@@ -210,7 +210,7 @@ impl Session {
             assets,
             serves: live.is_some(),
             release,
-            url: &settings::url(&hosts[0], world.router.port()),
+            url: &world.url(&hosts[0]),
         };
         let mut lines = forecast.lines(&prefix);
         if let Some(text) = parking::forecast(&environment.policy, &Zoned::now()) {

@@ -187,6 +187,11 @@ impl Paths {
         self.state.join("routes")
     }
 
+    /// What the router does beside its routes.
+    pub fn router_settings(&self) -> PathBuf {
+        self.state.join("router.json")
+    }
+
     /// The route of one environment.
     pub fn route(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
         self.routes().join(format!("{project}.{environment}.json"))

@@ -9,6 +9,7 @@ mod fastcgi;
 mod maintenance;
 mod routing;
 mod rules;
+mod secure;
 mod static_files;
 mod streaming;
 mod switching;

@@ -22,6 +22,7 @@ mod limits;
 mod load;
 mod maintained;
 mod mending;
+mod metrics;
 mod moves;
 mod node;
 mod owner;
@@ -38,7 +39,9 @@ mod restarts;
 mod reuse;
 mod routes;
 mod sandboxed;
+
 mod schemas;
+mod secure;
 mod set;
 mod shop;
 mod sight;

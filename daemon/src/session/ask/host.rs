@@ -1,11 +1,14 @@
 //! The host itself: reload and doctor.
 
+use std::time::SystemTime;
+
 use wharf_wire::outcome::Exit;
 use wharf_wire::view::{self, Item};
 
 use super::super::peer::Broken;
 use super::super::{Session, host};
 use super::isolation;
+use crate::certificates;
 use crate::dispatch::Event;
 use crate::execute::failure::chain;
 use crate::execute::forge;
@@ -15,6 +18,7 @@ use crate::execute::route::Followed;
 use crate::guard;
 use crate::notify;
 use crate::report;
+use crate::settings::Settings;
 use crate::store::findings::{findings as store_findings, of_fault};
 use crate::store::open::Look;
 use crate::watch::Trouble;
@@ -40,17 +44,17 @@ impl Session {
                     report::count(reloaded.projects as u64, "project")
                 )];
                 lines.extend(unheard(reloaded.followed));
+                for trouble in reloaded.router.iter().chain(&reloaded.metrics) {
+                    lines.push(format!("warning: {trouble}"));
+                }
                 let settings = self.world.settings();
                 for broken in &settings.broken {
                     lines.push(format!("warning: {}:", report::refused(broken)));
                     let problems = broken.problems.render(report::WIDTH);
                     lines.extend(problems.lines().map(str::to_owned));
                 }
-                let exit = if settings.broken.is_empty() {
-                    Exit::Ok
-                } else {
-                    Exit::Failed
-                };
+                let is_good = settings.broken.is_empty() && reloaded.router.is_empty();
+                let exit = if is_good { Exit::Ok } else { Exit::Failed };
                 self.peer.lines(lines).await?;
                 self.end(exit).await
             }
@@ -65,6 +69,26 @@ impl Session {
                 self.end(Exit::Failed).await
             }
         }
+    }
+
+    /// What is wrong with certificates, and what the router says of TLS beside that.
+    async fn tls_findings(&self, settings: &Settings) -> Vec<view::Finding> {
+        let look = || certificates::findings(settings, SystemTime::now());
+        let mut findings = tokio::task::block_in_place(look);
+        if settings.host.tls.listen.is_none() {
+            return findings;
+        }
+        let problems = match self.world.router.secure(false).await {
+            Ok(secured) => secured.problems,
+            Err(error) => vec![chain(&error)],
+        };
+        findings.extend(problems.into_iter().map(|problem| view::Finding {
+            severity: view::Severity::Error,
+            code: "tls".into(),
+            message: format!("the router does not serve by TLS as it should: {problem}"),
+            hint: Some("mend that, then: wharf reload".into()),
+        }));
+        findings
     }
 
     pub(super) async fn doctor(&mut self) -> Result<(), Broken> {
@@ -98,6 +122,13 @@ impl Session {
                 Some("see router.log in the state directory; is its port taken?"),
             )),
         }
+        findings.extend(self.tls_findings(&settings).await);
+        let (severity, hint) = (
+            view::Severity::Warning,
+            "is the address taken? then: metrics.listen",
+        );
+        let trouble = self.world.metrics.trouble();
+        findings.extend(trouble.map(|text| finding(severity, "metrics", text, Some(hint))));
         findings.extend(match self.world.recorder.fault() {
             Some(fault) => vec![of_fault(fault, &self.world.paths)],
             None => {

@@ -14,7 +14,6 @@ use crate::execute::route;
 use crate::plan::limits::Status;
 use crate::plan::queue::Ticket;
 use crate::plan::rights::Act;
-use crate::settings;
 use crate::store::environment::EnvironmentRecord;
 use crate::store::release::ReleaseState;
 
@@ -127,7 +126,7 @@ impl Session {
         let mut environment = settings.environment(project, &record.branch, default);
         environment.id.clone_from(&record.key.id);
         let hosts = settings.hosts(project, &environment);
-        Some(settings::url(hosts.first()?, self.world.router.port()))
+        Some(self.world.url(hosts.first()?))
     }
 
     pub(super) async fn activities(&mut self, scope: &Scope, limit: u32) -> Result<(), Broken> {

@@ -2,6 +2,7 @@
 #![allow(unreachable_pub)] // shared by the modules of one program
 
 pub mod app;
+pub mod secure;
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +20,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wharf_wire::{
     frame,
-    route::{Access, FromRouter, Protocol, Route, ToRouter, Upstream},
+    route::{Access, FromRouter, Kind, Protocol, Route, ToRouter, Upstream},
 };
 
 /// The longest that anything here may take before the test gives up.
@@ -134,8 +135,11 @@ impl Router {
     }
 
     pub fn signal(&self) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).unwrap();
+        self.send(Signal::TERM);
+    }
+
+    pub fn send(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Waits until the router has begun to stop: a conversation of ours ends with it.
@@ -262,6 +266,7 @@ pub fn route(environment: &str, generation: u64) -> Route {
         generation,
         hosts: vec![format!("{environment}.test")],
         url: format!("http://{environment}.test/"),
+        kind: Kind::Production,
         noindex: false,
         public: None,
         over: BTreeMap::new(),

@@ -1,6 +1,9 @@
 //! `wharf hook`: the installer, told what this host's hooks need to know.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use wharf_config::{
     host::{self, Host, OnFailure},
@@ -16,6 +19,10 @@ use crate::{
     hook::{self, HookState, InstallError, Layout, Mode, Options, Report, Status, Way},
     record, show,
 };
+
+/// How long a hook waits for the daemon's first word where systemd has its socket: one that was killed is there
+/// again after two seconds and its own start.
+const ACTIVATED: Duration = Duration::from_secs(10);
 
 /// Does one of the hook commands.
 ///
@@ -141,6 +148,9 @@ fn options(
         host::Unreachable::Accept => Unreachable::Accept,
     };
     stub.spool = Some(place.state.join("spool"));
+    if place.is_system() {
+        stub.answer = ACTIVATED;
+    }
     Ok(Options {
         binaries: binaries()?,
         stub,

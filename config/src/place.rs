@@ -41,6 +41,9 @@ pub enum PlaceError {
     LongSocket(PathBuf),
 }
 
+/// What Wharf remembers where it is the system's.
+pub const SYSTEM_STATE: &str = "/var/lib/wharf";
+
 /// The longest path of a Unix socket: 108 bytes of `sun_path` with its NUL.
 pub const MAX_SOCKET: usize = 107;
 /// Bytes that the daemon may need below the run directory: `keepers/<instance>.sock`.
@@ -50,6 +53,11 @@ impl Place {
     /// Finds the place by this process's environment.
     pub fn from_env(kind: PlaceKind) -> Result<Self, PlaceError> {
         Self::from_vars(kind, |name| std::env::var_os(name))
+    }
+
+    /// Whether it is the system's own place, which belongs to the user `wharf`.
+    pub fn is_system(&self) -> bool {
+        self.state == std::path::Path::new(SYSTEM_STATE)
     }
 
     /// Finds the place by the given variables.
@@ -69,7 +77,7 @@ impl Place {
             (Some(home), _) => Self::below(home),
             (None, PlaceKind::System) => Self {
                 config: "/etc/wharf".into(),
-                state: "/var/lib/wharf".into(),
+                state: SYSTEM_STATE.into(),
                 run: "/run/wharf".into(),
                 git: "/srv/git".into(),
             },

@@ -8,7 +8,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 use wharf_config::name::{EnvironmentId, ProjectName, RelPath};
-use wharf_config::place::Place;
+use wharf_config::place::{Place, SYSTEM_STATE};
 
 /// How the name of a directory begins that is being removed.
 const GOING: &str = ".gone-";
@@ -174,7 +174,7 @@ impl Paths {
 
     /// Whether it is the system's own place, which belongs to the user `wharf`.
     pub fn is_system(&self) -> bool {
-        self.state == std::path::Path::new("/var/lib/wharf")
+        self.state == std::path::Path::new(SYSTEM_STATE)
     }
 
     /// Held with `flock` for the daemon's life; names the holder's pid.

@@ -78,7 +78,7 @@ fn built(machine: &Machine, script: &str) -> Said {
 fn spins(machine: &Machine) -> (u64, Child) {
     machine.runs("cd /root/shop; echo 'while :; do :; done' >build.sh");
     let push = machine.begins("cd /root/shop; git commit -qam spin; git push wharf main");
-    let stat = "/sys/fs/cgroup/wharf.slice/wharf-apps.slice/wharf-job-*.build-1.service/cpu.stat";
+    let stat = "/sys/fs/cgroup/wharf.slice/wharf-*.slice/wharf-job-*.build-1.service/cpu.stat";
     machine.waits_for(&format!("grep -E 'usage_usec [0-9]{{7}}' {stat}"));
     let used = format!("awk '/^usage_usec/ {{ print $2 }}' {stat}");
     let measured = machine.runs(&format!(

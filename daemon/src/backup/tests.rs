@@ -33,7 +33,7 @@ fn manifest(form: u32, schema: usize) -> Vec<u8> {
 /// An archive with these entries between manifest and end, whose digest is right.
 fn forged(entries: &[(&str, EntryType, &str)], form: u32, schema: usize) -> Vec<u8> {
     let mut tar = Builder::new(Vec::new());
-    let mut add = |tar: &mut Builder<Vec<u8>>, name: &str, kind, bytes: &[u8], link: &str| {
+    let add = |tar: &mut Builder<Vec<u8>>, name: &str, kind, bytes: &[u8], link: &str| {
         let mut header = Header::new_gnu();
         // Not by `set_path`, which refuses what is tried here.
         header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());

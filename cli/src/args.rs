@@ -320,6 +320,8 @@ const SECTIONS: [(&str, &[&str]); 5] = [
             "reload",
             "doctor",
             "cleanup",
+            "notify",
+            "admin",
             "schema",
             "completions",
         ],

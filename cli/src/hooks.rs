@@ -61,22 +61,15 @@ pub fn run(command: &args::Hook, json: bool) -> Result<Exit, Failure> {
         }
         args::Hook::Status(which) => {
             let place = daemon::place()?;
-            let mut records = Vec::new();
-            let exit = each(which, |repository| {
+            each(which, |repository| {
                 let status = hook::status(repository, on_failure(&place, repository)?)?;
                 match json {
-                    true => records.push(record::Hooks::from(&status)),
+                    true => show::json(&record::Hooks::from(&status))?,
                     false => show::data(draw(&status, which.all).as_bytes())?,
                 }
                 let good = status.is_complete() && status.problems.is_empty();
                 Ok(if good { Exit::Ok } else { Exit::Failed })
-            })?;
-            match (json, which.all) {
-                (true, true) => show::json(&records)?,
-                (true, false) => records.first().map_or(Ok(()), show::json)?,
-                (false, _) => {}
-            }
-            Ok(exit)
+            })
         }
     }
 }

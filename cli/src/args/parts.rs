@@ -158,6 +158,10 @@ pub enum Hook {
         config_hooks: bool,
     },
     /// Say whether the hooks are in order, and which git host the repository belongs to
+    #[command(
+        after_help = "Exit status: 0 they are, 1 they are not. With --all and --json, an object \
+                            for each repository."
+    )]
     Status(Repositories),
     /// Take the hooks out; those that were there before come back
     Uninstall(Repositories),

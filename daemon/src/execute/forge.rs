@@ -9,6 +9,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use wharf_config::name::ProjectName;
 use wharf_config::project::{Project, Remote};
 use wharf_wire::hook::{Push, RefUpdate};
 
@@ -32,7 +33,13 @@ const MOST: usize = 300;
 
 /// Pushes of the daemon's own that are on their way: their words, and what they move.
 #[derive(Debug, Clone, Default)]
-pub struct Pushes(Arc<Mutex<BTreeMap<String, Vec<RefUpdate>>>>);
+pub struct Pushes(Arc<Mutex<BTreeMap<String, Own>>>);
+
+#[derive(Debug)]
+struct Own {
+    project: ProjectName,
+    updates: Vec<RefUpdate>,
+}
 
 /// One of them; forgotten once this is dropped.
 #[derive(Debug)]
@@ -42,24 +49,29 @@ struct OnItsWay {
 }
 
 impl Pushes {
-    fn begin(&self, updates: Vec<RefUpdate>) -> OnItsWay {
+    fn begin(&self, project: ProjectName, updates: Vec<RefUpdate>) -> OnItsWay {
         let word = format!("{:032x}", rand::random::<u128>());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(word.clone(), updates);
+        all.insert(word.clone(), Own { project, updates });
         OnItsWay {
             pushes: self.clone(),
             word,
         }
     }
 
-    /// Whether a hook tells of one of these, or a part of one, and of nothing else.
-    pub fn is_own(&self, push: &Push) -> bool {
+    /// Whether a hook of this project tells of one of these, or a part of one, and of nothing else.
+    pub fn is_own(&self, project: &ProjectName, push: &Push) -> bool {
         let word = push.options.iter().find_map(|one| one.strip_prefix(OPTION));
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(own) = word.and_then(|word| all.get(word)) else {
             return false;
         };
-        !push.updates.is_empty() && push.updates.iter().all(|update| own.contains(update))
+        own.project == *project
+            && !push.updates.is_empty()
+            && push
+                .updates
+                .iter()
+                .all(|update| own.updates.contains(update))
     }
 }
 
@@ -96,7 +108,8 @@ pub async fn push(
     let made = tokio::task::spawn_blocking(move || scratch(&of, &below)).await;
     let scratch = made.map_err(io::Error::other).and_then(|made| made);
     let scratch = scratch.map_err(|error| GitError::Run("push".into(), error))?;
-    let own = world.pushes.begin(swaps.iter().map(update).collect());
+    let updates = swaps.iter().map(update).collect();
+    let own = world.pushes.begin(project.name.clone(), updates);
     let words = words(remote, swaps, &own.word);
     let mut command =
         isolated(scratch.path(), &words).map_err(|error| GitError::Run("push".into(), error))?;
@@ -223,15 +236,20 @@ mod tests {
         let (one, other) = ("1".repeat(40), "2".repeat(40));
         let updates = [swap("a", Some(&one), Some(&other)), swap("b", None, None)];
         let updates: Vec<RefUpdate> = updates.iter().map(update).collect();
-        let own = pushes.begin(updates.clone());
-        let told = |word: &str, updates: &[RefUpdate]| {
-            pushes.is_own(&Push {
+        let shop = ProjectName::parse("shop").unwrap();
+        let own = pushes.begin(shop.clone(), updates.clone());
+        let told_of = |project: &ProjectName, word: &str, updates: &[RefUpdate]| {
+            let push = Push {
                 repository: "/srv/git/a.git".into(),
                 updates: updates.to_vec(),
                 options: vec!["nowait".into(), format!("{OPTION}{word}")],
                 claims: Vec::new(),
-            })
+            };
+            pushes.is_own(project, &push)
         };
+        let told = |word: &str, updates: &[RefUpdate]| told_of(&shop, word, updates);
+        let other_project = ProjectName::parse("other").unwrap();
+        assert!(!told_of(&other_project, &own.word, &updates));
         assert!(told(&own.word, &updates));
         assert!(told(&own.word, &updates[..1]));
         assert!(!told(&own.word, &[]));

@@ -36,7 +36,10 @@ impl Guard {
         self.judge(&stand, &shared);
         self.look(&repository.join("config"), &shared);
         self.work_area(&repository, paths);
-        self.hooks(&repository, &rule);
+        // Where hooks are, by the host: git's, GitLab's, those of the configuration.
+        for directory in ["hooks", "custom_hooks", "wharf-hooks"] {
+            self.hooks(&repository, &repository.join(directory), &rule);
+        }
         self.settings(&repository);
     }
 
@@ -61,31 +64,37 @@ impl Guard {
         }
     }
 
-    fn hooks(&mut self, repository: &Path, rule: &Rule<'_>) {
-        let directory = repository.join("hooks");
-        let Some(stand) = self.stand(&directory) else {
+    fn hooks(&mut self, repository: &Path, directory: &Path, rule: &Rule<'_>) {
+        let Some(stand) = self.stand(directory) else {
             return;
         };
         if stand.kind == Kind::Link {
-            return self.leads_out(&directory, repository);
+            return self.leads_out(directory, repository, rule);
         }
         self.judge(&stand, rule);
-        for hook in inside(&directory) {
+        let is_first = directory.parent() == Some(repository);
+        for hook in inside(directory) {
             // git never runs these.
             if hook.extension().is_some_and(|end| end == "sample") {
                 continue;
             }
             match self.stand(&hook) {
-                Some(stand) if stand.kind == Kind::Link => self.leads_out(&hook, repository),
+                Some(stand) if stand.kind == Kind::Link => {
+                    self.leads_out(&hook, repository, rule);
+                }
+                // A host runs all that is in there, but nothing deeper.
+                Some(stand) if stand.kind == Kind::Directory && is_first => {
+                    self.hooks(repository, &hook, rule);
+                }
                 Some(stand) => self.judge(&stand, rule),
                 None => {}
             }
         }
     }
 
-    /// A hook may be a link to what root alone may change, as git hosts have them; what somebody else
-    /// has runs their code.
-    fn leads_out(&mut self, link: &Path, repository: &Path) {
+    /// A hook may be a link to what root or the repository's owner alone may change, as git hosts have
+    /// them; what somebody else has runs their code.
+    fn leads_out(&mut self, link: &Path, repository: &Path, rule: &Rule<'_>) {
         let Ok(target) = link.canonicalize() else {
             // git runs nothing then.
             return;
@@ -93,9 +102,8 @@ impl Guard {
         if target.starts_with(repository) {
             return;
         }
-        let root = Rule::ruled(&[]);
         let on_the_way = target.ancestors().filter_map(|path| Stand::of(path).ok());
-        let open = on_the_way.filter_map(|stand| root.judge(&stand)).last();
+        let open = on_the_way.filter_map(|stand| rule.judge(&stand)).last();
         self.seen.insert(link.to_owned());
         if let Some(wrong) = open {
             let text = format!(

@@ -37,7 +37,7 @@ impl Session {
         if let Some(fault) = self.world.recorder.fault() {
             return Err(faulty(fault));
         }
-        if self.world.pushes.is_own(&push) {
+        if self.is_own(&push) {
             // Judged before it was made.
             let (accepted, lines) = (true, Vec::new());
             let verdict = Verdict { accepted, lines };

@@ -24,7 +24,7 @@ impl Session {
     /// post-receive: recorded durably, then answered, then followed.
     pub(super) async fn ring(&mut self, push: Push) -> Result<(), Broken> {
         let push = self.whole(push).await?;
-        if self.world.pushes.is_own(&push) {
+        if self.is_own(&push) {
             // Whoever makes it records it.
             let activities = Vec::new();
             self.peer.send(&FromDaemon::Queued { activities }).await?;
@@ -137,6 +137,13 @@ impl Session {
                 _ => return Err(unexpected("More or Sent")),
             }
         }
+    }
+
+    /// Whether a hook tells of a push that the daemon makes itself.
+    pub(super) fn is_own(&self, push: &Push) -> bool {
+        let settings = self.world.settings();
+        let project = settings.of_repository(Path::new(&push.repository));
+        project.is_some_and(|project| self.world.pushes.is_own(&project.name, push))
     }
 
     /// The project that names a push's repository.

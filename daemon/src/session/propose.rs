@@ -31,7 +31,7 @@ impl Session {
     /// Says for each update whether git may move it, once that is known.
     pub(super) async fn propose(&mut self, push: Push) -> Result<(), Broken> {
         let push = self.whole(push).await?;
-        if self.world.pushes.is_own(&push) {
+        if self.is_own(&push) {
             // Built before it was made, where that is asked for.
             return self.judge_all(&vec![None; push.updates.len()]).await;
         }

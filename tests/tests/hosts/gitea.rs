@@ -28,7 +28,7 @@ done
 "#;
 
 /// As `gitea admin regenerate hooks` does it, with a program in Gitea's place that protects a branch.
-fn regenerate(repository: &Path) {
+pub(crate) fn regenerate(repository: &Path) {
     for hook in ["pre-receive", "post-receive"] {
         executable(&repository.join("hooks").join(hook), DELEGATOR);
         let own = format!(

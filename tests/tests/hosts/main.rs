@@ -8,6 +8,7 @@
 
 mod house;
 
+mod all;
 mod forge;
 mod gitea;
 mod gitlab;

@@ -179,9 +179,36 @@ fn what_belongs_to_somebody_else_is_named() {
         let words = format!("{name} belongs to {SOMEBODY}");
         breaks(&world, &format!("chown {SOMEBODY} {path}"), &words);
     }
-    // A repository may be anybody's, with hooks of theirs or of root's.
-    sh(&world, &format!("chown -R {SOMEBODY} wharf/git/shop.git"));
+    // A repository may be anybody's, with hooks of theirs or of root's, also as links, as gitolite
+    // has them, and in directories, as Gitea and GitLab do.
+    let hooks = "wharf/git/shop.git/hooks";
+    let common = world.path("wharf/git/common");
+    let shown = common.display();
+    sh(
+        &world,
+        &format!(
+            "echo x > {shown} && ln -s {shown} {hooks}/update && mkdir {hooks}/update.d && echo x > {hooks}/update.d/own"
+        ),
+    );
+    sh(
+        &world,
+        &format!("chown -R {SOMEBODY} wharf/git/shop.git {shown}"),
+    );
     world.wharf(&["doctor"]).ok();
+    sh(&world, &format!("chown 54321 {hooks}/update.d/own"));
+    world
+        .wharf(&["doctor"])
+        .exits(1)
+        .has("own belongs to 54321");
+    sh(
+        &world,
+        &format!("chown {SOMEBODY} {hooks}/update.d/own && chown 54321 {shown}"),
+    );
+    world
+        .wharf(&["doctor"])
+        .exits(1)
+        .has("hooks/update is a link out of the repository");
+    sh(&world, &format!("chown {SOMEBODY} {shown}"));
     sh(&world, "chown 54321 wharf/git/shop.git/hooks/pre-receive");
     let said = world.wharf(&["doctor"]).exits(1);
     let fix = hint(&said, "pre-receive belongs to 54321");

@@ -37,6 +37,7 @@ impl House {
     fn job(&self, name: &str, command: &str, first_start_fails_is_final: bool) -> JobId {
         let id = JobId::parse(name).unwrap();
         let process = Process {
+            journal: None,
             output: self.world.path("web.log"),
             record: self.world.path("web.exit"),
             socket: self.keepers.socket(&id),

@@ -80,6 +80,7 @@ impl Window {
         let process = Process {
             output: self.world.path("web.log"),
             record: self.world.path("web.exit"),
+            journal: None,
             socket: keepers.socket(&id),
             restart: Backoff::default(),
             first_start_fails_is_final: true,

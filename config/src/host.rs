@@ -14,11 +14,13 @@ use crate::{
 
 mod keep;
 mod limits;
+mod metrics;
 mod read;
 mod tls;
 
 pub use keep::{Bounds, Keep, MinFree};
 pub use limits::{Limits, Resources};
+pub use metrics::Metrics;
 pub use tls::{Certificate, Tls};
 
 /// The host's configuration, defaults filled in.
@@ -57,6 +59,8 @@ pub struct Host {
     pub listen: SocketAddr,
     /// How visitors come by TLS.
     pub tls: Tls,
+    /// Where monitoring asks; none: nowhere.
+    pub metrics: Option<Metrics>,
     /// Proxies in front of the router, which say where a request comes from.
     pub proxies: Vec<IpNet>,
     /// Operators' addresses, which no maintenance keeps away.

@@ -18,6 +18,7 @@ pub mod identity;
 pub mod journal;
 pub mod life;
 pub mod listen;
+pub mod metrics;
 pub mod order;
 pub mod plan;
 pub mod report;

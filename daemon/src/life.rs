@@ -22,6 +22,7 @@ use wharf_config::place::{Place, PlaceKind};
 use crate::dispatch::{self, Desk, Dispatch, Event};
 use crate::execute::failure::chain;
 use crate::listen;
+use crate::metrics;
 use crate::store::paths::Paths;
 use crate::watch;
 use means::Means;
@@ -197,6 +198,10 @@ async fn serve(
         )),
     );
     let backups = tokio::spawn(store::look_after(Arc::clone(&world), stopping.clone()));
+    let measuring = tokio::spawn(metrics::serve(Arc::clone(&world), stopping.clone()));
+    // Who starts it may ask from then on.
+    let asked = world.settings().host.metrics.clone();
+    world.metrics.settled(asked.as_ref()).await;
     say_ready(&world);
     let telling = tokio::spawn(telling);
 
@@ -207,7 +212,7 @@ async fn serve(
     desk.send(Event::Stop).await;
     making_up.abort();
     for task in [
-        looping, accepting, router, backups, watching, pausing, waking, telling,
+        looping, accepting, router, backups, watching, pausing, waking, telling, measuring,
     ] {
         if let Err(error) = task.await {
             tracing::error!(%error, "a part of the daemon ended badly");

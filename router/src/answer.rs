@@ -6,7 +6,7 @@ use http::{
 };
 use hyper::body::Incoming;
 use tracing::error;
-use wharf_wire::route::Protocol;
+use wharf_wire::route::{Kind, Protocol};
 
 use crate::{
     admit::admit,
@@ -25,11 +25,23 @@ use crate::{
 
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
-/// Answers a request.
+/// Answers a request, and counts it.
 pub(crate) async fn answer(
     shared: &Shared,
     visitor: &Visitor,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let mut kind = Kind::None;
+    let answer = find(shared, visitor, request, &mut kind).await;
+    shared.counts.count(kind, answer.status());
+    answer
+}
+
+async fn find(
+    shared: &Shared,
+    visitor: &Visitor,
     mut request: Request<Incoming>,
+    kind: &mut Kind,
 ) -> Response<Body> {
     let host = match host::of(&request) {
         Ok(host) => host.into_owned(),
@@ -43,6 +55,7 @@ pub(crate) async fn answer(
     let Some(found) = shared.table.find(&host, asked.path) else {
         return Page::unknown_host(&host).answer(request.headers());
     };
+    *kind = found.site.kind;
     if !found.site.doors.believes(visitor.peer.ip()) {
         headers::disbelieve(request.headers_mut());
     }

@@ -24,7 +24,7 @@ use wharf_wire::{
     route::{FromRouter, ToRouter},
 };
 
-use crate::{Table, table::chain, tls::Tls};
+use crate::{Counts, Table, table::chain, tls::Tls};
 
 /// The most conversations at a time.
 const CONVERSATIONS: usize = 512;
@@ -69,6 +69,8 @@ pub struct Knowledge {
     pub table: Arc<Table>,
     /// The address on which visitors are really served.
     pub listen: std::net::SocketAddr,
+    /// How requests were answered.
+    pub counts: Arc<Counts>,
     /// TLS, where there are settings that could ask for it.
     pub tls: Option<Arc<Tls>>,
 }
@@ -250,6 +252,7 @@ async fn reply(message: ToRouter, knowledge: &Knowledge) -> FromRouter {
                 message: "it was started without --settings".to_owned(),
             },
         },
+        ToRouter::Count => FromRouter::Counted(knowledge.counts.all()),
         ToRouter::Watch => FromRouter::Failed {
             message: "that is nothing to answer".to_owned(),
         },

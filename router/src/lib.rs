@@ -15,6 +15,7 @@ pub mod tls;
 
 mod admit;
 mod answer;
+mod counts;
 mod host;
 
 mod name;
@@ -49,6 +50,7 @@ mod page;
 
 pub mod control;
 
+pub use counts::Counts;
 pub use doors::Passwords;
 pub use serve::preview;
 pub use table::Table;

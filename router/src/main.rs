@@ -83,11 +83,13 @@ async fn live(flags: Flags) -> Result<(), StartError> {
         wake_within: flags.wake_within,
         hold_most: flags.hold_most,
         passwords: Passwords::default(),
+        counts: Arc::default(),
         tls: tls.clone(),
     };
     let knowledge = Knowledge {
         table,
         listen,
+        counts: Arc::clone(&shared.counts),
         tls: tls.clone(),
     };
     let following = async {

@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
 use crate::{
-    Passwords, Table,
+    Counts, Passwords, Table,
     converse::converse,
     line::Line,
     tls::Tls,
@@ -40,6 +40,8 @@ pub struct Shared {
     pub hold_most: usize,
     /// Checks visitors' passwords.
     pub passwords: Passwords,
+    /// How requests were answered.
+    pub counts: Arc<Counts>,
     /// TLS, where there may be any.
     pub tls: Option<Arc<Tls>>,
 }
@@ -61,6 +63,7 @@ pub async fn preview(
         wake_within: PREVIEW,
         hold_most: 0,
         passwords: Passwords::default(),
+        counts: Arc::default(),
         tls: None,
     };
     serve(listener, Arc::new(shared), stop).await;

@@ -12,7 +12,7 @@ use std::{
 
 use http::HeaderValue;
 use tokio_util::sync::CancellationToken;
-use wharf_wire::route::{self, Protocol, Route, Unavailable, Upstream};
+use wharf_wire::route::{self, Kind, Protocol, Route, Unavailable, Upstream};
 
 use crate::{
     doors::Doors,
@@ -46,6 +46,8 @@ pub(crate) struct Site {
     pub(crate) hosts: Vec<String>,
     pub(crate) doors: Doors,
     pub(crate) robots: Option<HeaderValue>,
+    /// What its requests are counted as.
+    pub(crate) kind: Kind,
     pub(crate) last_use: LastUse,
     /// Cancelled when another route has taken its place, or none.
     pub(crate) replaced: CancellationToken,
@@ -188,6 +190,7 @@ impl Site {
             doors,
             last_use: LastUse::default(),
             replaced: CancellationToken::new(),
+            kind: route.kind,
             robots: route.noindex.then(|| HeaderValue::from_static("noindex")),
             files,
             web,

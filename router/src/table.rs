@@ -284,6 +284,7 @@ mod tests {
             doors: Doors::default(),
             last_use: LastUse::default(),
             replaced: CancellationToken::new(),
+            kind: wharf_wire::route::Kind::default(),
             robots: None,
             files: None,
             web: None,

@@ -27,6 +27,9 @@ pub struct Route {
     pub hosts: Vec<String>,
     /// The page's address for people.
     pub url: String,
+    /// What requests of it are counted as.
+    #[serde(default, rename = "type")]
+    pub kind: Kind,
     /// Whether search engines are told to stay away.
     pub noindex: bool,
     /// Static files that are tried first: an absolute directory.
@@ -58,6 +61,34 @@ pub struct Route {
     /// Set while visitors must not meet the site, which may answer all the same.
     #[serde(default)]
     pub maintenance: Option<Maintenance>,
+}
+
+/// The type of an environment, as far as the router needs to know one from another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// What the world sees.
+    Production,
+    /// What comes before it.
+    Staging,
+    /// Every other.
+    Development,
+    /// No environment is asked for, or its route was written by an earlier Wharf.
+    #[default]
+    None,
+}
+
+/// Requests that were answered alike, since the router started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answered {
+    /// Of which environments.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// The first digit of the status.
+    pub class: u8,
+    /// How many.
+    pub requests: u64,
 }
 
 /// Visitors wait, then see a page.
@@ -246,6 +277,8 @@ pub enum ToRouter {
         /// Whether they are read.
         again: bool,
     },
+    /// How many requests were answered how?
+    Count,
     /// The last message of a conversation: from now on the router sends a [`FromRouter::Wanted`]
     /// for each environment that a request waits for.
     Watch,
@@ -285,6 +318,8 @@ pub enum FromRouter {
     },
     /// See [`ToRouter::Secure`].
     Secured(crate::secure::Secured),
+    /// See [`ToRouter::Count`]: every type with every class, also those without requests.
+    Counted(Vec<Answered>),
     /// A request waits for a paused environment. Said once until its route is loaded anew.
     Wanted {
         /// The project's name.

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Host, ON_FAILURE, OnFailure, Resources, Setting, Tls, Unreachable, keep, limits, tls};
+use super::{
+    Host, ON_FAILURE, OnFailure, Resources, Setting, Tls, Unreachable, keep, limits, metrics, tls,
+};
 use crate::{
     application::{BUILD_NETWORK, BuildNetwork},
     name::{Domain, VariableName},
@@ -53,6 +55,7 @@ pub(super) fn defaults(place: &Place) -> Host {
         keep,
         listen: ([127, 0, 0, 1], 7080).into(),
         tls: Tls::default(),
+        metrics: None,
         proxies: Vec::new(),
         operators: Vec::new(),
         previews: Previews::new(),
@@ -94,6 +97,7 @@ pub(super) fn defaults(place: &Place) -> Host {
     below("build.pass", &limits::SHOWN);
     below("keep.releases", &kept);
     below("router.listen", &tls::SHOWN);
+    below("router.proxies", &metrics::SHOWN);
     host
 }
 
@@ -260,6 +264,10 @@ fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
             table.finish();
         }
         router.finish();
+    }
+    if let Some(table) = below("metrics") {
+        metrics::merge(&table, m);
+        table.finish();
     }
     m.key(table.get("operators"), "operators", networks, |h, v| {
         h.operators = v

@@ -284,3 +284,29 @@ fn visitors_may_come_by_tls() {
     let problems = read("[router]\ntls = true").unwrap_err().render(72);
     assert!(problems.contains("table"), "{problems}");
 }
+
+#[test]
+fn monitoring_asks_on_this_machine_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::below(dir.path());
+    fs::create_dir_all(place.drop_ins_dir()).unwrap();
+    let read = |listen: &str| {
+        fs::write(place.host_file(), format!("[metrics]\nlisten = {listen:?}")).unwrap();
+        Host::load(&place).map(|host| host.metrics)
+    };
+    let tcp = |at: &str| Some(Metrics::Tcp(at.parse().unwrap()));
+    assert_eq!(Host::load(&place).unwrap().metrics, None);
+    assert_eq!(read("127.0.0.1:9464").unwrap(), tcp("127.0.0.1:9464"));
+    assert_eq!(read("[::1]:9464").unwrap(), tcp("[::1]:9464"));
+    let socket = Metrics::Unix("/run/wharf/metrics.sock".into());
+    assert_eq!(read("/run/wharf/metrics.sock").unwrap(), Some(socket));
+    assert_eq!(read("off").unwrap(), None);
+    for (listen, said) in [
+        ("0.0.0.0:9464", "this machine's own"),
+        ("metrics.sock", "an address and a port"),
+        (&format!("/{}", "x".repeat(107)), "107 bytes"),
+    ] {
+        let problems = read(listen).unwrap_err().render(72);
+        assert!(problems.contains(said), "{listen}: {problems}");
+    }
+}

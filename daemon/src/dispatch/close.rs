@@ -77,6 +77,7 @@ async fn say_ended(
     };
     let message = Message::of_end(ticket.kind, ending.state, ending.live_after);
     let (word, verdict, serves) = (ending.state.word(), &ended.verdict, &ended.serves);
+    world.metrics.ended(&facts);
     journal::say(message, &facts, format_args!("{word}: {verdict}; {serves}"));
 }
 

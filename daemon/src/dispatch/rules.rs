@@ -31,8 +31,10 @@ pub struct Reloaded {
     pub projects: usize,
     /// Whether the router follows.
     pub followed: Followed,
-    /// What of TLS is not as it is asked for.
-    pub tls: Vec<String>,
+    /// What of the router is not as it is asked for.
+    pub router: Vec<String>,
+    /// Why metrics are not told where they should be.
+    pub metrics: Option<String>,
 }
 
 /// Reads the configuration again. A host's file that is no good leaves everything as it was; a
@@ -67,7 +69,8 @@ pub async fn reload(
         return Ok(Reloaded {
             projects,
             followed: Followed::Yes,
-            tls: secure::apply(world).await,
+            router: secure::apply(world).await,
+            metrics: world.metrics.trouble(),
         });
     }
     if let Err(error) = baseline::know(world, &new).await {
@@ -87,14 +90,16 @@ pub async fn reload(
         follow(world, &new.projects[name]).await;
     }
     // Addresses have its port.
-    let tls = secure::apply(world).await;
+    let router = secure::apply(world).await;
+    let metrics = world.metrics.settled(new.host.metrics.as_ref()).await;
     // The host's own word counts for every project.
     let concerned = (old.host == new.host).then_some(&changed);
     let followed = route::refresh(world, concerned).await;
     Ok(Reloaded {
         projects,
         followed,
-        tls,
+        router,
+        metrics,
     })
 }
 

@@ -17,6 +17,7 @@ use super::variables::Seen;
 use super::world::World;
 use super::{assets, patch, repository, runtime, source, tree_changes, variables};
 use crate::disk;
+use crate::metrics::Origin;
 use crate::plan::variables::Given;
 use crate::report;
 use crate::settings;
@@ -87,6 +88,7 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
             .recorder
             .set_slug(&act.task.id, slug.as_str(), true)
             .await?;
+        act.world.metrics.slug(Origin::Reused);
         let text = format!(
             "reused slug {} (same tree, same build settings)",
             slug.short()
@@ -116,7 +118,10 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
         slug: &slug,
         commit: &commit,
     };
+    let from = Instant::now();
     let made = make(act, &recipe).await;
+    let result = if made.is_ok() { "succeeded" } else { "failed" };
+    act.world.metrics.built(result, from.elapsed());
     let paths = &act.world.paths;
     let (work, applied) = (paths.build(&act.task.id), paths.patches(&act.task.id));
     let removed = tokio::task::block_in_place(|| {
@@ -129,6 +134,7 @@ pub async fn build(act: &Act) -> Result<Built, Failure> {
         .recorder
         .set_slug(&act.task.id, slug.as_str(), false)
         .await?;
+    act.world.metrics.slug(Origin::Built);
     Ok(Built {
         application,
         slug,

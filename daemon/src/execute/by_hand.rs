@@ -322,6 +322,7 @@ async fn close(
         ..Facts::of_environment(key)
     };
     let message = Message::of_end(Kind::Run, state, live);
+    world.metrics.ended(&facts);
     journal::say(message, &facts, format_args!("{}: {verdict}", state.word()));
     let ended = Ended {
         state,

@@ -103,6 +103,7 @@ impl Preview {
             generation: 0,
             hosts,
             url: url.clone(),
+            kind: wharf_wire::route::Kind::None,
             noindex: true,
             access: Access {
                 who: Who::Everyone,

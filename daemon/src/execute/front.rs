@@ -26,6 +26,7 @@ pub(super) struct Front {
     hosts: Vec<String>,
     /// None while nobody knows the router's port.
     url: Option<String>,
+    kind: route::Kind,
     noindex: bool,
     access: route::Access,
     /// Whether somebody keeps visitors away.
@@ -77,7 +78,7 @@ impl Front {
             (
                 route.hosts.clone(),
                 route.url.clone(),
-                route.noindex,
+                (route.kind, route.noindex),
                 access,
                 maintenance.map(|maintenance| maintenance.pass.clone()),
             )
@@ -85,12 +86,22 @@ impl Front {
         let before = front(route);
         route.hosts = self.hosts;
         route.url = self.url.unwrap_or(std::mem::take(&mut route.url));
+        route.kind = self.kind;
         route.noindex = self.noindex;
         route.access = self.access;
         if let Some(maintenance) = &mut route.maintenance {
             maintenance.pass = self.operators;
         }
         front(route) != before
+    }
+}
+
+/// What the router counts an environment's requests as.
+pub(super) fn kind(kind: Kind) -> route::Kind {
+    match kind {
+        Kind::Production => route::Kind::Production,
+        Kind::Staging => route::Kind::Staging,
+        Kind::Development => route::Kind::Development,
     }
 }
 
@@ -190,6 +201,7 @@ impl Tree<'_> {
         let said = self.said(record, &environment).await?;
         Ok(Front {
             url: ports.url(&hosts[0]),
+            kind: kind(environment.kind),
             noindex: environment.kind != Kind::Production,
             access: route::Access {
                 who: access::who(environment.kind, said, &hosts, names),

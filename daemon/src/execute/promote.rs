@@ -11,6 +11,7 @@ use super::build::{self, Built};
 use super::failure::Failure;
 use super::slug_key::SlugKey;
 use super::variables;
+use crate::metrics::Origin;
 use crate::store::environment::EnvironmentKey;
 use crate::store::release::ReleaseState;
 
@@ -96,6 +97,7 @@ pub async fn slug_of_child(act: &Act) -> Result<Option<Built>, Failure> {
         return Ok(None);
     }
     recorder.set_slug(&act.task.id, slug.as_str(), true).await?;
+    act.world.metrics.slug(Origin::Reused);
     let text = format!(
         "slug {} of {} r{}, not built again",
         slug.short(),

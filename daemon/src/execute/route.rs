@@ -80,6 +80,7 @@ pub async fn write(act: &Act, target: Target) -> Result<(), Failure> {
         generation: 0,
         hosts: act.hosts(),
         url: act.url(),
+        kind: front::kind(act.environment.kind),
         // Nobody's, until its front is put on.
         noindex: true,
         access: Access {

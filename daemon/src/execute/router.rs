@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wharf_wire::frame;
-use wharf_wire::route::{FromRouter, ToRouter, Upstream};
+use wharf_wire::route::{Answered, FromRouter, ToRouter, Upstream};
 use wharf_wire::secure::Secured;
 
 use crate::connection::Connection;
@@ -130,6 +130,17 @@ impl Router {
                 self.port.store(listen.port(), Ordering::Relaxed);
                 Ok((pid, listen))
             }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// How many requests it has answered how.
+    ///
+    /// # Errors
+    /// [`RouterError`].
+    pub async fn counted(&self) -> Result<Vec<Answered>, RouterError> {
+        match self.ask(&ToRouter::Count, PATIENCE).await? {
+            FromRouter::Counted(counted) => Ok(counted),
             other => Err(unexpected(&other)),
         }
     }

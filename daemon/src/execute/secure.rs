@@ -23,7 +23,8 @@ pub async fn apply(world: &World) -> Vec<String> {
     }
     match world.router.secure(true).await {
         Ok(secured) => {
-            let mut problems = secured.problems;
+            let said = secured.problems.iter();
+            let mut problems: Vec<String> = said.map(|said| format!("TLS: {said}")).collect();
             problems.extend(elsewhere(world, settings.host.listen).await);
             problems
         }

@@ -15,6 +15,7 @@ use super::housekeeping::Caches;
 use super::replaced::Retiring;
 use super::router::Router;
 use super::runtime::Runtimes;
+use crate::metrics::Metrics;
 use crate::run::isolation::Isolation;
 use crate::run::job::Jobs;
 use crate::run::keepers::Keepers;
@@ -46,6 +47,8 @@ pub struct World {
     pub runner: Runner,
     /// Starts and finds the keepers of processes.
     pub keepers: Keepers,
+    /// What monitoring is told.
+    pub metrics: Metrics,
     /// The data plane's control.
     pub router: Router,
     /// What the host has of each runtime.

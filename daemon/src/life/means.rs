@@ -10,6 +10,7 @@ use crate::execute::World;
 use crate::execute::archive;
 use crate::execute::router::Router;
 use crate::execute::world::sibling;
+use crate::metrics::Metrics;
 use crate::report::WIDTH;
 use crate::run::isolation::Isolation;
 use crate::run::job::Jobs;
@@ -53,6 +54,7 @@ impl Means {
         let keepers = Keepers::new(keeper, jobs.clone(), paths.keepers(), &isolation);
         let (sender, receiver) = watch::channel(Arc::new(settings));
         let world = World {
+            metrics: Metrics::default(),
             router: Router::new(place.router_socket()),
             place,
             logs: Logs::start(&paths),

@@ -8,6 +8,7 @@ pub mod database;
 pub mod environment;
 pub mod fault;
 pub mod findings;
+pub mod gauges;
 pub mod insist;
 pub mod known;
 pub mod log;

@@ -9,6 +9,7 @@ use wharf_wire::view::{Activity, Commit, Reason};
 
 use super::activity::{self, Approval, Ending, NewActivity, Task};
 use super::environment::{self, EnvironmentKey, EnvironmentRecord, Rule};
+use super::gauges::{self, Gauges};
 use super::known::Opened;
 use super::overview::{self, Overview};
 use super::paths::Paths;
@@ -417,6 +418,11 @@ impl Recorder {
         self.0
             .call(move |connection| release::find(connection, &key, number))
             .await
+    }
+
+    /// How much there is, for monitoring.
+    pub async fn gauges(&self) -> Result<Gauges> {
+        self.0.call(|connection| gauges::read(connection)).await
     }
 
     pub async fn releases(&self, key: &EnvironmentKey) -> Result<Vec<ReleaseRecord>> {

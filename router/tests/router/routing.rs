@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::support::{PATIENCE, World, app, ask, load, route, to};
-use wharf_wire::route::{FromRouter, ToRouter};
+use wharf_wire::route::{FromRouter, Kind, ToRouter, Unavailable};
 
 #[tokio::test]
 async fn a_request_finds_its_hosts_environment() {
@@ -33,6 +33,36 @@ async fn a_request_finds_its_hosts_environment() {
         FromRouter::Loaded { generation: None }
     );
     assert_eq!(router.get("main.test", "/").await.status, 404);
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_type_and_class() {
+    let world = World::new();
+    let app = app::saying("here").await;
+    world.route(&to(route("main", 1), &app.upstream));
+    let mut feature = to(route("feature", 1), &app.upstream);
+    feature.kind = Kind::Development;
+    feature.unavailable = Some(Unavailable::Starting);
+    world.route(&feature);
+    let router = world.start();
+    for (host, times) in [("main.test", 3), ("feature.test", 2), ("lost.test", 1)] {
+        for _ in 0..times {
+            router.get(host, "/").await;
+        }
+    }
+    let FromRouter::Counted(counted) = router.tell(&ToRouter::Count) else {
+        panic!("it counts");
+    };
+    let seen = counted.iter().filter(|one| one.requests > 0);
+    let seen: Vec<_> = seen
+        .map(|one| (one.kind, one.class, one.requests))
+        .collect();
+    let expected = [
+        (Kind::Production, 2, 3),
+        (Kind::Development, 5, 2),
+        (Kind::None, 4, 1),
+    ];
+    assert_eq!((seen, counted.len()), (expected.to_vec(), 20));
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ mod limits;
 mod load;
 mod maintained;
 mod mending;
+mod metrics;
 mod moves;
 mod node;
 mod owner;

@@ -160,7 +160,7 @@ fn what_is_wrong_is_said_and_what_was_good_stays() {
     let words = "is not that of the first certificate in";
     shop.wharf(&["reload"])
         .exits(1)
-        .has("warning: router: the key in ")
+        .has("warning: TLS: the key in ")
         .has(words)
         .has("the certificate read before stays in use");
     curl(&world, &url, &[]).ok().has("one");

@@ -43,8 +43,8 @@ impl Session {
                     report::count(reloaded.projects as u64, "project")
                 )];
                 lines.extend(unheard(reloaded.followed));
-                for problem in &reloaded.tls {
-                    lines.push(format!("warning: router: {problem}"));
+                for trouble in reloaded.router.iter().chain(&reloaded.metrics) {
+                    lines.push(format!("warning: {trouble}"));
                 }
                 let settings = self.world.settings();
                 for broken in &settings.broken {
@@ -52,7 +52,7 @@ impl Session {
                     let problems = broken.problems.render(report::WIDTH);
                     lines.extend(problems.lines().map(str::to_owned));
                 }
-                let is_good = settings.broken.is_empty() && reloaded.tls.is_empty();
+                let is_good = settings.broken.is_empty() && reloaded.router.is_empty();
                 let exit = if is_good { Exit::Ok } else { Exit::Failed };
                 self.peer.lines(lines).await?;
                 self.end(exit).await
@@ -122,6 +122,12 @@ impl Session {
             )),
         }
         findings.extend(self.tls_findings(&settings).await);
+        let (severity, hint) = (
+            view::Severity::Warning,
+            "is the address taken? then: metrics.listen",
+        );
+        let trouble = self.world.metrics.trouble();
+        findings.extend(trouble.map(|text| finding(severity, "metrics", text, Some(hint))));
         findings.extend(match self.world.recorder.fault() {
             Some(fault) => vec![of_fault(fault, &self.world.paths)],
             None => {

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wharf_wire::{
     frame,
-    route::{Access, FromRouter, Protocol, Route, ToRouter, Upstream},
+    route::{Access, FromRouter, Kind, Protocol, Route, ToRouter, Upstream},
 };
 
 /// The longest that anything here may take before the test gives up.
@@ -266,6 +266,7 @@ pub fn route(environment: &str, generation: u64) -> Route {
         generation,
         hosts: vec![format!("{environment}.test")],
         url: format!("http://{environment}.test/"),
+        kind: Kind::Production,
         noindex: false,
         public: None,
         over: BTreeMap::new(),

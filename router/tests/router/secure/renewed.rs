@@ -80,7 +80,10 @@ async fn no_request_fails_while_certificates_change() {
             })
         })
         .collect();
-    for number in 2..60 {
+    // However busy the machine is.
+    let mut number = 1;
+    while number < 60 || asked.load(Ordering::Relaxed) < 200 {
+        number += 1;
         authority.issue(&world, "first", &["main.test"], number);
         let renewed = tokio::task::block_in_place(|| router.secured(true));
         assert_eq!(renewed.problems, Vec::<String>::new());
@@ -89,7 +92,6 @@ async fn no_request_fails_while_certificates_change() {
     for visitor in visitors {
         visitor.await.expect("no request of it failed");
     }
-    assert!(asked.load(Ordering::Relaxed) > 100, "{asked:?}");
 }
 
 #[tokio::test]

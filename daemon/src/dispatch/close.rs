@@ -81,9 +81,13 @@ async fn say_ended(
         ..facts
     };
     let message = Message::of_end(ticket.kind, ending.state, ending.live_after);
-    let (word, verdict, serves) = (ending.state.word(), &ended.verdict, &ended.serves);
+    let (word, serves) = (ending.state.word(), &ended.serves);
+    let said = match ending.state {
+        State::Succeeded => format!("{word}: {serves}"),
+        _ => format!("{word}: {}; {serves}", ended.verdict),
+    };
     world.metrics.ended(&facts);
-    journal::say(message, &facts, format_args!("{word}: {verdict}; {serves}"));
+    journal::say(message, &facts, said);
 }
 
 /// What an environment is, where that is recorded.

@@ -213,3 +213,46 @@ fn a_push_while_the_daemon_is_away_is_left_for_it() {
         .has("\"git\"");
     machine.runs("test -p /var/lib/wharf/spool/1.json");
 }
+
+/// A host that is to know of all moves: the daemon pushes to it like anybody, from within its unit.
+#[test]
+fn what_the_daemon_moves_goes_through_the_host_where_it_wants_to_know() {
+    let machine = machine();
+    machine.runs(
+        r#"set -e
+        ssh-keygen -q -t ed25519 -N '' -f /etc/wharf/forge.key
+        cat /etc/wharf/forge.key.pub >>/home/git/.ssh/authorized_keys
+        chown wharf: /etc/wharf/forge.key
+        cat >>/etc/wharf/projects.d/shop.toml <<'END'
+[push]
+remote = "ssh://git@127.0.0.1/srv/git/shop.git"
+ssh_command = "ssh -i /etc/wharf/forge.key -o BatchMode=yes -o StrictHostKeyChecking=accept-new"
+END
+        wharf reload"#,
+    );
+    machine
+        .runs("cd /root/shop; git push ssh main")
+        .has("main now serves r1");
+    machine
+        .runs("cd /root/shop; wharf branch feature")
+        .has("feature now serves r1");
+    pushed(&machine, "feature", "feature.html");
+    machine
+        .runs("cd /root/shop; wharf merge -e feature")
+        .has("main now serves r2");
+    machine.gets("shop", "/feature.html");
+    machine.runs("cd /root/shop; wharf delete -e feature");
+    assert_eq!(tip(&machine, "feature"), "");
+    // By a key of its own; and no move was taken for another push.
+    let key = machine
+        .runs("ssh-keygen -lf /etc/wharf/forge.key.pub | cut -d' ' -f2")
+        .out;
+    let came = machine.runs(&format!(
+        "journalctl --quiet -t sshd | grep -cF '{}'",
+        key.trim()
+    ));
+    assert_eq!(came.out.trim(), "3", "{came}");
+    let kinds = machine.runs("cd /root/shop; wharf activities --json | grep -o '\"kind\":\"[a-z]*\"' | sort | uniq -c").out;
+    assert!(kinds.contains("2 \"kind\":\"push\""), "{kinds}");
+    assert_eq!(machine.runs(OTHERS).out, "");
+}

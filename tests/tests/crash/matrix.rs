@@ -295,6 +295,14 @@ fn work(operation: Operation, due: &Mutex<VecDeque<(usize, Fault)>>, table: &Mut
     }
 }
 
+/// What recording a push passes.
+const RECORDING: [&str; 4] = [
+    "sync repository: before",
+    "sync repository: after",
+    "record activities: before",
+    "record activities: after",
+];
+
 /// A point that was passed: the name, and the how many-th time it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Point {
@@ -335,5 +343,8 @@ fn trace(stage: &mut Stage<'_>, operation: Operation, expected: &[&str]) -> Vec<
         *time += 1;
         Point { point, time: *time }
     });
-    points.collect()
+    // A daemon that looks at the repository while the push is recorded records it, too, and finds it known:
+    // whether it does is chance.
+    let by_chance = |point: &Point| point.time > 1 && RECORDING.contains(&point.point.as_str());
+    points.filter(|point| !by_chance(point)).collect()
 }

@@ -83,6 +83,10 @@ async fn say_ended(
     let message = Message::of_end(ticket.kind, ending.state, ending.live_after);
     let (word, serves) = (ending.state.word(), &ended.serves);
     let said = match ending.state {
+        State::Succeeded if ticket.kind.is_word() => {
+            let by = facts.actor.as_ref().map_or("", |actor| actor.name.as_str());
+            format!("{word}: {} by {by}; {serves}", ticket.kind.word())
+        }
         State::Succeeded => format!("{word}: {serves}"),
         _ => format!("{word}: {}; {serves}", ended.verdict),
     };

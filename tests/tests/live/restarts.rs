@@ -54,9 +54,12 @@ pub(crate) fn wait_for_log(world: &World, text: &str) {
 /// Waits until a file, which a pattern of the shell names, says it.
 pub(crate) fn wait_for_line(world: &World, file: &str, text: &str) {
     let mut tail = world.command("sh");
-    tail.args(["-c", &format!("exec tail -n +1 -F {file} 2>/dev/null")])
-        .current_dir(world.path(""))
-        .stdout(Stdio::piped());
+    tail.args([
+        "-c",
+        &format!("exec timeout 120 tail -n +1 -F {file} 2>/dev/null"),
+    ])
+    .current_dir(world.path(""))
+    .stdout(Stdio::piped());
     let mut tail = tail.spawn().unwrap();
     let lines = BufReader::new(tail.stdout.take().unwrap()).lines();
     let found = lines.map_while(Result::ok).any(|line| line.contains(text));

@@ -30,6 +30,8 @@ pub async fn resume(world: &World, task: Task, log: &Log) -> Result<(Deployment,
         recovery::resume(task.kind, &rows, found).map_err(|error| senseless(&error))?;
     if let Some(recovery) = decided {
         tracing::info!(
+            WHARF_PROJECT = %task.key.project,
+            WHARF_ENVIRONMENT = %task.key.id,
             WHARF_ACTIVITY = task.id,
             ?recovery,
             "taken up after a restart"

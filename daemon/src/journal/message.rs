@@ -121,7 +121,7 @@ impl Message {
             Message::Queued => {
                 "It is recorded and is not lost, whatever happens to this machine. One activity runs\n\
                  in an environment at a time; a newer push takes the place of those that wait.\n\
-                 Wanted by @WHARF_ACTOR@ (@WHARF_TRIGGER@), commit @WHARF_COMMIT@.\n\n\
+                 Wanted by @WHARF_ACTOR@ (@WHARF_TRIGGER@).\n\n\
                  Follow it:        wharf log @WHARF_ACTIVITY@ -f\n\
                  What waits:       wharf status"
             }
@@ -131,7 +131,8 @@ impl Message {
                  Stop it:          wharf cancel @WHARF_ACTIVITY@"
             }
             Message::StageFailed => {
-                "Step `@WHARF_STEP@` of stage @WHARF_STAGE@ ended with @WHARF_EXIT_CODE@ (@WHARF_ERROR@).\n\n\
+                "Step `@WHARF_STEP@` of stage @WHARF_STAGE@ failed: @WHARF_ERROR@. Where a command of yours ended it, its\n\
+                 exit code stands in the entry's WHARF_EXIT_CODE.\n\n\
                  What it printed:  wharf log --raw @WHARF_ACTIVITY@\n\
                  What codes mean:  docs/errors.md"
             }
@@ -187,7 +188,8 @@ impl Message {
             Message::Refused => {
                 "Nothing was changed, and whoever wanted it was told why: @WHARF_ERROR@.\n\n\
                  What codes mean:  docs/errors.md\n\
-                 Who may do what:  wharf doctor"
+                 Who may do what:  `roles` in the project's file, docs/configuration.md\n\
+                 Look at the host: wharf doctor"
             }
             Message::Drained => {
                 "No activity runs or waits for its turn. Those that wait for an approval or for their time stay\n\

@@ -112,6 +112,12 @@ pub fn refused(broken: &Broken) -> String {
     }
 }
 
+/// Why something was refused, in the first of the lines that its pusher reads, without the word before it.
+pub fn why(lines: &[String]) -> &str {
+    let first = lines.first().map_or("", String::as_str);
+    first.strip_prefix("error: ").unwrap_or(first)
+}
+
 fn opened(
     width: usize,
     kind: &str,

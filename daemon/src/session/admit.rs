@@ -22,6 +22,7 @@ use crate::plan::options::{Options, Run};
 use crate::plan::places::{Asked, Places};
 use crate::plan::policy::{self, Ground, Reason};
 use crate::plan::queue::Full;
+use crate::report;
 
 /// Bytes of all wanted files of one push, at most.
 const MAX_FILES: usize = 16 << 20;
@@ -221,7 +222,7 @@ impl Session {
             trigger: Some("push"),
             ..journal::Facts::of_refusal(actor, codes.join(","))
         };
-        let why = lines.first().map_or("", String::as_str);
+        let why = report::why(lines);
         journal::say(
             Message::Refused,
             &facts,

@@ -100,7 +100,7 @@ fn the_journal_is_the_history() {
             "journalctl --no-pager -x WHARF_ACTIVITY={activity}"
         ))
         .has(&format!("wharf log --raw {activity}"))
-        .has("of stage build ended with 3")
+        .has("of stage build failed: ")
         .has(&format!("{activity} of shop failed"));
     // The same that `wharf log` tells.
     machine

@@ -272,7 +272,7 @@ impl Session {
                 trigger: Some("command"),
                 ..Facts::of_refusal(self.actor(project), codes.join(","))
             };
-            let why = verdict.lines.first().map_or("", String::as_str);
+            let why = report::why(&verdict.lines);
             journal::say(
                 Message::Refused,
                 &facts,

@@ -13,6 +13,10 @@ unitdir     = $(DESTDIR)/usr/lib/systemd/system
 sysusersdir = $(DESTDIR)/usr/lib/sysusers.d
 tmpfilesdir = $(DESTDIR)/usr/lib/tmpfiles.d
 catalogdir  = $(DESTDIR)/usr/lib/systemd/catalog
+confdir     = $(DESTDIR)/etc/wharf
+# Documentation, laid out as here so that its links lead somewhere; and what a sysadmin copies.
+docdir   = $(DESTDIR)$(PREFIX)/share/doc/wharf
+sharedir = $(DESTDIR)$(PREFIX)/share/wharf
 # Where each shell looks for completions.
 bashdir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 zshdir  = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
@@ -34,9 +38,11 @@ build: setup ## build all programs into target/wharf/bin, quickly
 	scripts/build-hooks.sh
 	scripts/gather.sh dev
 
+# Whoever builds a commit with the same compiler gets the same bytes, wherever: no path of a machine is in them.
 .PHONY: release
 release: setup ## the same, optimised, for installing
-	cargo build --locked --release --workspace --bins
+	export RUSTFLAGS="$${RUSTFLAGS:-} --remap-path-prefix=$$PWD=wharf --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo"; \
+	cargo build --locked --release --workspace --bins; \
 	scripts/build-hooks.sh
 	scripts/gather.sh release
 
@@ -74,6 +80,12 @@ test-booted-tools: build ## the large tools in such machines; needs root and two
 	WHARF_MACHINE="$$(scripts/machine.sh tools)"; WHARF_BIN="$$(scripts/gather.sh --where)"; \
 	export WHARF_MACHINE WHARF_BIN; \
 	cargo test --locked -p wharf-tests --features booted,tools --test tools -- units::
+
+.PHONY: test-deb
+test-deb: build deb ## the package on a Debian that is really booted: install, upgrade, reboot, removal; needs root
+	WHARF_MACHINE="$$(scripts/machine.sh)"; WHARF_DEB="$$(scripts/deb.sh --where)"; WHARF_BIN="$$(scripts/gather.sh --where)"; \
+	export WHARF_MACHINE WHARF_DEB WHARF_BIN; \
+	cargo test --locked -p wharf-tests --features booted --test package
 
 .PHONY: test-vm
 test-vm: build ## the same in virtual machines, one after the other: limits that a kernel keeps, reboots; root once, for the image
@@ -119,9 +131,10 @@ install: ## install what `make release` built: PREFIX, DESTDIR
 	@built="$$(scripts/gather.sh --where)"; \
 	test -x "$$built/wharf" || { echo "install: nothing is built; run 'make release' first" >&2; exit 1; }; \
 	install -d '$(bindir)' '$(mandir)' '$(unitdir)' '$(sysusersdir)' '$(tmpfilesdir)' '$(catalogdir)' \
-	    '$(bashdir)' '$(zshdir)' '$(fishdir)'; \
+	    '$(bashdir)' '$(zshdir)' '$(fishdir)' '$(confdir)' '$(docdir)/docs' '$(docdir)/systemd' '$(sharedir)'; \
 	for program in $(programs); do install -m 755 "$$built/$$program" '$(bindir)/'; done; \
 	"$$built/wharf" man '$(mandir)'; \
+	"$$built/wharfd" man '$(mandir)'; \
 	"$$built/wharf" completions bash >'$(bashdir)/wharf'; \
 	"$$built/wharf" completions zsh >'$(zshdir)/_wharf'; \
 	"$$built/wharf" completions fish >'$(fishdir)/wharf.fish'; \
@@ -132,7 +145,19 @@ install: ## install what `make release` built: PREFIX, DESTDIR
 	install -m 644 systemd/wharf.sysusers '$(sysusersdir)/wharf.conf'; \
 	install -m 644 systemd/wharf.tmpfiles '$(tmpfilesdir)/wharf.conf'; \
 	install -m 644 systemd/wharf.catalog '$(catalogdir)/'; \
+	test -e '$(confdir)/wharfd.toml' || install -m 644 config/wharfd.toml '$(confdir)/'; \
+	install -m 644 systemd/bubblewrap.conf '$(sharedir)/'; \
+	install -m 644 README.md CHANGELOG.md '$(docdir)/'; \
+	install -m 644 docs/* '$(docdir)/docs/'; \
+	install -m 644 systemd/README.md '$(docdir)/systemd/'; \
+	git archive HEAD examples | tar -x --no-same-permissions -C '$(docdir)'; \
 	echo "installed below $(DESTDIR)$(PREFIX); next: docs/sysadmin.md"
+
+.PHONY: deb
+deb: ## a Debian package of `make release`; prints where it is
+	@scripts/setup.sh deb
+	@$(MAKE) --no-print-directory release >&2
+	scripts/deb.sh
 
 .PHONY: clean
 clean: ## remove what was built

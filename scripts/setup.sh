@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the build, the tests and the demo need beyond the Rust toolchain.
 #
-# `setup.sh tools` adds the large tools that `make test-tools` tries in the sandbox.
+# `setup.sh tools` adds the large tools that `make test-tools` tries in the sandbox, `setup.sh deb` what `make deb`
+# needs.
 #
 # Looks for commands, not for packages, so that what came another way counts. Says what it will do
 # before it does it; without the right to install it names the one command that would.
@@ -111,7 +112,8 @@ case ${1-} in
     needs+=("${large[@]}")
     runtimes+=(cargo:cargo)
     ;;
-  *) die "there is no part '$1'" "scripts/setup.sh, or scripts/setup.sh tools" ;;
+  deb) needs+=(dpkg-shlibdeps:dpkg-dev lintian:lintian) ;;
+  *) die "there is no part '$1'" "scripts/setup.sh, scripts/setup.sh tools, or scripts/setup.sh deb" ;;
 esac
 check_cargo
 missing=()
@@ -131,6 +133,10 @@ if [ ${#missing[@]} -gt 0 ]; then
   install_packages "${missing[@]}"
 fi
 add_musl_target
+[ "${1-}" != deb ] || has cargo-deb || {
+  say "running: cargo install --locked cargo-deb"
+  cargo install --quiet --locked cargo-deb >&2
+}
 
 # Kernels and containers that allow no user namespaces make bubblewrap useless; better said here.
 if ! problem=$(bwrap --unshare-user --ro-bind / / true 2>&1); then

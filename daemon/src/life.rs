@@ -15,7 +15,7 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use wharf_config::place::{Place, PlaceKind};
@@ -60,6 +60,12 @@ enum Command {
         /// Slugs, too: nothing has to be built again then
         #[arg(long, requires = "all")]
         slugs: bool,
+    },
+    /// Write manual pages
+    #[command(hide = true)]
+    Man {
+        /// Where to
+        directory: PathBuf,
     },
     /// Put a backup in the database's place; what was there is put aside
     Restore {
@@ -156,6 +162,8 @@ pub fn live(flags: Flags) -> Result<(), End> {
             ..
         }) => whole::restore(&place, &file, replace),
         Some(Command::Restore { file, empty, .. }) => store::restore(&place, file, empty),
+        Some(Command::Man { directory }) => clap_mangen::generate_to(Flags::command(), directory)
+            .map_err(|error| End::host("cannot write manual pages", &error)),
         Some(Command::Stop) => runtime.block_on(stop::stop(&place)),
         None => runtime.block_on(serve(place, kind, socket)),
     }

@@ -310,3 +310,5 @@ fn monitoring_asks_on_this_machine_only() {
         assert!(problems.contains(said), "{listen}: {problems}");
     }
 }
+
+mod shipped;

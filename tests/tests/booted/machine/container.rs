@@ -21,16 +21,47 @@ pub(super) struct Container {
     first: Pid,
     /// Its control group on the host.
     group: PathBuf,
+    /// Its root, where it has one of its own.
+    root: Option<Root>,
     /// What the machine has as `/var/lib/wharf`, on a real disk, and what it says while it boots.
     _files: TempDir,
 }
 
 impl Container {
-    /// Begins to boot the tree that `scripts/machine.sh` made, with the programs in it.
+    /// Begins to boot the tree that `scripts/machine.sh` made, with the programs in it. What is written
+    /// elsewhere than in its state is in memory.
     #[track_caller]
     pub(super) fn boot(files: TempDir, shared: &[&Path]) -> Container {
-        let tree =
-            std::env::var("WHARF_MACHINE").expect("`make test-booted` says where the tree is");
+        let mut how = vec![
+            format!("--directory={}", tree()),
+            "--read-only".to_owned(),
+            "--volatile=overlay".to_owned(),
+            format!("--bind-ro={}:/wharf", repository().display()),
+            format!("--bind-ro={}:/usr/bin/escape", env!("CARGO_BIN_EXE_escape")),
+        ];
+        for program in PROGRAMS {
+            let from = bin().join(program);
+            how.push(format!("--bind-ro={}:/usr/bin/{program}", from.display()));
+        }
+        for place in shared {
+            how.push(format!("--bind={}", place.display()));
+        }
+        Container::spawn(files, None, &how)
+    }
+
+    /// Begins to boot a Debian without Wharf, which keeps what is written to it when it reboots.
+    #[track_caller]
+    pub(super) fn bare(files: TempDir, shared: &[&Path]) -> Container {
+        let root = Root::mount(files.path());
+        let mut how = vec![format!("--directory={}", root.0.display())];
+        for place in shared {
+            how.push(format!("--bind-ro={}", place.display()));
+        }
+        Container::spawn(files, Some(root), &how)
+    }
+
+    #[track_caller]
+    fn spawn(files: TempDir, root: Option<Root>, how: &[String]) -> Container {
         let state = files.path().join("state");
         std::fs::create_dir(&state).unwrap();
         let name = files.path().file_name().unwrap().to_str().unwrap();
@@ -46,36 +77,57 @@ impl Container {
         ])
         .arg(&group);
         boot.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")
-            .args(["--quiet", "--directory", &tree, "--machine", &name])
-            .args(["--read-only", "--volatile=overlay", "--private-network"])
+            .args(["--quiet", "--machine", &name, "--private-network"])
             .args(["--register=no", "--keep-unit", "--boot"])
-            .arg(format!("--bind={}:/var/lib/wharf", state.display()));
-        boot.arg(format!("--bind-ro={}:/wharf", repository().display()));
-        for program in PROGRAMS {
-            boot.arg(format!(
-                "--bind-ro={}:/usr/bin/{program}",
-                bin().join(program).display()
-            ));
-        }
-        boot.arg(format!(
-            "--bind-ro={}:/usr/bin/escape",
-            env!("CARGO_BIN_EXE_escape")
-        ));
-        for place in shared {
-            boot.arg(format!("--bind={}", place.display()));
-        }
+            .arg(format!("--bind={}:/var/lib/wharf", state.display()))
+            .args(how);
         let console = File::create(files.path().join("console")).unwrap();
         boot.stdin(Stdio::null())
             .stdout(console.try_clone().unwrap())
             .stderr(console);
         let container = boot.spawn().unwrap();
-        let first = first_process(&container);
+        let first = first_process(&container, None);
         Container {
             container,
             first,
             group,
+            root,
             _files: files,
         }
+    }
+}
+
+/// The tree that `scripts/machine.sh` made.
+fn tree() -> String {
+    std::env::var("WHARF_MACHINE").expect("`make test-booted` says where the tree is")
+}
+
+/// The tree again, with a layer of its own for what is written.
+#[derive(Debug)]
+struct Root(PathBuf);
+
+impl Root {
+    fn mount(files: &Path) -> Root {
+        let [root, upper, work] = ["root", "upper", "work"].map(|name| files.join(name));
+        for directory in [&root, &upper, &work] {
+            std::fs::create_dir(directory).unwrap();
+        }
+        let layers = format!(
+            "lowerdir={},upperdir={},workdir={}",
+            tree(),
+            upper.display(),
+            work.display()
+        );
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "overlay", "overlay", "-o", &layers]);
+        run(mount.arg(&root)).ok();
+        Root(root)
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        run(Command::new("umount").args(["--recursive"]).arg(&self.0));
     }
 }
 
@@ -100,9 +152,15 @@ impl Kind for Container {
         "ip link set lo up 2>/dev/null || true"
     }
 
-    #[cfg(feature = "vm")]
     fn reboots(&mut self) {
-        panic!("all of it but its state is gone with it")
+        assert!(
+            self.root.is_some(),
+            "all of it but its state is gone with it"
+        );
+        let before = self.first;
+        // It says goodbye before it goes, or just goes.
+        run(&mut self.command("systemctl reboot"));
+        self.first = first_process(&self.container, Some(before));
     }
 }
 
@@ -117,6 +175,7 @@ impl Drop for Container {
         }
         let remove = ["-depth", "-type", "d", "-exec", "rmdir", "{}", ";"];
         run(Command::new("find").arg(&self.group).args(remove));
+        drop(self.root.take());
     }
 }
 
@@ -132,17 +191,19 @@ fn group(name: &str) -> PathBuf {
     group
 }
 
-/// Process 1 of the machine, as the host numbers it: the container's only child, once it is there.
+/// Process 1 of the machine, as the host numbers it: the container's only child, once it is there and not that
+/// of an earlier boot.
 #[track_caller]
-fn first_process(container: &Child) -> Pid {
+fn first_process(container: &Child, before: Option<Pid>) -> Pid {
     let began = Instant::now();
     let children = format!("/proc/{0}/task/{0}/children", container.id());
     loop {
         let text = std::fs::read_to_string(&children).unwrap_or_default();
         for child in text.split_whitespace() {
             let comm = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
-            if comm == "systemd\n" {
-                return Pid::from_raw(child.parse().unwrap()).unwrap();
+            let pid = Pid::from_raw(child.parse().unwrap()).unwrap();
+            if comm == "systemd\n" && Some(pid) != before {
+                return pid;
             }
         }
         assert!(began.elapsed() < LIMIT, "it does not boot");

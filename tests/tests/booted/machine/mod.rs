@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tempfile::TempDir;
 use wharf_tests::{Said, pause, run_for};
 
 use self::{container::Container, virtual_machine::VirtualMachine};
@@ -27,11 +28,12 @@ const PROGRAMS: [&str; 9] = [
     "wharfd",
 ];
 
+/// What Debian's installer writes.
+const HOSTS: &str = "test -e /etc/hosts ||
+printf '127.0.0.1 localhost\n127.0.1.1 %s\n' \"$(hostname)\" >/etc/hosts";
 /// What `make install` and a sysadmin do.
 const SET_UP: &str = "
 set -e
-# What an installer writes.
-test -e /etc/hosts || printf '127.0.0.1 localhost\n127.0.1.1 %s\n' \"$(hostname)\" >/etc/hosts
 cp /wharf/systemd/*.service /wharf/systemd/*.socket /etc/systemd/system/
 systemd-sysusers /wharf/systemd/wharf.sysusers
 systemd-tmpfiles --create /wharf/systemd/wharf.tmpfiles
@@ -58,7 +60,6 @@ trait Kind: std::fmt::Debug {
     fn first(&self) -> &'static str;
 
     /// Boots it again, with what is on its disks.
-    #[cfg(feature = "vm")]
     fn reboots(&mut self);
 }
 
@@ -77,23 +78,30 @@ impl Machine {
     /// may write, too.
     #[track_caller]
     pub(crate) fn boot_with(shared: &[&Path]) -> Machine {
-        // Below the target directory: what is in memory is no disk.
-        let files = tempfile::Builder::new()
-            .prefix("machine-")
-            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
-            .unwrap();
+        let files = files();
         let machine = Machine(match std::env::var_os("WHARF_VM") {
             Some(made) => Box::new(VirtualMachine::boot(made.into(), files)),
             None => Box::new(Container::boot(files, shared)),
         });
         machine.is_up();
         machine.runs(machine.0.first());
+        machine.runs(HOSTS);
         machine.runs(SET_UP);
         machine
     }
 
+    /// Boots a container without Wharf, which sees places of the host by their own names and can boot again.
+    #[allow(dead_code, reason = "the tests of `package` use it")]
+    #[track_caller]
+    pub(crate) fn bare(shared: &[&Path]) -> Machine {
+        let machine = Machine(Box::new(Container::bare(files(), shared)));
+        machine.is_up();
+        machine.runs(HOSTS);
+        machine
+    }
+
     /// Boots it again, and waits for what starts by itself.
-    #[cfg(feature = "vm")]
+    #[allow(dead_code, reason = "containers of `booted` cannot")]
     #[track_caller]
     pub(crate) fn reboots(&mut self) {
         self.0.reboots();
@@ -203,6 +211,14 @@ impl Drop for Machine {
             eprintln!("{}", self.journal());
         }
     }
+}
+
+/// Where a machine's disks are: below the target directory, since what is in memory is no disk.
+fn files() -> TempDir {
+    tempfile::Builder::new()
+        .prefix("machine-")
+        .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+        .unwrap()
 }
 
 /// The sources, with the units in them.

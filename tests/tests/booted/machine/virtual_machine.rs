@@ -212,7 +212,6 @@ impl Kind for VirtualMachine {
         "cp /wharf/bin/* /usr/bin/ && rmdir /var/lib/wharf/lost+found"
     }
 
-    #[cfg(feature = "vm")]
     fn reboots(&mut self) {
         // It says goodbye before it goes, or just goes.
         run(&mut self.command("systemctl reboot"));

@@ -15,7 +15,7 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use wharf_config::place::{Place, PlaceKind};
@@ -75,6 +75,11 @@ enum Command {
         #[arg(long, requires = "all")]
         replace: bool,
     },
+}
+
+/// The command line, for the reference.
+pub fn command() -> clap::Command {
+    Flags::command()
 }
 
 /// Why the process ends with a failure; displayed whole, with the next step.

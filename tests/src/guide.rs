@@ -7,7 +7,7 @@ use std::fs;
 
 pub use places::{PLACES, Where, place};
 
-use crate::programs;
+use crate::{Said, programs};
 
 /// The three guides.
 pub const GUIDES: [&str; 3] = ["developer.md", "sysadmin.md", "operator.md"];
@@ -101,12 +101,24 @@ fn dialogue(block: &[&str]) -> Vec<Command> {
 }
 
 impl Typed {
+    /// Itself with what came of it, which must be good, unless the guide shows trouble, and what the
+    /// guide shows.
+    #[track_caller]
+    pub fn came_to(&self, said: Said) -> Said {
+        let mut shown = self.shown.iter().flat_map(|shown| shown.lines());
+        let trouble = ["error: ", "warning: "];
+        let may_fail = shown.any(|line| trouble.iter().any(|word| line.starts_with(word)));
+        let (guide, text) = (self.guide, &self.text);
+        assert!(said.code == 0 || may_fail, "docs/{guide}, `{text}`: {said}");
+        if let Err(line) = self.compare(&said.out) {
+            panic!("docs/{guide} shows what did not come: {line}\n{said}");
+        }
+        said
+    }
+
     /// Whether what came of it is what the guide shows: the same words, whatever the time, the id or the
-    /// port is; `...` stands for any lines, also for none.
-    ///
-    /// # Errors
-    /// The first line of the guide that did not come.
-    pub fn compare(&self, said: &str) -> Result<(), String> {
+    /// port is; `...` stands for any lines, also for none. Else the first line that did not come.
+    fn compare(&self, said: &str) -> Result<(), String> {
         let mut said = said.lines().map(words).filter(|line| !line.is_empty());
         let mut anything = false;
         let shown = self.shown.as_deref().unwrap_or("...");

@@ -11,6 +11,7 @@ use crate::machine::Machine;
 /// A host that has git and sshd, and one who is going to push.
 const SET_UP: &str = r#"
 set -e
+git config --global --unset-all safe.directory
 cat >/usr/bin/sudo <<'END'
 #!/bin/sh
 [ "$1" = -u ] || exec "$@"

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use wharf_tests::World;
+use wharf_tests::{World, guide::typed};
 
 use crate::reader::{Reader, commands};
 
@@ -36,7 +36,9 @@ fn the_operator_s_guide_works_from_the_first_line_to_the_last() {
         .reads("wharfd --system", "wharfd")
         .reads("/run/wharf/metrics.sock", metrics.display().to_string())
         .reads("/var/backups/wharf.tar", archive);
-    for typed in commands("operator.md") {
+    let troubleshooting = typed("troubleshooting.md");
+    assert!(troubleshooting.len() > 3, "it has commands");
+    for typed in commands("operator.md").into_iter().chain(troubleshooting) {
         let waits = ["wharf approve ", "wharf cancel "];
         if waits.iter().any(|begin| typed.text.starts_with(begin)) {
             shop.commit("One more");

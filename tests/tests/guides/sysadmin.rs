@@ -24,6 +24,7 @@ fn the_sysadmin_s_guide_works_where_nobody_is_root() {
         "env CARGO_TARGET_DIR={target} PATH={cargo}:$PATH make install DESTDIR={}",
         world.path("installed").display(),
     );
+    let _begun = Begun(&world, &own);
     let mut reader = Reader::new(&world, root.to_owned())
         .with("WHARF_HOME", own.display().to_string())
         .reads("sudo make install", install);
@@ -38,5 +39,15 @@ fn the_sysadmin_s_guide_works_where_nobody_is_root() {
         "usr/share/man/man1/wharf.1",
     ] {
         assert!(world.path("installed").join(file).is_file(), "{file}");
+    }
+}
+
+/// The daemon that `wharf init` began, gone also where the guide does not get as far as to stop it.
+struct Begun<'w>(&'w World, &'w Path);
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        let mut stop = self.0.command("wharfd");
+        run(stop.arg("stop").env("WHARF_HOME", self.1));
     }
 }

@@ -78,6 +78,7 @@ fn the_guides_lead_from_nothing_to_a_page_and_back() {
     let mut pushed = 0;
     for command in commands("sysadmin.md") {
         if command.text.starts_with("sudo wharf hook uninstall") {
+            machine.runs("git config --global safe.directory /srv/git/app.git");
             machine.pushes("app", APP).ok().has("main now serves r1");
             assert_ne!(machine.jobs(), "", "something runs that is to end");
         }

@@ -108,7 +108,8 @@ impl NoSandbox {
                 in systemd's unit, without wharf-helper.socket, also by bubblewrap.conf: see docs/isolation.md"
             }
             Self::Helper(_) => {
-                "systemctl status wharf-helper; a host without it: see bubblewrap.conf in docs/isolation.md"
+                "it answers the daemon's own user only (sudo -u wharf ...): systemctl status wharf-helper; \
+                a host without it: see bubblewrap.conf in docs/isolation.md"
             }
         }
     }

@@ -38,6 +38,15 @@ pub(crate) fn pages() -> Vec<PathBuf> {
         .collect()
 }
 
+/// Each is read in five minutes; what does not fit is a page of the reference.
+#[test]
+fn a_guide_has_one_page() {
+    for guide in wharf_tests::guide::GUIDES {
+        let lines = wharf_tests::guide::text(guide).lines().count();
+        assert!(lines <= 135, "docs/{guide} has {lines} lines");
+    }
+}
+
 #[test]
 fn the_readme_shows_a_real_push() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();

@@ -117,7 +117,7 @@ mod tests {
         let mut shown = Vec::new();
         for section in SECTIONS {
             assert!(section.codes.is_sorted(), "{}", section.title);
-            shown.extend(section.codes);
+            shown.extend(section.codes.iter().copied());
         }
         shown.sort_unstable();
         let all: Vec<_> = ALL.iter().map(|entry| entry.code).collect();

@@ -9,16 +9,14 @@ use crate::reader::{Reader, commands};
 #[test]
 fn the_operator_s_guide_works_from_the_first_line_to_the_last() {
     let world = World::new();
-    let metrics = world.home().join("run/metrics.sock");
-    let host = format!(
-        "[router]\nlisten = \"127.0.0.1:0\"\n[metrics]\nlisten = {:?}\n[mail]\nsendmail = \"/bin/true\"\n\
-         [[notify]]\nname = \"team\"\nemail = [\"team@example.com\"]\n",
-        metrics.display().to_string()
-    );
-    fs::write(world.home().join("config/wharfd.toml"), host).unwrap();
+    let config = world.home().join("config");
+    fs::create_dir_all(config.join("wharfd.d")).unwrap();
+    // Mail is handed on, and goes nowhere.
+    let host = "[router]\nlisten = \"127.0.0.1:0\"\n[mail]\nsendmail = \"/bin/true\"\n";
+    fs::write(config.join("wharfd.toml"), host).unwrap();
     let shop = world.example("counter", "shop");
     shop.init();
-    let project = world.home().join("config/projects.d/shop.toml");
+    let project = config.join("projects.d/shop.toml");
     let rule = fs::read_to_string(&project).unwrap()
         + "[environments.main]\ntype = \"production\"\n[environments.cart]\napprove = true\n";
     fs::write(&project, rule).unwrap();
@@ -34,7 +32,8 @@ fn the_operator_s_guide_works_from_the_first_line_to_the_last() {
     let archive = world.path("wharf.tar").display().to_string();
     let mut reader = Reader::new(&world, world.path("work"))
         .reads("wharfd --system", "wharfd")
-        .reads("/run/wharf/metrics.sock", metrics.display().to_string())
+        .reads("/etc/wharf", config.display().to_string())
+        .reads("/run/wharf", world.home().join("run").display().to_string())
         .reads("/var/backups/wharf.tar", archive);
     let troubleshooting = typed("troubleshooting.md");
     assert!(troubleshooting.len() > 3, "it has commands");

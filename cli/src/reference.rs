@@ -43,7 +43,12 @@ fn chapter(page: &mut String, command: Command, depth: usize) {
         "#".repeat(depth),
         lines.join("\n")
     ));
-    for below in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+    for below in command.get_subcommands().filter(|sub| is_shown(sub)) {
         chapter(page, below.clone(), 3);
     }
+}
+
+/// Hidden ones are the programs' own, and `help` is clap's.
+fn is_shown(command: &Command) -> bool {
+    !command.is_hide_set() && command.get_name() != "help"
 }

@@ -356,6 +356,13 @@ pub fn command() -> clap::Command {
     command.help_template(template)
 }
 
+/// Names of other platforms, each with our words for the same.
+pub fn other_names() -> impl Iterator<Item = (&'static str, String)> {
+    names::NAMES
+        .iter()
+        .map(|(name, words)| (*name, words.join(" ")))
+}
+
 /// Reads a command line.
 ///
 /// # Errors

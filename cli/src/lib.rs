@@ -4,6 +4,7 @@ pub mod args;
 pub mod commands;
 pub mod config;
 pub mod failure;
+pub mod reference;
 
 pub mod act;
 pub mod admin;

@@ -26,7 +26,7 @@ pub struct NotDone {
 /// Why something was not done.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Error {
-    /// A stable code, listed in `docs/errors.md`.
+    /// A stable code, listed in `docs/troubleshooting.md`.
     pub code: String,
     /// What is wrong.
     pub message: String,
@@ -85,7 +85,7 @@ pub struct Wrong {
     pub line: Option<usize>,
     /// See `line`.
     pub column: Option<usize>,
-    /// A stable code, listed in `docs/errors.md`.
+    /// A stable code, listed in `docs/troubleshooting.md`.
     pub code: String,
     /// What is wrong.
     pub message: String,

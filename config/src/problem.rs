@@ -22,7 +22,7 @@ pub struct Problem {
     pub label: Option<String>,
     /// What to do next.
     pub hint: Option<String>,
-    /// A stable code, for scripts and for `docs/errors.md`.
+    /// A stable code, for scripts and for `docs/troubleshooting.md`.
     pub code: &'static str,
 }
 

@@ -35,7 +35,7 @@ pub fn findings(settings: &Settings, now: SystemTime) -> Vec<Finding> {
                 good.push(certificate);
             }
             Err(error) => {
-                let hint = "it must be a pair that the router's user may read: docs/sysadmin.md";
+                let hint = "it must be a pair that the router's user may read: docs/tls.md";
                 let text = format!("a certificate is of no use: {}", chain(&error));
                 found.push(finding(Severity::Error, "certificate", text, hint));
             }

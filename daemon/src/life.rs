@@ -83,6 +83,11 @@ enum Command {
     },
 }
 
+/// The command line, for the reference.
+pub fn command() -> clap::Command {
+    Flags::command()
+}
+
 /// Why the process ends with a failure; displayed whole, with the next step.
 #[derive(Debug, thiserror::Error)]
 pub enum End {

@@ -151,6 +151,10 @@ impl Ends {
                 message = next(&mut self.removed) => {
                     let (unit, _): (String, OwnedObjectPath) = message?.body().deserialize()?;
                     if let Some(job) = name::job(&unit) {
+                        // A reload of systemd's says so of each unit, and has it again at once.
+                        if self.systemd.unit(&job).await?.is_some() {
+                            continue;
+                        }
                         // What did not fail ended well.
                         let end = self.failed.remove(&job).unwrap_or(End::Exited(0));
                         return Ok((job, end));

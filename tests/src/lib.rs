@@ -6,6 +6,7 @@
 mod apart;
 mod client;
 mod gitolite;
+pub mod guide;
 mod hostilities;
 mod http;
 mod image;

@@ -121,7 +121,7 @@ fn configure(directory: &Path, root: &Path, address: SocketAddr, backend: &str) 
         true => "user root;\n",
         false => "",
     };
-    // The location is as docs/sysadmin.md has it.
+    // The location is as docs/git-hosts.md has it.
     format!(
         "{user}daemon off;\npid {at}/pid;\nevents {{}}\nhttp {{\n{temporary}    \
          access_log off;\n    server {{\n        listen {address};\n        location / {{\n            \

@@ -51,7 +51,7 @@ pub struct Welcome {
 #[serde(deny_unknown_fields)]
 #[error("{message}")]
 pub struct Refusal {
-    /// A stable code in kebab case, listed in `docs/errors.md`.
+    /// A stable code in kebab case, listed in `docs/troubleshooting.md`.
     pub code: String,
     /// What is wrong: a lower-case fragment that names the thing.
     pub message: String,

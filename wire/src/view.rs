@@ -268,7 +268,7 @@ pub struct Step {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Reason {
-    /// A stable code, listed in `docs/errors.md`.
+    /// A stable code, listed in `docs/troubleshooting.md`.
     pub code: String,
     /// What happened.
     pub message: String,

@@ -1,4 +1,4 @@
-//! What one code says, and the page of all.
+//! What one code says.
 
 use super::ALL;
 
@@ -11,20 +11,6 @@ pub struct Entry {
     pub meaning: &'static str,
     /// The next step.
     pub next: &'static str,
-}
-
-/// The part of the page that is made from [`ALL`].
-pub fn page() -> String {
-    let mut page = "| Code | What happened | What to do |\n|---|---|---|\n".to_owned();
-    for Entry {
-        code,
-        meaning,
-        next,
-    } in ALL
-    {
-        page.push_str(&format!("| `{code}` | {meaning} | {next} |\n"));
-    }
-    page
 }
 
 /// What a code means; none for what is no code of the daemon's.

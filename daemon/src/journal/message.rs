@@ -90,7 +90,7 @@ impl Message {
     }
 
     /// What `journalctl -x` says in one line.
-    const fn subject(self) -> &'static str {
+    pub(super) const fn subject(self) -> &'static str {
         match self {
             Message::Queued => "@WHARF_ACTIVITY@ of @WHARF_PROJECT@ waits for its turn",
             Message::Started => "@WHARF_ACTIVITY@ of @WHARF_PROJECT@ has begun",
@@ -134,7 +134,7 @@ impl Message {
                 "Step `@WHARF_STEP@` of stage @WHARF_STAGE@ failed: @WHARF_ERROR@. Where a command of yours ended it, its\n\
                  exit code stands in the entry's WHARF_EXIT_CODE.\n\n\
                  What it printed:  wharf log --raw @WHARF_ACTIVITY@\n\
-                 What codes mean:  docs/errors.md"
+                 What codes mean:  docs/troubleshooting.md"
             }
             Message::Waiting => {
                 "Its deployment begins when somebody approves it, or when its deploy window opens. What\n\
@@ -164,7 +164,7 @@ impl Message {
                  What happened:    wharf log @WHARF_ACTIVITY@\n\
                  Every byte:       wharf log --raw @WHARF_ACTIVITY@\n\
                  Try it again:     wharf redeploy -e @WHARF_ENVIRONMENT@\n\
-                 What codes mean:  docs/errors.md"
+                 What codes mean:  docs/troubleshooting.md"
             }
             Message::Superseded => {
                 "It had not gone live. The newer one deploys a later state of the same branch.\n\n\
@@ -187,7 +187,7 @@ impl Message {
             }
             Message::Refused => {
                 "Nothing was changed, and whoever wanted it was told why: @WHARF_ERROR@.\n\n\
-                 What codes mean:  docs/errors.md\n\
+                 What codes mean:  docs/troubleshooting.md\n\
                  Who may do what:  `roles` in the project's file, docs/configuration.md\n\
                  Look at the host: wharf doctor"
             }

@@ -9,6 +9,7 @@ mod application;
 mod facts;
 mod layer;
 mod message;
+mod page;
 mod sender;
 
 use std::fmt::Display;
@@ -17,6 +18,7 @@ use std::io;
 pub use application::Application;
 pub use facts::Facts;
 pub use message::{Message, catalog};
+pub use page::{FIELDS, fields, messages};
 pub use sender::Flush;
 use systemd_journal_logger::JournalLog;
 use tracing::Subscriber;

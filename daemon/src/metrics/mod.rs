@@ -2,6 +2,7 @@
 //! the name of a project, an environment or a host, so that there are as many series on a large host as
 //! on a small one.
 
+mod page;
 mod serve;
 mod text;
 
@@ -11,6 +12,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 
+pub use page::{TOLD, page};
 pub use serve::serve;
 use tokio::sync::watch;
 use tokio::time::timeout;

@@ -105,10 +105,11 @@ impl NoSandbox {
             Self::Broken(_) => {
                 "user namespaces must be allowed for this user: \
                 sysctl kernel.unprivileged_userns_clone kernel.apparmor_restrict_unprivileged_userns; \
-                in systemd's unit, without wharf-helper.socket, also by bubblewrap.conf: see docs/sysadmin.md"
+                in systemd's unit, without wharf-helper.socket, also by bubblewrap.conf: see docs/isolation.md"
             }
             Self::Helper(_) => {
-                "systemctl status wharf-helper; a host without it: see bubblewrap.conf in docs/sysadmin.md"
+                "it answers the daemon's own user only (sudo -u wharf ...): systemctl status wharf-helper; \
+                a host without it: see bubblewrap.conf in docs/isolation.md"
             }
         }
     }

@@ -140,6 +140,29 @@ fn applications_outlive_daemon_and_helper_and_stages_do_not() {
     assert!(!machine.gets("shop", "/").is_empty());
 }
 
+/// Whoever installs or enables anything has systemd read its units again, and it says of each that it is gone.
+#[test]
+fn a_reload_of_systemd_s_ends_nothing() {
+    let machine = Machine::boot();
+    deployed(&machine, "shop");
+    let before = machine.jobs();
+    for _ in 0..3 {
+        machine.runs("systemctl daemon-reload");
+    }
+    // What the helper was told before this it has heard by then.
+    deployed(&machine, "blog");
+    assert!(machine.jobs().contains(before.trim()), "{before}");
+    assert!(!machine.gets("shop", "/").is_empty());
+    machine
+        .runs("journalctl --no-pager --unit wharfd")
+        .has("main now serves r1")
+        .lacks("process web ended");
+    // And its real end is still seen.
+    machine.runs("systemctl daemon-reload; pkill -KILL -x python3");
+    machine.waits_for("journalctl --no-pager --unit wharfd | grep 'process web ended'");
+    machine.waits_for("curl -fs -H 'Host: main--shop.localhost' http://127.0.0.1:7080/");
+}
+
 /// A push of which a step has begun that goes on.
 fn begun(machine: &Machine, files: &[(&str, &str)]) -> std::process::Child {
     for (name, text) in files {

@@ -9,6 +9,7 @@
 
 mod bubblewrap;
 mod escapes;
+mod guides;
 mod journal;
 #[cfg(feature = "vm")]
 mod limits;

@@ -101,7 +101,7 @@ fn what_the_daemon_moves_is_git_s_own() {
     machine.waits_for(
         "test -z \"$(systemctl list-units --all --plain --no-legend 'wharf-job-git*')\"",
     );
-    machine.runs("test -z \"$(ls /run/wharf-helper/jobs | grep ^git)\"");
+    machine.waits_for("test -z \"$(ls /run/wharf-helper/jobs | grep ^git)\"");
     machine.runs("test -z \"$(ls /var/lib/wharf/builds)\"");
 }
 

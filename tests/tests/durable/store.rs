@@ -65,7 +65,7 @@ fn what_a_backup_holds_comes_back_and_the_rest_is_deployed_from_git() {
         .exits(1)
         .has("nothing was pushed");
 
-    // As docs/operator.md says.
+    // As docs/backup.md says.
     run(world.command("wharfd").arg("restore"))
         .ok()
         .has(backup)

@@ -52,7 +52,7 @@ fn gitolite_says_who_pushes_and_what_they_may() {
     }
 }
 
-/// The recipe of docs/sysadmin.md: hooks of gitolite's that are put back at each change of its rules.
+/// The recipe of docs/git-hosts.md: hooks of gitolite's that are put back at each change of its rules.
 #[test]
 fn what_gitolite_puts_back_is_followed_by_ours() {
     let world = World::new();

@@ -111,10 +111,10 @@ fn each_end_is_told_signed_and_as_the_record_has_it() {
     assert!(receiver.is_empty());
 }
 
-/// What the operator's page says makes a mark of it, where there is a jq.
+/// What the page of notifications says makes a mark of it, where there is a jq.
 #[test]
 fn a_deployment_becomes_a_mark_in_a_monitoring_system() {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operator.md");
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/notifications.md");
     let page = fs::read_to_string(page).unwrap();
     let recipe = page.lines().find(|line| line.starts_with("jq ")).unwrap();
     let receiver = Receiver::new();

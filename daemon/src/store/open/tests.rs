@@ -182,7 +182,7 @@ fn every_fault_says_what_to_do() {
             trace: paths.slugs(),
         },
     ];
-    let listed = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md");
+    let listed = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/troubleshooting.md");
     let listed = fs::read_to_string(listed).unwrap();
     for fault in faults {
         assert!(listed.contains(&format!("| `{}` |", fault.code())));

@@ -7,10 +7,11 @@ use std::{fs, io, ops::Range, path::Path, time::Duration};
 const COUNT: u32 = 16_384;
 /// So many of them are for builds.
 const BUILDS: u32 = 1_024;
-/// Where ranges begin that are looked at: above all accounts, below systemd's containers.
-const FIRST: u32 = 200_000;
-/// systemd gives containers numbers from here on: see its UIDS-GIDS.
-const CONTAINERS: u32 = 524_288;
+/// Where ranges begin that are looked at: above all accounts, what `useradd` gives people for containers of theirs
+/// (SUB_UID_MAX of login.defs(5)), and systemd's containers: see its UIDS-GIDS.
+const FIRST: u32 = 0x7000_0000;
+/// Where they end: what is above is negative to some programs.
+const END: u32 = 0x8000_0000;
 /// For so long nobody else gets an environment's user.
 const REST: Duration = Duration::from_secs(90 * 24 * 3600);
 
@@ -44,7 +45,7 @@ pub struct Used {
 #[derive(Debug, thiserror::Error)]
 pub enum UsersError {
     /// Everything is somebody's.
-    #[error("no {COUNT} users are free between {FIRST} and {CONTAINERS}: see /etc/subuid")]
+    #[error("no {COUNT} users are free between {FIRST} and {END}: see /etc/subuid")]
     NoRange,
     /// All of the range are in use.
     #[error(
@@ -66,7 +67,7 @@ impl Users {
     /// # Errors
     /// [`UsersError::NoRange`].
     pub fn free(taken: &[Taken]) -> Result<Self, UsersError> {
-        let starts = (FIRST..=CONTAINERS - COUNT).step_by(1 << 10);
+        let starts = (FIRST..=END - COUNT).step_by(1 << 10);
         let mut ranges = starts.map(Self::starting);
         let is_free = |range: &Self| !taken.iter().any(|taken| range.overlaps(taken));
         ranges.find(is_free).ok_or(UsersError::NoRange)
@@ -213,9 +214,9 @@ mod tests {
         assert_eq!(start(&[]), Some(FIRST));
         let one = FIRST + 5..FIRST + 6;
         assert_eq!(start(&[one]), Some(FIRST + 1024));
-        let whole = [100_000..300_000, 300_000..400_000];
+        let whole = [100_000..FIRST + 300_000, FIRST + 300_000..FIRST + 400_000];
         let first = start(&whole).unwrap();
-        assert!(first >= 400_000 && first + COUNT <= CONTAINERS);
+        assert!(first >= FIRST + 400_000 && first + COUNT <= END);
         assert_eq!(start(std::slice::from_ref(&(0..u32::MAX))), None);
     }
 

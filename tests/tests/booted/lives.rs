@@ -64,7 +64,7 @@ fn each_environment_has_a_user_and_each_build_another() {
     assert!(
         [shop, blog]
             .iter()
-            .all(|user| (200_000..524_288).contains(user))
+            .all(|user| (0x7000_0000..0x8000_0000).contains(user))
     );
     // On the disk everything is the daemon's, and nobody else's to read.
     let others = machine.runs("find /var/lib/wharf ! -user wharf").out;

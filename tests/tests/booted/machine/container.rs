@@ -19,12 +19,14 @@ use super::{Kind, PROGRAMS, repository};
 pub(super) struct Container {
     container: Child,
     first: Pid,
+    /// What systemd-nspawn is told.
+    how: Vec<String>,
     /// Its control group on the host.
     group: PathBuf,
     /// Its root, where it has one of its own.
     root: Option<Root>,
     /// What the machine has as `/var/lib/wharf`, on a real disk, and what it says while it boots.
-    _files: TempDir,
+    files: TempDir,
 }
 
 impl Container {
@@ -69,32 +71,44 @@ impl Container {
             .to_ascii_lowercase()
             .replace(|c: char| !c.is_ascii_alphanumeric(), "");
         let group = group(&name);
-        // From the group of its own, which becomes the machine's root: two in one would share units.
-        let mut boot = Command::new("sh");
-        boot.args([
-            "-c",
-            "echo $$ >\"$0\"/cgroup.procs; exec systemd-nspawn \"$@\"",
-        ])
-        .arg(&group);
-        boot.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")
-            .args(["--quiet", "--machine", &name, "--private-network"])
-            .args(["--register=no", "--keep-unit", "--boot"])
-            .arg(format!("--bind={}:/var/lib/wharf", state.display()))
-            .args(how);
-        let console = File::create(files.path().join("console")).unwrap();
-        boot.stdin(Stdio::null())
-            .stdout(console.try_clone().unwrap())
-            .stderr(console);
-        let container = boot.spawn().unwrap();
-        let first = first_process(&container, None);
+        let mut all = vec![
+            "--quiet".to_owned(),
+            "--private-network".to_owned(),
+            "--register=no".to_owned(),
+            "--keep-unit".to_owned(),
+            "--boot".to_owned(),
+            format!("--machine={name}"),
+            format!("--bind={}:/var/lib/wharf", state.display()),
+        ];
+        all.extend_from_slice(how);
+        let container = start(&group, &all, files.path());
+        let first = first_process(&container);
         Container {
             container,
             first,
+            how: all,
             group,
             root,
-            _files: files,
+            files,
         }
     }
+}
+
+/// Starts it from the group of its own, which becomes the machine's root: two in one would share units.
+#[track_caller]
+fn start(group: &Path, how: &[String], files: &Path) -> Child {
+    let mut boot = Command::new("sh");
+    boot.args([
+        "-c",
+        "echo $$ >\"$0\"/cgroup.procs; exec systemd-nspawn \"$@\"",
+    ]);
+    boot.arg(group).args(how);
+    let console = File::create(files.join("console")).unwrap();
+    boot.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")
+        .stdin(Stdio::null())
+        .stdout(console.try_clone().unwrap())
+        .stderr(console);
+    boot.spawn().unwrap()
 }
 
 /// The tree that `scripts/machine.sh` made.
@@ -157,10 +171,14 @@ impl Kind for Container {
             self.root.is_some(),
             "all of it but its state is gone with it"
         );
-        let before = self.first;
-        // It says goodbye before it goes, or just goes.
+        // It says goodbye before it goes, or just goes; a machine that is kept by a unit is started anew by it.
         run(&mut self.command("systemctl reboot"));
-        self.first = first_process(&self.container, Some(before));
+        let status = self.container.wait().unwrap();
+        assert_eq!(status.code(), Some(133), "it was to boot again");
+        remove_groups(&self.group);
+        std::fs::create_dir(&self.group).unwrap();
+        self.container = start(&self.group, &self.how, self.files.path());
+        self.first = first_process(&self.container);
     }
 }
 
@@ -173,10 +191,15 @@ impl Drop for Container {
         if let Err(error) = self.container.wait() {
             eprintln!("cannot wait for the machine: {error}");
         }
-        let remove = ["-depth", "-type", "d", "-exec", "rmdir", "{}", ";"];
-        run(Command::new("find").arg(&self.group).args(remove));
+        remove_groups(&self.group);
         drop(self.root.take());
     }
+}
+
+/// Removes a control group with all below it, once nobody is in it.
+fn remove_groups(group: &Path) {
+    let remove = ["-depth", "-type", "d", "-exec", "rmdir", "{}", ";"];
+    run(Command::new("find").arg(group).args(remove));
 }
 
 /// A control group of its own.
@@ -191,19 +214,17 @@ fn group(name: &str) -> PathBuf {
     group
 }
 
-/// Process 1 of the machine, as the host numbers it: the container's only child, once it is there and not that
-/// of an earlier boot.
+/// Process 1 of the machine, as the host numbers it: the container's only child, once it is there.
 #[track_caller]
-fn first_process(container: &Child, before: Option<Pid>) -> Pid {
+fn first_process(container: &Child) -> Pid {
     let began = Instant::now();
     let children = format!("/proc/{0}/task/{0}/children", container.id());
     loop {
         let text = std::fs::read_to_string(&children).unwrap_or_default();
         for child in text.split_whitespace() {
             let comm = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
-            let pid = Pid::from_raw(child.parse().unwrap()).unwrap();
-            if comm == "systemd\n" && Some(pid) != before {
-                return pid;
+            if comm == "systemd\n" {
+                return Pid::from_raw(child.parse().unwrap()).unwrap();
             }
         }
         assert!(began.elapsed() < LIMIT, "it does not boot");

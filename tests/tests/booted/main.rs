@@ -21,6 +21,8 @@ mod quota;
 #[cfg(feature = "vm")]
 mod reboots;
 mod repositories;
+mod router;
 #[path = "../hostile/squat.rs"]
 mod squat;
 mod users;
+mod visitors;

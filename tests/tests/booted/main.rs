@@ -22,6 +22,7 @@ mod quota;
 mod reboots;
 mod repositories;
 mod router;
+mod secure;
 #[path = "../hostile/squat.rs"]
 mod squat;
 mod users;

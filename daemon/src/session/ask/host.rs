@@ -44,10 +44,12 @@ impl Session {
                     report::count(reloaded.projects as u64, "project")
                 )];
                 lines.extend(unheard(reloaded.followed));
-                for trouble in reloaded.router.iter().chain(&reloaded.metrics) {
+                let settings = self.world.settings();
+                let traces = self.world.traces.trouble(&settings.host.traces);
+                let troubles = reloaded.router.iter().chain(&reloaded.metrics);
+                for trouble in troubles.chain(&traces) {
                     lines.push(format!("warning: {trouble}"));
                 }
-                let settings = self.world.settings();
                 for broken in &settings.broken {
                     lines.push(format!("warning: {}:", report::refused(broken)));
                     let problems = broken.problems.render(report::WIDTH);
@@ -144,6 +146,9 @@ impl Session {
         );
         let trouble = self.world.metrics.trouble();
         findings.extend(trouble.map(|text| finding(severity, "metrics", text, Some(hint))));
+        let hint = "does it run, and is it traces.endpoint? else: endpoint = \"off\"";
+        let trouble = self.world.traces.trouble(&settings.host.traces);
+        findings.extend(trouble.map(|text| finding(severity, "traces", text, Some(hint))));
         findings.extend(match self.world.recorder.fault() {
             Some(fault) => vec![of_fault(fault, &self.world.paths)],
             None => {

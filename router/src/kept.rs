@@ -104,7 +104,7 @@ impl Kept {
     /// # Errors
     /// That it cannot be bound.
     pub(crate) async fn listen(&self, what: For, asked: SocketAddr) -> io::Result<TcpListener> {
-        let found = self.take(asked)?;
+        let found = self.take(what, asked)?;
         let is_moved = found.is_none() && self.handed().iter().any(|one| one.stored == Some(what));
         // The earlier address may be in the new one's way, as `[::]:80` is in that of `0.0.0.0:80`.
         if is_moved {
@@ -126,9 +126,18 @@ impl Kept {
     }
 
     /// The one that listens there. A socket unit's may be asked for again, and stays among what was handed over.
-    fn take(&self, asked: SocketAddr) -> io::Result<Option<(net::TcpListener, Option<For>)>> {
+    fn take(
+        &self,
+        what: For,
+        asked: SocketAddr,
+    ) -> io::Result<Option<(net::TcpListener, Option<For>)>> {
         let mut handed = self.handed();
-        let Some(at) = handed.iter().position(|one| one.at == asked) else {
+        let fits = |one: &Handed| match asked.port() {
+            // Any will do, best the one that addresses have already.
+            0 => one.stored == Some(what) && one.at.ip() == asked.ip(),
+            _ => one.at == asked,
+        };
+        let Some(at) = handed.iter().position(fits) else {
             return Ok(None);
         };
         Ok(Some(match handed[at].stored {

@@ -308,7 +308,7 @@ fn traces_go_to_one_address() {
         Some("/etc/wharf/traces")
     );
     for (text, said) in [
-        ("endpoint = \"127.0.0.1:4318\"", "https:// or http://"),
+        ("endpoint = \"127.0.0.1:4318\"", "begins with https://"),
         ("endpoint = \"http://me:it@a.test\"", "no user"),
         ("endpoint = \"http://a.test/?key=1\"", "no query"),
         ("headers_file = \"traces\"", "absolute"),

@@ -29,8 +29,9 @@ fn nobody_is_refused_or_lost_while_it_is_started_again() {
     let pid = "systemctl show --property MainPID --value wharf-router";
     let first = machine.runs(pid).out;
     let visitors = Visitors::of(&machine, 7080);
-    for _ in 0..3 {
-        machine.runs("systemctl restart wharf-router");
+    // What an upgrade of Wharf, and of systemd itself, does on the way.
+    for before in ["true", "systemctl daemon-reload", "systemctl daemon-reexec"] {
+        machine.runs(&format!("{before} && systemctl restart wharf-router"));
         visitors.are_served();
     }
     let seen = visitors.end();
@@ -112,6 +113,9 @@ fn where_it_serves_is_followed_and_a_port_of_others_waited_for() {
     machine.runs("systemctl kill --kill-whom main --signal KILL wharf-router");
     machine.waits_for(&page(7081));
     machine.tries("curl -sS http://127.0.0.1:8000/").exits(7);
+    // Who stops it wants its addresses.
+    machine.runs("systemctl stop wharf-router");
+    machine.tries("curl -sS http://127.0.0.1:7081/").exits(7);
 }
 
 #[test]

@@ -104,7 +104,7 @@ impl Session {
         let standing = match self.world.router.status().await {
             Ok(standing) => standing,
             Err(error) => {
-                let hint = "see router.log in the state directory; is its port taken?";
+                let hint = "see why in its log: router.log in the state directory, or journalctl -u wharf-router";
                 return vec![finding(view::Severity::Error, chain(&error), Some(hint))];
             }
         };

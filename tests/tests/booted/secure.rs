@@ -1,11 +1,11 @@
-//! TLS on its own port, as the unprivileged router's unit serves it: by what docs/sysadmin.md says.
+//! TLS on its own port, as the unprivileged router's unit serves it: by what docs/tls.md says.
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use crate::machine::Machine;
 use crate::visitors::Visitors;
 
-const SYSADMIN: &str = include_str!("../../../docs/sysadmin.md");
+const PAGE: &str = include_str!("../../../docs/tls.md");
 const HOST: &str = r#"domain = "apps.test"
 [router]
 listen = "0.0.0.0:80"
@@ -58,7 +58,7 @@ fn serial(number: u64) -> String {
 fn certificates_of_root_serve_by_tls_and_are_renewed_while_visitors_come() {
     let machine = Machine::boot();
     let issuer = authority(&machine);
-    let (_, hook) = SYSADMIN.split_once("```sh\n#!/bin/sh\n").unwrap();
+    let (_, hook) = PAGE.split_once("```sh\n#!/bin/sh\n").unwrap();
     let (hook, _) = hook.split_once("```").unwrap();
     machine.runs(&format!(
         "hook=/etc/letsencrypt/renewal-hooks/deploy/wharf; mkdir -p ${{hook%/*}}

@@ -68,6 +68,16 @@ test-long: build test-tools ## the same, with many more cases for each property;
 	    cargo test --locked --workspace --no-fail-fast
 	WHARF_FUZZ=1000000 cargo test --locked --release -p wharf-tests --test fuzz
 
+.PHONY: test-otel
+test-otel: setup ## traces by OpenTelemetry, with programs that can send them; `make build` puts the others back
+	cargo build --locked --workspace --bins --features wharf-daemon/otel
+	scripts/build-hooks.sh
+	scripts/gather.sh dev
+	WHARF_BIN="$$(scripts/gather.sh --where)" \
+	    cargo test --locked -p wharf-daemon --features otel traces::
+	WHARF_BIN="$$(scripts/gather.sh --where)" \
+	    cargo test --locked -p wharf-tests --features otel --test live -- traces::
+
 .PHONY: test-booted
 test-booted: build ## what needs systemd, in machines that are really booted; needs root; WHARF_CRASH_ALL=1 for all deaths
 	WHARF_MACHINE="$$(scripts/machine.sh)"; WHARF_BIN="$$(scripts/gather.sh --where)"; \
@@ -101,7 +111,7 @@ bench: release ## measure against peers; the table goes to docs/BENCHMARKS.md
 check: ## formatting, lints, licences: what needs no running
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets \
-	    --features wharf-tests/booted,wharf-tests/vm,wharf-tests/tools -- -D warnings
+	    --features wharf-tests/booted,wharf-tests/vm,wharf-tests/tools,wharf-tests/otel -- -D warnings
 	@if command -v shellcheck >/dev/null; then \
 	    echo shellcheck scripts/*.sh .ci/run; shellcheck scripts/*.sh .ci/run; \
 	else \

@@ -18,11 +18,13 @@ mod limits;
 mod metrics;
 mod read;
 mod tls;
+mod traces;
 
 pub use keep::{Bounds, Keep, MinFree};
 pub use limits::{Limits, Resources};
 pub use metrics::Metrics;
 pub use tls::{Certificate, Tls};
+pub use traces::Traces;
 
 /// The host's configuration, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub struct Host {
     pub tls: Tls,
     /// Where monitoring asks; none: nowhere.
     pub metrics: Option<Metrics>,
+    /// Where a tracing system takes what activities took.
+    pub traces: Traces,
     /// Proxies in front of the router, which say where a request comes from.
     pub proxies: Vec<IpNet>,
     /// Operators' addresses, which no maintenance keeps away.

@@ -26,6 +26,7 @@ use crate::listen;
 use crate::metrics;
 use crate::notify;
 use crate::store::paths::Paths;
+use crate::traces;
 use crate::watch;
 use means::Means;
 
@@ -236,6 +237,7 @@ async fn serve(
     );
     let backups = tokio::spawn(store::look_after(Arc::clone(&world), stopping.clone()));
     let posting = tokio::spawn(notify::post::deliver(Arc::clone(&world), stopping.clone()));
+    let tracing_ends = tokio::spawn(traces::deliver(Arc::clone(&world), stopping.clone()));
     let measuring = tokio::spawn(metrics::serve(Arc::clone(&world), stopping.clone()));
     // Who starts it may ask from then on.
     let asked = world.settings().host.metrics.clone();
@@ -250,7 +252,17 @@ async fn serve(
     desk.send(Event::Stop).await;
     making_up.abort();
     for task in [
-        looping, accepting, router, backups, watching, pausing, waking, telling, posting, measuring,
+        looping,
+        accepting,
+        router,
+        backups,
+        watching,
+        pausing,
+        waking,
+        telling,
+        posting,
+        measuring,
+        tracing_ends,
     ] {
         if let Err(error) = task.await {
             tracing::error!(%error, "a part of the daemon ended badly");

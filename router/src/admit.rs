@@ -81,7 +81,7 @@ pub(crate) async fn admit(
             () = sleep_until(until) => return Err(answer()),
             // Nobody reads it, or another router soon answers better.
             () = visitor.line.gone() => return Err(answer()),
-            () = visitor.lives.finish.cancelled() => return Err(answer()),
+            () = visitor.lives.over() => return Err(answer()),
         }
         found = match shared.table.find(asked.host, asked.path) {
             Some(found) => found,

@@ -5,6 +5,7 @@ mod watch;
 use std::{
     fs::Permissions,
     io,
+    net::SocketAddr,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
@@ -24,7 +25,7 @@ use wharf_wire::{
     route::{FromRouter, ToRouter},
 };
 
-use crate::{Counts, Table, table::chain, tls::Tls};
+use crate::{Counts, Table, entrance::Entrance, kept::Kept, table::chain, tls::Tls};
 
 /// The most conversations at a time.
 const CONVERSATIONS: usize = 512;
@@ -67,12 +68,31 @@ pub enum ControlError {
 pub struct Knowledge {
     /// Where requests go.
     pub table: Arc<Table>,
-    /// The address on which visitors are really served.
-    pub listen: std::net::SocketAddr,
+    /// Where visitors come in by plain HTTP.
+    pub plain: Arc<Entrance>,
+    /// What systemd handed over.
+    pub kept: Arc<Kept>,
     /// How requests were answered.
     pub counts: Arc<Counts>,
     /// TLS, where there are settings that could ask for it.
     pub tls: Option<Arc<Tls>>,
+}
+
+impl Knowledge {
+    /// What is wrong with where visitors come in by plain HTTP, and with socket units; of TLS that has its own
+    /// word.
+    pub async fn problems(&self) -> Vec<String> {
+        let secure = match &self.tls {
+            Some(tls) => tls.status().await.listen,
+            None => None,
+        };
+        let served: Vec<SocketAddr> = self.plain.address().into_iter().chain(secure).collect();
+        let plain = self.plain.problem();
+        plain
+            .into_iter()
+            .chain(self.kept.problems(&served))
+            .collect()
+    }
 }
 
 impl Control {
@@ -258,7 +278,8 @@ async fn reply(message: ToRouter, knowledge: &Knowledge) -> FromRouter {
         },
         ToRouter::Status => FromRouter::Status {
             pid: std::process::id(),
-            listen: knowledge.listen,
+            listen: knowledge.plain.address(),
+            problems: knowledge.problems().await,
             routes: u32::try_from(table.len()).unwrap_or(u32::MAX),
             held: u32::try_from(table.held.taken()).unwrap_or(u32::MAX),
         },

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header::CONNECTION};
 use hyper::{
     body::Incoming,
     rt::Executor,
@@ -83,14 +83,20 @@ impl Conversation {
                 Err(_) => debug!(peer = %self.visitor.peer, "its handshake takes too long"),
             },
             () = self.place.called.cancelled() => debug!("its place was another's turn"),
-            () = self.visitor.lives.finish.cancelled() => {}
+            () = self.visitor.lives.over() => {}
         }
         None
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Attended>, Infallible> {
         let turn = self.place.turn();
-        let answer = answer(&self.shared, &self.visitor, request).await;
+        let is_http1 = request.version() < Version::HTTP_2;
+        let mut answer = answer(&self.shared, &self.visitor, request).await;
+        let is_last = is_http1 && self.visitor.lives.finish.is_cancelled();
+        if is_last && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let close = HeaderValue::from_static("close");
+            answer.headers_mut().insert(CONNECTION, close);
+        }
         Ok(answer.map(|body| Attended::new(body, turn)))
     }
 
@@ -111,7 +117,7 @@ impl Conversation {
         let ended = tokio::select! {
             ended = connection.as_mut() => Some(ended),
             () = self.place.called.cancelled() => return debug!("its place was another's turn"),
-            () = lives.finish.cancelled() => {
+            () = lives.over() => {
                 connection.as_mut().graceful_shutdown();
                 lives.cut.run_until_cancelled(connection).await
             }
@@ -145,7 +151,7 @@ impl Conversation {
                 connection.as_mut().graceful_shutdown();
                 lives.cut.run_until_cancelled(connection).await
             }
-            () = lives.finish.cancelled() => {
+            () = lives.over() => {
                 connection.as_mut().graceful_shutdown();
                 lives.cut.run_until_cancelled(connection).await
             }

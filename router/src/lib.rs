@@ -7,8 +7,11 @@
 //!
 //! The modules in the order in which a request meets them.
 
-mod converse;
+pub mod entrance;
 pub mod flags;
+pub mod kept;
+
+mod converse;
 mod line;
 pub mod serve;
 pub mod tls;
@@ -49,6 +52,10 @@ mod body;
 mod page;
 
 pub mod control;
+
+/// Where visitors are served unless somebody says otherwise.
+pub const LISTEN: std::net::SocketAddr =
+    std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7080);
 
 pub use counts::Counts;
 pub use doors::Passwords;

@@ -8,29 +8,28 @@ use std::{
 
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 use wharf_router::{
-    Passwords, Table,
+    LISTEN, Passwords, Table,
     control::{Control, ControlError, Knowledge},
+    entrance::Entrance,
     flags::{Flags, LogForm},
-    serve::{Shared, serve},
+    kept::{For, Kept},
+    serve::{Ending, Shared, serve},
     tls::{Tls, look_after},
 };
-
-/// Where visitors are served unless somebody says otherwise.
-const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 7080);
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
     log(flags.log);
     raise_descriptors();
-    match live(flags) {
+    let lived = Kept::from_env()
+        .map_err(StartError::Handed)
+        .and_then(|kept| live(flags, Arc::new(kept)));
+    match lived {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             let cause = std::error::Error::source(&problem).map(ToString::to_string);
@@ -45,6 +44,8 @@ fn main() -> ExitCode {
 enum StartError {
     #[error("cannot read the routes in {0}")]
     Routes(String, #[source] io::Error),
+    #[error("what systemd hands over is no listening socket of TCP: change wharf-router.socket")]
+    Handed(#[source] io::Error),
     #[error("cannot serve on {0}; choose another address, or whatever has it must go")]
     Listen(std::net::SocketAddr, #[source] io::Error),
     #[error(transparent)]
@@ -56,26 +57,36 @@ enum StartError {
 }
 
 #[tokio::main]
-async fn live(flags: Flags) -> Result<(), StartError> {
+async fn live(flags: Flags, kept: Arc<Kept>) -> Result<(), StartError> {
     let stop = stop_on_signals()?;
-    let tls = flags.settings.map(Tls::new).transpose()?.map(Arc::new);
-    let listen = match (flags.listen, &tls) {
-        (Some(listen), _) => listen,
-        (None, Some(tls)) => tls.listen().await.unwrap_or(LISTEN.into()),
-        (None, None) => LISTEN.into(),
+    let plain = Arc::new(Entrance::new(For::Plain, Arc::clone(&kept)));
+    let told = match &flags.settings {
+        // What the settings say may change, and another program may have it for a while.
+        Some(_) => flags.listen,
+        None => Some(flags.listen.unwrap_or(LISTEN)),
     };
-    let listener = TcpListener::bind(listen)
-        .await
-        .map_err(|source| StartError::Listen(listen, source))?;
+    if let Some(listen) = told {
+        let opened = plain.open(listen).await;
+        opened.map_err(|source| StartError::Listen(listen, source))?;
+    }
+    let followed = told.is_none().then(|| Arc::clone(&plain));
+    let secure = |file| {
+        Tls::new(
+            file,
+            Entrance::new(For::Secure, Arc::clone(&kept)),
+            followed,
+        )
+    };
+    let tls = flags.settings.map(secure).transpose()?.map(Arc::new);
     let control = Control::open(&flags.control).await?;
-    let listen = listener.local_addr()?;
     let table = Table::read(flags.routes.clone())
         .map_err(|source| StartError::Routes(flags.routes.display().to_string(), source))?;
     let table = Arc::new(table);
     if let Some(tls) = &tls {
         tls.renew().await;
     }
-    info!(%listen, pid = std::process::id(), "serving");
+    let listen = plain.address().map(tracing::field::display);
+    info!(listen, pid = std::process::id(), "serving");
 
     let shared = Shared {
         table: Arc::clone(&table),
@@ -88,22 +99,51 @@ async fn live(flags: Flags) -> Result<(), StartError> {
     };
     let knowledge = Knowledge {
         table,
-        listen,
+        kept: Arc::clone(&kept),
+        plain: Arc::clone(&plain),
         counts: Arc::clone(&shared.counts),
         tls: tls.clone(),
     };
+    for problem in knowledge.problems().await {
+        warn!(problem, "visitors may not come in as they should");
+    }
     let following = async {
         if let Some(tls) = &tls {
             look_after(tls, &stop).await;
         }
     };
+    let ending = match kept.is_by_systemd() {
+        true => Ending::Handover,
+        false => Ending::MakeRoom,
+    };
+    kept.ready(&standing(&plain, tls.as_deref()).await);
+    let stopping = async {
+        stop.cancelled().await;
+        kept.stopping();
+    };
     tokio::join!(
-        serve(listener, Arc::new(shared), stop.clone()),
+        serve(&plain, Arc::new(shared), ending, stop.clone()),
         control.serve(Arc::new(knowledge), stop.clone()),
         following,
+        stopping,
     );
     info!("ended");
     Ok(())
+}
+
+/// What systemd shows.
+async fn standing(plain: &Entrance, tls: Option<&Tls>) -> String {
+    let secure = match tls {
+        Some(tls) => tls.status().await.listen,
+        None => None,
+    };
+    let plain = plain.address().map(|at| at.to_string());
+    let secure = secure.map(|at| format!("{at} (TLS)"));
+    let all: Vec<String> = plain.into_iter().chain(secure).collect();
+    match all.as_slice() {
+        [] => "serves nowhere: see its log".to_owned(),
+        all => format!("serves on {}", all.join(" and ")),
+    }
 }
 
 /// A token that SIGTERM or SIGINT cancels.

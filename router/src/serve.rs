@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 use crate::{
     Counts, Passwords, Table,
     converse::converse,
+    entrance::Entrance,
     line::Line,
     tls::Tls,
     waiting::{Place, Waiting},
@@ -22,6 +23,11 @@ use crate::{
 const CONNECTIONS: usize = 10_000;
 /// The longest time that requests in flight get when the router stops.
 const GRACE: Duration = Duration::from_secs(10);
+/// For how long one who has asked nothing yet, or nothing any more, may still ask once, where the next router
+/// waits for this one: a connection that closes by itself may close while a request is under way.
+const LINGER: Duration = Duration::from_secs(1);
+/// The longest time that requests get which came while earlier ones were finished.
+const LATE: Duration = Duration::from_secs(3);
 /// The longest wait for a preview's answer.
 const PREVIEW: Duration = Duration::from_secs(60);
 /// The pause when the process has no descriptor left.
@@ -66,18 +72,70 @@ pub async fn preview(
         counts: Arc::default(),
         tls: None,
     };
-    serve(listener, Arc::new(shared), stop).await;
+    let entrance = Entrance::open_at(listener);
+    serve(&entrance, Arc::new(shared), Ending::MakeRoom, stop).await;
     Ok(())
+}
+
+/// What becomes of the addresses when the router stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Whoever wants them can have them, at once.
+    MakeRoom,
+    /// Somebody keeps them for the next router, which starts when this one has ended: until then who comes is
+    /// served here, for they would wait otherwise.
+    Handover,
 }
 
 /// Every task that answers visitors, and how it is told to end.
 #[derive(Debug, Default)]
 pub(crate) struct Lives {
     pub(crate) tasks: TaskTracker,
-    /// Finish the request that is in flight.
+    /// Finish the request that is in flight, and answer no other but the first after this.
     pub(crate) finish: CancellationToken,
+    /// For how long that first one is waited for.
+    linger: Duration,
     /// End at once.
     pub(crate) cut: CancellationToken,
+}
+
+impl Lives {
+    fn of(ending: Ending) -> Arc<Self> {
+        let linger = match ending {
+            Ending::MakeRoom => Duration::ZERO,
+            Ending::Handover => LINGER,
+        };
+        Arc::new(Self {
+            linger,
+            ..Self::default()
+        })
+    }
+
+    /// Ends when whoever has asked nothing is to go.
+    pub(crate) async fn over(&self) {
+        self.finish.cancelled().await;
+        tokio::time::sleep(self.linger).await;
+    }
+
+    /// Says that no more is answered than what is in flight.
+    fn finish(&self) {
+        self.finish.cancel();
+        self.tasks.close();
+        info!(connections = self.tasks.len(), "finishing");
+    }
+
+    /// Waits for the end of all of them; those that take too long are cut off.
+    async fn end(&self, within: Duration) {
+        if tokio::time::timeout(within, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            let connections = self.tasks.len();
+            warn!(connections, "cutting off what has not finished");
+            self.cut.cancel();
+            self.tasks.wait().await;
+        }
+    }
 }
 
 /// Whoever sends requests on one connection.
@@ -93,50 +151,43 @@ pub(crate) struct Visitor {
 }
 
 /// Answers visitors until told to stop; then finishes what is in flight, for ten seconds at most.
-pub async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
-    let lives = Arc::new(Lives::default());
+pub async fn serve(plain: &Entrance, shared: Arc<Shared>, ending: Ending, stop: CancellationToken) {
     let gate = Gate {
         shared: &shared,
-        lives: &lives,
+        plain,
+        lives: Lives::of(ending),
         places: Arc::new(Semaphore::new(CONNECTIONS)),
         waiting: Arc::default(),
     };
-    let secure = async {
-        match &shared.tls {
-            Some(tls) => gate.accept_secure(tls).await,
-            None => std::future::pending().await,
-        }
+    stop.run_until_cancelled(gate.accept_all()).await;
+    if ending == Ending::MakeRoom {
+        gate.close();
+        gate.lives.finish();
+        return gate.lives.end(GRACE).await;
+    }
+    let late = Gate {
+        lives: Lives::of(ending),
+        places: Arc::clone(&gate.places),
+        waiting: Arc::clone(&gate.waiting),
+        ..gate
     };
+    gate.lives.finish();
+    // Each who comes now is answered once, and comes to the next router then.
+    late.lives.finish.cancel();
     tokio::select! {
-        () = stop.cancelled() => {}
-        never = gate.accept(&listener, None) => match never {},
-        never = secure => match never {},
+        () = gate.lives.end(GRACE) => {}
+        never = late.accept_all() => match never {},
     }
-    // From here on a new router can have the addresses.
-    drop(listener);
-    if let Some(tls) = &shared.tls {
-        tls.close();
-    }
-    lives.finish.cancel();
-    lives.tasks.close();
-    info!(connections = lives.tasks.len(), "finishing");
-    if tokio::time::timeout(GRACE, lives.tasks.wait())
-        .await
-        .is_err()
-    {
-        warn!(
-            connections = lives.tasks.len(),
-            "cutting off what has not finished"
-        );
-        lives.cut.cancel();
-        lives.tasks.wait().await;
-    }
+    late.close();
+    late.lives.finish();
+    late.lives.end(LATE).await;
 }
 
 /// Where connections come in, and how many there may be, whichever way they come.
 struct Gate<'s> {
     shared: &'s Arc<Shared>,
-    lives: &'s Arc<Lives>,
+    plain: &'s Entrance,
+    lives: Arc<Lives>,
     places: Arc<Semaphore>,
     waiting: Arc<Waiting>,
 }
@@ -156,7 +207,7 @@ impl Gate<'_> {
                         line: Line::new(stream),
                         is_secure: tls.is_some(),
                         permit: Arc::new(permit),
-                        lives: Arc::clone(self.lives),
+                        lives: Arc::clone(&self.lives),
                     };
                     let place = Place::new(&self.waiting);
                     let server = tls.map(|tls| Arc::clone(&tls.server));
@@ -176,21 +227,43 @@ impl Gate<'_> {
         }
     }
 
-    /// The same by TLS, wherever that is at the time.
-    async fn accept_secure(&self, tls: &Tls) -> Infallible {
-        let mut door = tls.door();
+    /// Lets in who comes, whichever way.
+    async fn accept_all(&self) -> Infallible {
+        let secure = async {
+            match &self.shared.tls {
+                Some(tls) => self.accept_at(&tls.entrance, Some(tls)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            never = self.accept_at(self.plain, None) => never,
+            never = secure => never,
+        }
+    }
+
+    /// Lets in who comes there, wherever that is at the time.
+    async fn accept_at(&self, entrance: &Entrance, tls: Option<&Tls>) -> Infallible {
+        let mut door = entrance.door();
         loop {
             let listener = door.borrow_and_update().clone();
             let accept = async {
                 match &listener {
-                    Some(listener) => self.accept(listener, Some(tls)).await,
+                    Some(listener) => self.accept(listener, tls).await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 never = accept => match never {},
-                changed = door.changed() => changed.expect("TLS lives on"),
+                changed = door.changed() => changed.expect("the entrance lives on"),
             }
+        }
+    }
+
+    /// Lets nobody in any more.
+    fn close(&self) {
+        self.plain.close();
+        if let Some(tls) = &self.shared.tls {
+            tls.entrance.close();
         }
     }
 }

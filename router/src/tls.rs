@@ -13,15 +13,11 @@ mod policy;
 use std::{
     collections::BTreeSet,
     io,
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
 
-use tokio::{
-    net::TcpListener,
-    sync::{Mutex, watch},
-};
+use tokio::sync::{Mutex, watch};
 use tokio_rustls::rustls::{self, ServerConfig, crypto::ring};
 use tracing::{error, info};
 use wharf_wire::{
@@ -33,7 +29,7 @@ pub use certificate::{Certificate, CertificateError};
 pub use eyes::look_after;
 pub(crate) use policy::Policy;
 
-use crate::table::chain;
+use crate::{LISTEN, entrance::Entrance, table::chain};
 use choice::Choice;
 
 /// What is offered inside of TLS, the best first.
@@ -50,22 +46,21 @@ pub struct Tls {
     choice: Arc<Choice>,
     pub(crate) server: Arc<ServerConfig>,
     policy: RwLock<Arc<Policy>>,
-    door: watch::Sender<Door>,
+    pub(crate) entrance: Entrance,
+    /// Plain HTTP's, where the settings say where that is.
+    plain: Option<Arc<Entrance>>,
     /// Directories whose changes may concern the certificates.
     watched: watch::Sender<BTreeSet<PathBuf>>,
     standing: Mutex<Standing>,
 }
 
-/// Where visitors come in by TLS, if they do.
-pub(crate) type Door = Option<Arc<TcpListener>>;
-
 /// What the present came from.
 #[derive(Debug, Default)]
 struct Standing {
-    asked: Option<secure::Tls>,
-    /// The address that was asked for, and the one that it became.
-    listen: Option<(SocketAddr, SocketAddr)>,
+    asked: Settings,
     certificates: Vec<Certificate>,
+    /// What was wrong the last time.
+    problems: Vec<String>,
     said: Secured,
 }
 
@@ -79,11 +74,15 @@ enum SettingsError {
 }
 
 impl Tls {
-    /// TLS as that file will say; nothing is read yet.
+    /// TLS as that file will say, and where plain HTTP is, if it is to say that; nothing is read yet.
     ///
     /// # Errors
     /// That the system has no randomness.
-    pub fn new(file: PathBuf) -> Result<Self, rustls::Error> {
+    pub fn new(
+        file: PathBuf,
+        entrance: Entrance,
+        plain: Option<Arc<Entrance>>,
+    ) -> Result<Self, rustls::Error> {
         let choice = Arc::new(Choice::default());
         let mut server = ServerConfig::builder_with_provider(ring::default_provider().into())
             .with_safe_default_protocol_versions()?
@@ -97,21 +96,11 @@ impl Tls {
             choice,
             server: Arc::new(server),
             policy: RwLock::default(),
-            door: watch::Sender::new(None),
+            entrance,
+            plain,
             watched: watch::Sender::new(BTreeSet::new()),
             standing: Mutex::default(),
         })
-    }
-
-    /// Where plain HTTP is to be served, as far as the settings say.
-    pub async fn listen(&self) -> Option<SocketAddr> {
-        match self.settings().await {
-            Ok(settings) => settings.listen,
-            Err(error) => {
-                error!(problem = chain(&error), "no address is known");
-                None
-            }
-        }
     }
 
     /// How it stands.
@@ -124,25 +113,29 @@ impl Tls {
         let mut standing = self.standing.lock().await;
         let mut problems = Vec::new();
         match self.settings().await {
-            Ok(settings) => standing.asked = settings.tls,
+            Ok(settings) => standing.asked = settings,
             Err(error) => problems.push(format!("{}; what was set before stays", chain(&error))),
         }
         let asked = standing.asked.clone();
-        standing.listen = self
-            .open(asked.as_ref(), standing.listen, &mut problems)
-            .await;
+        self.open_plain(&asked).await;
+        let asked = asked.tls;
+        self.open(asked.as_ref(), &mut problems).await;
         let pairs = asked.as_ref().map_or(&[][..], |asked| &asked.certificates);
         standing.certificates = take(pairs, &standing.certificates, &mut problems).await;
         self.choice.put(standing.certificates.iter());
-        let policy = Policy::of(asked.as_ref(), standing.listen.map(|(_, real)| real));
+        let policy = Policy::of(asked.as_ref(), self.entrance.address());
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
         self.watch(pairs);
         for problem in &problems {
-            error!(problem, "TLS is not as it was asked for");
+            // An address that is not to be had is tried again and again.
+            if !standing.problems.contains(problem) {
+                error!(problem, "TLS is not as it was asked for");
+            }
         }
+        standing.problems.clone_from(&problems);
         problems.truncate(Secured::MOST);
         standing.said = Secured {
-            listen: standing.listen.map(|(_, real)| real),
+            listen: self.entrance.address(),
             certificates: u32::try_from(standing.certificates.len()).unwrap_or(u32::MAX),
             problems: problems
                 .iter()
@@ -157,14 +150,10 @@ impl Tls {
         Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Where visitors come in, as that changes.
-    pub(crate) fn door(&self) -> watch::Receiver<Door> {
-        self.door.subscribe()
-    }
-
-    /// Lets nobody in any more.
-    pub(crate) fn close(&self) {
-        self.door.send_replace(None);
+    /// Whether an address that is asked for is not to be had.
+    pub(crate) fn is_shut_out(&self) -> bool {
+        let plain = self.plain.as_deref();
+        self.entrance.is_shut_out() || plain.is_some_and(Entrance::is_shut_out)
     }
 
     async fn settings(&self) -> Result<Settings, SettingsError> {
@@ -181,35 +170,28 @@ impl Tls {
         }
     }
 
-    /// Serves where it is asked for, and nowhere else. An address that cannot be had leaves the one
-    /// that was there.
-    async fn open(
-        &self,
-        asked: Option<&secure::Tls>,
-        before: Option<(SocketAddr, SocketAddr)>,
-        problems: &mut Vec<String>,
-    ) -> Option<(SocketAddr, SocketAddr)> {
-        let Some(asked) = asked.map(|asked| asked.listen) else {
-            self.door.send_replace(None);
-            return None;
+    /// Serves plain HTTP where it is asked for; what is wrong with that the entrance knows.
+    async fn open_plain(&self, asked: &Settings) {
+        let Some(plain) = &self.plain else {
+            return;
         };
-        if before.is_some_and(|(at, _)| at == asked) {
-            return before;
+        let before = plain.problem();
+        let Err(error) = plain.open(asked.listen.unwrap_or(LISTEN)).await else {
+            return;
+        };
+        if before != plain.problem() {
+            error!(%error, "plain HTTP is not served as it was asked for");
         }
-        let bound = async {
-            let listener = TcpListener::bind(asked).await?;
-            let real = listener.local_addr()?;
-            Ok::<_, io::Error>((listener, real))
-        };
-        match bound.await {
-            Ok((listener, real)) => {
-                info!(listen = %real, "serving by TLS");
-                self.door.send_replace(Some(Arc::new(listener)));
-                Some((asked, real))
-            }
-            Err(error) => {
-                problems.push(format!("cannot serve by TLS on {asked}: {error}"));
-                before
+    }
+
+    /// Serves by TLS where it is asked for, and nowhere else.
+    async fn open(&self, asked: Option<&secure::Tls>, problems: &mut Vec<String>) {
+        match asked {
+            None => self.entrance.shut(),
+            Some(asked) => {
+                if self.entrance.open(asked.listen).await.is_err() {
+                    problems.extend(self.entrance.problem());
+                }
             }
         }
     }

@@ -285,7 +285,7 @@ impl World {
             .expect("a socket has timeouts");
         frame::write(&mut router, &ToRouter::Status).expect("the router takes a question");
         match frame::read(&mut router).expect("the router answers") {
-            Some(FromRouter::Status { listen, .. }) => listen.port(),
+            Some(FromRouter::Status { listen, .. }) => listen.expect("it serves").port(),
             other => panic!("the router says {other:?}"),
         }
     }

@@ -302,8 +302,11 @@ pub enum FromRouter {
     Status {
         /// Its process id.
         pid: u32,
-        /// The address on which it really listens.
-        listen: SocketAddr,
+        /// The address on which it really serves plain HTTP; none where it could not have one.
+        listen: Option<SocketAddr>,
+        /// What is wrong with where it serves.
+        #[serde(default)]
+        problems: Vec<String>,
         /// Routes in the table.
         routes: u32,
         /// Requests that wait for the end of a maintenance.

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Host, ON_FAILURE, OnFailure, Resources, Setting, Tls, Unreachable, keep, limits, metrics, tls,
+    Host, ON_FAILURE, OnFailure, Resources, Setting, Tls, Traces, Unreachable, keep, limits,
+    metrics, tls, traces,
 };
 use crate::{
     application::{BUILD_NETWORK, BuildNetwork},
@@ -57,6 +58,7 @@ pub(super) fn defaults(place: &Place) -> Host {
         listen: ([127, 0, 0, 1], 7080).into(),
         tls: Tls::default(),
         metrics: None,
+        traces: Traces::default(),
         proxies: Vec::new(),
         operators: Vec::new(),
         previews: Previews::new(),
@@ -104,6 +106,7 @@ pub(super) fn defaults(place: &Place) -> Host {
     below("keep.releases", &kept);
     below("router.listen", &tls::SHOWN);
     below("router.proxies", &metrics::SHOWN);
+    below("metrics.listen", &traces::SHOWN);
     host
 }
 
@@ -289,6 +292,10 @@ fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
     }
     if let Some(table) = below("metrics") {
         metrics::merge(&table, m);
+        table.finish();
+    }
+    if let Some(table) = below("traces") {
+        traces::merge(&table, m);
         table.finish();
     }
     m.key(table.get("operators"), "operators", networks, |h, v| {

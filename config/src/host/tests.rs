@@ -286,6 +286,39 @@ fn visitors_may_come_by_tls() {
 }
 
 #[test]
+fn traces_go_to_one_address() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::below(dir.path());
+    fs::create_dir_all(place.drop_ins_dir()).unwrap();
+    let read = |text: &str| {
+        fs::write(place.host_file(), format!("[traces]\n{text}")).unwrap();
+        Host::load(&place).map(|host| host.traces)
+    };
+    assert_eq!(Host::load(&place).unwrap().traces.endpoint, None);
+    assert_eq!(read("endpoint = \"off\"").unwrap().endpoint, None);
+    let good =
+        "endpoint = \"https://otlp.example.com/otlp/\"\nheaders_file = \"/etc/wharf/traces\"";
+    let good = read(good).unwrap();
+    assert_eq!(
+        good.endpoint.unwrap().as_str(),
+        "https://otlp.example.com/otlp"
+    );
+    assert_eq!(
+        good.headers_file.unwrap().to_str(),
+        Some("/etc/wharf/traces")
+    );
+    for (text, said) in [
+        ("endpoint = \"127.0.0.1:4318\"", "begins with https://"),
+        ("endpoint = \"http://me:it@a.test\"", "no user"),
+        ("endpoint = \"http://a.test/?key=1\"", "no query"),
+        ("headers_file = \"traces\"", "absolute"),
+    ] {
+        let problems = read(text).unwrap_err().render(72);
+        assert!(problems.contains(said), "{text}: {problems}");
+    }
+}
+
+#[test]
 fn monitoring_asks_on_this_machine_only() {
     let dir = tempfile::tempdir().unwrap();
     let place = Place::below(dir.path());

@@ -91,6 +91,7 @@ async fn say_ended(
         _ => format!("{word}: {}; {serves}", ended.verdict),
     };
     world.metrics.ended(&facts);
+    world.traces.ended(&facts);
     journal::say(message, &facts, said);
 }
 

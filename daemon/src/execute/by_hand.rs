@@ -323,6 +323,7 @@ async fn close(
     };
     let message = Message::of_end(Kind::Run, state, live);
     world.metrics.ended(&facts);
+    world.traces.ended(&facts);
     journal::say(message, &facts, format_args!("{}: {verdict}", state.word()));
     let ended = Ended {
         state,

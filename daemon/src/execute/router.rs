@@ -1,6 +1,7 @@
 //! The data plane's control: one connection, one question at a time; started here when embedded.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -44,6 +45,17 @@ impl RouterError {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
         )
     }
+}
+
+/// How a router is.
+#[derive(Debug)]
+pub struct Standing {
+    /// Its process id.
+    pub pid: u32,
+    /// Where it serves plain HTTP; none where it could not have any address.
+    pub listen: Option<SocketAddr>,
+    /// What is wrong with where it serves.
+    pub problems: Vec<String>,
 }
 
 /// A client of the router's control socket.
@@ -124,11 +136,22 @@ impl Router {
     ///
     /// # Errors
     /// [`RouterError`].
-    pub async fn status(&self) -> Result<(u32, std::net::SocketAddr), RouterError> {
+    pub async fn status(&self) -> Result<Standing, RouterError> {
         match self.ask(&ToRouter::Status, PATIENCE).await? {
-            FromRouter::Status { pid, listen, .. } => {
-                self.port.store(listen.port(), Ordering::Relaxed);
-                Ok((pid, listen))
+            FromRouter::Status {
+                pid,
+                listen,
+                problems,
+                ..
+            } => {
+                if let Some(listen) = listen {
+                    self.port.store(listen.port(), Ordering::Relaxed);
+                }
+                Ok(Standing {
+                    pid,
+                    listen,
+                    problems,
+                })
             }
             other => Err(unexpected(&other)),
         }
@@ -263,7 +286,7 @@ pub struct Start {
     /// The program.
     pub program: PathBuf,
     /// Where it listens for requests.
-    pub listen: std::net::SocketAddr,
+    pub listen: SocketAddr,
     /// Where route files are.
     pub routes: PathBuf,
     /// What it does beside its routes.

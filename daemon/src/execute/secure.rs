@@ -43,12 +43,19 @@ pub async fn apply(world: &World) -> Vec<String> {
     }
 }
 
-/// Whether the router serves plain HTTP elsewhere than it should: it takes an address when it starts.
-async fn elsewhere(world: &World, asked: SocketAddr) -> Option<String> {
-    let (_, at) = world.router.status().await.ok()?;
-    (asked.port() != 0 && at != asked).then(|| {
-        format!("the router serves on {at}, and on {asked} once it is started again: systemctl restart wharf-router")
-    })
+/// What is wrong with where the router serves plain HTTP. One that the daemon started was told where, and takes
+/// another address when it is started again.
+async fn elsewhere(world: &World, asked: SocketAddr) -> Vec<String> {
+    let Ok(standing) = world.router.status().await else {
+        return Vec::new();
+    };
+    let moved = standing
+        .listen
+        .filter(|at| standing.problems.is_empty() && asked.port() != 0 && *at != asked)
+        .map(|at| {
+            format!("the router serves on {at}, and on {asked} once it is started again: wharfd stop, then wharfd")
+        });
+    standing.problems.into_iter().chain(moved).collect()
 }
 
 /// Writes the router's settings where they are not there already.

@@ -24,6 +24,7 @@ use crate::settings::{FollowedHeads, Ports, Settings};
 use crate::store::Recorder;
 use crate::store::log::Logs;
 use crate::store::paths::Paths;
+use crate::traces::Traces;
 use crate::watch::Watching;
 
 /// The daemon's means, shared by all activities.
@@ -49,6 +50,8 @@ pub struct World {
     pub keepers: Keepers,
     /// What monitoring is told.
     pub metrics: Metrics,
+    /// What a tracing system is told.
+    pub traces: Traces,
     /// The data plane's control.
     pub router: Router,
     /// What the host has of each runtime.

@@ -20,6 +20,7 @@ use crate::settings::Settings;
 use crate::store::Recorder;
 use crate::store::log::Logs;
 use crate::store::paths::Paths;
+use crate::traces::Traces;
 
 /// The means, and the one handle that replaces the settings.
 #[derive(Debug)]
@@ -55,6 +56,7 @@ impl Means {
         let (sender, receiver) = watch::channel(Arc::new(settings));
         let world = World {
             metrics: Metrics::default(),
+            traces: Traces::default(),
             router: Router::new(place.router_socket()),
             place,
             logs: Logs::start(&paths),

@@ -36,7 +36,8 @@ pub(super) async fn stop(place: &Place) -> Result<(), End> {
     let applications = stop_applications(&paths).await?;
     println!("stopped the processes of applications: {applications}");
     let router = Router::new(place.router_socket());
-    if let Ok((pid, _)) = router.status().await
+    if let Ok(standing) = router.status().await
+        && let pid = standing.pid
         && let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw)
     {
         end(pid)

@@ -10,20 +10,16 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
 use sha2::Sha256;
 use wharf_config::notify::{Secret, SecretFrom, WebhookUrl};
 
 use super::{Blame, Letter, Untold, line};
 use crate::execute::failure::chain;
+use crate::outward;
 use crate::store::now;
 
 /// How long the whole exchange may take.
 pub(super) const WHOLE: Duration = Duration::from_secs(20);
-/// How long the other side may take to accept a connection.
-const CONNECT: Duration = Duration::from_secs(10);
 /// So much of an answer is read, and no more.
 const ANSWER: usize = 4 * 1024;
 /// So many characters of it are shown.
@@ -43,9 +39,7 @@ pub(super) async fn send(
     letter: &Letter<'_>,
 ) -> Result<String, Untold> {
     let request = request(url, secret, letter)?;
-    let client = Client::builder(TokioExecutor::new())
-        .pool_max_idle_per_host(0)
-        .build(connector()?);
+    let client = outward::client().map_err(untrusting)?;
     let origin = url.origin();
     let exchange = async {
         let response = client.request(request).await.map_err(|error| {
@@ -122,17 +116,9 @@ pub(super) fn read_secret(file: &Path) -> Result<Secret, Untold> {
     Secret::parse(text.trim_end()).map_err(|why| untold(why.to_owned()))
 }
 
-fn connector() -> Result<HttpsConnector<HttpConnector>, Untold> {
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_connect_timeout(Some(CONNECT));
-    let builder = HttpsConnectorBuilder::new()
-        .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-        .map_err(|error| {
-            Untold::destination(format!("this host trusts no certificates: {error}"))
-                .hint("apt install ca-certificates")
-        })?;
-    Ok(builder.https_or_http().enable_http1().wrap_connector(http))
+fn untrusting(error: std::io::Error) -> Untold {
+    Untold::destination(format!("this host trusts no certificates: {error}"))
+        .hint("apt install ca-certificates")
 }
 
 /// What counts of an answer.

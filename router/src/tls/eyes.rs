@@ -1,4 +1,5 @@
-//! Certificates are read again when their files change, and on SIGHUP.
+//! Certificates are read again when their files change, and on SIGHUP; addresses that another program has
+//! are tried again.
 //!
 //! The kernel is asked directly, with a mask of changes only, as the daemon does for refs.
 
@@ -19,7 +20,7 @@ use rustix::{
 use tokio::{
     io::unix::AsyncFd,
     signal::unix::{SignalKind, signal},
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -42,6 +43,8 @@ const BUFFER: usize = 4096;
 const QUIET: Duration = Duration::from_millis(500);
 /// The longest that changes are waited out.
 const LONGEST: Duration = Duration::from_secs(5);
+/// How often an address is tried that another program has.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Reads certificates again whenever they may have changed, until told to stop.
 pub async fn look_after(tls: &Tls, stop: &CancellationToken) {
@@ -69,6 +72,7 @@ async fn follow(tls: &Tls) -> io::Result<Infallible> {
                 while timeout(QUIET, timeout_at(latest, seen(eyes.as_mut()))).await.is_ok_and(|on| on.is_ok()) {}
             }
             _ = hangup.recv() => info!("SIGHUP"),
+            () = sleep(AGAIN), if tls.is_shut_out() => {}
         }
         tls.renew().await;
     }

@@ -21,6 +21,9 @@ mod quota;
 #[cfg(feature = "vm")]
 mod reboots;
 mod repositories;
+mod router;
+mod secure;
 #[path = "../hostile/squat.rs"]
 mod squat;
 mod users;
+mod visitors;

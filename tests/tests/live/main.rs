@@ -49,6 +49,7 @@ mod staged;
 mod states;
 mod steps;
 mod told;
+mod traces;
 mod turns;
 mod variables;
 mod waiting;

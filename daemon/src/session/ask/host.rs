@@ -44,10 +44,12 @@ impl Session {
                     report::count(reloaded.projects as u64, "project")
                 )];
                 lines.extend(unheard(reloaded.followed));
-                for trouble in reloaded.router.iter().chain(&reloaded.metrics) {
+                let settings = self.world.settings();
+                let traces = self.world.traces.trouble(&settings.host.traces);
+                let troubles = reloaded.router.iter().chain(&reloaded.metrics);
+                for trouble in troubles.chain(&traces) {
                     lines.push(format!("warning: {trouble}"));
                 }
-                let settings = self.world.settings();
                 for broken in &settings.broken {
                     lines.push(format!("warning: {}:", report::refused(broken)));
                     let problems = broken.problems.render(report::WIDTH);
@@ -91,6 +93,34 @@ impl Session {
         findings
     }
 
+    /// Whether the router is there and serves where it is to.
+    async fn router_findings(&self) -> Vec<view::Finding> {
+        let finding = |severity, message, hint: Option<&str>| view::Finding {
+            severity,
+            code: "router".into(),
+            message,
+            hint: hint.map(str::to_owned),
+        };
+        let standing = match self.world.router.status().await {
+            Ok(standing) => standing,
+            Err(error) => {
+                let hint = "see why in its log: router.log in the state directory, or journalctl -u wharf-router";
+                return vec![finding(view::Severity::Error, chain(&error), Some(hint))];
+            }
+        };
+        let pid = standing.pid;
+        let serves = standing.listen.map(|at| {
+            let text = format!("the router serves on {at} (pid {pid})");
+            finding(view::Severity::Good, text, None)
+        });
+        let problems = standing.problems.into_iter().map(|problem| {
+            let text = format!("the router (pid {pid}): {problem}");
+            let hint = "where it is to serve: router.listen and router.tls.listen";
+            finding(view::Severity::Error, text, Some(hint))
+        });
+        serves.into_iter().chain(problems).collect()
+    }
+
     pub(super) async fn doctor(&mut self) -> Result<(), Broken> {
         let settings = self.world.settings();
         // It names what is on the host, whoever may see it.
@@ -108,20 +138,7 @@ impl Session {
             message,
             hint: hint.map(str::to_owned),
         };
-        match self.world.router.status().await {
-            Ok((pid, at)) => findings.push(finding(
-                view::Severity::Good,
-                "router",
-                format!("the router serves on {at} (pid {pid})"),
-                None,
-            )),
-            Err(error) => findings.push(finding(
-                view::Severity::Error,
-                "router",
-                chain(&error),
-                Some("see router.log in the state directory; is its port taken?"),
-            )),
-        }
+        findings.extend(self.router_findings().await);
         findings.extend(self.tls_findings(&settings).await);
         let (severity, hint) = (
             view::Severity::Warning,
@@ -129,6 +146,9 @@ impl Session {
         );
         let trouble = self.world.metrics.trouble();
         findings.extend(trouble.map(|text| finding(severity, "metrics", text, Some(hint))));
+        let hint = "does it run, and is it traces.endpoint? else: endpoint = \"off\"";
+        let trouble = self.world.traces.trouble(&settings.host.traces);
+        findings.extend(trouble.map(|text| finding(severity, "traces", text, Some(hint))));
         findings.extend(match self.world.recorder.fault() {
             Some(fault) => vec![of_fault(fault, &self.world.paths)],
             None => {

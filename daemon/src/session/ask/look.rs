@@ -55,11 +55,12 @@ impl Session {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
             uptime_seconds: self.since.elapsed().as_secs(),
-            router: router.as_ref().map_or_else(
-                |_| settings.host.listen.to_string(),
-                |(_, at)| at.to_string(),
-            ),
-            router_up: router.is_ok(),
+            router: router
+                .as_ref()
+                .map_or(None, |standing| standing.listen)
+                .unwrap_or(settings.host.listen)
+                .to_string(),
+            router_up: router.is_ok_and(|standing| standing.listen.is_some()),
             state: self.world.paths.state().display().to_string(),
             waiting,
             running,

@@ -18,7 +18,7 @@ pub(crate) const TAKEN: &str = "HTTP/1.1 204 No Content\r\nconnection: close\r\n
 pub(crate) struct Came {
     pub(crate) line: String,
     pub(crate) head: BTreeMap<String, String>,
-    pub(crate) body: String,
+    pub(crate) body: Vec<u8>,
     connection: TcpStream,
 }
 
@@ -31,7 +31,7 @@ impl Came {
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap()
+        serde_json::from_slice(&self.body).unwrap()
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -143,7 +143,7 @@ fn read(connection: TcpStream, sender: &Sender<Came>) {
     let came = Came {
         line: lines[0].clone(),
         head,
-        body: String::from_utf8(body).unwrap(),
+        body,
         connection,
     };
     drop(sender.send(came));

@@ -69,10 +69,27 @@ pub fn place() -> Result<Place, Failure> {
     };
     let own = of(PlaceKind::Discover)?;
     let system = of(PlaceKind::System)?;
-    if !own.socket().exists() && system.socket().exists() {
+    if !own.socket().exists() && may_be_there(&system.socket()) {
         return Ok(system);
     }
     Ok(own)
+}
+
+/// The system's place, whoever asks.
+///
+/// # Errors
+/// The surroundings name no place.
+pub fn system_place() -> Result<Place, Failure> {
+    Place::from_env(PlaceKind::System)
+        .map_err(|error| Failure::usage("cannot tell where Wharf is").because(error))
+}
+
+/// Whether a socket is there, or is hidden from whoever may not reach it.
+fn may_be_there(socket: &Path) -> bool {
+    match socket.symlink_metadata() {
+        Ok(_) => true,
+        Err(error) => error.kind() == ErrorKind::PermissionDenied,
+    }
 }
 
 /// Connects within [`CONNECT`].
@@ -100,7 +117,10 @@ impl Conversation {
     /// The daemon does not answer, or speaks another version.
     pub fn begin(place: &Place, ask: Ask) -> Result<Conversation, Failure> {
         let socket = place.socket();
-        let stream = connect(&socket).map_err(|error| unreachable(&socket).because(error))?;
+        let stream = connect(&socket).map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied => denied(&socket).because(error),
+            _ => unreachable(&socket).because(error),
+        })?;
         let patience = patience(&ask);
         let mut conversation = Conversation {
             stream,
@@ -304,6 +324,15 @@ fn client() -> String {
 
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// Whoever asks is neither the daemon's user nor of its group.
+fn denied(socket: &Path) -> Failure {
+    Failure::new(
+        Exit::Unreachable,
+        format!("you may not ask the daemon at {}", socket.display()),
+    )
+    .hint("join its group and log in again: sudo usermod --append --groups wharf $USER")
 }
 
 fn unreachable(socket: &Path) -> Failure {

@@ -74,7 +74,7 @@ impl Problem {
     }
 
     /// Its file, with line and column where they are known.
-    fn word(&self) -> String {
+    pub fn word(&self) -> String {
         let file = crate::plain::plain(&self.file);
         match self.position() {
             Some((line, column)) => format!("{file}:{line}:{column}"),

@@ -9,6 +9,7 @@ mod stop;
 mod store;
 mod supervise;
 mod told;
+mod user;
 mod whole;
 
 use std::os::unix::net::UnixListener;
@@ -21,10 +22,12 @@ use tokio_util::sync::CancellationToken;
 use wharf_config::place::{Place, PlaceKind};
 
 use crate::dispatch::{self, Desk, Dispatch, Event};
+use crate::doctor;
 use crate::execute::failure::chain;
 use crate::listen;
 use crate::metrics;
 use crate::notify;
+use crate::settings::Settings;
 use crate::store::paths::Paths;
 use crate::watch;
 use means::Means;
@@ -119,7 +122,7 @@ impl End {
         match self {
             End::Host { message, .. } => End::Host {
                 message,
-                hint: format!("hint: {hint}\n"),
+                hint: hint.lines().map(|line| format!("hint: {line}\n")).collect(),
             },
             other => other,
         }
@@ -149,12 +152,20 @@ pub fn live(flags: Flags) -> Result<(), End> {
         PlaceKind::Discover
     };
     let place = Place::from_env(kind).map_err(|error| End::host("no place to be", &error))?;
+    let mut ports = Vec::new();
+    if let Some(Command::Check { json }) = flags.command {
+        if json && let Ok(settings) = Settings::load(&place) {
+            ports = doctor::ports(&settings);
+        }
+        user::become_the_daemons(&place)
+            .map_err(|error| End::host("cannot look as the daemon's user", &error))?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| End::host("cannot start", &error))?;
     match flags.command {
-        Some(Command::Check { json: true }) => store::print(&place),
+        Some(Command::Check { json: true }) => runtime.block_on(store::print(&place, ports)),
         Some(Command::Check { json: false }) => check::check(&place),
         Some(Command::Backup { all: None, .. }) => store::back_up(&place),
         Some(Command::Backup {

@@ -27,7 +27,7 @@ pub fn command(directory: &Path) -> Command {
 }
 
 /// How long git may take where somebody else's files say what it reads.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs a command to its end, but no longer than git may take to look at something: a repository's
 /// configuration can name a pipe that nobody writes to.

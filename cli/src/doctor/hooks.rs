@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     io,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Arc, Mutex, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -46,7 +46,7 @@ pub(super) fn findings(place: &Place, beside: Option<&Path>) -> Vec<Finding> {
     let Ok(all) = hooks::wanted(place, beside) else {
         return Vec::new();
     };
-    let seen = look(&all);
+    let seen = look(all);
     let count = |is: fn(&Seen) -> bool| seen.iter().filter(|one| is(one)).count();
     let fine = count(|one| matches!(one, Seen::Fine));
     let hidden = count(|one| matches!(one, Seen::Hidden));
@@ -84,30 +84,33 @@ fn repositories(count: usize) -> String {
     }
 }
 
-/// Looks at several at a time: most of it is waiting for git.
-fn look(all: &[(PathBuf, Options)]) -> Vec<Seen> {
+/// Looks at several at a time: most of it is waiting for git. Nobody waits for whoever is kept by what a
+/// repository's owner put where a file belongs.
+fn look(all: Vec<(PathBuf, Options)>) -> Vec<Seen> {
     let until = Instant::now() + PATIENCE;
-    let next = Mutex::new(all.iter().enumerate());
-    let take = || next.lock().expect("no holder panics").next();
-    let work = || {
-        let mut seen = Vec::new();
-        while let Some((at, (repository, options))) = take() {
-            let one = match Instant::now() < until {
-                true => judge(repository, options),
-                false => Seen::Not,
-            };
-            seen.push((at, one));
+    let count = all.len();
+    let all = Arc::new(Mutex::new(all.into_iter().enumerate()));
+    let (tell, told) = mpsc::channel();
+    for _ in 0..AT_A_TIME {
+        let (all, tell) = (Arc::clone(&all), tell.clone());
+        let take = move || all.lock().expect("no holder panics").next();
+        thread::spawn(move || {
+            while let Some((at, (repository, options))) = take() {
+                if tell.send((at, judge(&repository, &options))).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    drop(tell);
+    let mut seen: Vec<Seen> = (0..count).map(|_| Seen::Not).collect();
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match told.recv_timeout(left) {
+            Ok((at, one)) => seen[at] = one,
+            Err(_) => return seen,
         }
-        seen
-    };
-    let mut seen = thread::scope(|scope| {
-        let workers: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
-        let done = workers.into_iter().map(|one| one.join());
-        let done = done.map(|one| one.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        done.flatten().collect::<Vec<_>>()
-    });
-    seen.sort_by_key(|(at, _)| *at);
-    seen.into_iter().map(|(_, one)| one).collect()
+    }
 }
 
 fn judge(repository: &Path, options: &Options) -> Seen {

@@ -64,6 +64,10 @@ impl Repository {
                 foreign()
             });
         }
+        // A pipe or a device would keep git, and whoever waits for it.
+        if !fs::metadata(&repository.config).is_ok_and(|config| config.is_file()) {
+            return Err(InstallError::NotAFile(repository.config));
+        }
         let output = repository.git(["rev-parse", "--is-bare-repository"])?;
         match output.stdout.as_slice() {
             b"true\n" => Ok(repository),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::PathBuf;
 
 use rustix::process::geteuid;
 use wharf_config::place::Place;
@@ -11,32 +11,53 @@ use wharf_wire::view::Finding;
 use crate::report;
 use crate::settings::Settings;
 
+/// To pass a directory.
+const PASS: u32 = 0o1;
+/// To speak to a socket.
+const SPEAK: u32 = 0o2;
+
 /// Whom a mode lets in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Door {
+    path: PathBuf,
+    /// What whoever passes needs there, as of `rwx`.
+    rights: u32,
     uid: u32,
     gid: u32,
     mode: u32,
 }
 
 impl Door {
-    fn of(path: &Path) -> Option<Door> {
+    fn of(path: PathBuf, rights: u32) -> Option<Door> {
         let metadata = path.metadata().ok()?;
         Some(Door {
+            path,
+            rights,
             uid: metadata.uid(),
             gid: metadata.gid(),
             mode: metadata.permissions().mode(),
         })
     }
 
-    /// Whether a user with these groups has these rights, as of `rwx`.
-    fn lets(self, uid: u32, groups: &[u32], rights: u32) -> bool {
+    /// Whether it lets a user with these groups pass.
+    fn lets(&self, uid: u32, groups: &[u32]) -> bool {
         let bits = match () {
             () if uid == self.uid => self.mode >> 6,
             () if groups.contains(&self.gid) => self.mode >> 3,
             () => self.mode,
         };
-        bits & rights == rights
+        bits & self.rights == self.rights
+    }
+
+    /// The command that lets its group pass, where it does not.
+    fn opens(&self) -> Option<String> {
+        let right = match self.rights {
+            PASS => "x",
+            _ => "w",
+        };
+        let is_shut = (self.mode >> 3) & self.rights != self.rights;
+        let path = self.path.to_string_lossy();
+        is_shut.then(|| format!("chmod g+{right} {}", shell_words::quote(&path)))
     }
 }
 
@@ -44,12 +65,12 @@ impl Door {
 pub(super) fn findings(place: &Place, settings: &Settings) -> Vec<Finding> {
     let own = geteuid().as_raw();
     // Where no daemon runs there may be no socket; its directory says as much.
-    let doors = [(place.run.clone(), 0o1), (place.socket(), 0o2)];
-    let doors: Vec<_> = doors
-        .iter()
-        .filter_map(|(path, rights)| Some((Door::of(path)?, *rights)))
-        .collect();
-    let Some((first, _)) = doors.last() else {
+    let doors = [(place.run.clone(), PASS), (place.socket(), SPEAK)];
+    let doors = doors
+        .into_iter()
+        .filter_map(|(path, rights)| Door::of(path, rights));
+    let doors: Vec<Door> = doors.collect();
+    let Some(first) = doors.last() else {
         return Vec::new();
     };
     let mut found = Vec::new();
@@ -62,11 +83,9 @@ pub(super) fn findings(place: &Place, settings: &Settings) -> Vec<Finding> {
             continue;
         };
         let groups = user.groups().unwrap_or_default();
-        let groups: Vec<u32> = groups.iter().map(uzers::Group::gid).collect();
-        if doors
-            .iter()
-            .all(|(door, rights)| door.lets(uid, &groups, *rights))
-        {
+        let further = groups.iter().map(uzers::Group::gid);
+        let groups: Vec<u32> = further.chain([user.primary_group_id()]).collect();
+        if doors.iter().all(|door| door.lets(uid, &groups)) {
             continue;
         }
         let name = user.name().to_string_lossy().into_owned();
@@ -80,11 +99,23 @@ pub(super) fn findings(place: &Place, settings: &Settings) -> Vec<Finding> {
             whose(&projects),
             place.socket().display()
         );
-        let fix = format!(
-            "usermod --append --groups {} {}\nthen start anew what serves git as {name}, and log it in again",
-            shell_words::quote(&group),
-            shell_words::quote(&name)
-        );
+        let opens = doors.iter().filter_map(Door::opens);
+        let fix = match (groups.contains(&first.gid), first.gid) {
+            (true, _) => opens.collect::<Vec<_>>().join(" && "),
+            // Nobody joins root's.
+            (false, 0) => {
+                format!("run the daemon as a user of its own, and let {name} join its group")
+            }
+            (false, _) => {
+                let (group, user) = (shell_words::quote(&group), shell_words::quote(&name));
+                let joins = format!("usermod --append --groups {group} {user}");
+                let all: Vec<String> = std::iter::once(joins).chain(opens).collect();
+                format!(
+                    "{}\nthen start anew what serves git as {name}, and log it in again",
+                    all.join(" && ")
+                )
+            }
+        };
         found.push(Finding::error("callers", text, fix));
     }
     found.extend(strangers(settings));
@@ -141,17 +172,28 @@ mod tests {
 
     #[test]
     fn the_kernel_s_first_match_counts() {
-        let door = |mode| Door {
+        let door = |mode, rights| Door {
+            path: "/run/x".into(),
+            rights,
             uid: 7,
             gid: 8,
             mode,
         };
-        assert!(door(0o750).lets(7, &[], 0o1));
-        assert!(door(0o750).lets(9, &[3, 8], 0o1));
-        assert!(!door(0o750).lets(9, &[3], 0o1));
+        assert!(door(0o750, PASS).lets(7, &[]));
+        assert!(door(0o750, PASS).lets(9, &[3, 8]));
+        assert!(!door(0o750, PASS).lets(9, &[3]));
         // Its owner is not looked at as one of its group.
-        assert!(!door(0o070).lets(7, &[8], 0o1));
-        assert!(!door(0o640).lets(9, &[8], 0o2));
-        assert!(door(0o666).lets(9, &[], 0o2));
+        assert!(!door(0o070, PASS).lets(7, &[8]));
+        assert!(!door(0o640, SPEAK).lets(9, &[8]));
+        assert!(door(0o666, SPEAK).lets(9, &[]));
+        assert_eq!(door(0o660, SPEAK).opens(), None);
+        assert_eq!(
+            door(0o600, SPEAK).opens().as_deref(),
+            Some("chmod g+w /run/x")
+        );
+        assert_eq!(
+            door(0o700, PASS).opens().as_deref(),
+            Some("chmod g+x /run/x")
+        );
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Access, access};
 use rustix::process::{getegid, geteuid, getgroups};
@@ -13,6 +15,8 @@ use crate::execute::failure::chain;
 use crate::execute::forge;
 use crate::execute::owner::Writer;
 use crate::execute::refs;
+use crate::execute::repository::irregular;
+use crate::report;
 use crate::settings::Settings;
 
 /// What is read of a repository, beside what its refs and objects are.
@@ -21,10 +25,43 @@ const READ: [&str; 6] = ["", "HEAD", "config", "refs", "packed-refs", "objects"]
 const ALTERNATES: &str = "objects/info/alternates";
 /// More of that file than is looked at.
 const MOST: u64 = 64 << 10;
+/// How long all may take; whoever asks waits for twenty seconds.
+const PATIENCE: Duration = Duration::from_secs(12);
+/// How long one may take.
+const LONGEST: Duration = Duration::from_secs(4);
 
-/// Looks at all of them. Blocks.
+/// Looks at all of them. Blocks, though never for long: whoever owns a repository may have put a pipe where
+/// a file belongs, which keeps whoever reads it.
 pub(super) fn findings(settings: &Settings) -> Vec<Finding> {
-    settings.projects.values().flat_map(of_project).collect()
+    let projects: Vec<Project> = settings.projects.values().cloned().collect();
+    let names: Vec<_> = projects.iter().map(|one| one.name.clone()).collect();
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        for project in &projects {
+            if tell.send(of_project(project)).is_err() {
+                // Nobody waits any more.
+                return;
+            }
+        }
+    });
+    let until = Instant::now() + PATIENCE;
+    let mut found = Vec::new();
+    for (at, name) in names.iter().enumerate() {
+        let left = until.saturating_duration_since(Instant::now());
+        match told.recv_timeout(left.min(LONGEST)) {
+            Ok(of) => found.extend(of),
+            Err(_) => {
+                let text = format!(
+                    "{name}: looking at its repository takes too long, and {} after it were not looked at",
+                    report::count((names.len() - at - 1) as u64, "project")
+                );
+                let hint = "see what is no regular file there, or on which disk it is";
+                found.push(Finding::error("repository-unreadable", text, hint));
+                break;
+            }
+        }
+    }
+    found
 }
 
 fn of_project(project: &Project) -> Vec<Finding> {
@@ -37,9 +74,14 @@ fn of_project(project: &Project) -> Vec<Finding> {
         )]
     };
     let shown = repository.display();
-    if let Some((path, error)) = shut(repository) {
+    if let Some((path, error)) = shut(repository).or_else(|| irregular(repository)) {
         let text = format!("{}: {error}", path.display());
         return unreadable(text, opens(repository, &path, &error));
+    }
+    let borrowed = borrowed(project);
+    if !borrowed.is_empty() {
+        // Nothing is to be read from there.
+        return borrowed;
     }
     let elsewhere = || {
         format!(
@@ -59,7 +101,7 @@ fn of_project(project: &Project) -> Vec<Finding> {
         }
         Ok(_) => {}
     }
-    let mut found = borrowed(project);
+    let mut found = Vec::new();
     if project.remote.is_none() && forge::is_forge(repository) {
         let text = format!(
             "{name}: its git host is not told of merges, promotions and deletions that Wharf makes"
@@ -102,6 +144,12 @@ fn shut(repository: &Path) -> Option<(PathBuf, io::Error)> {
 fn opens(repository: &Path, path: &Path, error: &io::Error) -> String {
     use std::os::unix::fs::MetadataExt as _;
     let at = quoted(repository);
+    if error.kind() == io::ErrorKind::Other {
+        return format!(
+            "look yourself, and put a file of git's there: ls -lL {}",
+            quoted(path)
+        );
+    }
     if error.kind() != io::ErrorKind::PermissionDenied {
         return format!(
             "it must be a bare repository: make it with git init --bare {at}, or say in the project's file \

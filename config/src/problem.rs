@@ -105,6 +105,12 @@ impl Spot {
         self.problem("", "").word()
     }
 
+    /// The line, from 1.
+    pub fn line(&self) -> usize {
+        let position = self.problem("", "").position();
+        position.map_or(1, |(line, _)| line)
+    }
+
     /// Makes a problem at this place.
     pub fn problem(&self, code: &'static str, message: impl Into<String>) -> Problem {
         Problem::new(self.file.clone(), code, message).at(&self.text, self.span.clone())

@@ -47,9 +47,10 @@ pub struct Flags {
 
 #[derive(Debug, Clone, Subcommand)]
 enum Command {
-    /// Check configuration and database; print every key with the file that it came from
+    /// Check configuration and database; print every key with the file and line, flag or variable that it
+    /// came from
     Check {
-        /// Print what is found about the database only, as JSON
+        /// Print what can be found without a daemon instead, as JSON: for `wharf doctor`
         #[arg(long)]
         json: bool,
     },
@@ -166,7 +167,7 @@ pub fn live(flags: Flags) -> Result<(), End> {
         .map_err(|error| End::host("cannot start", &error))?;
     match flags.command {
         Some(Command::Check { json: true }) => runtime.block_on(store::print(&place, ports)),
-        Some(Command::Check { json: false }) => check::check(&place),
+        Some(Command::Check { json: false }) => check::check(&place, kind),
         Some(Command::Backup { all: None, .. }) => store::back_up(&place),
         Some(Command::Backup {
             all: Some(file),

@@ -2,14 +2,14 @@
 
 use crate::view::{Finding, Severity};
 
-/// Every code of a finding with what it is about, in the order of `docs/errors.md`, which is made from
+/// Every code of a finding with what it is about, in the order of `docs/troubleshooting.md`, which is made from
 /// this. Beside them a finding may have a code of the daemon's: those of the database.
 #[rustfmt::skip]
 pub const CODES: &[(&str, &str)] = &[
     ("alternates", "objects that a repository borrows from a place that is gone, or that the daemon may not read"),
     ("bubblewrap", "bubblewrap is missing, or does not work: user namespaces are forbidden, and by what"),
     ("callers", "users who run hooks and may not reach the daemon's socket, so that each of their pushes is refused"),
-    ("certificate", "[certificates](sysadmin.md#tls): a pair that is no good or cannot be read, one that has ended or ends within 14 days"),
+    ("certificate", "[certificates](tls.md): a pair that is no good or cannot be read, one that has ended or ends within 14 days"),
     ("certificate-names", "hosts of `domain` and of the projects that no certificate is for"),
     ("clock", "a clock that nobody sets, or that is behind what was recorded already"),
     ("configuration", "files of the host that are refused: what counted before goes on"),
@@ -69,7 +69,7 @@ impl Finding {
     }
 }
 
-/// The table of [`CODES`] as `docs/errors.md` has it, without its head.
+/// The table of [`CODES`] as `docs/troubleshooting.md` has it, without its head.
 pub fn rows() -> String {
     let row = |(code, what): &(&str, &str)| format!("| `{code}` | {what} |\n");
     CODES.iter().map(row).collect()

@@ -27,6 +27,8 @@ const CONNECT: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(5);
 /// As [`ANSWER`], for what the daemon has to look for or stop.
 const THOROUGH: Duration = Duration::from_secs(20);
+/// As [`ANSWER`], for a look at the whole host: git is asked about each repository.
+const WHOLE: Duration = Duration::from_secs(60);
 /// The longest `WHARF_USER` that is passed on.
 const MAX_USER: usize = 64;
 
@@ -286,7 +288,8 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Resume(_)
         | Ask::Maintenance { .. } => None,
         Ask::Approve { .. } | Ask::Run { .. } => None,
-        Ask::Cancel { .. } | Ask::Reload | Ask::Doctor => Some(THOROUGH),
+        Ask::Cancel { .. } | Ask::Reload => Some(THOROUGH),
+        Ask::Doctor => Some(WHOLE),
         Ask::Status
         | Ask::Projects
         | Ask::Environments(_)

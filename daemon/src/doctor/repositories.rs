@@ -25,7 +25,7 @@ const READ: [&str; 6] = ["", "HEAD", "config", "refs", "packed-refs", "objects"]
 const ALTERNATES: &str = "objects/info/alternates";
 /// More of that file than is looked at.
 const MOST: u64 = 64 << 10;
-/// How long all may take; whoever asks waits for twenty seconds.
+/// How long all may take; whoever asks waits for a minute.
 const PATIENCE: Duration = Duration::from_secs(12);
 /// How long one may take.
 const LONGEST: Duration = Duration::from_secs(4);

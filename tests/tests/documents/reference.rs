@@ -32,7 +32,11 @@ fn table_is(page: &str, start: &str, made: &str) {
 #[test]
 fn the_page_of_codes_has_those_of_findings() {
     let start = "| Code | What it looks at |\n|---|---|\n";
-    table_is("docs/troubleshooting.md", start, &wharf_wire::finding::rows());
+    table_is(
+        "docs/troubleshooting.md",
+        start,
+        &wharf_wire::finding::rows(),
+    );
 }
 
 #[test]

@@ -219,6 +219,12 @@ pub enum Command {
     /// Make the daemon read its configuration again
     Reload,
     /// Look for trouble and say what mends it
+    ///
+    /// Looks at the daemon and at what it runs on; where no daemon answers, at all that can be seen
+    /// without one. Root sees most. Exits with 0 where nothing is worse than a warning, with 1 where
+    /// something does not work. With --json: a list of findings, each with its severity (good, warning,
+    /// error), a code of docs/troubleshooting.md, what is so and where, and a hint, whose lines are commands
+    /// mostly.
     Doctor,
     /// Remove what is past retention on this host; what serves stays
     Cleanup {

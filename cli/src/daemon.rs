@@ -27,6 +27,8 @@ const CONNECT: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(5);
 /// As [`ANSWER`], for what the daemon has to look for or stop.
 const THOROUGH: Duration = Duration::from_secs(20);
+/// As [`ANSWER`], for a look at the whole host: git is asked about each repository.
+const WHOLE: Duration = Duration::from_secs(60);
 /// The longest `WHARF_USER` that is passed on.
 const MAX_USER: usize = 64;
 
@@ -69,10 +71,27 @@ pub fn place() -> Result<Place, Failure> {
     };
     let own = of(PlaceKind::Discover)?;
     let system = of(PlaceKind::System)?;
-    if !own.socket().exists() && system.socket().exists() {
+    if !own.socket().exists() && may_be_there(&system.socket()) {
         return Ok(system);
     }
     Ok(own)
+}
+
+/// The system's place, whoever asks.
+///
+/// # Errors
+/// The surroundings name no place.
+pub fn system_place() -> Result<Place, Failure> {
+    Place::from_env(PlaceKind::System)
+        .map_err(|error| Failure::usage("cannot tell where Wharf is").because(error))
+}
+
+/// Whether a socket is there, or is hidden from whoever may not reach it.
+fn may_be_there(socket: &Path) -> bool {
+    match socket.symlink_metadata() {
+        Ok(_) => true,
+        Err(error) => error.kind() == ErrorKind::PermissionDenied,
+    }
 }
 
 /// Connects within [`CONNECT`].
@@ -100,7 +119,10 @@ impl Conversation {
     /// The daemon does not answer, or speaks another version.
     pub fn begin(place: &Place, ask: Ask) -> Result<Conversation, Failure> {
         let socket = place.socket();
-        let stream = connect(&socket).map_err(|error| unreachable(&socket).because(error))?;
+        let stream = connect(&socket).map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied => denied(&socket).because(error),
+            _ => unreachable(&socket).because(error),
+        })?;
         let patience = patience(&ask);
         let mut conversation = Conversation {
             stream,
@@ -266,7 +288,8 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Resume(_)
         | Ask::Maintenance { .. } => None,
         Ask::Approve { .. } | Ask::Run { .. } => None,
-        Ask::Cancel { .. } | Ask::Reload | Ask::Doctor => Some(THOROUGH),
+        Ask::Cancel { .. } | Ask::Reload => Some(THOROUGH),
+        Ask::Doctor => Some(WHOLE),
         Ask::Status
         | Ask::Projects
         | Ask::Environments(_)
@@ -304,6 +327,15 @@ fn client() -> String {
 
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// Whoever asks is neither the daemon's user nor of its group.
+fn denied(socket: &Path) -> Failure {
+    Failure::new(
+        Exit::Unreachable,
+        format!("you may not ask the daemon at {}", socket.display()),
+    )
+    .hint("join its group and log in again: sudo usermod --append --groups wharf $USER")
 }
 
 fn unreachable(socket: &Path) -> Failure {

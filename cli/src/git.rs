@@ -2,9 +2,15 @@
 
 use std::{
     ffi::OsStr,
+    io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use wharf_wire::outcome::Exit;
 
@@ -18,6 +24,49 @@ pub fn command(directory: &Path) -> Command {
         .env("LC_ALL", "C")
         .stdin(Stdio::null());
     git
+}
+
+/// How long git may take where somebody else's files say what it reads.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Runs a command to its end, but no longer than git may take to look at something: a repository's
+/// configuration can name a pipe that nobody writes to.
+///
+/// # Errors
+/// It cannot be run, or took too long.
+pub fn bounded(command: &mut Command) -> io::Result<Output> {
+    bounded_by(command, PATIENCE)
+}
+
+/// The same, no longer than this.
+///
+/// # Errors
+/// As [`bounded`].
+pub fn bounded_by(command: &mut Command, patience: Duration) -> io::Result<Output> {
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    // Held by a descriptor: nobody else's process has its number when it is ended.
+    let held = Pid::from_raw(child.id().cast_signed())
+        .ok_or(io::ErrorKind::NotFound)
+        .map_err(io::Error::from)
+        .and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
+    let (tell, told) = mpsc::channel();
+    let waiting = thread::spawn(move || {
+        // Nobody listens any more once it took too long.
+        drop(tell.send(child.wait_with_output()));
+    });
+    if let Ok(output) = told.recv_timeout(patience) {
+        return output;
+    }
+    // What it started may hold its output still, so this does not wait for that.
+    pidfd_send_signal(held?, Signal::KILL)?;
+    drop(waiting);
+    let program = command.get_program().to_string_lossy().into_owned();
+    let text = format!("{program} took longer than {} s", patience.as_secs());
+    Err(io::Error::new(io::ErrorKind::TimedOut, text))
 }
 
 /// Runs git and returns its output without the line end; `None` when it exits with anything but 0.

@@ -1,6 +1,7 @@
 //! `wharf hook`: the installer, told what this host's hooks need to know.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -134,7 +135,46 @@ fn options(
     way: Option<Way>,
     mode: Mode,
 ) -> Result<Options, Failure> {
+    Ok(Options {
+        on_failure: on_failure(place, repository)?,
+        way,
+        mode,
+        ..usual(place, &host(place)?)?
+    })
+}
+
+/// The repositories of all projects with what is to be installed in each, and a further one.
+///
+/// # Errors
+/// The host's files are wrong, or git cannot be run.
+pub fn wanted(place: &Place, further: Option<&Path>) -> Result<Vec<(PathBuf, Options)>, Failure> {
     let host = host(place)?;
+    let projects = project::read_all(&host.projects, Some(&place.kept_projects_dir()))
+        .map(|directory| directory.projects)
+        .unwrap_or_default();
+    let usual = usual(place, &host)?;
+    let mut all = Vec::new();
+    let mut known = BTreeSet::new();
+    for project in projects {
+        let repository = &project.repository;
+        known.insert(repository.canonicalize().unwrap_or(repository.clone()));
+        let on_failure = project.on_failure(&host);
+        let options = Options {
+            on_failure,
+            ..usual.clone()
+        };
+        all.push((project.repository, options));
+    }
+    if let Some(further) = further.and_then(|path| path.canonicalize().ok())
+        && !known.contains(&further)
+    {
+        all.push((further, usual));
+    }
+    Ok(all)
+}
+
+/// The same for a repository of which nothing else is said; nothing is written.
+fn usual(place: &Place, host: &Host) -> Result<Options, Failure> {
     let mut stub = Stub::new(place.socket());
     stub.unreachable = match host.unreachable {
         host::Unreachable::Refuse => Unreachable::Refuse,
@@ -147,10 +187,10 @@ fn options(
     Ok(Options {
         binaries: binaries()?,
         stub,
-        on_failure: on_failure(place, repository)?,
-        way,
+        on_failure: host.on_failure,
+        way: None,
         git: hook::git_version()?,
-        mode,
+        mode: Mode::DryRun,
     })
 }
 

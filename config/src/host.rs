@@ -112,6 +112,8 @@ pub struct Setting {
     pub value: String,
     /// The file that it came from; none: the default.
     pub from: Option<PathBuf>,
+    /// The line of that file, from 1; none for a default.
+    pub line: Option<usize>,
 }
 
 impl Host {

@@ -74,7 +74,7 @@ impl Problem {
     }
 
     /// Its file, with line and column where they are known.
-    fn word(&self) -> String {
+    pub fn word(&self) -> String {
         let file = crate::plain::plain(&self.file);
         match self.position() {
             Some((line, column)) => format!("{file}:{line}:{column}"),
@@ -103,6 +103,12 @@ impl Spot {
     /// The file with line and column: `wharf.toml:3:1`.
     pub fn word(&self) -> String {
         self.problem("", "").word()
+    }
+
+    /// The line, from 1.
+    pub fn line(&self) -> usize {
+        let position = self.problem("", "").position();
+        position.map_or(1, |(line, _)| line)
     }
 
     /// Makes a problem at this place.

@@ -23,6 +23,7 @@ mod remote;
 mod role;
 mod schedule;
 mod write;
+mod written;
 
 pub use access::{Access, Previews};
 pub use pattern::BranchPattern;
@@ -32,6 +33,7 @@ pub use remote::Remote;
 pub use role::{Role, Roles, Who};
 pub use schedule::{Schedule, Window};
 pub use write::{NewProject, WriteError, write_new};
+pub use written::{Written, written};
 
 /// A project file, made valid.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,6 +8,7 @@ mod group;
 mod host;
 mod repository;
 mod rule;
+mod settings;
 mod stand;
 #[cfg(test)]
 mod tests;
@@ -54,6 +55,8 @@ struct Guard {
     own: u32,
     seen: BTreeSet<PathBuf>,
     said: BTreeSet<PathBuf>,
+    /// Configurations of git's for more than one repository.
+    read: BTreeSet<PathBuf>,
     found: Vec<Finding>,
 }
 
@@ -68,6 +71,7 @@ impl Guard {
             own,
             seen: BTreeSet::new(),
             said: BTreeSet::new(),
+            read: BTreeSet::new(),
             found: Vec::new(),
         }
     }

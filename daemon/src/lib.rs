@@ -13,6 +13,7 @@ pub mod certificates;
 pub mod connection;
 pub mod disk;
 pub mod dispatch;
+pub mod doctor;
 pub mod execute;
 pub mod fail;
 pub mod guard;

@@ -9,6 +9,7 @@ mod stop;
 mod store;
 mod supervise;
 mod told;
+mod user;
 mod whole;
 
 use std::os::unix::net::UnixListener;
@@ -21,10 +22,12 @@ use tokio_util::sync::CancellationToken;
 use wharf_config::place::{Place, PlaceKind};
 
 use crate::dispatch::{self, Desk, Dispatch, Event};
+use crate::doctor;
 use crate::execute::failure::chain;
 use crate::listen;
 use crate::metrics;
 use crate::notify;
+use crate::settings::Settings;
 use crate::store::paths::Paths;
 use crate::traces;
 use crate::watch;
@@ -45,9 +48,10 @@ pub struct Flags {
 
 #[derive(Debug, Clone, Subcommand)]
 enum Command {
-    /// Check configuration and database; print every key with the file that it came from
+    /// Check configuration and database; print every key with the file and line, flag or variable that it
+    /// came from
     Check {
-        /// Print what is found about the database only, as JSON
+        /// Print what can be found without a daemon instead, as JSON: for `wharf doctor`
         #[arg(long)]
         json: bool,
     },
@@ -120,7 +124,7 @@ impl End {
         match self {
             End::Host { message, .. } => End::Host {
                 message,
-                hint: format!("hint: {hint}\n"),
+                hint: hint.lines().map(|line| format!("hint: {line}\n")).collect(),
             },
             other => other,
         }
@@ -150,13 +154,21 @@ pub fn live(flags: Flags) -> Result<(), End> {
         PlaceKind::Discover
     };
     let place = Place::from_env(kind).map_err(|error| End::host("no place to be", &error))?;
+    let mut ports = Vec::new();
+    if let Some(Command::Check { json }) = flags.command {
+        if json && let Ok(settings) = Settings::load(&place) {
+            ports = doctor::ports(&settings);
+        }
+        user::become_the_daemons(&place)
+            .map_err(|error| End::host("cannot look as the daemon's user", &error))?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| End::host("cannot start", &error))?;
     match flags.command {
-        Some(Command::Check { json: true }) => store::print(&place),
-        Some(Command::Check { json: false }) => check::check(&place),
+        Some(Command::Check { json: true }) => runtime.block_on(store::print(&place, ports)),
+        Some(Command::Check { json: false }) => check::check(&place, kind),
         Some(Command::Backup { all: None, .. }) => store::back_up(&place),
         Some(Command::Backup {
             all: Some(file),

@@ -4,6 +4,7 @@ pub use wharf_sandbox::{host_root, sandbox};
 
 pub mod bubblewrap;
 pub mod calls;
+mod forbidden;
 pub mod isolation;
 
 pub mod job;

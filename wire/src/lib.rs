@@ -9,6 +9,7 @@
 
 pub mod ask;
 pub mod event;
+pub mod finding;
 pub mod frame;
 pub mod grant;
 pub mod hook;

@@ -60,6 +60,17 @@ pub fn install(repository: &Path, options: &Options) -> Result<Report, InstallEr
     })
 }
 
+/// What an installation would change.
+///
+/// # Errors
+/// As [`install`].
+pub(super) fn planned(
+    repository: &Repository,
+    options: &Options,
+) -> Result<Vec<Change>, InstallError> {
+    Ok(changes(repository, &plan(repository, options)?))
+}
+
 fn changes(repository: &Repository, plan: &Plan) -> Vec<Change> {
     let mut changes = Vec::new();
     for plan in &plan.hooks {

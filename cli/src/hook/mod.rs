@@ -25,7 +25,7 @@ pub use layout::{Layout, Way};
 pub use preview::preview;
 pub use report::{Change, Problem, Report};
 pub use repository::git_version;
-pub use status::{HookState, HookStatus, SettingStatus, Status, status};
+pub use status::{Checked, HookState, HookStatus, SettingStatus, Status, check, status};
 pub use uninstall::uninstall;
 
 /// The hooks: git's name, and the binary that the stub starts. Where a failed build does not refuse

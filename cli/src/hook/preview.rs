@@ -53,10 +53,7 @@ fn configured(repository: &Repository, plan: &Plan) -> Result<(String, String), 
     let old = read(&repository.config)?;
     let copying = |error| InstallError::disk("copy", &repository.config)(error);
     let directory = tempfile::tempdir().map_err(copying)?;
-    let copy = Repository {
-        path: repository.path.clone(),
-        config: directory.path().join("config"),
-    };
+    let copy = repository.with_config(directory.path().join("config"));
     fs::copy(&repository.config, &copy.config).map_err(copying)?;
     for (key, before) in &plan.reset {
         copy.set(key, before)?;

@@ -1,17 +1,23 @@
 //! A bare repository and its settings, as git reads them.
 
 use std::{
+    cell::RefCell,
     ffi::OsStr,
-    fs,
+    fs, io,
     os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
+use crate::git::bounded;
+
 use super::{InstallError, Layout, OURS, PROPOSED, Problem, SETTINGS, file::sync};
 
 /// All values of a setting, in order; `None` is a key without `=`, which means yes.
 pub(super) type Values = Vec<Option<String>>;
+
+/// Keys with their values, as [`Values`] has them.
+type Listed = Vec<(String, Option<String>)>;
 
 /// What git tells its hooks about their repository would mislead git about ours.
 const LOCAL: [&str; 9] = [
@@ -32,6 +38,8 @@ pub(super) struct Repository {
     pub(super) path: PathBuf,
     /// Its configuration, or a copy to try changes on.
     pub(super) config: PathBuf,
+    /// What git listed of it last; none since it was changed.
+    listed: RefCell<Option<Listed>>,
 }
 
 impl Repository {
@@ -45,6 +53,7 @@ impl Repository {
         let repository = Repository {
             config: path_of.join("config"),
             path: path_of,
+            listed: RefCell::default(),
         };
         if !repository.path.join("HEAD").exists() {
             // A work tree is the likeliest mistake, and `.git` in it is one directory too deep.
@@ -54,6 +63,10 @@ impl Repository {
             } else {
                 foreign()
             });
+        }
+        // A pipe or a device would keep git, and whoever waits for it.
+        if !fs::metadata(&repository.config).is_ok_and(|config| config.is_file()) {
+            return Err(InstallError::NotAFile(repository.config));
         }
         let output = repository.git(["rev-parse", "--is-bare-repository"])?;
         match output.stdout.as_slice() {
@@ -79,15 +92,37 @@ impl Repository {
     /// # Errors
     /// git's.
     pub(super) fn values(&self, key: &str) -> Result<Values, InstallError> {
-        let pattern = format!("^{}$", key.to_ascii_lowercase().replace('.', "\\."));
-        let output = self.config(["-z", "--get-regexp", pattern.as_str()])?;
-        match output.status.code() {
-            Some(0) => Ok(String::from_utf8_lossy(&output.stdout)
-                .split_terminator('\0')
-                .map(|entry| entry.split_once('\n').map(|(_, value)| value.to_owned()))
-                .collect()),
-            Some(1) => Ok(Vec::new()),
-            _ => Err(failed("config --get-regexp", &output)),
+        if self.listed.borrow().is_none() {
+            let listed = self.list()?;
+            self.listed.replace(Some(listed));
+        }
+        let listed = self.listed.borrow();
+        let all = listed.iter().flatten();
+        let own = all.filter(|(name, _)| name.eq_ignore_ascii_case(key));
+        Ok(own.map(|(_, value)| value.clone()).collect())
+    }
+
+    /// All settings of the repository's own file, in order.
+    fn list(&self) -> Result<Listed, InstallError> {
+        let output = self.config(["-z", "--list"])?;
+        if !output.status.success() {
+            return Err(failed("config --list", &output));
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        let entries = text.split_terminator('\0');
+        let pair = |entry: &str| match entry.split_once('\n') {
+            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+            None => (entry.to_owned(), None),
+        };
+        Ok(entries.map(pair).collect())
+    }
+
+    /// A copy to try changes on, in another file.
+    pub(super) fn with_config(&self, config: PathBuf) -> Repository {
+        Repository {
+            path: self.path.clone(),
+            config,
+            listed: RefCell::default(),
         }
     }
 
@@ -106,13 +141,13 @@ impl Repository {
         let is_bool = SETTINGS
             .iter()
             .any(|(name, wanted)| *name == key && ["true", "false"].contains(wanted));
-        let output = if is_bool {
-            self.config(["--type=bool", "--get", key])?
-        } else {
-            self.config(["--get", key])?
+        let Some(last) = self.values(key)?.pop() else {
+            return Ok(None);
         };
-        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        Ok(output.status.success().then_some(text))
+        Ok(match is_bool {
+            true => truth(last.as_deref()).map(|is| is.to_string()),
+            false => Some(last.unwrap_or_default().trim().to_owned()),
+        })
     }
 
     /// Which refs git proposes once our proc-receive is gone: without ours. A setting without the hook
@@ -207,7 +242,9 @@ impl Repository {
     }
 
     fn change<const N: usize>(&self, arguments: [&str; N]) -> Result<(), InstallError> {
-        let output = self.config(arguments)?;
+        let output = self.config(arguments);
+        self.listed.replace(None);
+        let output = output?;
         if output.status.success() {
             return Ok(());
         }
@@ -230,7 +267,22 @@ impl Repository {
             command.env_remove(name);
         }
         command.arg("--git-dir").arg(&self.path).args(arguments);
-        command.output().map_err(InstallError::NoGit)
+        bounded(&mut command).map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => InstallError::disk("look at", &self.path)(error),
+            _ => InstallError::NoGit(error),
+        })
+    }
+}
+
+/// A truth value as git reads one; a key without a value is a yes, and what is none of the words is none.
+fn truth(value: Option<&str>) -> Option<bool> {
+    let Some(value) = value else {
+        return Some(true);
+    };
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => Some(true),
+        "false" | "no" | "off" | "" => Some(false),
+        number => number.parse::<i64>().ok().map(|number| number != 0),
     }
 }
 

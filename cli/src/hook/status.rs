@@ -10,8 +10,9 @@ use wharf_config::host::OnFailure;
 use wharf_hooks::stub::Stub;
 
 use super::{
-    HOOKS, InstallError, Layout, PROPOSALS, Problem, SETTINGS, Way, belongs,
+    Change, HOOKS, InstallError, Layout, Options, PROPOSALS, Problem, SETTINGS, Way, belongs,
     file::{self, Found, STUB_MODE},
+    install::planned,
     layout::{self, Place, elsewhere},
     record::Record,
     report::kept_name,
@@ -78,13 +79,23 @@ pub struct SettingStatus {
 impl Status {
     /// Whether every hook is ours and every setting as wanted.
     pub fn is_complete(&self) -> bool {
-        self.hooks
-            .iter()
-            .all(|hook| matches!(hook.state, HookState::Installed { .. }))
-            && self
-                .settings
-                .iter()
-                .all(|setting| setting.value.as_deref() == Some(setting.wanted))
+        self.are_ours() && self.is_set()
+    }
+
+    /// Whether any hook is ours.
+    pub fn is_begun(&self) -> bool {
+        let mut hooks = self.hooks.iter();
+        hooks.any(|hook| !matches!(hook.state, HookState::Missing | HookState::Foreign))
+    }
+
+    fn are_ours(&self) -> bool {
+        let mut hooks = self.hooks.iter();
+        hooks.all(|hook| matches!(hook.state, HookState::Installed { .. }))
+    }
+
+    fn is_set(&self) -> bool {
+        let mut settings = self.settings.iter();
+        settings.all(|setting| setting.value.as_deref() == Some(setting.wanted))
     }
 }
 
@@ -95,7 +106,46 @@ impl Status {
 /// [`InstallError`] when it cannot be looked at.
 pub fn status(repository: &Path, on_failure: OnFailure) -> Result<Status, InstallError> {
     let repository = Repository::open(repository)?;
-    let layout = Layout::of(&repository)?;
+    let mut status = of(&repository, on_failure)?;
+    let incomplete = incomplete(&status);
+    if status.is_begun() && !status.is_set() && !status.problems.contains(&incomplete) {
+        status.problems.push(incomplete);
+    }
+    Ok(status)
+}
+
+/// A repository's hooks, and what an installation would change.
+#[derive(Debug)]
+pub struct Checked {
+    /// As they are; what is not set is told by its settings alone.
+    pub status: Status,
+    /// What is to be changed; none where nothing is installed, or it cannot be.
+    pub changes: Vec<Change>,
+}
+
+/// Looks at a repository without changing it.
+///
+/// # Errors
+/// [`InstallError`] when it cannot be looked at.
+pub fn check(repository: &Path, options: &Options) -> Result<Checked, InstallError> {
+    let repository = Repository::open(repository)?;
+    let status = of(&repository, options.on_failure)?;
+    let changes = match status.is_begun() && status.problems.is_empty() {
+        true => planned(&repository, options)?,
+        false => Vec::new(),
+    };
+    Ok(Checked { status, changes })
+}
+
+fn incomplete(status: &Status) -> Problem {
+    Problem {
+        message: "the installation is not complete".to_owned(),
+        hint: install_again(&status.repository),
+    }
+}
+
+fn of(repository: &Repository, on_failure: OnFailure) -> Result<Status, InstallError> {
+    let layout = Layout::of(repository)?;
     let way = Record::read(&repository.path)?.map_or(Way::Files, |record| record.way);
     let mut hooks = Vec::new();
     let mut problems = Vec::new();
@@ -112,12 +162,12 @@ pub fn status(repository: &Path, on_failure: OnFailure) -> Result<Status, Instal
             }
             continue;
         }
-        let place = layout.place(&repository, hook, way)?;
-        let state = state(&repository, hook, &place, &mut problems)?;
+        let place = layout.place(repository, hook, way)?;
+        let state = state(repository, hook, &place, &mut problems)?;
         if matches!(state, HookState::Installed { .. }) {
-            problems.extend(layout::problem(&repository, layout, hook, way)?);
+            problems.extend(layout::problem(repository, layout, hook, way)?);
         }
-        if let Some(other) = elsewhere(&repository, hook, &place.path)? {
+        if let Some(other) = elsewhere(repository, hook, &place.path)? {
             problems.push(Problem {
                 message: format!("a hook of Wharf stands in {}", repository.name_of(&other)),
                 hint: format!(
@@ -143,20 +193,18 @@ pub fn status(repository: &Path, on_failure: OnFailure) -> Result<Status, Instal
             value: repository.value(key)?,
         });
     }
-    let installed = hooks
-        .iter()
-        .any(|hook| !matches!(hook.state, HookState::Missing | HookState::Foreign));
-    if installed {
-        problems.extend(repository.problems(layout)?);
-    }
     let mut status = Status {
-        repository: repository.path,
+        repository: repository.path.clone(),
         layout,
         way,
         hooks,
         settings,
         problems,
     };
+    let installed = status.is_begun();
+    if installed {
+        status.problems.extend(repository.problems(layout)?);
+    }
     let is_missing = |one: &HookStatus| one.hook == PROPOSALS && one.state == HookState::Missing;
     if installed && status.hooks.iter().any(is_missing) {
         status.problems.push(Problem {
@@ -165,11 +213,8 @@ pub fn status(repository: &Path, on_failure: OnFailure) -> Result<Status, Instal
                     .to_owned(),
             hint: install_again(&status.repository),
         });
-    } else if installed && !status.is_complete() {
-        status.problems.push(Problem {
-            message: "the installation is not complete".to_owned(),
-            hint: install_again(&status.repository),
-        });
+    } else if installed && !status.are_ours() {
+        status.problems.push(incomplete(&status));
     }
     Ok(status)
 }

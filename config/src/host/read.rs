@@ -70,6 +70,7 @@ pub(super) fn defaults(place: &Place) -> Host {
         key,
         value: value.to_owned(),
         from: None,
+        line: None,
     };
     let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
     host.settings = vec![
@@ -168,38 +169,40 @@ impl Merge<'_> {
             .iter_mut()
             .find(|setting| setting.key == key);
         let setting = setting.expect("every key has a default");
-        setting.value = crate::plain::plain(&spot.text[spot.span]);
+        setting.value = crate::plain::plain(&spot.text[spot.span.clone()]);
         setting.from = Some(self.file.to_owned());
+        setting.line = Some(spot.line());
     }
 }
 
 impl Merge<'_> {
     /// Adds destinations; one that an earlier file names is replaced. Which, and no address or secret,
     /// is shown.
-    fn notify(&mut self, found: Vec<Notify>) {
+    fn notify(&mut self, line: usize, found: Vec<Notify>) {
         let is_new = |old: &Notify| !found.iter().any(|new| new.name == old.name);
         self.host.notify.retain(is_new);
         self.host.notify.extend(found);
         let shown = |one: &Notify| format!("{} ({})", one.name, one.shown());
         let shown: Vec<String> = self.host.notify.iter().map(shown).collect();
-        self.show("notify", shown.join(", "));
+        self.show("notify", line, shown.join(", "));
     }
 
     /// Adds names with their passwords. Which, and not their hashes, is shown.
-    fn preview(&mut self, found: Previews) {
+    fn preview(&mut self, line: usize, found: Previews) {
         self.host.previews.extend(found);
         let names: Vec<&str> = self.host.previews.keys().map(String::as_str).collect();
         let shown = names.join(", ");
-        self.show("previews", shown);
+        self.show("previews", line, shown);
     }
 
     /// Shows a key's value otherwise than it is written.
-    fn show(&mut self, key: &str, value: String) {
+    fn show(&mut self, key: &str, line: usize, value: String) {
         let mut settings = self.host.settings.iter_mut();
         let setting = settings.find(|setting| setting.key == key);
         let setting = setting.expect("every key has a default");
         setting.value = value;
         setting.from = Some(self.file.to_owned());
+        setting.line = Some(line);
     }
 }
 
@@ -301,11 +304,13 @@ fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
     m.key(table.get("operators"), "operators", networks, |h, v| {
         h.operators = v
     });
-    if let Some(found) = table.get("previews").and_then(|item| previews(&item)) {
-        m.preview(found);
+    if let Some(item) = table.get("previews")
+        && let Some(found) = previews(&item)
+    {
+        m.preview(item.key_spot().line(), found);
     }
     if let Some(item) = table.get("notify") {
-        m.notify(notify::destinations(&item));
+        m.notify(item.key_spot().line(), notify::destinations(&item));
     }
     if let Some(mail) = below("mail") {
         let sendmail = mail.get("sendmail");

@@ -190,7 +190,7 @@ pub async fn run(
 ///
 /// # Errors
 /// That it cannot be run, or takes too long.
-pub(super) async fn talk(
+pub(crate) async fn talk(
     command: std::process::Command,
     name: &str,
     input: Input<'_>,

@@ -1,6 +1,20 @@
 //! What the daemon reads of a repository for its own decisions, by object id and ref.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Files that are read when a repository is opened or its refs are.
+const READ_FIRST: [&str; 7] = [
+    "HEAD",
+    "config",
+    "config.worktree",
+    "commondir",
+    "packed-refs",
+    "shallow",
+    "objects/info/alternates",
+];
+/// No configuration is as long.
+const LONGEST_CONFIG: u64 = 1 << 20;
 
 /// Why something cannot be read from a repository.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +75,12 @@ pub enum EntryKind {
 /// # Errors
 /// [`RepositoryError::Open`].
 pub fn open(path: &Path) -> Result<gix::Repository, RepositoryError> {
+    if let Some((file, error)) = irregular(path) {
+        return Err(RepositoryError::Open {
+            path: file.display().to_string(),
+            source: error.into(),
+        });
+    }
     loop {
         let options = gix::open::Options::isolated().open_path_as_is(true);
         match gix::open_opts(path, options) {
@@ -75,6 +95,24 @@ pub fn open(path: &Path) -> Result<gix::Repository, RepositoryError> {
             }
         }
     }
+}
+
+/// What of a repository is read when it is opened and is no regular file, or longer than anybody's: a pipe
+/// would keep whoever reads it, and a device has no end.
+pub fn irregular(path: &Path) -> Option<(PathBuf, io::Error)> {
+    READ_FIRST.iter().find_map(|name| {
+        let file = path.join(name);
+        let metadata = file.metadata().ok()?;
+        let is_config = name.starts_with("config");
+        let why = match () {
+            () if !metadata.is_file() => "it is no regular file",
+            () if is_config && metadata.len() > LONGEST_CONFIG => {
+                "it is longer than any configuration"
+            }
+            () => return None,
+        };
+        Some((file, io::Error::other(why)))
+    })
 }
 
 /// Whether a signal is why.

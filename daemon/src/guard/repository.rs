@@ -8,11 +8,7 @@ use super::host::inside;
 use super::rule::Rule;
 use super::stand::{Kind, Stand, quoted};
 use super::{Guard, finding};
-use crate::execute::git;
 use crate::store::paths::Paths;
-
-/// The settings that are looked at, as a pattern of git's.
-const SETTINGS: &str = r"^(core\.(hookspath|worktree)|receive\.fsckobjects)$";
 
 impl Guard {
     /// Who may change what runs at a push.
@@ -40,7 +36,7 @@ impl Guard {
         for directory in ["hooks", "custom_hooks", "wharf-hooks"] {
             self.hooks(&repository, &repository.join(directory), &rule);
         }
-        self.settings(&repository);
+        self.settings(&repository, stand.uid);
     }
 
     /// What Wharf builds, serves and clears away is no place for a repository.
@@ -116,71 +112,4 @@ impl Guard {
             self.say(link, Severity::Error, text, hint);
         }
     }
-
-    fn settings(&mut self, repository: &Path) {
-        let file = repository.join("config");
-        let quoted_file = quoted(&file);
-        let shown = repository.display();
-        let Some(set) = settings(repository, &file) else {
-            return;
-        };
-        let of = |key: &str| {
-            set.iter()
-                .rfind(|(name, _)| name == key)
-                .map(|(_, value)| value)
-        };
-        let mut say = |text: String, hint: String| {
-            self.found
-                .push(finding(Severity::Error, "repository", text, hint));
-        };
-        if let Some(path) = of("core.hookspath") {
-            say(
-                format!(
-                    "core.hooksPath is {path} (file:{}); git runs no hooks of {shown}",
-                    file.display()
-                ),
-                format!("git config --file {quoted_file} --unset core.hooksPath"),
-            );
-        }
-        if let Some(path) = of("core.worktree") {
-            say(
-                format!("core.worktree is {path}: {shown} is to be a bare repository"),
-                format!("git config --file {quoted_file} --unset core.worktree"),
-            );
-        }
-        let is_on = |value: &String| {
-            let value = value.to_ascii_lowercase();
-            ["", "true", "yes", "on"].contains(&value.as_str())
-                || value.parse::<i64>().is_ok_and(|number| number != 0)
-        };
-        if !of("receive.fsckobjects").is_some_and(is_on) {
-            say(
-                format!("receive.fsckObjects is not set in {shown}: git takes trees that mislead"),
-                format!("wharf hook install {}", quoted(repository)),
-            );
-        }
-    }
-}
-
-/// The settings of the repository's own file, in order; none where it cannot be read.
-fn settings(repository: &Path, file: &Path) -> Option<Vec<(String, String)>> {
-    if Stand::of(file).ok()?.kind != Kind::File {
-        return None;
-    }
-    let words = ["config".as_ref(), "--file".as_ref(), file.as_os_str()];
-    let more = ["-z", "--get-regexp", SETTINGS].map(AsRef::as_ref);
-    let output = git::isolated(repository, &[&words[..], &more].concat())
-        .and_then(|mut command| command.output())
-        .ok()?;
-    // One says that nothing fits.
-    if !matches!(output.status.code(), Some(0 | 1)) {
-        return None;
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let entries = text.split_terminator('\0');
-    let pair = |entry: &str| match entry.split_once('\n') {
-        Some((key, value)) => (key.to_owned(), value.to_owned()),
-        None => (entry.to_owned(), String::new()),
-    };
-    Some(entries.map(pair).collect())
 }

@@ -44,7 +44,7 @@ impl Means {
         settings.say_broken();
         let database = store::open(&paths)?;
         let isolation = Isolation::find(&paths.state())
-            .map_err(|error| End::host("no sandbox", &error).hint(error.hint()))?;
+            .map_err(|error| End::host("no sandbox", &error).hint(&error.hint()))?;
         for reduced in isolation.reduced() {
             tracing::warn!("reduced isolation: {reduced}");
         }

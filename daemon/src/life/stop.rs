@@ -68,7 +68,7 @@ async fn stop_applications(paths: &Paths) -> Result<usize, End> {
     let jobs = Jobs::new(paths.jobs());
     let program = sibling("wharf-keeper").map_err(|error| End::host("no keeper", &error))?;
     let isolation = Isolation::find(&paths.state())
-        .map_err(|error| End::host("no sandbox", &error).hint(error.hint()))?;
+        .map_err(|error| End::host("no sandbox", &error).hint(&error.hint()))?;
     let keepers = Keepers::new(program, jobs.clone(), paths.keepers(), &isolation);
     let instances = match keepers.instances() {
         Ok(instances) => instances,

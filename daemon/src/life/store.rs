@@ -8,11 +8,14 @@ use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 use wharf_config::place::Place;
+use wharf_wire::view::Finding;
 
 use super::{End, lock};
 use crate::certificates;
+use crate::doctor;
 use crate::execute::World;
 use crate::execute::failure::chain;
+use crate::execute::router::Router;
 use crate::guard;
 use crate::settings::Settings;
 use crate::store::backup::{self, Kind};
@@ -67,18 +70,45 @@ pub(super) fn check(paths: &Paths) -> Result<(), End> {
     }
 }
 
-/// `wharfd check --json`: what `wharf doctor` says where no daemon answers.
+/// `wharfd check --json`: what `wharf doctor` says where no daemon answers; `ports` is what was seen of
+/// other programs before this became the daemon's user.
 ///
 /// # Errors
 /// That the findings cannot be printed.
-pub(super) fn print(place: &Place) -> Result<(), End> {
+pub(super) async fn print(place: &Place, ports: Vec<Finding>) -> Result<(), End> {
     use std::io::Write;
     let paths = &Paths::new(place);
     let mut found = findings::findings(paths, open::Look::Whole);
-    // That the host's files are no good is what whoever starts it is told.
-    if let Ok(settings) = Settings::load(place) {
-        found.extend(guard::findings(place, paths, &settings));
-        found.extend(certificates::findings(&settings, SystemTime::now()));
+    match Settings::load(place) {
+        Ok(settings) => {
+            found.extend(doctor::broken(&settings));
+            found.extend(match Router::new(place.router_socket()).status().await {
+                Ok(serving) => doctor::router(serving),
+                // It is the daemon that starts it; whether that could is told by its port.
+                Err(_) => ports,
+            });
+            let look = doctor::Look {
+                place,
+                paths,
+                settings: &settings,
+                has_journal: paths.is_system(),
+            };
+            found.extend(doctor::findings(look).await);
+            found.extend(guard::findings(place, paths, &settings));
+            found.extend(certificates::findings(&settings, SystemTime::now()));
+        }
+        Err(problems) => {
+            let (first, more) = (problems.first(), problems.len().saturating_sub(1));
+            let mut text = format!(
+                "no daemon starts with these files: {}: {}",
+                first.word(),
+                first.message
+            );
+            if more > 0 {
+                text.push_str(&format!("; and {more} more"));
+            }
+            found.push(Finding::error("configuration", text, "wharfd check"));
+        }
     }
     let text = serde_json::to_string(&found).expect("findings are plain data");
     let mut out = std::io::stdout();

@@ -10,7 +10,7 @@ use wharf_wire::frame::FrameError;
 
 use super::{
     calls::{self, Calls},
-    inside,
+    forbidden, inside,
     sandbox::UserNamespaces,
 };
 
@@ -97,20 +97,24 @@ pub enum NoSandbox {
 }
 
 impl NoSandbox {
-    /// The next step.
+    /// The next step, a line each.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> String {
         match self {
-            Self::Missing => "apt install bubblewrap",
+            Self::Missing => "apt install bubblewrap".to_owned(),
             Self::Broken(_) => {
-                "user namespaces must be allowed for this user: \
-                sysctl kernel.unprivileged_userns_clone kernel.apparmor_restrict_unprivileged_userns; \
-                in systemd's unit, without wharf-helper.socket, also by bubblewrap.conf: see docs/isolation.md"
+                let fixes = forbidden::fixes();
+                if !fixes.is_empty() {
+                    return fixes.join("\n");
+                }
+                "user namespaces must be allowed for this user, which a container or systemd's unit may forbid\n\
+                 in the unit of a host without wharf-helper.socket: see bubblewrap.conf in docs/isolation.md"
+                    .to_owned()
             }
-            Self::Helper(_) => {
-                "it answers the daemon's own user only (sudo -u wharf ...): systemctl status wharf-helper; \
-                a host without it: see bubblewrap.conf in docs/isolation.md"
-            }
+            Self::Helper(_) => "systemctl status wharf-helper\n\
+                 it answers the daemon's own user only: sudo -u wharf ...\n\
+                 a host without it: see bubblewrap.conf in docs/isolation.md"
+                .to_owned(),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{reference::part_is, root};
 const PAGE: &str = "docs/troubleshooting.md";
 
 /// The ways in which the daemon names an error's code, and those of what reads configuration.
-const DAEMON: [&str; 7] = [
+const DAEMON: [&str; 10] = [
     "Failure::new(",
     "missing(",
     "code: \"",
@@ -19,6 +19,9 @@ const DAEMON: [&str; 7] = [
     "codes.insert(",
     "Problem::new(",
     "finding(",
+    "Finding::good(",
+    "Finding::warning(",
+    "Finding::error(",
 ];
 const CONFIG: [&str; 4] = ["Problem::new(", "problem(", "push_unshown(", "bad_key("];
 

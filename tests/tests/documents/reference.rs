@@ -30,6 +30,16 @@ fn table_is(page: &str, start: &str, made: &str) {
 }
 
 #[test]
+fn the_page_of_codes_has_those_of_findings() {
+    let start = "| Code | What it looks at |\n|---|---|\n";
+    table_is(
+        "docs/troubleshooting.md",
+        start,
+        &wharf_wire::finding::rows(),
+    );
+}
+
+#[test]
 fn the_journal_s_catalog_is_made_from_the_code() {
     let file = root().join("systemd/wharf.catalog");
     let made = wharf_daemon::journal::catalog();

@@ -15,5 +15,6 @@ mod room;
 mod sockets;
 mod stopped;
 mod store;
+mod traps;
 mod unreachable;
 mod watching;

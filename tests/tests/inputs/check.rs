@@ -68,13 +68,34 @@ fn the_host_prints_every_key_with_its_origin() {
     fs::write(host.join("wharfd.d/ignored.toml~"), "nonsense").unwrap();
     let site = world.site("shop", &[("index.html", "x")]);
     site.init();
+    let project = host.join("projects.d/shop.toml");
+    let repository = fs::read_to_string(&project).unwrap();
+    fs::write(&project, format!("{repository}plan = \"starter\"\n")).unwrap();
     let said = run(world.command("wharfd").arg("check")).ok();
     for line in [
-        "build.parallel = 4  # ".to_owned() + host.join("wharfd.d/20-more.toml").to_str().unwrap(),
-        "router.listen = \"127.0.0.1:0\"  # ".to_owned()
-            + host.join("wharfd.toml").to_str().unwrap(),
+        format!(
+            "build.parallel = 4  # {}:2",
+            host.join("wharfd.d/20-more.toml").display()
+        ),
+        format!(
+            "router.listen = \"127.0.0.1:0\"  # {}:2",
+            host.join("wharfd.toml").display()
+        ),
         "keep.releases = 5  # default".to_owned(),
-        format!("project shop = {}", world.repository("shop").display()),
+        format!(
+            "project shop = {}  # {}:1",
+            world.repository("shop").display(),
+            host.join("projects.d/shop.toml").display()
+        ),
+        format!(
+            "project shop: plan = \"starter\"  # {}:2",
+            host.join("projects.d/shop.toml").display()
+        ),
+        format!(
+            "place.state = {:?}  # variable WHARF_HOME",
+            world.home().join("state")
+        ),
+        "log = \"info\"  # default".to_owned(),
     ] {
         assert!(
             said.out.lines().any(|have| have == line),

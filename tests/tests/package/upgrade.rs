@@ -48,7 +48,7 @@ fn an_upgrade_loses_no_push_and_touches_no_application() {
     let build = "build = \"echo begun; until test -e /tmp/never; do sleep 0.05; i=$((i+1)); test $i -lt 60 || exit 0; done\"\nweb = \"exec python3 app.py\"\n";
     let first = host.begins_to_push(&[("wharf.toml", build), ("app.py", SERVER), ("said", "two")]);
     machine.waits_for("wharf activities -p shop | grep -i running");
-    machine.begins("while curl --silent --show-error --fail --max-time 20 http://main--shop.localhost:7080/ >>/tmp/pages 2>>/tmp/lost; do :; done");
+    let mut visitor = machine.begins("while curl --silent --show-error --fail --max-time 20 http://main--shop.localhost:7080/ >>/tmp/pages 2>>/tmp/lost; do :; done");
     machine.runs(&format!(
         "DEBIAN_FRONTEND=noninteractive apt-get install --yes {}",
         later.display()

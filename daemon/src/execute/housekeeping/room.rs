@@ -10,12 +10,8 @@ use crate::plan::room::{self, FileSystem};
 ///
 /// # Errors
 /// When one of them cannot be asked.
-pub fn file_systems(
-    world: &World,
-    repository: Option<&Path>,
-) -> Result<Vec<FileSystem>, DiskError> {
-    let state = world.paths.state();
-    let mut systems = vec![(disk::file_system(&state)?, state, "Wharf's state")];
+pub fn file_systems(state: &Path, repository: Option<&Path>) -> Result<Vec<FileSystem>, DiskError> {
+    let mut systems = vec![(disk::file_system(state)?, state.to_owned(), "Wharf's state")];
     if let Some(repository) = repository {
         let system = disk::file_system(repository)?;
         if system.0 == systems[0].0.0 {
@@ -41,7 +37,7 @@ pub fn file_systems(
 /// refused for it.
 pub fn lacks(world: &World, repository: Option<&Path>) -> Vec<String> {
     let wanted = world.settings().host.keep.min_free;
-    match tokio::task::block_in_place(|| file_systems(world, repository)) {
+    match tokio::task::block_in_place(|| file_systems(&world.paths.state(), repository)) {
         Ok(systems) => room::lacks(&systems, &wanted),
         Err(error) => {
             let error = super::super::failure::chain(&error);

@@ -10,10 +10,8 @@ use super::super::{Session, host};
 use super::isolation;
 use crate::certificates;
 use crate::dispatch::Event;
+use crate::doctor;
 use crate::execute::failure::chain;
-use crate::execute::forge;
-use crate::execute::owner::Writer;
-use crate::execute::refs;
 use crate::execute::route::Followed;
 use crate::guard;
 use crate::notify;
@@ -84,41 +82,27 @@ impl Session {
             Ok(secured) => secured.problems,
             Err(error) => vec![chain(&error)],
         };
-        findings.extend(problems.into_iter().map(|problem| view::Finding {
-            severity: view::Severity::Error,
-            code: "tls".into(),
-            message: format!("the router does not serve by TLS as it should: {problem}"),
-            hint: Some("mend that, then: wharf reload".into()),
+        findings.extend(problems.into_iter().map(|problem| {
+            let text = format!("the router does not serve by TLS as it should: {problem}");
+            view::Finding::error("tls", text, "mend that, then: wharf reload")
         }));
         findings
     }
 
-    /// Whether the router is there and serves where it is to.
-    async fn router_findings(&self) -> Vec<view::Finding> {
-        let finding = |severity, message, hint: Option<&str>| view::Finding {
-            severity,
-            code: "router".into(),
-            message,
-            hint: hint.map(str::to_owned),
-        };
-        let standing = match self.world.router.status().await {
-            Ok(standing) => standing,
+    /// Whether the router answers, and where it should.
+    async fn router_findings(&self, settings: &Settings) -> Vec<view::Finding> {
+        match self.world.router.status().await {
+            Ok(standing) => doctor::router(standing),
             Err(error) => {
-                let hint = "see why in its log: router.log in the state directory, or journalctl -u wharf-router";
-                return vec![finding(view::Severity::Error, chain(&error), Some(hint))];
+                let mut found = tokio::task::block_in_place(|| doctor::ports(settings));
+                found.push(view::Finding::error(
+                    "router",
+                    chain(&error),
+                    doctor::router_hint(&self.world.paths),
+                ));
+                found
             }
-        };
-        let pid = standing.pid;
-        let serves = standing.listen.map(|at| {
-            let text = format!("the router serves on {at} (pid {pid})");
-            finding(view::Severity::Good, text, None)
-        });
-        let problems = standing.problems.into_iter().map(|problem| {
-            let text = format!("the router (pid {pid}): {problem}");
-            let hint = "where it is to serve: router.listen and router.tls.listen";
-            finding(view::Severity::Error, text, Some(hint))
-        });
-        serves.into_iter().chain(problems).collect()
+        }
     }
 
     pub(super) async fn doctor(&mut self) -> Result<(), Broken> {
@@ -131,24 +115,14 @@ impl Session {
         {
             self.may_host("ask what is wrong with it")?;
         }
-        let mut findings = Vec::new();
-        let finding = |severity, code: &str, message: String, hint: Option<&str>| view::Finding {
-            severity,
-            code: code.into(),
-            message,
-            hint: hint.map(str::to_owned),
-        };
-        findings.extend(self.router_findings().await);
+        let mut findings = self.router_findings(&settings).await;
         findings.extend(self.tls_findings(&settings).await);
-        let (severity, hint) = (
-            view::Severity::Warning,
-            "is the address taken? then: metrics.listen",
-        );
         let trouble = self.world.metrics.trouble();
-        findings.extend(trouble.map(|text| finding(severity, "metrics", text, Some(hint))));
+        let hint = "is the address taken? then: metrics.listen";
+        findings.extend(trouble.map(|text| view::Finding::warning("metrics", text, hint)));
         let hint = "does it run, and is it traces.endpoint? else: endpoint = \"off\"";
         let trouble = self.world.traces.trouble(&settings.host.traces);
-        findings.extend(trouble.map(|text| finding(severity, "traces", text, Some(hint))));
+        findings.extend(trouble.map(|text| view::Finding::warning("traces", text, hint)));
         findings.extend(match self.world.recorder.fault() {
             Some(fault) => vec![of_fault(fault, &self.world.paths)],
             None => {
@@ -156,70 +130,25 @@ impl Session {
                 tokio::task::block_in_place(look)
             }
         });
-        for trouble in self.world.watching.troubles() {
-            let severity = match trouble.code {
-                Trouble::CONFIGURATION => view::Severity::Error,
-                _ => view::Severity::Warning,
-            };
-            let (message, hint) = (trouble.message, trouble.hint);
-            findings.push(finding(severity, trouble.code, message, Some(&hint)));
+        for Trouble {
+            code,
+            message,
+            hint,
+        } in self.world.watching.troubles()
+        {
+            findings.push(match code {
+                Trouble::CONFIGURATION => view::Finding::error(code, message, hint),
+                _ => view::Finding::warning(code, message, hint),
+            });
         }
-        for broken in &settings.broken {
-            let mut message = report::refused(broken);
-            message.push_str(&format!(": {}", broken.problems.first().message));
-            let more = broken.problems.len().saturating_sub(1);
-            if more > 0 {
-                message.push_str(&format!("; and {more} more"));
-            }
-            findings.push(finding(
-                view::Severity::Error,
-                "project-broken",
-                message,
-                Some("see all of it with wharfd check; mended files are read by themselves"),
-            ));
-        }
-        for project in settings.projects.values() {
-            if let Err(error) = refs::tips(&project.repository) {
-                findings.push(finding(
-                    view::Severity::Error,
-                    "repository-unreadable",
-                    format!("{}: {}", project.name, chain(&error)),
-                    Some("it must be a bare repository that the daemon's user may read"),
-                ));
-            } else if refs::head(&project.repository).is_none() {
-                findings.push(finding(
-                    view::Severity::Error,
-                    "repository-unreadable",
-                    format!(
-                        "{}: {} cannot be read",
-                        project.name,
-                        project.repository.display()
-                    ),
-                    Some("it must be a bare repository that the daemon's user may read"),
-                ));
-            } else if project.remote.is_none() && forge::is_forge(&project.repository) {
-                findings.push(finding(
-                    view::Severity::Warning,
-                    "host-unaware",
-                    format!(
-                        "{}: its git host is not told of merges, promotions and deletions that Wharf makes",
-                        project.name
-                    ),
-                    Some("have them pushed there: push.remote in the project's file"),
-                ));
-            } else if let Err(error) = Writer::of(&project.repository) {
-                findings.push(finding(
-                    view::Severity::Warning,
-                    "repository-unwritable",
-                    format!(
-                        "{}: no merge, promotion or deletion can be made: {error}",
-                        project.name
-                    ),
-                    Some("systemctl start wharf-helper.socket"),
-                ));
-            }
-        }
-        findings.extend(self.disk_findings());
+        findings.extend(doctor::broken(&settings));
+        let look = doctor::Look {
+            place: &self.world.place,
+            paths: &self.world.paths,
+            settings: &settings,
+            has_journal: self.world.has_journal,
+        };
+        findings.extend(doctor::findings(look).await);
         findings.extend(self.kept_findings().await);
         findings.extend(tokio::task::block_in_place(|| {
             guard::findings(&self.world.place, &self.world.paths, &settings)

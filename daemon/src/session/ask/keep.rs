@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use wharf_config::host::MinFree;
 use wharf_wire::ask::Cleanup;
 use wharf_wire::outcome::Exit;
 use wharf_wire::view::{self, Item};
@@ -10,10 +9,8 @@ use wharf_wire::view::{self, Item};
 use super::super::peer::Broken;
 use super::super::{Session, host};
 use crate::dispatch::Event;
-use crate::execute::failure::chain;
 use crate::execute::housekeeping::{self, Wanted};
 use crate::plan::retention::{Removal, Thing};
-use crate::plan::room::{self, FileSystem};
 use crate::report;
 use crate::store::now;
 
@@ -46,40 +43,6 @@ impl Session {
 }
 
 impl Session {
-    /// The room on each file system that deployments write to: too little, or soon.
-    pub(super) fn disk_findings(&self) -> Vec<view::Finding> {
-        let settings = self.world.settings();
-        let wanted = settings.host.keep.min_free;
-        let repositories = settings.projects.values().map(|p| p.repository.as_path());
-        let repositories = std::iter::once(None).chain(repositories.map(Some));
-        let mut systems: Vec<FileSystem> = Vec::new();
-        let mut findings = Vec::new();
-        for repository in repositories {
-            let found =
-                tokio::task::block_in_place(|| housekeeping::file_systems(&self.world, repository));
-            match found {
-                Ok(found) => {
-                    for system in found {
-                        if !systems.iter().any(|known| known.mount == system.mount) {
-                            systems.push(system);
-                        }
-                    }
-                }
-                // A repository that is not there is a finding of its own.
-                Err(error) if repository.is_none() => {
-                    findings.push(finding(view::Severity::Error, "disk", chain(&error), None));
-                }
-                Err(_) => {}
-            }
-        }
-        findings.extend(
-            systems
-                .iter()
-                .flat_map(|system| disk_finding(system, &wanted)),
-        );
-        findings
-    }
-
     /// The data of deleted environments that is still there.
     pub(super) async fn kept_findings(&self) -> Vec<view::Finding> {
         let keep = self.world.settings().host.keep.data;
@@ -87,7 +50,7 @@ impl Session {
             Ok(kept) => kept,
             Err(failure) => {
                 let text = failure.reason.message;
-                return vec![finding(view::Severity::Error, "kept-data", text, None)];
+                return vec![view::Finding::error("kept-data", text, "")];
             }
         };
         let line = |data: housekeeping::KeptData| {
@@ -100,52 +63,16 @@ impl Session {
                 None => "it stays until somebody removes it".to_owned(),
             };
             let text = format!("data of {of}: {}; {until}", data.path.display());
-            finding(view::Severity::Good, "kept-data", text, None)
+            view::Finding::good("kept-data", text)
         };
         kept.into_iter().map(line).collect()
     }
-}
-
-fn disk_finding(system: &FileSystem, wanted: &MinFree) -> Vec<view::Finding> {
-    let one = std::slice::from_ref(system);
-    let lacks = room::lacks(one, wanted);
-    if !lacks.is_empty() {
-        let hint = Some("pushes are refused: make room, or lower keep.min_free");
-        let error = |text| finding(view::Severity::Error, "disk", text, hint);
-        return lacks.into_iter().map(error).collect();
-    }
-    let bytes = report::size(system.bytes);
-    let free = match system.files {
-        Some(files) => format!("{bytes} and {files} more files are free"),
-        None => format!("{bytes} are free"),
-    };
-    let text = format!("{free} on {} ({})", system.mount, system.holds);
-    if room::lacks(one, &room::twice(wanted)).is_empty() {
-        return vec![finding(view::Severity::Good, "disk", text, None)];
-    }
-    let (size, files) = (report::size(wanted.size), wanted.files);
-    let hint = format!("below {size} or {files} files pushes are refused: make room");
-    vec![finding(view::Severity::Warning, "disk", text, Some(&hint))]
 }
 
 fn days_left(since: u64, age: Duration) -> u64 {
     let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
     let left = since.saturating_add(age).saturating_sub(now());
     left.div_ceil(24 * 60 * 60 * 1000)
-}
-
-fn finding(
-    severity: view::Severity,
-    code: &str,
-    message: String,
-    hint: Option<&str>,
-) -> view::Finding {
-    view::Finding {
-        severity,
-        code: code.into(),
-        message,
-        hint: hint.map(str::to_owned),
-    }
 }
 
 fn shown(removal: &Removal) -> view::Removal {

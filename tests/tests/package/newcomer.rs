@@ -97,10 +97,12 @@ fn a_daemon_that_is_killed_in_a_deploy_loses_nothing() {
     host.machine
         .runs("systemctl kill --kill-whom main --signal KILL wharfd");
     assert_eq!(host.page(), "one");
-    // Deploy commands are not run again by themselves: that it ended, and why, is what its pusher is told.
     let told = push.wait_with_output().unwrap();
     let told = String::from_utf8(told.stderr).unwrap();
-    assert!(told.contains("main still serves r1"), "{told}");
+    assert!(told.contains("the deploy is recorded"), "{told}");
+    // Deploy commands are not run again by themselves: it ends, and says why.
+    host.machine
+        .waits_for("wharf log -p shop -e main | grep 'main still serves r1'");
     assert_eq!(host.page(), "one");
 
     host.machine

@@ -48,7 +48,7 @@ fn an_upgrade_loses_no_push_and_touches_no_application() {
     let build = "build = \"echo begun; until test -e /tmp/never; do sleep 0.05; i=$((i+1)); test $i -lt 60 || exit 0; done\"\nweb = \"exec python3 app.py\"\n";
     let first = host.begins_to_push(&[("wharf.toml", build), ("app.py", SERVER), ("said", "two")]);
     machine.waits_for("wharf activities -p shop | grep -i running");
-    let mut visitor = machine.begins("while curl --silent --show-error --fail --max-time 20 http://main--shop.localhost:7080/ >>/tmp/pages 2>>/tmp/lost; do :; done");
+    let mut visitor = machine.begins("until test -e /tmp/enough; do curl --silent --show-error --fail --max-time 20 http://main--shop.localhost:7080/ >>/tmp/pages 2>>/tmp/lost; done");
     machine.runs(&format!(
         "DEBIAN_FRONTEND=noninteractive apt-get install --yes {}",
         later.display()
@@ -57,6 +57,9 @@ fn an_upgrade_loses_no_push_and_touches_no_application() {
     let said = String::from_utf8_lossy(&told.stderr);
     assert!(told.status.success(), "{said}");
     machine.waits_for("curl --silent --fail http://main--shop.localhost:7080/ | grep two");
+
+    machine.runs("touch /tmp/enough");
+    visitor.wait().unwrap();
 
     let now = machine
         .runs("systemctl show --property MainPID wharfd wharf-router")

@@ -21,14 +21,15 @@ pub const PLACES: &[(&str, &str, &str, Where, &str)] = &[
         "",
         "sudo apt install ./wharf_*.deb",
         Where::Elsewhere,
-        "needs the package; machines of tests have what `make install` puts in place",
+        "needs the package: tests/tests/package/newcomer.rs and upgrade.rs install it; machines of other tests have what \
+         `make install` puts in place",
     ),
     (
         "sysadmin.md",
         "Remove",
         "sudo apt remove wharf",
         Where::Elsewhere,
-        "needs the package",
+        "needs the package: tests/tests/package/removal.rs",
     ),
     (
         "sysadmin.md",

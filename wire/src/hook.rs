@@ -44,6 +44,21 @@ pub struct Push {
     pub claims: Vec<Claim>,
 }
 
+/// What a hook goes on to watch after the daemon went away and came back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    /// The activities of its push, at most [`MAX_WATCHED`].
+    pub activities: Vec<String>,
+    /// What was said before is known: milliseconds since 1970.
+    pub since: u64,
+    /// Who pushed, as in [`Push`].
+    pub claims: Vec<Claim>,
+}
+
+/// More activities than one push begins are watched by nobody.
+pub const MAX_WATCHED: usize = MAX_UPDATES;
+
 /// Where a pusher's name may come from. The daemon decides which of them it believes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -86,6 +86,8 @@ pub enum ToDaemon {
     Propose(hook::Push),
     /// post-receive: these refs have moved.
     Ring(hook::Push),
+    /// post-receive: what becomes of the push that was recorded before the daemon went away?
+    Watch(hook::Watch),
     /// A question or a command of a person.
     Ask(ask::Ask),
 }

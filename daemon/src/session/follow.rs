@@ -39,12 +39,15 @@ pub(super) struct Part {
     pub(super) until: Until,
     /// Nothing that happened before is shown.
     pub(super) since: u64,
+    /// Whether it is said what this is about.
+    pub(super) head: bool,
 }
 
 /// All of it.
 const WHOLE: Part = Part {
     until: Until::End,
     since: 0,
+    head: true,
 };
 
 /// How following an activity ended.
@@ -131,7 +134,7 @@ impl Session {
     ) -> Result<Vec<Option<Final>>, Broken> {
         let mut names = vec![String::new(); ids.len()];
         let mut finals: Vec<Option<Final>> = ids.iter().map(|_| None).collect();
-        if let [_, _, ..] = ids {
+        if ids.len() > 1 && part.head {
             let header = format!("wharf: {} environments", ids.len());
             self.peer.lines(vec![header, leaving("ID")]).await?;
             self.peer.lines(std::mem::take(&mut notes)).await?;
@@ -176,12 +179,12 @@ impl Session {
                     {
                         names[index] = format!("[{environment}] ");
                     }
-                    let is_head = matches!(entry.event, Event::Opened { .. });
+                    let is_head = matches!(entry.event, Event::Opened { .. }) && part.head;
                     if entry.at >= part.since || is_head {
                         let lines = report::lines(&entry.event, &names[index]);
                         self.peer.lines(lines).await?;
                     }
-                    if matches!(entry.event, Event::Opened { .. }) && ids.len() == 1 {
+                    if is_head && ids.len() == 1 {
                         let mut lines = vec![leaving(&ids[index])];
                         lines.append(&mut notes);
                         lines.push(String::new());

@@ -4,11 +4,13 @@ use std::path::Path;
 
 use wharf_config::host::OnFailure;
 use wharf_config::project::Project;
-use wharf_wire::hook::{self, Push};
+use wharf_wire::ask::Scope;
+use wharf_wire::hook::{self, Claim, Push, Watch};
 use wharf_wire::outcome::{Exit, Kind, State};
 use wharf_wire::{FromDaemon, ToDaemon};
 
 use super::admit::head;
+use super::follow::{Part, Until};
 use super::peer::Broken;
 use super::scope::missing;
 use super::{Session, host, store, unexpected};
@@ -114,10 +116,7 @@ impl Session {
         loop {
             if push.updates.len() > hook::MAX_UPDATES
                 || push.options.len() > hook::MAX_PUSH_OPTIONS
-                || push
-                    .claims
-                    .iter()
-                    .any(|claim| claim.name.len() > hook::MAX_KEY)
+                || !are_claims(&push.claims)
                 || push
                     .updates
                     .iter()
@@ -137,6 +136,24 @@ impl Session {
                 _ => return Err(unexpected("More or Sent")),
             }
         }
+    }
+
+    /// Goes on where another daemon left a hook that watches.
+    pub(super) async fn watch_on(&mut self, watch: Watch) -> Result<(), Broken> {
+        if watch.activities.len() > hook::MAX_WATCHED || !are_claims(&watch.claims) {
+            return Err(unexpected("fewer activities"));
+        }
+        self.claims = watch.claims;
+        let mut ids = Vec::new();
+        for id in watch.activities {
+            ids.push(self.meant(Some(id), &Scope::default()).await?);
+        }
+        let part = Part {
+            until: Until::Parked,
+            since: watch.since,
+            head: false,
+        };
+        self.follow_part(&ids, Vec::new(), part).await
     }
 
     /// Whether a hook tells of a push that the daemon makes itself.
@@ -178,4 +195,9 @@ fn queued(ids: &[String], places: &[String]) -> Vec<String> {
             .collect();
     }
     ids.iter().map(follow).collect()
+}
+
+/// Whether they are no longer than hooks make them.
+fn are_claims(claims: &[Claim]) -> bool {
+    claims.iter().all(|claim| claim.name.len() <= hook::MAX_KEY)
 }

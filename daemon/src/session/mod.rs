@@ -84,7 +84,7 @@ impl Heard {
         use wharf_wire::ask::Ask;
         matches!(
             self.request,
-            ToDaemon::Ask(Ask::Log { follow: true, .. } | Ask::Wait { .. })
+            ToDaemon::Watch(_) | ToDaemon::Ask(Ask::Log { follow: true, .. } | Ask::Wait { .. })
         )
     }
 
@@ -135,8 +135,9 @@ impl Session {
             ToDaemon::Admit(push) => self.admit(push).await,
             ToDaemon::Propose(push) => self.propose(push).await,
             ToDaemon::Ring(push) => self.ring(push).await,
+            ToDaemon::Watch(watch) => self.watch_on(watch).await,
             ToDaemon::Ask(ask) => self.answer(ask).await,
-            _ => Err(unexpected("Admit, Propose, Ring or Ask")),
+            _ => Err(unexpected("Admit, Propose, Ring, Watch or Ask")),
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use rustix::{fs::OFlags, fs::fcntl_getfl};
 use wharf_hooks::stub::Stub;
-use wharf_wire::{FromDaemon, Refusal, frame, outcome::Exit};
+use wharf_wire::{FromDaemon, Refusal, ToDaemon, frame, outcome::Exit};
 
 use crate::{
     fake,
@@ -69,6 +69,56 @@ fn a_daemon_that_dies_while_followed_is_named_with_the_log() {
     );
     daemon.join().unwrap();
     assert!(world.spooled().is_empty());
+}
+
+#[test]
+fn a_daemon_that_comes_back_is_asked_to_go_on() {
+    let world = World::new();
+    world.install("post-receive", POST, &world.stub());
+    let daemon = fake::daemon(&world.path("sock"), |door| {
+        let mut caller = door.greet();
+        let push = caller.push();
+        caller.queued(&["4f2a"]);
+        caller.line("  build");
+        drop(caller);
+        let mut caller = door.greet();
+        let ToDaemon::Watch(watch) = caller.receive() else {
+            panic!("it was to go on");
+        };
+        assert_eq!(watch.activities, ["4f2a"]);
+        assert_eq!(watch.claims, push.claims);
+        assert!(watch.since > 1_700_000_000_000, "{}", watch.since);
+        caller.line("success: main now serves r1");
+        caller.end();
+    });
+    let output = world.push(&["main"]);
+    assert!(output.status.success());
+    assert_eq!(remote(&output), ["  build", "success: main now serves r1"]);
+    daemon.join().unwrap();
+}
+
+#[test]
+fn a_daemon_that_only_comes_back_is_left_in_the_end() {
+    let world = World::new();
+    world.install("post-receive", POST, &world.stub());
+    let daemon = fake::daemon(&world.path("sock"), |door| {
+        let mut caller = door.greet();
+        caller.push();
+        caller.queued(&["4f2a"]);
+        drop(caller);
+        for _ in 0..5 {
+            let mut caller = door.greet();
+            assert!(matches!(caller.receive(), ToDaemon::Watch(_)));
+        }
+    });
+    let output = world.push(&["main"]);
+    assert!(output.status.success());
+    let said = [
+        "warning: the daemon went away; the deploy is recorded",
+        "hint: see: wharf log 4f2a -f",
+    ];
+    assert_eq!(remote(&output), said);
+    daemon.join().unwrap();
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn an_upgrade_loses_no_push_and_touches_no_application() {
     let told = first.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&told.stderr);
     assert!(told.status.success(), "{said}");
+    assert!(said.contains("main now serves r2"), "{said}");
     machine.waits_for("curl --silent --fail http://main--shop.localhost:7080/ | grep two");
 
     machine.runs("touch /tmp/enough");

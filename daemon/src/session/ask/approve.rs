@@ -62,6 +62,7 @@ impl Session {
         let part = Part {
             until: Until::Parked,
             since,
+            head: true,
         };
         self.follow_part(&[id], vec![], part).await
     }

@@ -22,7 +22,7 @@ const RECENT: u32 = 100;
 
 impl Session {
     /// The activity that is meant: by its id, or the newest of the scope.
-    pub(super) async fn meant(
+    pub(in crate::session) async fn meant(
         &self,
         activity: Option<String>,
         scope: &Scope,

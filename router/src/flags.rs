@@ -39,7 +39,7 @@ pub struct Flags {
     #[arg(long, value_name = "COUNT", default_value = "2000")]
     pub hold_most: usize,
 
-    /// How the log is written; without it, human on a terminal and else json
+    /// How the log is written; without it, human on a terminal, journal as a unit, and else json
     #[arg(long, value_name = "FORM")]
     pub log: Option<LogForm>,
 }
@@ -49,6 +49,8 @@ pub struct Flags {
 pub enum LogForm {
     /// For a person at a terminal.
     Human,
+    /// Lines with their priority, for journald.
+    Journal,
     /// One object a line.
     Json,
 }

@@ -1,22 +1,19 @@
 //! `wharf-router`: the life of the process.
 
-use std::{
-    io::{self, IsTerminal},
-    process::ExitCode,
-    sync::Arc,
-};
+mod log;
+
+use std::{io, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use tracing_subscriber::EnvFilter;
 use wharf_router::{
     LISTEN, Passwords, Table,
     control::{Control, ControlError, Knowledge},
     entrance::Entrance,
-    flags::{Flags, LogForm},
+    flags::Flags,
     kept::{For, Kept},
     serve::{Ending, Shared, serve},
     tls::{Tls, look_after},
@@ -24,7 +21,7 @@ use wharf_router::{
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
-    log(flags.log);
+    log::start(flags.log);
     raise_descriptors();
     let lived = Kept::from_env()
         .map_err(StartError::Handed)
@@ -160,23 +157,6 @@ fn stop_on_signals() -> io::Result<CancellationToken> {
         stopping.cancel();
     });
     Ok(stop)
-}
-
-fn log(form: Option<LogForm>) {
-    let filter = EnvFilter::try_from_env("WHARF_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let is_terminal = io::stderr().is_terminal();
-    let form = form.unwrap_or(if is_terminal {
-        LogForm::Human
-    } else {
-        LogForm::Json
-    });
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
-    match form {
-        LogForm::Human => log.with_ansi(false).with_target(false).init(),
-        LogForm::Json => log.json().flatten_event(true).init(),
-    }
 }
 
 /// Each visitor may need two descriptors, more than the usual limit of 1,024 allows.

@@ -37,6 +37,13 @@ fn nobody_is_refused_or_lost_while_it_is_started_again() {
     let seen = visitors.end();
     assert_ne!(machine.runs(pid).out, first);
     seen.is_good();
+    // People read it there as they read the daemon.
+    machine
+        .runs(
+            "journalctl --unit wharf-router --grep serving --output cat --priority info --no-pager",
+        )
+        .has("serving listen=127.0.0.1:7080")
+        .lacks("<6>");
     // Each who kept a connection was told of each end before it came.
     assert!(seen.count("told to close") >= 9, "{seen:?}");
 

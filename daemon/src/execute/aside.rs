@@ -33,6 +33,7 @@ impl Act {
             branch: environment.branch.clone(),
             kind,
             state: State::Running,
+            actor: None,
             commit: Commit::default(),
             rebuild: false,
             release: Some(release),

@@ -93,11 +93,14 @@ impl Facts {
 
     /// Of an activity that is carried out.
     pub fn of_act(act: &Act) -> Facts {
+        let (kind, actor) = (act.task.kind, act.task.actor.as_ref());
         Facts {
+            trigger: actor.map(|actor| trigger(kind, actor)),
+            actor: actor.cloned(),
             environment_type: Some(act.environment.kind.as_str().to_owned()),
             branch: Some(act.task.branch.to_string()),
             activity: Some(act.task.id.clone()),
-            kind: Some(act.task.kind),
+            kind: Some(kind),
             commit: act.task.commit.new.clone(),
             release: act.task.release,
             ..Facts::of_environment(act.key())

@@ -74,6 +74,8 @@ pub struct Task {
     pub kind: Kind,
     /// Where it stands.
     pub state: State,
+    /// Who wanted it; none where it is part of something else.
+    pub actor: Option<Actor>,
     /// What moved.
     pub commit: Commit,
     /// A slug that is there may not be used.
@@ -318,7 +320,8 @@ const TASK: &str = "id, project, environment, branch, kind, state, commit_old, c
                     forced, rebuild, release, number, slug, due, approved_by, now, \
                     state = 'waiting' AND coalesce(reason_code IN ('approval', 'window'), 0) \
                     AND NOT EXISTS (SELECT 1 FROM step \
-                    WHERE step.activity = activity.id AND step.name = 'cancel'), source";
+                    WHERE step.activity = activity.id AND step.name = 'cancel'), source, \
+                    actor_name, actor_source";
 
 fn read_task(row: &Row<'_>) -> Result<Task, StoreError> {
     let branch: String = row.get(3)?;
@@ -348,6 +351,10 @@ fn read_task(row: &Row<'_>) -> Result<Task, StoreError> {
         },
         parked: row.get(17)?,
         source: row.get(18)?,
+        actor: Some(Actor {
+            name: row.get(19)?,
+            source: row.get(20)?,
+        }),
     })
 }
 

@@ -47,6 +47,12 @@ fn the_journal_is_the_history() {
         })
         .collect();
     assert_eq!(told, ["queued", "started", "succeeded"]);
+    // Who wanted it stands with each.
+    for message in [Message::Queued, Message::Started, Message::Live] {
+        let one = entries(&machine, &format!("MESSAGE_ID={}", message.id()));
+        assert_eq!(field(&one[0], "WHARF_ACTOR"), "root", "{message:?}");
+        assert_eq!(field(&one[0], "WHARF_TRIGGER"), "push", "{message:?}");
+    }
     let live = entries(&machine, "WHARF_PROJECT=shop WHARF_RESULT=succeeded");
     let [live] = live.as_slice() else {
         panic!("{live:?}");

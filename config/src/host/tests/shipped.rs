@@ -7,7 +7,7 @@ use super::*;
 /// What a package puts at `/etc/wharf/wharfd.toml`.
 const SHIPPED: &str = include_str!("../../../wharfd.toml");
 /// Keys that have no default, or one that is this place's: the line is an example.
-const EXAMPLES: [&str; 11] = [
+const EXAMPLES: [&str; 13] = [
     "domain",
     "identity.accounts",
     "mail.from",
@@ -19,6 +19,8 @@ const EXAMPLES: [&str; 11] = [
     "router.proxies",
     "router.tls.certificates",
     "router.tls.listen",
+    "traces.endpoint",
+    "traces.headers_file",
 ];
 
 /// The file with the `#` taken away from each of its keys.

@@ -73,19 +73,33 @@ pub fn broken(settings: &Settings) -> Vec<Finding> {
     settings.broken.iter().map(finding).collect()
 }
 
-/// What a router that answers says of itself: where it serves, and where it cannot.
-pub fn router(standing: Standing) -> Vec<Finding> {
-    let pid = standing.pid;
+/// What a router that answers says of itself: where it serves, and where it cannot. One that the daemon started
+/// stays where it is until it begins anew.
+pub fn router(standing: Standing, settings: &Settings, paths: &Paths) -> Vec<Finding> {
+    let (pid, wanted) = (standing.pid, settings.host.listen);
     let serves = standing.listen.map(|at| {
         let text = format!("the router serves on {at} (pid {pid})");
-        Finding::good("router", text)
+        let is_there = at == wanted || wanted.port() == 0 && at.ip() == wanted.ip();
+        if is_there || !standing.problems.is_empty() {
+            return Finding::good("router", text);
+        }
+        let text = format!("{text} still, and router.listen is {wanted}");
+        Finding::warning("router", text, router_restart(paths, pid))
     });
-    let problems = standing.problems.into_iter().map(|problem| {
+    let problems = standing.problems.iter().map(|problem| {
         let text = format!("the router (pid {pid}): {problem}");
         let hint = "where it is to serve: router.listen and router.tls.listen";
         Finding::error("router", text, hint)
     });
     serves.into_iter().chain(problems).collect()
+}
+
+/// How a router begins anew.
+fn router_restart(paths: &Paths, pid: u32) -> String {
+    match paths.is_system() {
+        true => "systemctl restart wharf-router".to_owned(),
+        false => format!("kill {pid}\nthe daemon starts another one then"),
+    }
 }
 
 /// Where it says why there is no router.

@@ -4,8 +4,10 @@
 //! what serves is changed by it. It goes on in its release where another one goes live meanwhile.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+use tokio::time::timeout;
 use wharf_wire::ask::Terminal;
 use wharf_wire::event::Ended;
 use wharf_wire::event::Event;
@@ -30,6 +32,9 @@ use crate::store::activity::Ending;
 use crate::store::environment::EnvironmentRecord;
 use crate::store::insist::insist;
 use crate::store::release::ReleaseRecord;
+
+/// How long a caller whose terminal is gone may take to be missed.
+const MISSED: Duration = Duration::from_secs(1);
 
 /// What somebody wants to run.
 #[derive(Debug)]
@@ -211,14 +216,19 @@ impl ByHand {
     /// Waits until it has ended: by itself, because somebody stopped it, or because its caller is
     /// `gone`. Its end is recorded then, and nothing of it is left.
     pub async fn attend(mut self, gone: impl Future<Output = ()>) -> Outcome {
+        tokio::pin!(gone);
         let stopped = tokio::select! {
             // What has ended by itself has, whoever left at the same moment.
             biased;
             exit = self.running.ended() => Err(exit),
             reason = self.place.stopped() => Ok(reason),
-            () = gone => Ok(left()),
+            () = &mut gone => Ok(left()),
         };
         let (outcome, state) = match stopped {
+            // Its terminal ends with the caller, and may have ended it before the caller was missed.
+            Err(exit) if is_hung_up(&exit) && timeout(MISSED, gone).await.is_ok() => {
+                (Outcome::Stopped(left()), State::Cancelled)
+            }
             Err(exit) => ended(exit),
             Ok(reason) => {
                 self.world.runner.kill(&self.job);
@@ -240,6 +250,13 @@ impl ByHand {
         close(world, environment, &self.id, self.began, state, reason).await;
         outcome
     }
+}
+
+/// Whether it ended as what loses its terminal does.
+fn is_hung_up(exit: &Exit) -> bool {
+    let hangup = Signal::HUP.as_raw();
+    matches!(exit, Exit::Signal(signal) if *signal == hangup)
+        || matches!(exit, Exit::Code(code) if *code == 128 + hangup)
 }
 
 fn left() -> Reason {

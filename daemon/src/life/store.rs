@@ -83,7 +83,7 @@ pub(super) async fn print(place: &Place, ports: Vec<Finding>) -> Result<(), End>
         Ok(settings) => {
             found.extend(doctor::broken(&settings));
             found.extend(match Router::new(place.router_socket()).status().await {
-                Ok(serving) => doctor::router(serving),
+                Ok(serving) => doctor::router(serving, &settings, paths),
                 // It is the daemon that starts it; whether that could is told by its port.
                 Err(_) => ports,
             });

@@ -92,7 +92,7 @@ impl Session {
     /// Whether the router answers, and where it should.
     async fn router_findings(&self, settings: &Settings) -> Vec<view::Finding> {
         match self.world.router.status().await {
-            Ok(standing) => doctor::router(standing),
+            Ok(standing) => doctor::router(standing, settings, &self.world.paths),
             Err(error) => {
                 let mut found = tokio::task::block_in_place(|| doctor::ports(settings));
                 found.push(view::Finding::error(

@@ -190,7 +190,8 @@ fn print(say: &mut Say, stub: &Stub, mut daemon: Daemon, since: &mut u64) -> Lef
         match daemon.receive() {
             Ok(FromDaemon::Line(line)) => {
                 say.later(&line);
-                *since = now();
+                // It was logged in this millisecond or before.
+                *since = now().saturating_add(1);
             }
             Ok(FromDaemon::End { .. }) => {
                 say.flush();

@@ -180,7 +180,9 @@ impl Session {
                         names[index] = format!("[{environment}] ");
                     }
                     let is_head = matches!(entry.event, Event::Opened { .. }) && part.head;
-                    if entry.at >= part.since || is_head {
+                    // Whatever was heard before, nobody is left without the end.
+                    let is_end = matches!(entry.event, Event::Ended(_));
+                    if entry.at >= part.since || is_head || is_end {
                         let lines = report::lines(&entry.event, &names[index]);
                         self.peer.lines(lines).await?;
                     }

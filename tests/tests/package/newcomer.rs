@@ -101,6 +101,11 @@ fn a_daemon_that_is_killed_in_a_deploy_loses_nothing() {
     let told = String::from_utf8(told.stderr).unwrap();
     // Its pusher hears the next daemon. Deploy commands are not run again by themselves: it ends, and says why.
     assert!(told.contains("main still serves r1"), "{told}");
+    assert_eq!(
+        told.matches("  deploy     echo waits").count(),
+        1,
+        "said once: {told}"
+    );
     assert_eq!(host.page(), "one");
 
     host.machine

@@ -8,7 +8,8 @@
 # before it does it; without the right to install it names the one command that would.
 set -euo pipefail
 
-# What is needed, and the Debian package that has it. `cc` compiles SQLite and links; the rest are
+# What is needed, and the Debian package that has it; MariaDB as programs only, since its server package starts a
+# server. `cc` compiles SQLite and links; the rest are
 # what Wharf runs, what the tests compare with or break things with, and what the examples are written in.
 needs=(
   git:git
@@ -26,11 +27,16 @@ needs=(
   gitolite:gitolite3
   nginx:nginx
   fcgiwrap:fcgiwrap
+  mariadbd:mariadb-server-core
+  mariadb:mariadb-client-core
+  mariadb-dump:mariadb-client
+  redis-server:redis-server
+  memcached:memcached
 )
 # The languages of the examples, as sandboxes find them.
 runtimes=(node:nodejs npm:npm python3:python3)
-# Large ones, for `tools`; the database as programs only, since its server package starts a server.
-large=(chromium:chromium mariadbd:mariadb-server-core mariadb:mariadb-client-core mariadb-admin:mariadb-client composer:composer)
+# Large ones, for `tools`.
+large=(chromium:chromium composer:composer)
 # The oldest cargo that builds this workspace: `rust-version` of Cargo.toml.
 rust_version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
 
@@ -58,6 +64,9 @@ has_debian_crate() { compgen -G "/usr/share/cargo/registry/$1-*" >/dev/null; }
 
 # Debian names php-fpm after its version, and puts it where a user's PATH does not look.
 has_php_fpm() { compgen -G '/usr/sbin/php-fpm*' >/dev/null; }
+
+# Debian has PostgreSQL's programs in a directory of their version.
+has_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
 
 # Debian packs PHP's SQLite apart from PHP.
 has_php_sqlite() { php -r 'exit(extension_loaded("pdo_sqlite") ? 0 : 1);' 2>/dev/null; }
@@ -125,6 +134,7 @@ for need in "${runtimes[@]}"; do
 done
 can_link || missing+=(gcc libc6-dev)
 has_venv || missing+=(python3-venv)
+has_postgresql || missing+=(postgresql)
 has_php_fpm || missing+=(php-fpm)
 has_php_sqlite || missing+=(php-cli php-sqlite3)
 [ "${1-}" != tools ] || has_debian_crate itoa || missing+=(librust-itoa-dev)

@@ -22,6 +22,7 @@ mod process;
 mod read;
 mod routes;
 mod runtime;
+mod services;
 mod step;
 mod visible;
 
@@ -35,6 +36,7 @@ pub use mounts::Mount;
 pub use process::{Network, Process, Protocol};
 pub use routes::{Paths, Route, To};
 pub use runtime::{Runtime, RuntimeName};
+pub use services::{Custom, Service, ServiceKind, prefix as service_prefix};
 pub use step::Step;
 pub use visible::{MAX_VALUE, Visible, check_value};
 
@@ -77,6 +79,9 @@ pub struct Application {
     pub network: Network,
     /// Writable paths that outlive releases.
     pub mounts: BTreeMap<RelPath, Mount>,
+    /// Databases, caches and queues, which outlive releases too.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub services: BTreeMap<ProcessName, Service>,
     /// What addresses lead to, beside the files and the web process.
     pub routes: Vec<Route>,
     /// What holds below paths of addresses.

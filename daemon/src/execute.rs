@@ -53,6 +53,7 @@ pub mod route;
 pub mod router;
 pub mod runtime;
 pub mod secure;
+pub mod services;
 pub mod slug_change;
 pub mod slug_key;
 pub mod slug_why;

@@ -17,7 +17,8 @@ use crate::{
     git::Git,
     id::Id,
     sandbox::{
-        APP, Access, Bind, CACHE, HOME, Label, Limits, Network, PATCHES, SOCKETS, Sandbox, User,
+        APP, Access, Bind, CACHE, HOME, Label, Limits, Network, PATCHES, SERVICES, SOCKETS,
+        Sandbox, User,
     },
 };
 
@@ -112,6 +113,8 @@ pub enum Root {
     Home,
     /// The directory of the application's socket, at [`SOCKETS`].
     Sockets,
+    /// The directories of services' sockets, at [`SERVICES`].
+    Services,
     /// Patches that are to be applied, at [`PATCHES`].
     Patches,
     /// What builds keep for the next one, at [`CACHE`].
@@ -120,10 +123,11 @@ pub enum Root {
 
 impl Root {
     /// All of them.
-    pub const ALL: [Root; 5] = [
+    pub const ALL: [Root; 6] = [
         Root::App,
         Root::Home,
         Root::Sockets,
+        Root::Services,
         Root::Patches,
         Root::Cache,
     ];
@@ -135,6 +139,7 @@ impl Root {
             Self::App => APP,
             Self::Home => HOME,
             Self::Sockets => SOCKETS,
+            Self::Services => SERVICES,
             Self::Patches => PATCHES,
             Self::Cache => CACHE,
         }

@@ -37,6 +37,7 @@ pub fn laid(job: &Id, root: Root) -> PathBuf {
         Root::App => "app",
         Root::Home => "home",
         Root::Sockets => "sockets",
+        Root::Services => "services",
         Root::Patches => "patches",
         Root::Cache => "cache",
     })

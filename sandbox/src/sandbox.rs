@@ -16,6 +16,8 @@ pub const APP: &str = "/app";
 pub const HOME: &str = "/home/app";
 /// Where the directory of an application's Unix socket is.
 pub const SOCKETS: &str = "/run/app";
+/// Where the directories of services' sockets are, one a service by its name.
+pub const SERVICES: &str = "/run/services";
 /// Where builds keep what the next one may use.
 pub const CACHE: &str = "/cache";
 /// Where patches are while they are applied.

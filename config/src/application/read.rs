@@ -4,7 +4,7 @@ use super::{
     Application, At, Process, Protocol, Step, build, committed, deploy, env, locations, mounts,
     parts,
     process::{self, Answers},
-    routes,
+    routes, services,
 };
 use crate::{
     detect::{self, Package},
@@ -126,7 +126,10 @@ fn written(table: Table<'_>) -> Written {
     if let Some(item) = table.get("network") {
         app.network = item.one_of(&process::NETWORK).unwrap_or_default();
     }
-    table.later(&["services", "crons", "seed"]);
+    if let Some(item) = table.get("services") {
+        app.services = services::services(&item);
+    }
+    table.later(&["crons", "seed"]);
     table.finish();
     written
 }

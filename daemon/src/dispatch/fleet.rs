@@ -107,11 +107,12 @@ struct Watched {
 }
 
 impl Fleet {
-    /// Watches a process; one that is watched already is left alone.
+    /// Watches a process. One that is watched already may belong to another release now: a service does.
     pub(super) fn watch(&mut self, member: Member, desk: &Desk, tasks: &mut JoinSet<()>) {
         let Member { record, mut watch } = member;
         let instance = record.instance.clone();
-        if self.0.contains_key(&instance) {
+        if let Some(watched) = self.0.get_mut(&instance) {
+            watched.record = record;
             return;
         }
         let watched = Watched {

@@ -7,7 +7,8 @@ use wharf_wire::outcome::{Kind, State};
 use wharf_wire::route::Route;
 
 use super::fleet::Member;
-use super::{Desk, Event};
+use super::{Desk, Event, services};
+use crate::execute;
 use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
 use crate::execute::replaced::{self, Replaced};
@@ -175,6 +176,7 @@ pub(super) async fn adopt(
         Some(record.release) == live && routed.is_some_and(is_routed)
     };
     let mut warm = replaced::warm(world, &environment.key, live).await?;
+    let all_warm = warm.clone();
     let begun = begun(world, &environment.key).await?;
     let mut found = Found::default();
     let mut present = Vec::new();
@@ -212,6 +214,14 @@ pub(super) async fn adopt(
             }
         }
     }
+    let lost = services::adopt(
+        world,
+        &environment.key,
+        serving.as_ref(),
+        &all_warm,
+        &mut found,
+    )
+    .await?;
     let goes = |task: Task| matches!(task.kind, Kind::Delete | Kind::Deactivate);
     let Some(number) = live.filter(|_| !begun.is_some_and(goes)) else {
         return Ok(found);
@@ -232,7 +242,9 @@ pub(super) async fn adopt(
     if let Some(route) = route.filter(|_| web_missing && !suspended) {
         route::suspend(world, &environment.key, route).await?;
     }
-    let trouble = if missing {
+    let trouble = if let Some(name) = lost {
+        format!("service {name} of r{number} is gone; starting it again")
+    } else if missing {
         format!("processes of r{number} are gone; starting them again")
     } else if astray {
         format!("requests go to a release that no record knows; r{number} takes its place")
@@ -283,6 +295,8 @@ async fn stop_paused(world: &Arc<World>, key: &EnvironmentKey) -> Result<Found, 
         let stopped = launch::stop_instance(world, &record.instance, None, launch::GRACE).await;
         found.unknown = stopped.err().or(found.unknown);
     }
+    let stopped = execute::services::stop_all(world, key).await;
+    found.unknown = stopped.err().or(found.unknown);
     Ok(found)
 }
 

@@ -15,6 +15,7 @@ mod parking;
 pub mod pausing;
 pub mod reconcile;
 pub mod rules;
+mod services;
 mod spool;
 mod start;
 pub mod variables;
@@ -383,9 +384,12 @@ impl Dispatch {
                 self.start_what_may();
             }
             Event::Retire(replaced) => {
-                let world = Arc::clone(&self.world);
+                let (world, desk) = (Arc::clone(&self.world), self.desk.clone());
                 self.tasks.spawn(async move {
-                    replaced.retire(&world).await;
+                    // While nothing else happens there: the next release may use them again.
+                    for key in replaced.retire(&world).await {
+                        desk.send(Event::Mend(Mend::first(key))).await;
+                    }
                 });
             }
             Event::Reload { reply } => self.reload(reply),

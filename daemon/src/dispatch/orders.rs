@@ -22,9 +22,10 @@ use crate::plan::limits::Full;
 use crate::plan::queue::{Superseded, Ticket};
 use crate::store::StoreError;
 use crate::store::activity::{Ending, NewActivity};
-use crate::store::environment;
+use crate::store::environment::{self, EnvironmentKey};
 use crate::store::insist::insist;
 use crate::store::known::Opened;
+use crate::store::process::ProcessRecord;
 use crate::store::status::Limits;
 
 impl Dispatch {
@@ -403,11 +404,25 @@ async fn adopt_processes(world: &World, desk: &Desk, ticket: &Ticket) {
             return desk.send(Event::Mend(Mend::first(key))).await;
         }
     };
-    for record in processes {
+    let services = services_of(world, &key).await;
+    for record in processes.into_iter().chain(services) {
         match Member::find(world, record).await {
             Ok(Some(member)) => desk.send(Event::Watch(member)).await,
             // Its keeper died before anybody watched it.
             Ok(None) | Err(_) => desk.send(Event::Mend(Mend::first(key.clone()))).await,
         }
     }
+}
+
+/// The processes of its services; those that are not known now are looked for by the next that looks.
+async fn services_of(world: &World, key: &EnvironmentKey) -> Vec<ProcessRecord> {
+    let (services, environment) = (
+        world.recorder.services_of(key).await,
+        world.recorder.environment(key).await,
+    );
+    let live = environment.ok().flatten().and_then(|record| record.live);
+    let services = services.unwrap_or_default().into_iter();
+    services
+        .filter_map(|service| service.process(live.unwrap_or_default()))
+        .collect()
 }

@@ -66,14 +66,17 @@ pub async fn find(world: &Arc<World>) -> Result<Findings, Failure> {
     Ok(findings)
 }
 
-/// The environments that have processes, or an activity that the last daemon did not end.
+/// The environments that have processes or services, or an activity that the last daemon did not end.
 async fn busy(world: &World) -> Result<BTreeSet<EnvironmentKey>, StoreError> {
     let processes = world.recorder.processes().await?;
+    let services = world.recorder.services().await?.into_iter();
+    let services = services.filter(|service| service.instance.is_some());
     let unfinished = world.recorder.unfinished().await?;
     let activities = unfinished.into_iter().map(|task| task.key);
     Ok(processes
         .into_iter()
         .map(|process| process.key)
+        .chain(services.map(|service| service.key))
         .chain(activities)
         .collect())
 }

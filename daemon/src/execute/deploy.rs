@@ -20,7 +20,8 @@ use super::launch::{self, Launched};
 use super::replaced::Replaced;
 use super::resume::makes;
 use super::{
-    assets, checks, housekeeping, maintenance, mirror, release, retire, route, target, variables,
+    assets, checks, housekeeping, maintenance, mirror, release, retire, route, services, target,
+    variables,
 };
 use crate::plan::step::Step;
 use crate::run::sandbox::Sandbox;
@@ -97,6 +98,7 @@ pub async fn roll_back(act: &Act) -> Result<Option<u32>, Failure> {
         format!("r{number} again, commit {commit}"),
         Instant::now(),
     );
+    services::ensure(act, &release.application).await?;
     let sandbox = release::sandbox(act, &release).await?;
     serve(act, &release, &sandbox, Proof::Health).await?;
     mirror::follow(act, &release.commit).await;
@@ -119,6 +121,7 @@ async fn prepare_and_serve(
 ) -> Result<(), Failure> {
     // Known before any command changes something.
     target::files(act, &release.application, &release.slug)?;
+    services::ensure(act, &release.application).await?;
     let sandbox = release::sandbox(act, release).await?;
     let bound = Bound::of_deploy(&act.settings.host.deploy);
     let work = Work::ask(act, release, &sandbox, &bound).await?;
@@ -171,7 +174,7 @@ async fn serve(
         act.log.event(Event::Warning { text: text.into() });
         return Ok(());
     }
-    match Replaced::by(act, release.number, &launched, old, route).await {
+    match Replaced::by(act, release, &launched, old, route).await {
         Ok(replaced) => act.replaces(replaced),
         Err(failure) => tracing::warn!(error = failure.reason.message, "old processes stay"),
     }
@@ -189,6 +192,7 @@ pub async fn restore(
     present: &[ProcessRecord],
 ) -> Result<Launched, Failure> {
     let mut target = target::of(act, release)?;
+    services::ensure(act, &release.application).await?;
     let sandbox = release::sandbox(act, release).await?;
     let mut missing = release.clone();
     for record in present {

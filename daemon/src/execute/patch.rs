@@ -206,6 +206,7 @@ impl Job<'_> {
         let path = format!("{PATCHES}/{}", self.name);
         sandbox.environment.insert("PATCH".into(), path);
         let quiet = Quiet {
+            arguments: Vec::new(),
             words: &format!("patch-{}", self.number),
             text,
             sandbox,

@@ -171,19 +171,9 @@ fn what(process: &Process) -> String {
 
 /// Adds to a failure what the process printed, where it is written, and where the rest is.
 async fn with_output(act: &Act, process: &Process, failure: Failure, hint: &str) -> Failure {
-    let printed = printed(act, process).await;
-    let mut sink = Sink::default();
-    let mut tail = Tail::new(super::command::LAST);
-    let lines = sink.push(&printed);
-    for line in lines.into_iter().chain(sink.finish()) {
-        tail.push(line);
-    }
-    let lines = tail.lines().map(|line| format!("{}{line}", report::TOOL));
-    let silent = printed
-        .is_empty()
-        .then(|| "  it printed nothing".to_owned());
+    let printed = printed(act, &process.record.instance).await;
     let failure = failure
-        .details(lines.chain(silent))
+        .details(last_lines(&printed))
         .details(process.at.lines(report::WIDTH));
     // Its own file goes with it.
     match !printed.is_empty() && act.is_recorded() && keep(act, &printed) {
@@ -192,9 +182,29 @@ async fn with_output(act: &Act, process: &Process, failure: Failure, hint: &str)
     }
 }
 
+/// The last lines of what a process printed, as its pusher reads them.
+pub(super) async fn tail(act: &Act, instance: &str) -> Vec<String> {
+    last_lines(&printed(act, instance).await)
+}
+
+/// The last lines of these, as a pusher reads them.
+pub(super) fn last_lines(printed: &[u8]) -> Vec<String> {
+    let mut sink = Sink::default();
+    let mut tail = Tail::new(super::command::LAST);
+    let lines = sink.push(printed);
+    for line in lines.into_iter().chain(sink.finish()) {
+        tail.push(line);
+    }
+    let lines = tail.lines().map(|line| format!("{}{line}", report::TOOL));
+    let silent = printed
+        .is_empty()
+        .then(|| "  it printed nothing".to_owned());
+    lines.chain(silent).collect()
+}
+
 /// What a process printed last, without secrets.
-async fn printed(act: &Act, process: &Process) -> Vec<u8> {
-    let path = act.world.paths.output(&process.record.instance);
+async fn printed(act: &Act, instance: &str) -> Vec<u8> {
+    let path = act.world.paths.output(instance);
     let bytes = crate::disk::read_tail(&path, MOST).unwrap_or_default();
     // What cannot be starred is not shown.
     let Ok(secrets) = act.world.recorder.secrets(act.key()).await else {

@@ -10,7 +10,7 @@ use super::activity::Act;
 use super::build::Built;
 use super::failure::Failure;
 use super::slug_key::SlugKey;
-use super::{assets, numbers, variables};
+use super::{assets, numbers, services, variables};
 use crate::disk;
 use crate::plan::step::Step;
 use crate::run::job::JobId;
@@ -150,6 +150,7 @@ pub(super) async fn sandbox(act: &Act, release: &ReleaseRecord) -> Result<Sandbo
     };
     let variables = variables::for_release(act, release).await?;
     sandbox.environment.extend(variables);
+    services::relate(act, &release.application, &mut sandbox).await?;
     Ok(sandbox)
 }
 

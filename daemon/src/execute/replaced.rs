@@ -11,12 +11,13 @@ use wharf_wire::route::{Route, Upstream};
 use super::activity::Act;
 use super::failure::{Failure, chain};
 use super::launch::{self, Launched};
+use super::services;
 use super::world::World;
 use crate::fail;
 use crate::plan::retention::releases_to_keep_warm;
 use crate::store::environment::EnvironmentKey;
 use crate::store::process::ProcessRecord;
-use crate::store::release::ReleaseState;
+use crate::store::release::{ReleaseRecord, ReleaseState};
 
 /// The old processes stay at least this long after the switch: a request may be between the
 /// router's look at the table and its first byte. Measured: 50 ms are enough.
@@ -30,28 +31,34 @@ pub struct Replaced {
     processes: Vec<ProcessRecord>,
     /// Where requests may still be in flight to.
     upstreams: Vec<Upstream>,
+    /// An environment with services that the new release does not have: somebody ends them, once nothing of the
+    /// old one uses them any more.
+    services: Option<EnvironmentKey>,
 }
 
 impl Replaced {
-    /// Those of `old` that the release `live` replaces: all but its own and the warm ones.
+    /// Those of `old` that `release` replaces: all but its own and the warm ones.
     /// `route` is what the table said before the switch.
     ///
     /// # Errors
     /// When the record cannot be read.
     pub async fn by(
         act: &Act,
-        live: u32,
+        release: &ReleaseRecord,
         launched: &Launched,
         old: Vec<ProcessRecord>,
         route: Option<Route>,
     ) -> Result<Replaced, Failure> {
-        let warm = warm(&act.world, act.key(), Some(live)).await?;
+        let warm = warm(&act.world, act.key(), Some(release.number)).await?;
         let is_warm =
             |record: &ProcessRecord| record.name == launch::WEB && warm.contains(&record.release);
         let own = |record: &ProcessRecord| {
             let mut processes = launched.processes.iter();
             processes.any(|process| process.record.instance == record.instance)
         };
+        let used = &release.application.services;
+        let services = services::are_left(&act.world, act.key(), used).await?;
+        let services = services.then(|| act.key().clone());
         let processes: Vec<ProcessRecord> = old
             .into_iter()
             .filter(|record| !own(record) && !is_warm(record))
@@ -74,6 +81,7 @@ impl Replaced {
         Ok(Replaced {
             processes,
             upstreams: upstreams.filter(|old| !goes_on(old)).collect(),
+            services,
         })
     }
 
@@ -84,17 +92,18 @@ impl Replaced {
         Replaced {
             upstreams: upstreams.collect(),
             processes,
+            services: None,
         }
     }
 
-    /// Ends them: workers at once, the others when nothing is in flight to them any more; returns
-    /// whose they were. A daemon that dies meanwhile leaves the rest to the next, which stops what
+    /// Ends them: workers at once, the others when nothing is in flight to them any more; returns the environments
+    /// in which services may be left that nothing uses. A daemon that dies meanwhile leaves the rest to the next, which stops what
     /// does not serve.
     pub async fn retire(mut self, world: &Arc<World>) -> BTreeSet<EnvironmentKey> {
         self.processes
             .retain(|record| world.retiring.begin(&record.instance));
         if self.processes.is_empty() {
-            return BTreeSet::new();
+            return self.services.into_iter().collect();
         }
         fail::point(format_args!("retire: starting"));
         let ended: BTreeMap<u32, EnvironmentKey> = self
@@ -126,7 +135,7 @@ impl Replaced {
             );
         }
         fail::point(format_args!("retire: done"));
-        ended.into_values().collect()
+        self.services.into_iter().collect()
     }
 }
 

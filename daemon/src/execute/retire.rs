@@ -10,7 +10,7 @@ use super::activity::Act;
 use super::failure::Failure;
 use super::hands::Closed;
 use super::housekeeping;
-use super::{launch, replaced};
+use super::{launch, replaced, services};
 use crate::disk;
 use crate::plan::step::Step;
 use crate::report;
@@ -108,7 +108,7 @@ pub async fn stop_processes(act: &Act) -> Result<(), Failure> {
     for record in processes {
         launch::stop_instance(&act.world, &record.instance, None, launch::GRACE).await?;
     }
-    Ok(())
+    services::stop_all(&act.world, act.key()).await
 }
 
 /// Moves an environment's data to where it is kept. Its time says since when.

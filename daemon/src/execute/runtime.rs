@@ -38,7 +38,8 @@ impl Runtimes {
         }
     }
 
-    async fn version(&self, path: &Path, argument: &str) -> Option<String> {
+    /// The version that a program says it has; none where it says none.
+    pub(super) async fn version(&self, path: &Path, argument: &str) -> Option<String> {
         let changed = path.metadata().and_then(|meta| meta.modified()).ok()?;
         if let Some((then, version)) = self
             .0
@@ -111,7 +112,7 @@ fn number(text: &str) -> Option<String> {
 }
 
 /// `8.2` asks for any 8.2.x.
-fn fits(version: &str, wanted: Option<&str>) -> bool {
+pub(super) fn fits(version: &str, wanted: Option<&str>) -> bool {
     wanted.is_none_or(|wanted| {
         let mut have = version.split('.');
         wanted.split('.').all(|part| have.next() == Some(part))

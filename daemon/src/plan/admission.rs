@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wharf_config::application::{self, Application, Runtime};
+use wharf_config::application::{self, Application, At, Runtime, Service};
 use wharf_config::files::Files;
 use wharf_config::name::{BranchName, EnvironmentId};
 use wharf_config::problem::Problem;
@@ -28,7 +28,7 @@ pub struct Facts<'a> {
     pub updates: &'a [RefUpdate],
     /// The wanted files of the pushed commits.
     pub files: &'a BTreeMap<String, Files>,
-    /// What the host has of each runtime that is asked for.
+    /// What the host has of each runtime and each service that is asked for, by how it is asked for.
     pub runtimes: &'a BTreeMap<String, Found>,
     /// What the host lacks for another deployment, a phrase each.
     pub lacks: &'a [String],
@@ -155,6 +155,16 @@ pub fn runtimes(files: &BTreeMap<String, Files>) -> Vec<Runtime> {
     files
         .values()
         .filter_map(|files| application::read(files).ok().and_then(|read| read.runtime))
+        .collect()
+}
+
+/// The services that the pushed commits ask for.
+pub fn services(files: &BTreeMap<String, Files>) -> Vec<Service> {
+    let applications = files
+        .values()
+        .filter_map(|files| application::read(files).ok());
+    applications
+        .flat_map(|read| read.services.into_values())
         .collect()
 }
 
@@ -326,7 +336,38 @@ fn unfit(application: &Application, runtimes: &BTreeMap<String, Found>) -> Vec<S
             lines.extend(rendered.lines().map(str::to_owned));
         }
     }
+    for service in application.services.values() {
+        let problem = unserved(service, runtimes.get(&service.to_string()));
+        let rendered = problem.map(|problem| problem.render(report::WIDTH));
+        lines.extend(
+            rendered
+                .iter()
+                .flat_map(|text| text.lines())
+                .map(str::to_owned),
+        );
+    }
     lines
+}
+
+/// What is wrong with a service that is asked for.
+fn unserved(service: &Service, found: Option<&Found>) -> Option<Problem> {
+    let kind = service.kind.as_str();
+    let (message, hint) = match found {
+        Some(Found::Fits(_)) => return None,
+        Some(Found::Other(version)) => (
+            format!("this host has {kind} {version}, not {service}"),
+            format!("ask for \"{kind}:{}\"", major(version)),
+        ),
+        Some(Found::Missing) | None => (
+            format!("this host has no {kind}, or not all programs of it"),
+            "ask the host's operator to install it".to_owned(),
+        ),
+    };
+    let problem = match &service.at {
+        At::Spot(spot) => spot.problem("service-missing", message),
+        At::File(_) | At::Nowhere => Problem::new("wharf.toml", "service-missing", message),
+    };
+    Some(problem.hint(hint))
 }
 
 /// `8.2.29` → `8.2`: what a person would ask for.

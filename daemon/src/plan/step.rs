@@ -21,6 +21,8 @@ pub enum Step {
     Freeze,
     /// The release and its directories are made.
     Release,
+    /// A service starts, where it does not run as it should.
+    Service(String),
     /// The application says whether it is installed.
     ProbeInstall,
     /// The application says whether its visitors must not meet it.
@@ -132,7 +134,12 @@ impl Step {
         // What runs before an earlier release serves again ran when it was made.
         let makes = !matches!(
             self,
-            Step::Start | Step::Health | Step::Worker(_) | Step::Route | Step::Mirror
+            Step::Service(_)
+                | Step::Start
+                | Step::Health
+                | Step::Worker(_)
+                | Step::Route
+                | Step::Mirror
         );
         match kind {
             // Of an inactive environment only the code is kept.
@@ -152,7 +159,8 @@ impl Step {
     /// Whether it may come after `earlier` in one attempt.
     pub fn may_follow(&self, earlier: &Step) -> bool {
         match (earlier, self) {
-            (Step::Worker(one), Step::Worker(other)) => one != other,
+            (Step::Worker(one), Step::Worker(other))
+            | (Step::Service(one), Step::Service(other)) => one != other,
             // Where nothing is to be done, nothing is done.
             (Step::Keep, _) | (_, Step::Keep) => false,
             // They are applied once.
@@ -171,23 +179,24 @@ impl Step {
             Step::BuildAssets(number) => (2, *number),
             Step::Freeze => (3, 0),
             Step::Release => (4, 0),
-            Step::ProbeInstall => (5, 0),
-            Step::ProbeMaintenance => (6, 0),
-            Step::Maintenance => (7, 0),
-            Step::Assets(number) => (8, *number),
-            Step::Install(number) => (9, *number),
-            Step::Command(number) => (10, *number),
-            Step::Start => (11, 0),
-            Step::Health => (12, 0),
-            Step::Worker(_) => (13, 0),
-            Step::Check(number) => (14, *number),
-            Step::Route => (15, 0),
-            Step::Mirror => (16, 0),
-            Step::After(number) => (17, *number),
-            Step::Suspend | Step::Unroute => (18, 0),
-            Step::Stop => (19, 0),
-            Step::PutAside => (20, 0),
-            Step::Keep => (21, 0),
+            Step::Service(_) => (5, 0),
+            Step::ProbeInstall => (6, 0),
+            Step::ProbeMaintenance => (7, 0),
+            Step::Maintenance => (8, 0),
+            Step::Assets(number) => (9, *number),
+            Step::Install(number) => (10, *number),
+            Step::Command(number) => (11, *number),
+            Step::Start => (12, 0),
+            Step::Health => (13, 0),
+            Step::Worker(_) => (14, 0),
+            Step::Check(number) => (15, *number),
+            Step::Route => (16, 0),
+            Step::Mirror => (17, 0),
+            Step::After(number) => (18, *number),
+            Step::Suspend | Step::Unroute => (19, 0),
+            Step::Stop => (20, 0),
+            Step::PutAside => (21, 0),
+            Step::Keep => (22, 0),
         }
     }
 }
@@ -202,6 +211,7 @@ impl fmt::Display for Step {
             Step::BuildAssets(number) => write!(f, "build assets {number}"),
             Step::Freeze => f.write_str("freeze"),
             Step::Release => f.write_str("release"),
+            Step::Service(name) => write!(f, "service {name}"),
             Step::ProbeInstall => f.write_str("probe install"),
             Step::ProbeMaintenance => f.write_str("probe maintenance"),
             Step::Maintenance => f.write_str("maintenance"),
@@ -268,9 +278,11 @@ impl FromStr for Step {
             }
         };
         let worker = || Some(Step::Worker(name.strip_prefix("start worker ")?.to_owned()));
+        let service = || Some(Step::Service(name.strip_prefix("service ")?.to_owned()));
         plain
             .or_else(counted)
             .or_else(worker)
+            .or_else(service)
             .ok_or_else(|| NoStep(name.to_owned()))
     }
 }
@@ -288,6 +300,7 @@ pub(super) mod tests {
             (1_u32..3).prop_map(Step::BuildAssets),
             Just(Step::Freeze),
             Just(Step::Release),
+            "[a-z]{1,3}".prop_map(Step::Service),
             Just(Step::ProbeInstall),
             Just(Step::ProbeMaintenance),
             Just(Step::Maintenance),

@@ -14,7 +14,7 @@ use wharf_wire::{FromDaemon, Refusal, ToDaemon};
 use super::peer::Broken;
 use super::{Session, faulty, host, unexpected};
 use crate::dispatch::Event;
-use crate::execute::refs;
+use crate::execute::{refs, services};
 use crate::fail;
 use crate::journal::{self, Message};
 use crate::plan::admission::{self, Branch, Facts, Found, Judged};
@@ -90,6 +90,10 @@ impl Session {
         for runtime in admission::runtimes(files) {
             let found = self.world.runtimes.find(&runtime).await;
             runtimes.insert(runtime.to_string(), found);
+        }
+        for service in admission::services(files) {
+            let found = services::find(&self.world.runtimes, &service).await;
+            runtimes.insert(service.to_string(), found);
         }
         let (mut serving, mut against, mut queue_full) = (BTreeMap::new(), Vec::new(), None);
         let (mut hosts, settings) = (BTreeMap::new(), self.world.settings());

@@ -7,7 +7,7 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
-use wharf_config::name::{EnvironmentId, ProjectName, RelPath};
+use wharf_config::name::{EnvironmentId, ProcessName, ProjectName, RelPath};
 use wharf_config::place::{Place, SYSTEM_STATE};
 
 /// How the name of a directory begins that is being removed.
@@ -44,7 +44,7 @@ impl Paths {
         use std::os::unix::fs::DirBuilderExt;
         let is_new = !self.spool().exists();
         let own = [self.state.clone(), self.run.clone()];
-        let sockets = [self.keepers(), self.sockets()];
+        let sockets = [self.keepers(), self.sockets(), self.all_service_sockets()];
         for directory in own.iter().chain(&self.private()).chain(&sockets) {
             std::fs::DirBuilder::new()
                 .recursive(true)
@@ -271,6 +271,48 @@ impl Paths {
         path: &RelPath,
     ) -> PathBuf {
         self.mounts(project, environment).join(segment(path))
+    }
+
+    /// What an environment's services hold, one directory each: beside its mounts, whose names all end
+    /// with a hash, so that it counts with them and goes where they go.
+    pub fn services(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
+        self.mounts(project, environment).join("services")
+    }
+
+    /// What one service holds.
+    pub fn service(
+        &self,
+        project: &ProjectName,
+        environment: &EnvironmentId,
+        name: &ProcessName,
+    ) -> PathBuf {
+        self.services(project, environment).join(name.as_str())
+    }
+
+    /// What one service is to hold, before it takes its place. No service's name begins so.
+    pub fn making_service(
+        &self,
+        project: &ProjectName,
+        environment: &EnvironmentId,
+        name: &ProcessName,
+    ) -> PathBuf {
+        self.services(project, environment)
+            .join(format!(".making-{name}"))
+    }
+
+    /// The directories of services' sockets. The system's own are in the state, as those of
+    /// applications.
+    pub fn all_service_sockets(&self) -> PathBuf {
+        match self.is_system() {
+            true => self.state.join("services"),
+            false => self.run.join("services"),
+        }
+    }
+
+    /// Those of one environment, a directory a service; bound into the sandboxes of its releases.
+    pub fn service_sockets(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
+        self.all_service_sockets()
+            .join(format!("{project}.{environment}"))
     }
 
     /// What is left of deleted environments, one directory an activity.

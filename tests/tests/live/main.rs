@@ -39,9 +39,9 @@ mod restarts;
 mod reuse;
 mod routes;
 mod sandboxed;
-
 mod schemas;
 mod secure;
+mod services;
 mod set;
 mod shop;
 mod sight;

@@ -44,6 +44,8 @@ pub struct Quiet<'a> {
     pub words: &'a str,
     /// What `/bin/sh -c` gets.
     pub text: &'a str,
+    /// What the text finds as `"$@"`.
+    pub arguments: Vec<String>,
     /// What it may see and use.
     pub sandbox: Sandbox,
     /// The longest that it may take.
@@ -63,7 +65,8 @@ pub async fn quietly(act: &Act, quiet: Quiet<'_>) -> Result<(Exit, Vec<u8>), Fai
         silence: None,
     };
     let done = async {
-        let mut running = start(act, &id, quiet.sandbox, quiet.text, stage).await?;
+        let words = (quiet.text, quiet.arguments);
+        let mut running = start(act, &id, quiet.sandbox, words, stage).await?;
         let mut printed = Vec::new();
         let mut stopping = false;
         loop {
@@ -137,7 +140,8 @@ async fn read(
         limit: Some(job.bound.left()),
         silence: job.bound.silence(),
     };
-    let mut running = start(act, &job.id, job.sandbox, job.text, stage).await?;
+    let words = (job.text, Vec::new());
+    let mut running = start(act, &job.id, job.sandbox, words, stage).await?;
     let mut printed = Printed {
         bytes: 0,
         shown: 0,
@@ -183,14 +187,14 @@ async fn start(
     act: &Act,
     id: &JobId,
     sandbox: Sandbox,
-    text: &str,
+    (text, arguments): (&str, Vec<String>),
     stage: job::Stage,
 ) -> Result<crate::run::running::Running, Failure> {
     let job = job::Job {
         id: id.clone(),
         sandbox,
         command: text.to_owned(),
-        arguments: Vec::new(),
+        arguments,
         kind: job::Kind::Stage(stage),
     };
     tokio::task::block_in_place(|| act.world.jobs.write(&job))

@@ -1,5 +1,6 @@
 //! What no record tells of: left by deaths in the middle of things.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -11,9 +12,9 @@ use super::super::world::World;
 use super::super::{launch, numbers};
 use super::gather::names;
 use crate::disk;
+use crate::store::StoreError;
 use crate::store::environment::EnvironmentKey;
 use crate::store::paths::Paths;
-use crate::store::process::ProcessRecord;
 
 /// A hook writes its file in milliseconds.
 const STALE: Duration = Duration::from_secs(3600);
@@ -53,7 +54,7 @@ pub async fn sweep(world: &World) -> io::Result<()> {
     }
     // A hook may be at work on one at this moment.
     sweep_unwritten(&paths.spool(), |name| name.ends_with(".new"), STALE)?;
-    match world.recorder.processes().await {
+    match instances(world).await {
         Ok(recorded) => sweep_processes(world, &recorded).await?,
         Err(error) => tracing::warn!(error = chain(&error), "not swept"),
     }
@@ -99,9 +100,20 @@ fn sweep_unwritten(
     Ok(())
 }
 
+/// All that may run: processes of releases, and services.
+async fn instances(world: &World) -> Result<BTreeSet<String>, StoreError> {
+    let processes = world.recorder.processes().await?.into_iter();
+    let services = world.recorder.services().await?.into_iter();
+    let services = services.filter_map(|service| service.instance);
+    Ok(processes
+        .map(|process| process.instance)
+        .chain(services)
+        .collect())
+}
+
 /// Nothing runs yet but what is recorded.
-async fn sweep_processes(world: &World, recorded: &[ProcessRecord]) -> io::Result<()> {
-    let is_recorded = |id: &str| recorded.iter().any(|record| record.instance == id);
+async fn sweep_processes(world: &World, recorded: &BTreeSet<String>) -> io::Result<()> {
+    let is_recorded = |id: &str| recorded.contains(id);
     for id in world.keepers.instances()? {
         if is_recorded(id.as_str()) {
             continue;

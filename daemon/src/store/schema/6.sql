@@ -1,7 +1,8 @@
 -- Version 6: data. Times are milliseconds since 1970-01-01 UTC.
 
 -- Databases, caches and queues of environments: they outlive releases. `version` is the server's that
--- used the data last; `instance` names the keeper, '' while none runs; `port` is the host's, or 0.
+-- used the data last, '' while none has; `instance` names the keeper, '' while none runs; `settings` is
+-- what that was started with, as JSON.
 CREATE TABLE service (
     project     TEXT    NOT NULL,
     environment TEXT    NOT NULL,
@@ -9,6 +10,6 @@ CREATE TABLE service (
     kind        TEXT    NOT NULL,
     version     TEXT    NOT NULL,
     instance    TEXT    NOT NULL,
-    port        INTEGER NOT NULL,
+    settings    TEXT    NOT NULL,
     PRIMARY KEY (project, environment, name)
 ) STRICT;

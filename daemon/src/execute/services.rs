@@ -1,0 +1,193 @@
+//! Services of an environment: databases, caches and queues, which outlive its releases. Each runs under a
+//! keeper as the environment's user, in a network of its own: only who sees its socket reaches it.
+//!
+//! What a service holds is made in a directory beside its place, synced and renamed, so that whoever is killed
+//! leaves nothing or all of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use data_encoding::BASE64URL_NOPAD;
+use wharf_config::application::{Application, Service};
+use wharf_config::name::ProcessName;
+
+use super::activity::Act;
+use super::failure::Failure;
+use super::launch;
+use super::world::World;
+use crate::plan::services::{self as plan, Passwords, Recipe, Server, Setting};
+use crate::plan::step::Step;
+use crate::run::sandbox::{Access, Bind, SERVICES, Sandbox};
+use crate::store::environment::EnvironmentKey;
+use crate::store::service::ServiceRecord;
+
+mod command;
+mod make;
+mod server;
+mod start;
+
+pub use server::find;
+
+/// How long a service may take to end: it writes out what it has in memory.
+pub const GRACE: Duration = Duration::from_secs(60);
+/// Bytes of a generated password.
+const PASSWORD: usize = 24;
+
+/// A service that an activity works with.
+#[derive(Debug)]
+pub(super) struct One<'a> {
+    pub(super) name: &'a ProcessName,
+    pub(super) service: &'a Service,
+    pub(super) server: Server,
+    pub(super) recipe: Recipe,
+}
+
+/// Sees to it that each service of an application runs and answers, in the order of their names.
+///
+/// # Errors
+/// What the pusher should read. What ran before and fits goes on.
+pub(super) async fn ensure(act: &Act, application: &Application) -> Result<(), Failure> {
+    for (name, service) in &application.services {
+        let ensured = start::ensure(act, name, service);
+        act.step(Step::Service(name.to_string()), ensured).await?;
+    }
+    Ok(())
+}
+
+/// Shows a release where its services are, and how to reach them. What was set by the same names counts instead.
+///
+/// # Errors
+/// That their passwords cannot be recorded.
+pub(super) async fn relate(
+    act: &Act,
+    application: &Application,
+    sandbox: &mut Sandbox,
+) -> Result<(), Failure> {
+    let services = &application.services;
+    if services.is_empty() {
+        return Ok(());
+    }
+    let paths = &act.world.paths;
+    let sockets = paths.service_sockets(&act.project.name, &act.key().id);
+    tokio::task::block_in_place(|| std::fs::create_dir_all(&sockets))
+        .map_err(|error| Failure::host("cannot make a socket directory", &error))?;
+    sandbox.binds.push(Bind {
+        source: sockets,
+        target: SERVICES.into(),
+        access: Access::Read,
+    });
+    let mut known = BTreeMap::new();
+    for name in services.keys() {
+        known.insert(name, passwords(act, name).await?);
+    }
+    let all = services
+        .iter()
+        .map(|(name, service)| (name, service, &known[name]));
+    for (name, value) in plan::variables(all) {
+        sandbox.environment.entry(name).or_insert(value);
+    }
+    Ok(())
+}
+
+/// A service's passwords; made when they are first asked for.
+async fn passwords(act: &Act, name: &ProcessName) -> Result<Passwords, Failure> {
+    let secret = async |of: &str| {
+        let random: [u8; PASSWORD] = rand::random();
+        let fresh = BASE64URL_NOPAD.encode(&random);
+        // No variable has a dot in its name.
+        let name = format!("service.{name}.{of}");
+        act.world.recorder.secret(act.key(), &name, fresh).await
+    };
+    Ok(Passwords {
+        admin: secret("admin").await?,
+        application: secret("application").await?,
+    })
+}
+
+impl<'a> One<'a> {
+    /// A service on this host.
+    ///
+    /// # Errors
+    /// That the host has no server for it.
+    pub(super) async fn of(
+        act: &Act,
+        name: &'a ProcessName,
+        service: &'a Service,
+    ) -> Result<One<'a>, Failure> {
+        let server = server::insist(&act.world.runtimes, name, service).await?;
+        let passwords = passwords(act, name).await?;
+        let setting = Setting {
+            name,
+            service,
+            server: &server,
+            passwords: &passwords,
+        };
+        let recipe = plan::recipe(&setting);
+        Ok(One {
+            name,
+            service,
+            server,
+            recipe,
+        })
+    }
+}
+
+/// Ends the services of an environment that are not among these; what they hold stays.
+///
+/// # Errors
+/// That one may go on.
+pub async fn stop_others(
+    world: &World,
+    key: &EnvironmentKey,
+    wanted: &BTreeMap<ProcessName, Service>,
+) -> Result<(), Failure> {
+    let records = world.recorder.services_of(key).await?;
+    let others = records
+        .into_iter()
+        .filter(|record| !wanted.contains_key(&record.name));
+    for record in others.filter(|record| record.instance.is_some()) {
+        let name = record.name.clone();
+        stop(world, record).await?;
+        tracing::info!(
+            WHARF_PROJECT = %key.project,
+            WHARF_ENVIRONMENT = %key.id,
+            "service {name} is not used any more; its data stays"
+        );
+    }
+    Ok(())
+}
+
+/// Whether services run in an environment that are not among these.
+///
+/// # Errors
+/// When the record cannot be read.
+pub(super) async fn are_left(
+    world: &World,
+    key: &EnvironmentKey,
+    wanted: &BTreeMap<ProcessName, Service>,
+) -> Result<bool, Failure> {
+    let records = world.recorder.services_of(key).await?;
+    let mut running = records.iter().filter(|record| record.instance.is_some());
+    Ok(running.any(|record| !wanted.contains_key(&record.name)))
+}
+
+/// Ends all services of an environment; what they hold stays.
+///
+/// # Errors
+/// That one may go on.
+pub async fn stop_all(world: &World, key: &EnvironmentKey) -> Result<(), Failure> {
+    stop_others(world, key, &BTreeMap::new()).await
+}
+
+/// Ends a service, where it runs.
+async fn stop(world: &World, record: ServiceRecord) -> Result<(), Failure> {
+    let Some(instance) = &record.instance else {
+        return Ok(());
+    };
+    launch::stop_instance(world, instance, None, GRACE).await?;
+    let stopped = ServiceRecord {
+        instance: None,
+        ..record
+    };
+    Ok(world.recorder.set_service(stopped).await?)
+}

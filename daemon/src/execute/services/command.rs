@@ -1,0 +1,80 @@
+//! The sandboxes of services and of the commands that work with them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::execute::activity::Act;
+use crate::execute::bound::granted;
+use crate::execute::command::{Quiet, quietly};
+use crate::execute::failure::Failure;
+use crate::execute::release::{account, label};
+use crate::plan::services::Command;
+use crate::run::runner::Exit;
+use crate::run::sandbox::{Access, Bind, Limits, Network, SERVICES, Sandbox, User};
+
+/// Bytes of what a command of ours prints that are read.
+const MOST: usize = 64 << 10;
+
+/// Where a sandbox's socket directory is, and whether it may make sockets there.
+#[derive(Debug, Clone)]
+pub(super) struct Sockets {
+    pub(super) directory: PathBuf,
+    pub(super) access: Access,
+}
+
+/// What a service, or a command that works with it, sees: its data as its own place, and the sockets of the
+/// environment's services. It reaches nothing else.
+pub(super) fn sandbox(
+    act: &Act,
+    data: PathBuf,
+    sockets: Option<Sockets>,
+    command: &Command,
+) -> Sandbox {
+    let mut sandbox = Sandbox::new(data, Access::Write);
+    sandbox.user = User::Environment(account(act));
+    sandbox.label = Some(label(act));
+    sandbox.network = Network::None;
+    sandbox.binds.extend(sockets.map(|sockets| Bind {
+        source: sockets.directory,
+        target: SERVICES.into(),
+        access: sockets.access,
+    }));
+    sandbox.environment.extend(command.variables.clone());
+    sandbox
+}
+
+/// What a service may take: what the operator grants processes, and no more memory than it was to have.
+pub(super) fn limited(act: &Act, limits: Limits, memory: Option<u64>) -> Limits {
+    let limits = granted(limits, &act.settings.host.processes);
+    Limits {
+        memory: [limits.memory, memory].into_iter().flatten().min(),
+        ..limits
+    }
+}
+
+/// Runs one of our commands; what it printed, where it failed.
+///
+/// # Errors
+/// That it was stopped, or could not be run.
+pub(super) async fn run(
+    act: &Act,
+    words: &str,
+    sandbox: Sandbox,
+    command: &Command,
+    limit: Duration,
+) -> Result<Result<(), String>, Failure> {
+    let quiet = Quiet {
+        words,
+        text: &command.text,
+        arguments: command.arguments.clone(),
+        sandbox,
+        limit,
+        most: MOST,
+    };
+    let (exit, printed) = quietly(act, quiet).await?;
+    Ok(match exit {
+        Exit::Code(0) => Ok(()),
+        Exit::TimedOut(_) => Err(format!("it took longer than {} s", limit.as_secs())),
+        _ => Err(String::from_utf8_lossy(&printed).into_owned()),
+    })
+}

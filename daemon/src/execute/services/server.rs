@@ -1,0 +1,156 @@
+//! Which servers the host has.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use wharf_config::application::{Service, ServiceKind};
+use wharf_config::name::ProcessName;
+
+use crate::execute::failure::Failure;
+use crate::execute::runtime::{Runtimes, fits};
+use crate::plan::admission::Found;
+use crate::plan::services::{Server, clients};
+
+/// Where servers are; sandboxes see all of them.
+const DIRECTORIES: [&str; 5] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/usr/libexec",
+];
+/// Where Debian has PostgreSQL, a directory a version.
+const POSTGRESQL: &str = "/usr/lib/postgresql";
+
+/// What the host has of a service's server.
+pub async fn find(runtimes: &Runtimes, service: &Service) -> Found {
+    match look(runtimes, service).await {
+        Looked::Fits(server) => Found::Fits(server.version),
+        Looked::Other(version) => Found::Other(version),
+        Looked::Missing(_) => Found::Missing,
+    }
+}
+
+/// The server of a service.
+///
+/// # Errors
+/// That the host has none that fits.
+pub(super) async fn insist(
+    runtimes: &Runtimes,
+    name: &ProcessName,
+    service: &Service,
+) -> Result<Server, Failure> {
+    let (message, hint) = match look(runtimes, service).await {
+        Looked::Fits(server) => return Ok(server),
+        Looked::Other(version) => (
+            format!(
+                "this host has {} {version}, not {service}",
+                service.kind.as_str()
+            ),
+            "ask the host's operator for it, or ask for the version that is there",
+        ),
+        Looked::Missing(program) => (
+            format!(
+                "this host has no {program}, which {} needs",
+                service.kind.as_str()
+            ),
+            "ask the host's operator to install it",
+        ),
+    };
+    let message = format!("service {name}: {message}");
+    Err(Failure::new("service-missing", message).hint(hint))
+}
+
+enum Looked {
+    Fits(Server),
+    /// The newest of those that are there.
+    Other(String),
+    /// This program is not there.
+    Missing(&'static str),
+}
+
+async fn look(runtimes: &Runtimes, service: &Service) -> Looked {
+    if service.kind == ServiceKind::Custom {
+        // Its commands say what they need.
+        return Looked::Fits(Server {
+            program: PathBuf::new(),
+            version: "0".to_owned(),
+        });
+    }
+    let programs = tokio::task::spawn_blocking({
+        let kind = service.kind;
+        move || programs(kind)
+    });
+    let mut newest: Option<String> = None;
+    for program in programs.await.unwrap_or_default() {
+        let Some(version) = runtimes.version(&program, "--version").await else {
+            continue;
+        };
+        if fits(&version, service.version.as_deref()) {
+            let missing = clients(service.kind)
+                .iter()
+                .find(|client| place(client).is_none());
+            return match missing {
+                Some(client) => Looked::Missing(client),
+                None => Looked::Fits(Server { program, version }),
+            };
+        }
+        newest.get_or_insert(version);
+    }
+    match newest {
+        Some(version) => Looked::Other(version),
+        None => Looked::Missing(names(service.kind)[0]),
+    }
+}
+
+/// What a kind's server is called, the usual name first.
+fn names(kind: ServiceKind) -> &'static [&'static str] {
+    match kind {
+        ServiceKind::Mariadb => &["mariadbd", "mysqld"],
+        ServiceKind::Postgresql => &["postgres"],
+        ServiceKind::Redis => &["redis-server"],
+        ServiceKind::Valkey => &["valkey-server"],
+        ServiceKind::Memcached => &["memcached"],
+        ServiceKind::Custom => &["sh"],
+    }
+}
+
+/// The programs of a kind that are there, the newest first where they are told apart.
+fn programs(kind: ServiceKind) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    if kind == ServiceKind::Postgresql {
+        found = postgresql().unwrap_or_default();
+    }
+    // Links of one program are one.
+    found.extend(names(kind).iter().filter_map(|name| place(name)));
+    let mut seen = Vec::new();
+    found.retain(|program| {
+        let real = program.canonicalize().unwrap_or_else(|_| program.clone());
+        let is_new = !seen.contains(&real);
+        seen.push(real);
+        is_new
+    });
+    found
+}
+
+fn place(name: &str) -> Option<PathBuf> {
+    let mut places = DIRECTORIES
+        .iter()
+        .map(|directory| Path::new(directory).join(name));
+    places.find(|place| place.is_file())
+}
+
+fn postgresql() -> io::Result<Vec<PathBuf>> {
+    let mut versions = Vec::new();
+    for entry in crate::disk::entries(Path::new(POSTGRESQL))? {
+        let entry = entry?;
+        let version = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok());
+        versions.extend(version.map(|version| (version, entry.path().join("bin/postgres"))));
+    }
+    versions.sort();
+    let programs = versions.into_iter().rev().map(|(_, program)| program);
+    Ok(programs.filter(|program| program.is_file()).collect())
+}

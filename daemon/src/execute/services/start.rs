@@ -1,0 +1,298 @@
+//! Starting a service, and knowing that it runs as it should.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use wharf_config::application::Service;
+use wharf_config::name::ProcessName;
+
+use super::command::{self, Sockets};
+use super::make;
+use super::{GRACE, One, stop};
+use crate::disk;
+use crate::execute::activity::Act;
+use crate::execute::failure::Failure;
+use crate::execute::launch;
+use crate::execute::ready::{last_lines, tail};
+use crate::plan::services::{self as plan, Command};
+use crate::run::job::{self, Backoff, Job, JobId};
+use crate::run::keeper::State;
+use crate::run::keepers::{Keeper, Watch};
+use crate::run::sandbox::Access;
+use crate::store::service::ServiceRecord;
+
+/// How long a service may take to answer: it may have to read what it holds, or mend it.
+const READY: Duration = Duration::from_secs(300);
+/// How long one question to it may take.
+const QUESTION: Duration = Duration::from_secs(20);
+/// The wait between two questions at first; each further one is twice as long.
+const FIRST: Duration = Duration::from_millis(50);
+/// The longest such wait.
+const LONGEST: Duration = Duration::from_secs(1);
+/// How long it may take to bring its data to another version.
+const UPGRADE: Duration = Duration::from_secs(3600);
+
+/// Sees to it that a service runs as it is asked for, and answers.
+pub(super) async fn ensure(
+    act: &Act,
+    name: &ProcessName,
+    service: &Service,
+) -> Result<(), Failure> {
+    let began = Instant::now();
+    let one = One::of(act, name, service).await?;
+    let settings = serde_json::to_string(service).expect("a service is plain data");
+    let record = act.world.recorder.service(act.key(), name).await?;
+    let before = match record {
+        Some(record) if runs(act, &one, &record, &settings).await => return Ok(()),
+        Some(record) => {
+            let step = judge(&one, &record)?;
+            let version = record.version.clone();
+            stop(&act.world, record).await?;
+            Before { version, step }
+        }
+        None => Before {
+            version: None,
+            step: plan::Step::Same,
+        },
+    };
+    let data = make::make(act, &one).await?;
+    begin(act, &one, before, data, settings).await?;
+    let version = match one.server.version.as_str() {
+        "0" => String::new(),
+        version => format!(" {version}"),
+    };
+    let text = format!("{name}: {}{version} answers", service.kind.as_str());
+    act.did("service", text, began);
+    Ok(())
+}
+
+/// What was there before a service is started.
+struct Before {
+    version: Option<String>,
+    step: plan::Step,
+}
+
+/// Whether a service runs as it is asked for. What was recorded with its settings has answered.
+async fn runs(act: &Act, one: &One<'_>, record: &ServiceRecord, settings: &str) -> bool {
+    let same = record.kind == one.service.kind
+        && record.settings == settings
+        && record.version.as_deref() == Some(one.server.version.as_str());
+    let instance = record.instance.as_deref().filter(|_| same);
+    let Some(id) = instance.and_then(|instance| JobId::parse(instance).ok()) else {
+        return false;
+    };
+    let Ok(keeper) = act.world.keepers.connect(&id).await else {
+        return false;
+    };
+    matches!(keeper.confirm().await, Ok(State::Started { .. }))
+}
+
+/// Whether a service may use what was there before.
+fn judge(one: &One<'_>, record: &ServiceRecord) -> Result<plan::Step, Failure> {
+    let (name, kind) = (one.name, one.service.kind);
+    let Some(before) = &record.version else {
+        return Ok(plan::Step::Same);
+    };
+    let refused = |message: String, hint: &str| {
+        let message = format!("service {name}: {message}");
+        Err(Failure::new("service-data", message)
+            .hint(hint)
+            .details(one.service.at.lines(crate::report::WIDTH)))
+    };
+    if record.kind != kind {
+        let was = record.kind.as_str();
+        return refused(
+            format!("its data is {was}'s, and {} cannot read it", kind.as_str()),
+            "give the new service another name; the data of the earlier one stays as it is",
+        );
+    }
+    let now = &one.server.version;
+    match plan::step(kind, before, now) {
+        plan::Step::Older => refused(
+            format!(
+                "its data was used by {} {before}, and this host has {now}",
+                kind.as_str()
+            ),
+            "ask for the newer version, which the host's operator must bring back",
+        ),
+        plan::Step::Unreadable => refused(
+            format!(
+                "its data is {} {before}'s, which {now} cannot read",
+                kind.as_str()
+            ),
+            "ask for the earlier version; to move on, dump it, give the service another name and import it there",
+        ),
+        step => Ok(step),
+    }
+}
+
+/// Starts a service and waits until it answers. Where this fails, nothing of it goes on.
+async fn begin(
+    act: &Act,
+    one: &One<'_>,
+    before: Before,
+    data: PathBuf,
+    settings: String,
+) -> Result<(), Failure> {
+    let random: u32 = rand::random();
+    let instance = format!("{}.s.{}.{random:08x}", act.key().id, one.name);
+    let id =
+        JobId::parse(&instance).map_err(|error| Failure::host("cannot name a process", &error))?;
+    let mut record = ServiceRecord {
+        key: act.key().clone(),
+        name: one.name.clone(),
+        kind: one.service.kind,
+        version: before.version,
+        instance: Some(instance.clone()),
+        settings: String::new(),
+    };
+    // Before anything of it is there: what is not recorded could never be found and stopped.
+    act.world.recorder.set_service(record.clone()).await?;
+    let started = start(act, one, &id, &data, before.step).await;
+    if let Err(failure) = started {
+        launch::stop_instance(&act.world, &instance, None, GRACE).await?;
+        record.instance = None;
+        act.world.recorder.set_service(record).await?;
+        return Err(failure);
+    }
+    record.version = Some(one.server.version.clone());
+    record.settings = settings;
+    act.world.recorder.set_service(record).await?;
+    Ok(())
+}
+
+async fn start(
+    act: &Act,
+    one: &One<'_>,
+    id: &JobId,
+    data: &PathBuf,
+    step: plan::Step,
+) -> Result<(), Failure> {
+    let sockets = act
+        .world
+        .paths
+        .service_sockets(&act.project.name, &act.key().id);
+    let own = sockets.join(one.name.as_str());
+    // A socket that an earlier one left would be in its way.
+    tokio::task::block_in_place(|| {
+        disk::remove_tree(&own)?;
+        disk::make_directory(&own)
+    })
+    .map_err(|error| Failure::host("cannot make a socket directory", &error))?;
+    let sockets = |access| {
+        Some(Sockets {
+            directory: sockets.clone(),
+            access,
+        })
+    };
+    let command = &one.recipe.start;
+    let mut sandbox = command::sandbox(act, data.clone(), sockets(Access::Write), command);
+    sandbox.limits = command::limited(act, sandbox.limits, one.service.memory);
+    let keeper = spawn(act, id, sandbox, command).await?;
+    let mut watch = keeper
+        .watch()
+        .await
+        .map_err(|error| Failure::host("the keeper went away", &error))?;
+    let ask =
+        |command: &Command| command::sandbox(act, data.clone(), sockets(Access::Read), command);
+    if let Some(ready) = &one.recipe.ready {
+        answers(act, one, id, ready, &mut watch, || ask(ready)).await?;
+    }
+    if let (plan::Step::Upgrade, Some(upgrade)) = (step, &one.recipe.upgrade) {
+        let words = format!("upgrade-{}", one.name);
+        let done = command::run(act, &words, ask(upgrade), upgrade, UPGRADE).await?;
+        if let Err(printed) = done {
+            let message = format!("the data of service {} cannot be upgraded", one.name);
+            return Err(
+                Failure::new("service-broken", message).details(last_lines(printed.as_bytes()))
+            );
+        }
+    }
+    match keeper.confirm().await {
+        Ok(State::Started { .. }) => Ok(()),
+        Ok(_) => Err(ended(act, one, id).await),
+        Err(error) => Err(Failure::host("the keeper went away", &error)),
+    }
+}
+
+async fn spawn(
+    act: &Act,
+    id: &JobId,
+    sandbox: crate::run::sandbox::Sandbox,
+    command: &Command,
+) -> Result<Keeper, Failure> {
+    let journal = match act.world.has_journal {
+        true => Some(act.world.recorder.secrets(act.key()).await?),
+        false => None,
+    };
+    let output = act.world.paths.output(id.as_str());
+    let job = Job {
+        id: id.clone(),
+        sandbox,
+        command: command.text.clone(),
+        arguments: command.arguments.clone(),
+        kind: job::Kind::Process(job::Process {
+            record: output.with_extension("exit"),
+            output,
+            socket: act.world.keepers.socket(id),
+            restart: Backoff::default(),
+            first_start_fails_is_final: true,
+            journal,
+        }),
+    };
+    tokio::task::block_in_place(|| act.world.jobs.write(&job))
+        .map_err(|error| Failure::host("cannot write a job", &error))?;
+    let spawned = act.world.keepers.spawn(id).await;
+    spawned.map_err(|error| Failure::host("cannot start a keeper", &error))
+}
+
+/// Waits until a service answers, has ended, or the time is over.
+async fn answers(
+    act: &Act,
+    one: &One<'_>,
+    id: &JobId,
+    ready: &Command,
+    watch: &mut Watch,
+    sandbox: impl Fn() -> crate::run::sandbox::Sandbox,
+) -> Result<(), Failure> {
+    let (began, mut pause) = (Instant::now(), FIRST);
+    let words = format!("ready-{}", one.name);
+    let mut last;
+    loop {
+        match command::run(act, &words, sandbox(), ready, QUESTION).await? {
+            Ok(()) => return Ok(()),
+            Err(printed) => last = printed,
+        }
+        if began.elapsed() > READY {
+            break;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = over(watch) => return Err(ended(act, one, id).await),
+            () = act.cancel.cancelled() => return Err(Failure::cancelled()),
+        }
+        pause = (pause * 2).min(LONGEST);
+    }
+    let message = format!(
+        "service {} did not answer within {} s",
+        one.name,
+        READY.as_secs()
+    );
+    Err(Failure::new("service-broken", message)
+        .details(last_lines(last.as_bytes()))
+        .details(tail(act, id.as_str()).await))
+}
+
+/// Ends when the service has.
+async fn over(watch: &mut Watch) {
+    while let Ok(Some(State::Started { .. })) = watch.next().await {}
+}
+
+/// That a service ended, with what it said.
+async fn ended(act: &Act, one: &One<'_>, id: &JobId) -> Failure {
+    let message = format!("service {} ({}) ended at its start", one.name, one.service);
+    let details = tail(act, id.as_str()).await;
+    Failure::new("service-broken", message)
+        .details(details)
+        .details(one.service.at.lines(crate::report::WIDTH))
+}

@@ -1,0 +1,265 @@
+//! How services are run: for each kind the commands that make its data, start it, ask whether it
+//! answers, write out and read in what it holds; and how an application reaches it.
+//!
+//! Commands are constant scripts of ours; what differs stands in their arguments and variables. A
+//! service finds its data at [`APP`], and its socket is at the same path for itself and for the
+//! application: [`Setting::directory`].
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::json;
+use wharf_config::application::{Service, ServiceKind, service_prefix};
+use wharf_config::name::ProcessName;
+use wharf_sandbox::sandbox::{APP, SERVICES};
+
+mod custom;
+mod mariadb;
+mod memcached;
+mod postgresql;
+mod redis;
+mod version;
+
+pub use version::{Step, step};
+
+/// The database that each server of databases has for its application, and the user that owns it.
+pub const DATABASE: &str = "main";
+/// The user that an application is.
+pub const APPLICATION: &str = "app";
+/// The user that Wharf is.
+pub const ADMIN: &str = "wharf";
+
+/// Runs a program in the script's place; a text that it reads first is at [`SETUP`], which is in memory.
+const SERVE: &str = "umask 077; if [ -n \"${WHARF_SETUP-}\" ]; then \
+                     printf '%s\\n' \"$WHARF_SETUP\" >/tmp/setup; unset WHARF_SETUP; fi; exec \"$@\"";
+/// Where that text is.
+const SETUP: &str = "/tmp/setup";
+/// The variable that it comes in.
+const SETUP_TEXT: &str = "WHARF_SETUP";
+/// Runs a program in the script's place.
+const RUN: &str = "umask 077; exec \"$@\"";
+
+/// A server that the host has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its program.
+    pub program: PathBuf,
+    /// Its version: numbers with dots between.
+    pub version: String,
+}
+
+/// What a service's commands are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// What the application calls it.
+    pub name: &'a ProcessName,
+    /// What is asked for.
+    pub service: &'a Service,
+    /// What the host has.
+    pub server: &'a Server,
+    /// Its passwords.
+    pub passwords: &'a Passwords,
+}
+
+/// A service's passwords: letters, digits, `-` and `_`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Passwords {
+    /// Wharf's own.
+    pub admin: String,
+    /// The application's.
+    pub application: String,
+}
+
+impl std::fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passwords(****)")
+    }
+}
+
+/// A command: what `/bin/sh -c` gets, with what it finds as `"$@"`, and its variables.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Command {
+    /// A script.
+    pub text: String,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Its variables, beside those of every sandbox.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// How a service is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipe {
+    /// Makes the data of one that has none yet.
+    pub make: Option<Command>,
+    /// Starts it; it stays in the foreground.
+    pub start: Command,
+    /// Ends well once it answers.
+    pub ready: Option<Command>,
+    /// Brings data to the server's version that an earlier one has made.
+    pub upgrade: Option<Command>,
+    /// How what it holds comes out and in; none where it holds nothing that lasts.
+    pub content: Option<Content>,
+}
+
+/// How what a service holds comes out and in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// Writes all of it to its standard output.
+    pub dump: Command,
+    /// Reads it from its standard input.
+    pub load: Load,
+    /// A shell for people.
+    pub shell: Option<Command>,
+    /// Prints a line for each table: its name, a tab, how many rows it has.
+    pub count: Option<Command>,
+    /// How such a file's name ends.
+    pub extension: &'static str,
+}
+
+/// Into what a service's content is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Load {
+    /// Into one that runs and holds nothing yet.
+    Served(Command),
+    /// Into the directory of one that does not run.
+    Files(Command),
+}
+
+impl Command {
+    fn new(text: &str, arguments: impl IntoIterator<Item = impl Into<String>>) -> Command {
+        Command {
+            text: text.to_owned(),
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            variables: BTreeMap::new(),
+        }
+    }
+
+    fn with(mut self, name: &str, value: impl Into<String>) -> Command {
+        self.variables.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+impl Setting<'_> {
+    /// The directory of its socket, in every sandbox.
+    fn directory(&self) -> String {
+        directory(self.name)
+    }
+
+    fn program(&self) -> String {
+        self.server.program.display().to_string()
+    }
+
+    /// A program that is installed beside the server's own.
+    fn beside(&self, name: &str) -> String {
+        self.server
+            .program
+            .with_file_name(name)
+            .display()
+            .to_string()
+    }
+}
+
+/// The directory of a service's socket, in every sandbox.
+pub fn directory(name: &ProcessName) -> String {
+    format!("{SERVICES}/{name}")
+}
+
+/// How a service is run.
+pub fn recipe(setting: &Setting<'_>) -> Recipe {
+    match setting.service.kind {
+        ServiceKind::Mariadb => mariadb::recipe(setting),
+        ServiceKind::Postgresql => postgresql::recipe(setting),
+        ServiceKind::Redis | ServiceKind::Valkey => redis::recipe(setting),
+        ServiceKind::Memcached => memcached::recipe(setting),
+        ServiceKind::Custom => custom::recipe(setting),
+    }
+}
+
+/// The programs beside the server's that its commands need.
+pub fn clients(kind: ServiceKind) -> &'static [&'static str] {
+    match kind {
+        ServiceKind::Mariadb => &["mariadb", "mariadb-dump", "mariadb-install-db"],
+        ServiceKind::Redis => &["redis-cli"],
+        ServiceKind::Valkey => &["valkey-cli"],
+        // Those of PostgreSQL lie beside the server.
+        ServiceKind::Postgresql | ServiceKind::Memcached | ServiceKind::Custom => &[],
+    }
+}
+
+/// How an application reaches a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Relationship {
+    scheme: &'static str,
+    host: String,
+    socket: String,
+    /// The part of the address behind the user: host, path and options.
+    rest: String,
+    user: Option<&'static str>,
+    password: Option<String>,
+    database: Option<&'static str>,
+}
+
+impl Relationship {
+    fn of(name: &ProcessName, service: &Service, passwords: &Passwords) -> Relationship {
+        match service.kind {
+            ServiceKind::Mariadb => mariadb::relationship(name, passwords),
+            ServiceKind::Postgresql => postgresql::relationship(name, passwords),
+            ServiceKind::Redis | ServiceKind::Valkey => redis::relationship(name, passwords),
+            ServiceKind::Memcached => memcached::relationship(name),
+            ServiceKind::Custom => custom::relationship(name, passwords),
+        }
+    }
+
+    fn url(&self) -> String {
+        let who = match (self.user, &self.password) {
+            (None, None) => String::new(),
+            (user, None) => format!("{}@", user.unwrap_or_default()),
+            (user, Some(password)) => format!("{}:{password}@", user.unwrap_or_default()),
+        };
+        format!("{}://{who}{}", self.scheme, self.rest)
+    }
+}
+
+/// The variables by which an application finds its services, and one that holds all of them as JSON.
+pub fn variables<'a>(
+    services: impl IntoIterator<Item = (&'a ProcessName, &'a Service, &'a Passwords)>,
+) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
+    let mut all = serde_json::Map::new();
+    for (name, service, passwords) in services {
+        let one = Relationship::of(name, service, passwords);
+        let prefix = service_prefix(name);
+        let mut set = |key: &str, value: Option<String>| {
+            if let Some(value) = value {
+                variables.insert(format!("{prefix}_{key}"), value);
+            }
+        };
+        set("URL", Some(one.url()));
+        set("HOST", Some(one.host.clone()));
+        set("SOCKET", Some(one.socket.clone()));
+        set("USER", one.user.map(str::to_owned));
+        set("PASSWORD", one.password.clone());
+        set("NAME", one.database.map(str::to_owned));
+        let described = json!({
+            "type": service.to_string(),
+            "scheme": one.scheme,
+            "url": one.url(),
+            "host": one.host,
+            "socket": one.socket,
+            "username": one.user,
+            "password": one.password,
+            "path": one.database,
+        });
+        all.insert(name.to_string(), described);
+    }
+    if !all.is_empty() {
+        let all = serde_json::Value::Object(all).to_string();
+        variables.insert("WHARF_RELATIONSHIPS".to_owned(), all);
+    }
+    variables
+}
+
+#[cfg(test)]
+mod tests;

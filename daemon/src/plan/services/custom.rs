@@ -1,0 +1,50 @@
+//! Services of the developer's own: their commands, with a socket to listen on and a password.
+
+use wharf_config::application::Custom;
+use wharf_config::name::ProcessName;
+
+use super::{APP, Command, Content, Load, Passwords, Recipe, Relationship, Setting, directory};
+
+fn socket(name: &ProcessName) -> String {
+    format!("{}/service.sock", directory(name))
+}
+
+pub(super) fn relationship(name: &ProcessName, passwords: &Passwords) -> Relationship {
+    let socket = socket(name);
+    Relationship {
+        scheme: "unix",
+        host: "localhost".to_owned(),
+        rest: socket.clone(),
+        socket,
+        user: None,
+        password: Some(passwords.application.clone()),
+        database: None,
+    }
+}
+
+pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
+    let nothing = Custom::default();
+    let custom = setting.service.custom.as_ref().unwrap_or(&nothing);
+    let socket = socket(setting.name);
+    let command = |text: &String| Command {
+        text: text.clone(),
+        ..Command::default()
+            .with("SOCKET", &socket)
+            .with("PASSWORD", &setting.passwords.application)
+            .with("DATA", APP)
+    };
+    let content = custom.dump.as_ref().zip(custom.restore.as_ref());
+    Recipe {
+        make: None,
+        start: command(&custom.start),
+        ready: custom.ready.as_ref().map(command),
+        upgrade: None,
+        content: content.map(|(dump, restore)| Content {
+            dump: command(dump),
+            load: Load::Served(command(restore)),
+            shell: None,
+            count: None,
+            extension: "dump",
+        }),
+    }
+}

@@ -1,0 +1,133 @@
+//! MariaDB: reached through its socket only. Its users are made anew at each start, by a file that it reads
+//! before it answers, so that data which came from elsewhere has this environment's passwords.
+
+use wharf_config::name::ProcessName;
+
+use super::{
+    ADMIN, APP, APPLICATION, Command, Content, DATABASE, Load, Passwords, RUN, Recipe,
+    Relationship, SERVE, SETUP, SETUP_TEXT, Setting, directory,
+};
+
+/// Asks for the exact number of each table's rows.
+const COUNT: &str = "set -e; \"$@\" --execute=\"SELECT table_name FROM information_schema.tables \
+                     WHERE table_schema = 'main' AND table_type = 'BASE TABLE' ORDER BY 1\" | \
+                     while IFS= read -r table; do printf '%s\\t' \"$table\"; \
+                     \"$@\" --execute=\"SELECT count(*) FROM main.\\`$(printf %s \"$table\" | sed 's/`/``/g')\\`\" \
+                     </dev/null; done";
+
+fn socket(name: &ProcessName) -> String {
+    format!("{}/mariadb.sock", directory(name))
+}
+
+pub(super) fn relationship(name: &ProcessName, passwords: &Passwords) -> Relationship {
+    let socket = socket(name);
+    Relationship {
+        scheme: "mysql",
+        host: "localhost".to_owned(),
+        rest: format!("localhost/{DATABASE}?unix_socket={socket}"),
+        socket,
+        user: Some(APPLICATION),
+        password: Some(passwords.application.clone()),
+        database: Some(DATABASE),
+    }
+}
+
+pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
+    let socket = format!("--socket={}", socket(setting.name));
+    let mut start = vec![
+        setting.program(),
+        "--no-defaults".to_owned(),
+        format!("--datadir={APP}"),
+        socket.clone(),
+        "--skip-networking".to_owned(),
+        "--pid-file=/tmp/mariadb.pid".to_owned(),
+        format!("--init-file={SETUP}"),
+        "--character-set-server=utf8mb4".to_owned(),
+        // The sandbox has no io_uring.
+        "--innodb-use-native-aio=0".to_owned(),
+    ];
+    // Half of what it may take: the rest is for connections and what they sort.
+    let memory = setting.service.memory;
+    start.extend(memory.map(|bytes| format!("--innodb-buffer-pool-size={}", bytes / 2)));
+    let admin = |program: &str| {
+        let words = [
+            program,
+            "--no-defaults",
+            &socket,
+            &format!("--user={ADMIN}"),
+        ];
+        words.map(str::to_owned).to_vec()
+    };
+    let plain = || {
+        [
+            admin("mariadb"),
+            vec!["--batch".into(), "--skip-column-names".into()],
+        ]
+        .concat()
+    };
+    let dump = [
+        "--single-transaction",
+        "--quick",
+        "--routines",
+        "--triggers",
+        "--events",
+        "--hex-blob",
+        "--skip-dump-date",
+        "--default-character-set=utf8mb4",
+        DATABASE,
+    ];
+    let dump = dump.map(str::to_owned).to_vec();
+    let password = |command: Command| command.with("MYSQL_PWD", &setting.passwords.admin);
+    Recipe {
+        make: Some(Command::new(
+            RUN,
+            [
+                "mariadb-install-db",
+                "--no-defaults",
+                &format!("--datadir={APP}"),
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+                "--skip-name-resolve",
+            ],
+        )),
+        start: Command::new(SERVE, start).with(SETUP_TEXT, users(setting.passwords)),
+        ready: Some(password(Command::new(
+            RUN,
+            [
+                plain(),
+                vec!["--execute=SELECT 1".to_owned(), DATABASE.to_owned()],
+            ]
+            .concat(),
+        ))),
+        upgrade: Some(password(Command::new(RUN, admin("mariadb-upgrade")))),
+        content: Some(Content {
+            dump: password(Command::new(RUN, [admin("mariadb-dump"), dump].concat())),
+            load: Load::Served(password(Command::new(
+                RUN,
+                [plain(), vec![DATABASE.to_owned()]].concat(),
+            ))),
+            shell: Some(password(Command::new(
+                RUN,
+                [admin("mariadb"), vec![DATABASE.to_owned()]].concat(),
+            ))),
+            count: Some(password(Command::new(COUNT, plain()))),
+            extension: "sql",
+        }),
+    }
+}
+
+/// Who may come in: Wharf, the application, nobody else. A statement a line.
+fn users(passwords: &Passwords) -> String {
+    let Passwords { admin, application } = passwords;
+    [
+        format!("CREATE DATABASE IF NOT EXISTS {DATABASE} CHARACTER SET utf8mb4;"),
+        format!("CREATE USER IF NOT EXISTS {ADMIN}@localhost;"),
+        format!("ALTER USER {ADMIN}@localhost IDENTIFIED BY '{admin}';"),
+        format!("GRANT ALL ON *.* TO {ADMIN}@localhost WITH GRANT OPTION;"),
+        format!("CREATE USER IF NOT EXISTS {APPLICATION}@localhost;"),
+        format!("ALTER USER {APPLICATION}@localhost IDENTIFIED BY '{application}';"),
+        format!("GRANT ALL ON {DATABASE}.* TO {APPLICATION}@localhost;"),
+        "ALTER USER IF EXISTS root@localhost ACCOUNT LOCK;".to_owned(),
+    ]
+    .join("\n")
+}

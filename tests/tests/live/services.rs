@@ -1,0 +1,191 @@
+//! Databases and caches of environments: real servers of the host's, each reached by its own environment alone.
+
+use wharf_tests::{Tree, World};
+
+use crate::restarts::{keepers, kill, wait_for_log};
+
+const CONFIG: &str = r#"
+web = "exec python3 server.py"
+[services]
+database = "mariadb:10"
+warehouse = "postgresql"
+cache = "redis"
+[deploy]
+run = "sh schema.sh"
+[mounts]
+"var" = "data"
+"#;
+/// Talks to each as the application does: by what stands in its variables alone.
+const SCHEMA: &str = r#"set -e
+export MYSQL_PWD="$DATABASE_PASSWORD" REDISCLI_AUTH="$CACHE_PASSWORD"
+mariadb --no-defaults -S "$DATABASE_SOCKET" -u "$DATABASE_USER" "$DATABASE_NAME" <<SQL
+CREATE TABLE IF NOT EXISTS orders (id INT AUTO_INCREMENT PRIMARY KEY, what TEXT);
+INSERT INTO orders (what) VALUES ('r$WHARF_RELEASE');
+SELECT concat('orders: ', group_concat(what ORDER BY id)) FROM orders;
+SQL
+psql -qtA "$WAREHOUSE_URL" -v ON_ERROR_STOP=1 -c "CREATE TABLE IF NOT EXISTS stock (what text)" \
+  -c "INSERT INTO stock VALUES ('r$WHARF_RELEASE')" \
+  -c "SELECT 'stock: ' || string_agg(what, ',' ORDER BY what) FROM stock"
+redis-cli -s "$CACHE_SOCKET" rpush seen "r$WHARF_RELEASE" >/dev/null
+echo "seen: $(redis-cli -s "$CACHE_SOCKET" lrange seen 0 -1 | paste -sd,)"
+"#;
+const SERVER: &str = r#"import http.server, os, json, subprocess
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        names = sorted(json.loads(os.environ["WHARF_RELATIONSHIPS"]))
+        count = subprocess.run(
+            ["mariadb", "--no-defaults", "-NB", "-S", os.environ["DATABASE_SOCKET"], "-u", "app",
+             "main", "-e", "SELECT count(*) FROM orders"],
+            env={**os.environ, "MYSQL_PWD": os.environ["DATABASE_PASSWORD"]},
+            capture_output=True, text=True)
+        body = (",".join(names) + " " + count.stdout.strip() + count.stderr).encode()
+        self.send_response(200 if count.returncode == 0 else 500)
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *arguments): pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"#;
+
+fn shop<'w>(world: &'w World, name: &str) -> Tree<'w> {
+    let shop = world.site(
+        name,
+        &[
+            ("wharf.toml", CONFIG),
+            ("schema.sh", SCHEMA),
+            ("server.py", SERVER),
+        ],
+    );
+    shop.init();
+    shop
+}
+
+#[test]
+fn an_application_has_its_databases_over_releases_and_deaths() {
+    let world = World::new();
+    let shop = shop(&world, "shop");
+    shop.push(&["main"])
+        .ok()
+        .has("cache: redis 7")
+        .has("database: mariadb 10.11")
+        .has("warehouse: postgresql 15")
+        .has("| orders: r1")
+        .has("| stock: r1")
+        .has("| seen: r1")
+        .has("main now serves r1");
+    assert_eq!(shop.get("/").ok(), "cache,database,warehouse 1");
+
+    // They go on under the next release.
+    shop.commit("Two");
+    shop.push(&["main"])
+        .ok()
+        .lacks("mariadb 10.11")
+        .has("| orders: r1,r2")
+        .has("| stock: r1,r2")
+        .has("| seen: r1,r2");
+
+    // A keeper that dies takes its server along; both come back, with what was stored.
+    for keeper in keepers(&world) {
+        kill(keeper);
+    }
+    wait_for_log(&world, "serves again after a restart");
+    assert_eq!(shop.get("/").ok(), "cache,database,warehouse 2");
+}
+
+/// What a sandbox sees of services, and whether it can reach what lies outside of it.
+const LOOK: &str = "ls /run/services; ls /proc/net/unix >/dev/null; \
+                    for place in ../../*/*/services /var/lib/wharf \"$@\"; do \
+                    ls \"$place\" 2>/dev/null && echo \"sees $place\"; done; echo looked";
+
+#[test]
+fn each_environment_has_its_own_and_reaches_no_other() {
+    let world = World::new();
+    let shop = shop(&world, "shop");
+    shop.push(&["main"]).ok().has("| orders: r1");
+    for name in ["one", "two"] {
+        shop.git(&["switch", "--quiet", "--create", name]).ok();
+        shop.push(&[name])
+            .ok()
+            .has("| orders: r1")
+            .has("| seen: r1");
+        assert_eq!(shop.get("/").ok(), "cache,database,warehouse 1");
+    }
+    // Each has passwords of its own, and sees its own sockets only.
+    let passwords = ["main", "one", "two"].map(|name| {
+        shop.wharf(&["run", "-e", name, "--", "printenv", "DATABASE_PASSWORD"])
+            .ok()
+            .out()
+    });
+    assert!(passwords[0] != passwords[1] && passwords[1] != passwords[2]);
+    let others = world.home().join("run/services/shop.main");
+    assert!(others.join("database/mariadb.sock").exists());
+    shop.wharf(&[
+        "run",
+        "-e",
+        "two",
+        "--",
+        "sh",
+        "-c",
+        LOOK,
+        "look",
+        others.to_str().unwrap(),
+    ])
+    .ok()
+    .has("cache\ndatabase\nwarehouse\nlooked");
+    // Nothing of them listens in the network that all share.
+    let listens = "! grep -rqE ' (00000000|0100007F):(0CEA|1538|18EB) ' /proc/net/tcp";
+    shop.wharf(&["run", "-e", "two", "--", "sh", "-c", listens])
+        .ok();
+    // What is stored in one is in none of the others.
+    let count = keepers(&world).len();
+    shop.wharf(&["pause", "-e", "one"]).ok();
+    assert_eq!(keepers(&world).len(), count - 4, "services run in a pause");
+    shop.wharf(&["resume", "-e", "one"]).ok();
+    assert_eq!(keepers(&world).len(), count);
+    shop.git(&["switch", "--quiet", "one"]).ok();
+    assert_eq!(shop.get("/").ok(), "cache,database,warehouse 1");
+    shop.wharf(&["delete", "-e", "one"]).ok();
+    assert_eq!(keepers(&world).len(), count - 4);
+    assert!(!world.home().join("state/mounts/shop/one").exists());
+}
+
+#[test]
+fn what_the_host_does_not_have_is_refused_and_what_goes_keeps_its_data() {
+    let world = World::new();
+    let shop = world.site(
+        "shop",
+        &[(
+            "wharf.toml",
+            "public = \".\"\n[services]\ndatabase = \"mariadb:11\"\nlog = \"postgresql:9\"\n",
+        )],
+    );
+    shop.init();
+    shop.push(&["main"])
+        .fails()
+        .has("this host has mariadb 10.11")
+        .has("wharf.toml:3:12")
+        .has("ask for \"mariadb:10.11\"")
+        .has("this host has postgresql 15");
+    let cache = "public = \".\"\n[services]\ncache = \"redis\"\n[deploy]\nrun = \"sh seen.sh\"\n";
+    shop.write("wharf.toml", cache);
+    shop.write(
+        "seen.sh",
+        "export REDISCLI_AUTH=$CACHE_PASSWORD\nredis-cli -s $CACHE_SOCKET incr seen\n",
+    );
+    shop.commit("Redis");
+    shop.push(&["main"]).ok().has("| 1");
+    let without = "public = \".\"\n";
+    shop.write("wharf.toml", without);
+    shop.commit("Without");
+    shop.push(&["main"]).ok();
+    wait_for_log(&world, "service cache is not used any more");
+    assert!(keepers(&world).is_empty());
+    shop.write("wharf.toml", cache);
+    shop.commit("Again");
+    shop.push(&["main"]).ok().has("| 2");
+    // Another kind under its name would not understand what is there.
+    shop.write("wharf.toml", &cache.replace("redis\"", "postgresql\""));
+    shop.commit("Another");
+    shop.push(&["main"])
+        .has("its data is redis's, and postgresql cannot read it")
+        .has("main still serves r3");
+}

@@ -386,8 +386,7 @@ impl Dispatch {
             Event::Retire(replaced) => {
                 let (world, desk) = (Arc::clone(&self.world), self.desk.clone());
                 self.tasks.spawn(async move {
-                    // While nothing else happens there: the next release may use them again.
-                    for key in replaced.retire(&world).await {
+                    if let Some(key) = replaced.retire(&world).await.unused {
                         desk.send(Event::Mend(Mend::first(key))).await;
                     }
                 });

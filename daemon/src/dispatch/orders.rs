@@ -352,7 +352,11 @@ async fn carry_out(world: Arc<World>, desk: Desk, ticket: Ticket, cancel: Cancel
     adopt_processes(&world, &desk, &ticket).await;
     let replaced = std::mem::take(&mut conclusion.replaced);
     close(&world, &desk, &ticket, conclusion).await;
-    for key in replaced.retire(&world).await {
+    let retired = replaced.retire(&world).await;
+    if let Some(key) = retired.unused {
+        desk.send(Event::Mend(Mend::first(key))).await;
+    }
+    for key in retired.ended {
         housekeeping::after_retiring(&world, &key).await;
     }
     if ticket.kind.moves_branch() {

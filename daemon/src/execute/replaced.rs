@@ -36,6 +36,16 @@ pub struct Replaced {
     services: Option<EnvironmentKey>,
 }
 
+/// What came of it.
+#[derive(Debug)]
+pub struct Retired {
+    /// The environments in which processes have ended.
+    pub ended: BTreeSet<EnvironmentKey>,
+    /// One with services that nothing uses any more: whoever looks after it ends them, while nothing else happens
+    /// there, or the next release might be about to use them again.
+    pub unused: Option<EnvironmentKey>,
+}
+
 impl Replaced {
     /// Those of `old` that `release` replaces: all but its own and the warm ones.
     /// `route` is what the table said before the switch.
@@ -96,14 +106,16 @@ impl Replaced {
         }
     }
 
-    /// Ends them: workers at once, the others when nothing is in flight to them any more; returns the environments
-    /// in which services may be left that nothing uses. A daemon that dies meanwhile leaves the rest to the next, which stops what
-    /// does not serve.
-    pub async fn retire(mut self, world: &Arc<World>) -> BTreeSet<EnvironmentKey> {
+    /// Ends them: workers at once, the others when nothing is in flight to them any more. A daemon that
+    /// dies meanwhile leaves the rest to the next, which stops what does not serve.
+    pub async fn retire(mut self, world: &Arc<World>) -> Retired {
         self.processes
             .retain(|record| world.retiring.begin(&record.instance));
         if self.processes.is_empty() {
-            return self.services.into_iter().collect();
+            return Retired {
+                ended: BTreeSet::new(),
+                unused: self.services,
+            };
         }
         fail::point(format_args!("retire: starting"));
         let ended: BTreeMap<u32, EnvironmentKey> = self
@@ -135,7 +147,10 @@ impl Replaced {
             );
         }
         fail::point(format_args!("retire: done"));
-        self.services.into_iter().collect()
+        Retired {
+            ended: ended.into_values().collect(),
+            unused: self.services,
+        }
     }
 }
 

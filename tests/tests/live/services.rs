@@ -113,7 +113,7 @@ fn each_environment_has_its_own_and_reaches_no_other() {
     let passwords = ["main", "one", "two"].map(|name| {
         shop.wharf(&["run", "-e", name, "--", "printenv", "DATABASE_PASSWORD"])
             .ok()
-            .out()
+            .out
     });
     assert!(passwords[0] != passwords[1] && passwords[1] != passwords[2]);
     let others = world.home().join("run/services/shop.main");
@@ -160,7 +160,7 @@ fn what_the_host_does_not_have_is_refused_and_what_goes_keeps_its_data() {
     );
     shop.init();
     shop.push(&["main"])
-        .fails()
+        .exits(1)
         .has("this host has mariadb 10.11")
         .has("wharf.toml:3:12")
         .has("ask for \"mariadb:10.11\"")

@@ -33,6 +33,9 @@ use crate::{
 /// What the name of a file begins with until it is whole.
 const UNWRITTEN: &str = ".wharf-slug-";
 
+/// What an archive of a slug is, and how to have it in a file.
+pub(crate) const SLUG: (&str, &str) = ("an archive", "wharf slug export -o slug.tar");
+
 /// Where an archive goes.
 #[derive(Debug)]
 pub(crate) enum Target {
@@ -49,12 +52,16 @@ impl Target {
     ///
     /// # Errors
     /// It is a terminal, or the file's directory takes none.
-    pub(crate) fn open(directory: &Path, output: Option<&PathBuf>) -> Result<Target, Failure> {
+    pub(crate) fn open(
+        directory: &Path,
+        output: Option<&PathBuf>,
+        (what, instead): (&str, &str),
+    ) -> Result<Target, Failure> {
         let Some(output) = output else {
             let out = io::stdout();
             if out.is_terminal() {
-                return Err(Failure::usage("an archive is nothing for a terminal")
-                    .hint("name a file: wharf slug export -o slug.tar"));
+                return Err(Failure::usage(format!("{what} is nothing for a terminal"))
+                    .hint(format!("name a file: {instead}")));
             }
             let out = out.as_fd().try_clone_to_owned();
             return Ok(Target::Out(out.map_err(unwritten)?.into()));
@@ -72,7 +79,8 @@ impl Target {
         Ok(Target::Beside(file, path))
     }
 
-    fn file(&mut self) -> &mut File {
+    /// What it is written to.
+    pub(crate) fn file(&mut self) -> &mut File {
         match self {
             Target::Out(file) | Target::Unnamed(file, _) => file,
             Target::Beside(file, _) => file.as_file_mut(),
@@ -156,7 +164,7 @@ pub(crate) fn export(
     slug: Option<&String>,
     output: Option<&PathBuf>,
 ) -> Result<Exit, Failure> {
-    let mut target = Target::open(directory, output)?;
+    let mut target = Target::open(directory, output, SLUG)?;
     let ask = Ask::ExportSlug {
         scope,
         slug: slug.cloned(),

@@ -8,6 +8,7 @@ use clap_complete::Shell;
 
 pub use admin::Admin;
 pub use answer::Answer;
+pub use database::Database;
 pub use parts::{
     Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Notify, Project, Repositories, Switch,
     What,
@@ -128,6 +129,9 @@ pub enum Command {
     ///
     /// At a terminal it has one; else it reads what it is to do from its input.
     Shell,
+    /// Look into a database of the environment's, write it out
+    #[command(subcommand)]
+    Db(Database),
     /// Let an earlier release serve again; data is not touched
     Rollback {
         /// Such as r41 [default: the last good one before the serving one]
@@ -416,6 +420,7 @@ impl Command {
 
 mod admin;
 mod answer;
+mod database;
 mod names;
 mod parts;
 mod remote;

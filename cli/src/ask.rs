@@ -16,8 +16,8 @@ use wharf_wire::{
 use crate::{
     act::act,
     archive,
-    args::{self, Command, Global, Project, Slug},
-    attend, config, daemon,
+    args::{self, Command, Database, Global, Project, Slug},
+    attend, config, daemon, database,
     failure::{self, Failure},
     follow::{self, Lines},
     grant, hooks,
@@ -41,9 +41,16 @@ pub fn run(directory: &Path, global: &Global, command: &Command) -> Result<u8, F
                 Command::Variable(one) => variable::answer(&place, scope, global.json, one),
                 Command::Config(one) => config::answer(directory, &place, scope, global.json, one),
                 Command::Run { command } => {
-                    return attend::attend(&place, scope, Some(command.clone()));
+                    return attend::run(&place, scope, Some(command.clone()));
                 }
-                Command::Shell => return attend::attend(&place, scope, None),
+                Command::Shell => return attend::run(&place, scope, None),
+                Command::Db(Database::Shell { service }) => {
+                    return database::shell(&place, scope, service.clone());
+                }
+                Command::Db(Database::Dump { service, output }) => {
+                    let output = output.as_ref();
+                    return database::dump(directory, &place, scope, service.clone(), output);
+                }
                 Command::Slug(Slug::Export { slug, output }) => {
                     archive::export(directory, &place, scope, slug.as_ref(), output.as_ref())
                 }
@@ -72,6 +79,7 @@ fn wants(command: &Command) -> Wants {
         | Command::Slug(_)
         | Command::Run { .. }
         | Command::Shell
+        | Command::Db(_)
         | Command::Rollback { .. }
         | Command::Deploy { .. }
         | Command::Redeploy { .. }
@@ -249,6 +257,7 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
         | Command::Config(_)
         | Command::Run { .. }
         | Command::Shell
+        | Command::Db(_)
         | Command::Slug(Slug::Export { .. } | Slug::Import { .. })
         | Command::Init { .. }
         | Command::Project(Project::Add { .. })

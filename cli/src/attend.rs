@@ -6,7 +6,7 @@ mod terminal;
 
 use wharf_config::place::Place;
 use wharf_wire::{
-    ask::{Ask, Scope},
+    ask::{Ask, Scope, Terminal},
     outcome::Exit,
 };
 
@@ -17,17 +17,24 @@ use crate::{
 use pump::Streams;
 pub use terminal::is_at_a_terminal;
 
-/// Runs a command, or a shell, until it ends; returns its exit status.
+/// Runs a command, or a shell where none is given, until it ends; returns its exit status.
+///
+/// # Errors
+/// As [`attend`].
+pub fn run(place: &Place, scope: Scope, command: Option<Vec<String>>) -> Result<u8, Failure> {
+    attend(place, |terminal| Ask::Run {
+        scope,
+        command,
+        terminal,
+    })
+}
+
+/// Attends what is asked for, at this terminal if there is one, until it ends; returns its exit status.
 ///
 /// # Errors
 /// It could not be run, or was ended before its time.
-pub fn attend(place: &Place, scope: Scope, command: Option<Vec<String>>) -> Result<u8, Failure> {
-    let ask = Ask::Run {
-        scope,
-        command,
-        terminal: terminal::here(),
-    };
-    let mut conversation = Conversation::begin(place, ask)?;
+pub fn attend(place: &Place, ask: impl FnOnce(Option<Terminal>) -> Ask) -> Result<u8, Failure> {
+    let mut conversation = Conversation::begin(place, ask(terminal::here()))?;
     let streams = Streams::begin(conversation.passed()?)?;
     let ended = conversation.answer();
     streams.finish();

@@ -47,6 +47,7 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Project(Project::List)
         | Command::Run { .. }
         | Command::Shell
+        | Command::Db(_)
         | Command::Rollback { .. }
         | Command::Deploy { .. }
         | Command::Redeploy { .. }

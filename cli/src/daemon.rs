@@ -129,7 +129,9 @@ impl Conversation {
             socket,
             patience: Some(ANSWER),
             fate: match ask {
-                Ask::Run { .. } => "what was run has been ended; see: wharf activities",
+                Ask::Run { .. } | Ask::Database { .. } => {
+                    "what was run has been ended; see: wharf activities"
+                }
                 _ => "accepted work goes on when it is back; see: wharf activities",
             },
         };
@@ -287,7 +289,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Pause(_)
         | Ask::Resume(_)
         | Ask::Maintenance { .. } => None,
-        Ask::Approve { .. } | Ask::Run { .. } => None,
+        Ask::Approve { .. } | Ask::Run { .. } | Ask::Database { .. } => None,
         Ask::Cancel { .. } | Ask::Reload => Some(THOROUGH),
         Ask::Doctor => Some(WHOLE),
         Ask::Status

@@ -12,6 +12,7 @@ pub mod archive;
 pub mod ask;
 pub mod attend;
 pub mod daemon;
+mod database;
 pub mod follow;
 pub mod git;
 pub mod grant;

@@ -13,7 +13,7 @@ use wharf_wire::{ask::Scope, outcome::Exit};
 use crate::{
     archive::{self, Target},
     args::{self, Global, Slug},
-    attend, config,
+    attend, config, database,
     failure::{self, Failure},
     git,
     scope::Remote,
@@ -49,12 +49,16 @@ pub fn run(
             sending(&mut ssh, &variable::value(set)?)
         }
         args::Command::Config(one) => return written(&mut ssh, remote, directory, one),
+        args::Command::Db(args::Database::Dump { output, .. }) => {
+            let ended = |status| ended(status, remote);
+            return database::dump_there(directory, &mut ssh, output.as_ref(), unrun, ended);
+        }
         attended if attended.is_attended() => return attending(&mut ssh, sits),
         args::Command::Slug(Slug::Import { file }) => ssh
             .stdin(archive::source(directory, file.as_ref())?)
             .status(),
         args::Command::Slug(Slug::Export { output, .. }) => {
-            let mut target = Target::open(directory, output.as_ref())?;
+            let mut target = Target::open(directory, output.as_ref(), archive::SLUG)?;
             let status = ssh.stdin(Stdio::null()).stdout(target.stdio()?).status();
             let code = ended(status.map_err(unrun)?, remote)?;
             if code == Exit::Ok.code() {

@@ -132,6 +132,17 @@ pub enum Ask {
         /// The terminal that its caller sits at, if they do.
         terminal: Option<Terminal>,
     },
+    /// Something with one of the live release's services, with streams of its own: as [`Ask::Run`].
+    Database {
+        /// Which environment.
+        scope: Scope,
+        /// The service's name; none where the release has one alone.
+        service: Option<String>,
+        /// What.
+        act: DatabaseAct,
+        /// The terminal that its caller sits at, if they do.
+        terminal: Option<Terminal>,
+    },
     /// Lets an inactive environment live: its branch's tip is deployed.
     Activate(Scope),
     /// Stops an environment and puts its data aside; record and branch stay.
@@ -247,6 +258,16 @@ pub enum Ask {
     },
     /// Removes what is past retention on the whole host: one `Item::Removal` each.
     Cleanup(Cleanup),
+}
+
+/// What is done with a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DatabaseAct {
+    /// All that it holds is written out.
+    Dump,
+    /// A shell of its own.
+    Shell,
 }
 
 /// Whether it is done.

@@ -121,6 +121,7 @@ impl Command {
             // What it prints is the command's own.
             | Command::Run { .. }
             | Command::Shell
+            | Command::Db(_)
             | Command::Start { .. }
             | Command::Admin(_)
             | Command::Reload

@@ -1,6 +1,6 @@
 //! A command's words for the far side of ssh.
 
-use super::{Activity, Command, Project, What};
+use super::{Activity, Command, Database, Project, What};
 
 impl Command {
     /// The command's words for the far side of ssh; `None` where it makes no sense there. What
@@ -49,6 +49,7 @@ impl Command {
                 Some(all.chain(command.iter().cloned()).collect())
             }
             Command::Shell => words(&["shell"]),
+            Command::Db(database) => Some(database.words()),
             Command::Rollback { release: None } => words(&["rollback"]),
             Command::Rollback {
                 release: Some(release),
@@ -119,6 +120,9 @@ impl Command {
     /// Whether its input is somebody's own.
     #[must_use]
     pub fn is_attended(&self) -> bool {
-        matches!(self, Command::Run { .. } | Command::Shell)
+        matches!(
+            self,
+            Command::Run { .. } | Command::Shell | Command::Db(Database::Shell { .. })
+        )
     }
 }

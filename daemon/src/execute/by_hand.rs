@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tokio::time::timeout;
-use wharf_wire::ask::Terminal;
+use wharf_wire::ask::{DatabaseAct, Terminal};
 use wharf_wire::event::Ended;
 use wharf_wire::event::Event;
 use wharf_wire::outcome::{Kind, State};
@@ -18,6 +18,7 @@ use super::activity::{Act, milliseconds};
 use super::bound::{OVER, granted};
 use super::failure::Failure;
 use super::hands::Place;
+use super::services::content;
 use super::world::World;
 use super::{command, end, launch, release};
 use crate::journal::{self, Facts, Message};
@@ -27,6 +28,7 @@ use crate::run::job::{Job, JobId, Kind as JobKind};
 use crate::run::mask::Mask;
 use crate::run::runner::Exit;
 use crate::run::running::Running;
+use crate::run::sandbox::Sandbox;
 use crate::run::streams::{self, Far};
 use crate::store::activity::Ending;
 use crate::store::environment::EnvironmentRecord;
@@ -43,10 +45,21 @@ pub struct Wanted {
     pub environment: EnvironmentRecord,
     /// Who.
     pub actor: Actor,
-    /// The program and its arguments; none for a shell.
-    pub command: Option<Vec<String>>,
+    /// What.
+    pub what: What,
     /// The terminal that they sit at.
     pub terminal: Option<Terminal>,
+}
+
+/// What is run.
+#[derive(Debug)]
+pub enum What {
+    /// A program with its arguments, in the release.
+    Program(Vec<String>),
+    /// A shell in the release.
+    Shell,
+    /// Something with one of its services; the only one, where none is named.
+    Service(Option<String>, DatabaseAct),
 }
 
 /// A command that runs.
@@ -152,8 +165,18 @@ async fn serving(world: &World, environment: &EnvironmentRecord) -> Result<Relea
 
 /// What is recorded of its words, without the environment's secrets.
 async fn words(world: &World, wanted: &Wanted) -> Result<String, Failure> {
-    let Some(words) = &wanted.command else {
-        return Ok("a shell".to_owned());
+    let words = match &wanted.what {
+        What::Program(words) => words,
+        What::Shell => return Ok("a shell".to_owned()),
+        What::Service(name, act) => {
+            let word = match act {
+                DatabaseAct::Dump => "db dump",
+                DatabaseAct::Shell => "db shell",
+            };
+            let words = name.iter().map(String::as_str);
+            let words: Vec<&str> = [word].into_iter().chain(words).collect();
+            return Ok(by_hand::recorded(&words.join(" ")));
+        }
     };
     let secrets = world.recorder.secrets(&wanted.environment.key).await?;
     let mut mask = Mask::new(&secrets);
@@ -177,7 +200,7 @@ async fn start(
         release.number,
         id.to_owned(),
     )?;
-    let mut sandbox = release::sandbox(&act, release).await?;
+    let (mut sandbox, text, arguments) = begun(&act, release, wanted).await?;
     let (near, far) = match &wanted.terminal {
         Some(terminal) => {
             let name = name_of(terminal).to_owned();
@@ -187,7 +210,7 @@ async fn start(
         None => streams::pipes(),
     }
     .map_err(|error| Failure::host("cannot make its streams", &error))?;
-    if wanted.command.is_none() {
+    if matches!(wanted.what, What::Shell) {
         // Both shells expand it, so that it says where one is.
         let prompt = format!("{} r{} $PWD $ ", wanted.environment.key.id, release.number);
         let environment = &mut sandbox.environment;
@@ -197,8 +220,8 @@ async fn start(
     let job = Job {
         id: command::job_id(&act, "run"),
         sandbox,
-        command: by_hand::text(wanted.command.as_deref(), wanted.terminal.as_ref()),
-        arguments: wanted.command.clone().unwrap_or_default(),
+        command: text,
+        arguments,
         kind: JobKind::Attended,
     };
     tokio::task::block_in_place(|| world.jobs.write(&job))
@@ -210,6 +233,36 @@ async fn start(
             Err(Failure::host("cannot start the sandbox", &error))
         }
     }
+}
+
+/// Where it runs, the text for its shell, and what that finds as `"$@"`.
+async fn begun(
+    act: &Act,
+    release: &ReleaseRecord,
+    wanted: &Wanted,
+) -> Result<(Sandbox, String, Vec<String>), Failure> {
+    let terminal = wanted.terminal.as_ref();
+    Ok(match &wanted.what {
+        What::Program(words) => {
+            let sandbox = release::sandbox(act, release).await?;
+            let text = by_hand::text(Some(words), terminal);
+            (sandbox, text, words.clone())
+        }
+        What::Shell => {
+            let sandbox = release::sandbox(act, release).await?;
+            (sandbox, by_hand::text(None, terminal), Vec::new())
+        }
+        What::Service(name, wanted) => {
+            let name = name.as_deref();
+            let done = content::by_hand(act, &release.application, name, *wanted).await?;
+            let (sandbox, command) = done;
+            let text = match wanted {
+                DatabaseAct::Dump => command.text,
+                DatabaseAct::Shell => by_hand::text(Some(&command.arguments), terminal),
+            };
+            (sandbox, text, command.arguments)
+        }
+    })
 }
 
 impl ByHand {

@@ -22,6 +22,7 @@ use crate::store::environment::EnvironmentKey;
 use crate::store::service::ServiceRecord;
 
 mod command;
+pub(super) mod content;
 mod make;
 mod server;
 mod start;

@@ -177,6 +177,16 @@ pub fn recipe(setting: &Setting<'_>) -> Recipe {
     }
 }
 
+/// Whether what a service of this kind holds outlives it.
+pub fn lasts(kind: ServiceKind) -> bool {
+    kind != ServiceKind::Memcached
+}
+
+/// Whether it is a database, where the others are caches and queues.
+pub fn is_database(kind: ServiceKind) -> bool {
+    matches!(kind, ServiceKind::Mariadb | ServiceKind::Postgresql)
+}
+
 /// The programs beside the server's that its commands need.
 pub fn clients(kind: ServiceKind) -> &'static [&'static str] {
     match kind {

@@ -33,6 +33,7 @@ use wharf_wire::view::Item;
 
 use super::peer::Broken;
 use super::{Session, store};
+use crate::execute::by_hand::What;
 
 impl Session {
     pub(super) async fn answer(&mut self, ask: Ask) -> Result<(), Broken> {
@@ -70,7 +71,19 @@ impl Session {
                 scope,
                 command,
                 terminal,
-            } => self.run(&scope, command, terminal).await,
+            } => {
+                let what = command.map_or(What::Shell, What::Program);
+                self.run(&scope, what, terminal).await
+            }
+            Ask::Database {
+                scope,
+                service,
+                act,
+                terminal,
+            } => {
+                self.run(&scope, What::Service(service, act), terminal)
+                    .await
+            }
             Ask::Rollback { scope, release } => self.roll_back(&scope, release).await,
             Ask::Grant { scope, seconds } => self.grant(&scope, seconds).await,
             Ask::Activate(scope) => self.activate(&scope).await,

@@ -1,6 +1,6 @@
 //! Databases and caches of environments: real servers of the host's, each reached by its own environment alone.
 
-use wharf_tests::{Tree, World};
+use wharf_tests::{Tree, World, run};
 
 use crate::restarts::{keepers, kill, wait_for_log};
 
@@ -89,6 +89,65 @@ fn an_application_has_its_databases_over_releases_and_deaths() {
     }
     wait_for_log(&world, "serves again after a restart");
     assert_eq!(shop.get("/").ok(), "cache,database,warehouse 2");
+}
+
+#[test]
+fn what_a_database_holds_comes_out_whole_or_not_at_all() {
+    let world = World::new();
+    let shop = shop(&world, "shop");
+    shop.push(&["main"]).ok();
+    let dump = |service: &str, file: &str| {
+        shop.wharf(&["db", "dump", service, "-o", file])
+            .ok()
+            .has("written: ");
+        shop.path().join(file)
+    };
+    let unpacked = |file: std::path::PathBuf| {
+        let mut gzip = world.command("gzip");
+        run(gzip.arg("-dc").arg(file)).ok().out
+    };
+    let orders = unpacked(dump("database", "orders.sql.gz"));
+    assert!(orders.contains("CREATE TABLE `orders`"), "{orders}");
+    assert!(orders.contains("'r1'"), "{orders}");
+    let stock = std::fs::read_to_string(dump("warehouse", "stock.sql")).unwrap();
+    assert!(stock.contains("COPY public.stock"), "{stock}");
+    let cache = std::fs::read(dump("cache", "cache.rdb")).unwrap();
+    assert!(cache.starts_with(b"REDIS"));
+    // The same twice: what changed is told from what did not.
+    assert_eq!(unpacked(dump("database", "again.sql.gz")), orders);
+
+    // To a pipe; and which is meant where there are two.
+    shop.wharf(&["db", "dump", "warehouse"])
+        .ok()
+        .has("COPY public.stock");
+    shop.wharf(&["db", "dump"])
+        .exits(5)
+        .has("several services")
+        .has("cache, database, warehouse");
+    shop.wharf(&["db", "dump", "other", "-o", "none.sql"])
+        .exits(5)
+        .has("its services are");
+    assert!(!shop.path().join("none.sql").exists());
+
+    // A shell reads what it is to do, as the application's user.
+    shop.sh("echo 'SELECT user(), count(*) FROM orders' | wharf db shell database")
+        .ok()
+        .has("app@localhost\t1");
+    shop.wharf(&["activities"])
+        .ok()
+        .has("db dump database")
+        .has("db shell database");
+
+    // A server that goes in the middle leaves no file that looks like a dump.
+    let breaks = "DROP TABLE orders; CREATE VIEW one AS SELECT 1 AS one; \
+                  CREATE VIEW two AS SELECT * FROM one; DROP VIEW one";
+    shop.sh(&format!("echo '{breaks}' | wharf db shell database"))
+        .ok();
+    shop.wharf(&["db", "dump", "database", "-o", "broken.sql"])
+        .exits(1)
+        .has("broke off")
+        .has("nothing of it is kept");
+    assert!(!shop.path().join("broken.sql").exists());
 }
 
 /// What a sandbox sees of services, and whether it can reach what lies outside of it.

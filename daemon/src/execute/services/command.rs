@@ -26,11 +26,11 @@ pub(super) struct Sockets {
 /// environment's services. It reaches nothing else.
 pub(super) fn sandbox(
     act: &Act,
-    data: PathBuf,
+    (data, access): (PathBuf, Access),
     sockets: Option<Sockets>,
     command: &Command,
 ) -> Sandbox {
-    let mut sandbox = Sandbox::new(data, Access::Write);
+    let mut sandbox = Sandbox::new(data, access);
     sandbox.user = User::Environment(account(act));
     sandbox.label = Some(label(act));
     sandbox.network = Network::None;

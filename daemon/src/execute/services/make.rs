@@ -8,6 +8,7 @@ use crate::disk::{self, DiskError};
 use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
 use crate::execute::ready::last_lines;
+use crate::run::sandbox::Access;
 
 /// How long making it may take.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -27,7 +28,7 @@ pub(super) async fn make(act: &Act, one: &One<'_>) -> Result<PathBuf, Failure> {
     let top = act.world.paths.mounts(project, id);
     tokio::task::block_in_place(|| begin(&top, &making)).map_err(failed)?;
     if let Some(make) = &one.recipe.make {
-        let sandbox = command::sandbox(act, making.clone(), None, make);
+        let sandbox = command::sandbox(act, (making.clone(), Access::Write), None, make);
         let words = format!("make-{}", one.name);
         if let Err(printed) = command::run(act, &words, sandbox, make, LIMIT).await? {
             return Err(broken(one, &printed));

@@ -186,15 +186,22 @@ async fn start(
         })
     };
     let command = &one.recipe.start;
-    let mut sandbox = command::sandbox(act, data.clone(), sockets(Access::Write), command);
+    let mut sandbox = command::sandbox(
+        act,
+        (data.clone(), Access::Write),
+        sockets(Access::Write),
+        command,
+    );
     sandbox.limits = command::limited(act, sandbox.limits, one.service.memory);
     let keeper = spawn(act, id, sandbox, command).await?;
     let mut watch = keeper
         .watch()
         .await
         .map_err(|error| Failure::host("the keeper went away", &error))?;
-    let ask =
-        |command: &Command| command::sandbox(act, data.clone(), sockets(Access::Read), command);
+    let ask = |command: &Command| {
+        let data = (data.clone(), Access::Read);
+        command::sandbox(act, data, sockets(Access::Read), command)
+    };
     if let Some(ready) = &one.recipe.ready {
         answers(act, one, id, ready, &mut watch, || ask(ready)).await?;
     }

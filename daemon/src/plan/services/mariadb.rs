@@ -106,10 +106,19 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
                 RUN,
                 [plain(), vec![DATABASE.to_owned()]].concat(),
             ))),
-            shell: Some(password(Command::new(
-                RUN,
-                [admin("mariadb"), vec![DATABASE.to_owned()]].concat(),
-            ))),
+            shell: Some(
+                Command::new(
+                    RUN,
+                    [
+                        "mariadb",
+                        "--no-defaults",
+                        &socket,
+                        &format!("--user={APPLICATION}"),
+                        DATABASE,
+                    ],
+                )
+                .with("MYSQL_PWD", &setting.passwords.application),
+            ),
             count: Some(password(Command::new(COUNT, plain()))),
             extension: "sql",
         }),

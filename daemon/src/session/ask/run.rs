@@ -10,7 +10,7 @@ use super::super::Session;
 use super::super::peer::Broken;
 use super::super::scope::missing;
 use crate::execute::Failure;
-use crate::execute::by_hand::{self, Outcome, Wanted};
+use crate::execute::by_hand::{self, Outcome, Wanted, What};
 use crate::execute::hands::NoPlace;
 use crate::plan::by_hand::check;
 use crate::plan::rights::Act;
@@ -20,13 +20,13 @@ impl Session {
     pub(super) async fn run(
         &mut self,
         scope: &Scope,
-        command: Option<Vec<String>>,
+        what: What,
         terminal: Option<Terminal>,
     ) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
         self.may_in(Act::Run, &record)?;
         let actor = self.actor(&self.project_of(&record)?);
-        if let Some(words) = &command {
+        if let What::Program(words) = &what {
             check(words).map_err(|error| {
                 let hint = "such as: wharf run -- php -v";
                 refused("no-command", error.to_string(), Some(hint))
@@ -41,7 +41,7 @@ impl Session {
         let wanted = Wanted {
             environment,
             actor,
-            command,
+            what,
             terminal,
         };
         let world = Arc::clone(&self.world);
@@ -82,7 +82,7 @@ fn not_begun(failure: Failure) -> Broken {
     let reason = failure.or_full().reason;
     Broken::Refused(Refusal {
         exit: match reason.code.as_str() {
-            "not-live" => Exit::NotFound,
+            "not-live" | "no-database" => Exit::NotFound,
             _ => Exit::Failed,
         },
         code: reason.code,

@@ -1,0 +1,101 @@
+//! What a service holds, on its way out, and people's own hands in it.
+
+use wharf_config::application::{Application, Service};
+use wharf_config::name::ProcessName;
+use wharf_wire::ask::DatabaseAct;
+
+use super::command::{self, Sockets};
+use super::{One, plan};
+use crate::execute::activity::Act;
+use crate::execute::failure::Failure;
+use crate::plan::services::{Command, Content};
+use crate::run::sandbox::{Access, Sandbox};
+
+/// The sandbox and the command for what somebody does with one of a release's services; the only one that holds
+/// something, where none is named.
+///
+/// # Errors
+/// That there is none such, it does not run, or nobody knows how that is done with its kind.
+pub(in crate::execute) async fn by_hand(
+    act: &Act,
+    application: &Application,
+    name: Option<&str>,
+    wanted: DatabaseAct,
+) -> Result<(Sandbox, Command), Failure> {
+    let (name, service) = choose(application, name)?;
+    let one = One::of(act, name, service).await?;
+    let Content { dump, shell, .. } = one.recipe.content.ok_or_else(|| empty(name, service))?;
+    let command = match wanted {
+        DatabaseAct::Dump => dump,
+        DatabaseAct::Shell => shell.ok_or_else(|| {
+            let message = format!("a {} service has no shell", service.kind.as_str());
+            Failure::new("no-database", message).hint("use its own: wharf shell")
+        })?,
+    };
+    let record = act.world.recorder.service(act.key(), name).await?;
+    if record.is_none_or(|record| record.instance.is_none()) {
+        let id = &act.key().id;
+        let message = format!("service {name} of {id} does not run");
+        return Err(Failure::new("service-stopped", message)
+            .hint(format!("start it again: wharf resume -e {id}")));
+    }
+    let (paths, project, id) = (&act.world.paths, &act.project.name, &act.key().id);
+    let sockets = Sockets {
+        directory: paths.service_sockets(project, id),
+        access: Access::Read,
+    };
+    let data = paths.service(project, id, name);
+    let sandbox = command::sandbox(act, (data, Access::Read), Some(sockets), &command);
+    Ok((sandbox, command))
+}
+
+/// The service that is meant.
+fn choose<'a>(
+    application: &'a Application,
+    name: Option<&str>,
+) -> Result<(&'a ProcessName, &'a Service), Failure> {
+    let all = &application.services;
+    let names = |services: &[&ProcessName]| {
+        let names: Vec<&str> = services.iter().map(|name| name.as_str()).collect();
+        names.join(", ")
+    };
+    if let Some(wanted) = name {
+        let found = all.iter().find(|(name, _)| name.as_str() == wanted);
+        return found.ok_or_else(|| {
+            let there: Vec<&ProcessName> = all.keys().collect();
+            let failure = Failure::new("no-database", "the release has no service of that name");
+            match there.is_empty() {
+                true => failure.hint("services are named in wharf.toml: [services]"),
+                false => failure.hint(format!("its services are: {}", names(&there))),
+            }
+        });
+    }
+    let lasting = all.iter().filter(|(_, service)| plan::lasts(service.kind));
+    let lasting: Vec<_> = lasting.collect();
+    // A cache beside a database is rarely meant.
+    let databases = lasting
+        .iter()
+        .filter(|(_, service)| plan::is_database(service.kind));
+    let databases: Vec<_> = databases.copied().collect();
+    match (databases.as_slice(), lasting.as_slice()) {
+        ([one], _) | ([], [one]) => Ok(*one),
+        ([], []) => Err(Failure::new(
+            "no-database",
+            "the release has no service that holds something",
+        )
+        .hint("services are named in wharf.toml: [services]")),
+        _ => {
+            let names = names(&lasting.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+            Err(
+                Failure::new("no-database", "the release has several services")
+                    .hint(format!("name one of them: {names}")),
+            )
+        }
+    }
+}
+
+fn empty(name: &ProcessName, service: &Service) -> Failure {
+    let kind = service.kind.as_str();
+    let message = format!("service {name} ({kind}) holds nothing that could be written out");
+    Failure::new("no-database", message).hint("a custom one says how with `dump` and `restore`")
+}

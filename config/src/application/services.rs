@@ -46,7 +46,7 @@ pub struct Custom {
     pub ready: Option<String>,
     /// Writes all that it holds.
     pub dump: Option<String>,
-    /// Reads what `dump` wrote into one that holds nothing.
+    /// Reads what `dump` wrote, while it does not run and holds nothing.
     pub restore: Option<String>,
 }
 

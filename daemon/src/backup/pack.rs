@@ -11,7 +11,7 @@ use tar::{Builder, EntryType, Header};
 use wharf_config::place::Place;
 
 use super::walk::{Found, Visit, walk};
-use super::{DATABASE, END, End, FORM, MANIFEST, Manifest, Slugs, WholeError, parts};
+use super::{DATABASE, END, End, FORM, MANIFEST, Manifest, STATE, Slugs, WholeError, parts};
 use crate::disk::{self, at};
 use crate::store::backup;
 use crate::store::migrate::VERSION;
@@ -157,9 +157,22 @@ impl Visit for Archive {
         }
     }
 
+    fn skips(&self, path: &Path) -> Option<&'static str> {
+        let why = "servers write there; write it out with wharf db dump";
+        is_of_services(path).then_some(why)
+    }
+
     fn left_out(&mut self, path: &Path, why: &str) {
         self.left_out.push(format!("{}: {why}", path.display()));
     }
+}
+
+/// Whether a directory of an archive is that of an environment's services: copied while they run, their files would
+/// not fit together.
+fn is_of_services(path: &Path) -> bool {
+    let names: Vec<_> = path.iter().collect();
+    matches!(names.as_slice(), [state, mounts, _, _, services]
+        if *state == STATE && *mounts == "mounts" && *services == "services")
 }
 
 fn header(kind: EntryType, mode: u32, modified: u64) -> Header {

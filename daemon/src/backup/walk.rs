@@ -37,6 +37,11 @@ pub(super) trait Visit {
     /// Those end the walk.
     fn found(&mut self, path: &Path, stat: &Stat, found: Found) -> io::Result<()>;
 
+    /// Why a directory is left out, if it is.
+    fn skips(&self, _path: &Path) -> Option<&'static str> {
+        None
+    }
+
     /// Something that is left out, and why.
     fn left_out(&mut self, path: &Path, why: &str);
 }
@@ -87,6 +92,10 @@ fn one(
             visit.left_out(path, "it is nested too deep");
         }
         FileType::Directory => {
+            if let Some(why) = visit.skips(path) {
+                visit.left_out(path, why);
+                return Ok(());
+            }
             let flags = LOOK | OFlags::DIRECTORY;
             let opened = rustix::fs::openat(directory, name, flags, Mode::empty())?;
             visit.found(path, &stat, Found::Directory)?;

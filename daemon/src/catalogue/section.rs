@@ -29,7 +29,8 @@ const SECTIONS: [Section; 8] = [
             "build-failed", "check-failed", "checkout-failed", "config-invalid", "config-too-large", "crashed",
             "deploy-failed", "disk-full", "front-missing", "host", "interrupted", "no-commit", "no-port",
             "over-limit", "patch-conflict", "patch-refused", "port-taken", "public-missing",
-            "reserved-variable", "runtime-missing", "slug-missing", "slug-refused", "unhealthy",
+            "reserved-variable", "runtime-missing", "service-broken", "service-data", "service-missing",
+            "slug-missing", "slug-refused", "unhealthy",
         ],
     },
     Section {
@@ -55,8 +56,8 @@ const SECTIONS: [Section; 8] = [
         title: "A command in what serves ended",
         seen: "`wharf run` or `wharf shell` is not started, or not ended by the command itself; `wharf activities` has why.",
         codes: &[
-            "caller-gone", "environment-ends", "exit-code", "no-command", "run-interrupted", "run-lost",
-            "too-many-commands",
+            "caller-gone", "environment-ends", "exit-code", "no-command", "no-database", "run-interrupted",
+            "run-lost", "service-stopped", "too-many-commands",
         ],
     },
     Section {

@@ -23,6 +23,18 @@ pub struct Near {
     pub(super) errors: Stdio,
 }
 
+impl Near {
+    /// Streams of any kind.
+    #[must_use]
+    pub fn new(input: Stdio, output: Stdio, errors: Stdio) -> Near {
+        Near {
+            input,
+            output,
+            errors,
+        }
+    }
+}
+
 /// What its caller gets, each end with what it is good for.
 pub type Far = Vec<(Passed, OwnedFd)>;
 

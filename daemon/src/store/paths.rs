@@ -309,6 +309,11 @@ impl Paths {
         }
     }
 
+    /// Those of a server that nobody but us reaches, for as long as it runs.
+    pub fn scratch_sockets(&self, instance: &str) -> PathBuf {
+        self.all_service_sockets().join(instance)
+    }
+
     /// Those of one environment, a directory a service; bound into the sandboxes of its releases.
     pub fn service_sockets(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
         self.all_service_sockets()

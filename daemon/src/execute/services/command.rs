@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use wharf_config::name::ProcessName;
+
 use crate::execute::activity::Act;
 use crate::execute::bound::granted;
 use crate::execute::command::{Quiet, quietly};
@@ -15,29 +17,58 @@ use crate::run::sandbox::{Access, Bind, Limits, Network, SERVICES, Sandbox, User
 /// Bytes of what a command of ours prints that are read.
 const MOST: usize = 64 << 10;
 
-/// Where a sandbox's socket directory is, and whether it may make sockets there.
+/// Where a service stands.
 #[derive(Debug, Clone)]
-pub(super) struct Sockets {
-    pub(super) directory: PathBuf,
-    pub(super) access: Access,
+pub(super) struct Stand {
+    /// What it holds.
+    pub(super) data: PathBuf,
+    /// The directory that has one for its socket, by its name.
+    pub(super) sockets: PathBuf,
 }
 
-/// What a service, or a command that works with it, sees: its data as its own place, and the sockets of the
-/// environment's services. It reaches nothing else.
-pub(super) fn sandbox(
+impl Stand {
+    /// The place of an environment's own service.
+    pub(super) fn own(act: &Act, name: &ProcessName) -> Stand {
+        let (paths, project, id) = (&act.world.paths, &act.project.name, &act.key().id);
+        Stand {
+            data: paths.service(project, id, name),
+            sockets: paths.service_sockets(project, id),
+        }
+    }
+
+    /// What the service itself sees.
+    pub(super) fn server(&self, act: &Act, command: &Command) -> Sandbox {
+        let sockets = Some((&self.sockets, Access::Write));
+        sandbox(act, (self.data.clone(), Access::Write), sockets, command)
+    }
+
+    /// What a command sees that works with the service.
+    pub(super) fn client(&self, act: &Act, command: &Command) -> Sandbox {
+        let sockets = Some((&self.sockets, Access::Read));
+        sandbox(act, (self.data.clone(), Access::Read), sockets, command)
+    }
+}
+
+/// What a command sees that works with a service's data alone.
+pub(super) fn alone(act: &Act, data: PathBuf, command: &Command) -> Sandbox {
+    sandbox(act, (data, Access::Write), None, command)
+}
+
+/// Data as its own place, and the sockets of services. It reaches nothing else.
+fn sandbox(
     act: &Act,
     (data, access): (PathBuf, Access),
-    sockets: Option<Sockets>,
+    sockets: Option<(&PathBuf, Access)>,
     command: &Command,
 ) -> Sandbox {
     let mut sandbox = Sandbox::new(data, access);
     sandbox.user = User::Environment(account(act));
     sandbox.label = Some(label(act));
     sandbox.network = Network::None;
-    sandbox.binds.extend(sockets.map(|sockets| Bind {
-        source: sockets.directory,
+    sandbox.binds.extend(sockets.map(|(source, access)| Bind {
+        source: source.clone(),
         target: SERVICES.into(),
-        access: sockets.access,
+        access,
     }));
     sandbox.environment.extend(command.variables.clone());
     sandbox

@@ -4,12 +4,12 @@ use wharf_config::application::{Application, Service};
 use wharf_config::name::ProcessName;
 use wharf_wire::ask::DatabaseAct;
 
-use super::command::{self, Sockets};
+use super::command::Stand;
 use super::{One, plan};
 use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
 use crate::plan::services::{Command, Content};
-use crate::run::sandbox::{Access, Sandbox};
+use crate::run::sandbox::Sandbox;
 
 /// The sandbox and the command for what somebody does with one of a release's services; the only one that holds
 /// something, where none is named.
@@ -39,13 +39,7 @@ pub(in crate::execute) async fn by_hand(
         return Err(Failure::new("service-stopped", message)
             .hint(format!("start it again: wharf resume -e {id}")));
     }
-    let (paths, project, id) = (&act.world.paths, &act.project.name, &act.key().id);
-    let sockets = Sockets {
-        directory: paths.service_sockets(project, id),
-        access: Access::Read,
-    };
-    let data = paths.service(project, id, name);
-    let sandbox = command::sandbox(act, (data, Access::Read), Some(sockets), &command);
+    let sandbox = Stand::own(act, name).client(act, &command);
     Ok((sandbox, command))
 }
 

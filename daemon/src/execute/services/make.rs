@@ -1,6 +1,6 @@
 //! What a service holds, made where it has nothing yet.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::{One, command};
@@ -8,53 +8,65 @@ use crate::disk::{self, DiskError};
 use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
 use crate::execute::ready::last_lines;
-use crate::run::sandbox::Access;
 
 /// How long making it may take.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Makes the directory of what a service holds, unless it is there.
+/// Makes what a service holds, unless it is there.
 ///
 /// # Errors
 /// What its command printed, or the disk's.
-pub(super) async fn make(act: &Act, one: &One<'_>) -> Result<PathBuf, Failure> {
+pub(super) async fn make(act: &Act, one: &One<'_>) -> Result<(), Failure> {
     let (project, id) = (&act.project.name, &act.key().id);
     let place = act.world.paths.service(project, id, one.name);
     if place.exists() {
-        return Ok(place);
+        return Ok(());
     }
     let making = act.world.paths.making_service(project, id, one.name);
-    let failed = |error: DiskError| Failure::host("cannot make a service's directory", &error);
     let top = act.world.paths.mounts(project, id);
-    tokio::task::block_in_place(|| begin(&top, &making)).map_err(failed)?;
-    if let Some(make) = &one.recipe.make {
-        let sandbox = command::sandbox(act, (making.clone(), Access::Write), None, make);
-        let words = format!("make-{}", one.name);
-        if let Err(printed) = command::run(act, &words, sandbox, make, LIMIT).await? {
-            return Err(broken(one, &printed));
-        }
-    }
+    let counted = tokio::task::block_in_place(|| count_apart(&top));
+    counted.map_err(|error| failed(&error))?;
+    fresh(act, one, &making).await?;
     tokio::task::block_in_place(|| {
         // Else the name could outlive a power cut, and what is below it not.
         disk::sync_filesystem(&making)?;
         disk::rename(&making, &place)
     })
-    .map_err(failed)?;
-    Ok(place)
+    .map_err(|error| failed(&error))
 }
 
-/// An empty directory to make it in; what a death left there is gone.
-fn begin(top: &Path, making: &Path) -> Result<(), DiskError> {
-    let above = making.parent().expect("below the environment's data");
+/// Makes what a service holds that holds nothing, in a directory of this name; what was there is gone.
+///
+/// # Errors
+/// What its command printed, or the disk's.
+pub(super) async fn fresh(act: &Act, one: &One<'_>, directory: &Path) -> Result<(), Failure> {
+    tokio::task::block_in_place(|| {
+        disk::remove_tree(directory)?;
+        disk::make_directory(directory)
+    })
+    .map_err(|error| failed(&error))?;
+    let Some(make) = &one.recipe.make else {
+        return Ok(());
+    };
+    let sandbox = command::alone(act, directory.to_owned(), make);
+    let words = format!("make-{}", one.name);
+    match command::run(act, &words, sandbox, make, LIMIT).await? {
+        Ok(()) => Ok(()),
+        Err(printed) => Err(broken(one, &printed)),
+    }
+}
+
+/// The environment's data, which is counted apart where the file system does that.
+fn count_apart(top: &Path) -> Result<(), DiskError> {
     if !top.exists() {
         disk::make_directory(top)?;
         disk::count_apart(top);
     }
-    if !above.exists() {
-        disk::make_directory(above)?;
-    }
-    disk::remove_tree(making)?;
-    disk::make_directory(making)
+    Ok(())
+}
+
+fn failed(error: &DiskError) -> Failure {
+    Failure::host("cannot make a service's directory", error)
 }
 
 fn broken(one: &One<'_>, printed: &str) -> Failure {

@@ -1,12 +1,11 @@
 //! Starting a service, and knowing that it runs as it should.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use wharf_config::application::Service;
 use wharf_config::name::ProcessName;
 
-use super::command::{self, Sockets};
+use super::command::{self, Stand};
 use super::make;
 use super::{GRACE, One, stop};
 use crate::disk;
@@ -18,7 +17,7 @@ use crate::plan::services::{self as plan, Command};
 use crate::run::job::{self, Backoff, Job, JobId};
 use crate::run::keeper::State;
 use crate::run::keepers::{Keeper, Watch};
-use crate::run::sandbox::Access;
+use crate::run::sandbox::Sandbox;
 use crate::store::service::ServiceRecord;
 
 /// How long a service may take to answer: it may have to read what it holds, or mend it.
@@ -46,6 +45,7 @@ pub(super) async fn ensure(
         Some(record) if runs(act, &one, &record, &settings).await => return Ok(()),
         Some(record) => {
             let step = judge(&one, &record)?;
+            is_there(act, &one, &record)?;
             let version = record.version.clone();
             stop(&act.world, record).await?;
             Before { version, step }
@@ -55,8 +55,8 @@ pub(super) async fn ensure(
             step: plan::Step::Same,
         },
     };
-    let data = make::make(act, &one).await?;
-    begin(act, &one, before, data, settings).await?;
+    make::make(act, &one).await?;
+    begin(act, &one, before, settings).await?;
     let version = match one.server.version.as_str() {
         "0" => String::new(),
         version => format!(" {version}"),
@@ -126,18 +126,31 @@ fn judge(one: &One<'_>, record: &ServiceRecord) -> Result<plan::Step, Failure> {
     }
 }
 
-/// Starts a service and waits until it answers. Where this fails, nothing of it goes on.
-async fn begin(
-    act: &Act,
-    one: &One<'_>,
-    before: Before,
-    data: PathBuf,
-    settings: String,
-) -> Result<(), Failure> {
+/// A name for one run of a service.
+pub(super) fn instance(act: &Act, one: &One<'_>) -> Result<JobId, Failure> {
     let random: u32 = rand::random();
-    let instance = format!("{}.s.{}.{random:08x}", act.key().id, one.name);
-    let id =
-        JobId::parse(&instance).map_err(|error| Failure::host("cannot name a process", &error))?;
+    let name = format!("{}.s.{}.{random:08x}", act.key().id, one.name);
+    JobId::parse(&name).map_err(|error| Failure::host("cannot name a process", &error))
+}
+
+/// Whether what a service held is where it was: a server that began anew would serve nothing, and look as if all
+/// were well.
+fn is_there(act: &Act, one: &One<'_>, record: &ServiceRecord) -> Result<(), Failure> {
+    let place = Stand::own(act, one.name).data;
+    if record.version.is_none() || place.exists() {
+        return Ok(());
+    }
+    let (name, place) = (one.name, place.display());
+    let message = format!("service {name}: its data is gone from this host");
+    Err(Failure::new("service-data", message).hint(format!(
+        "the host's operator brings {place} back; to begin with nothing, give the service another name"
+    )))
+}
+
+/// Starts a service and waits until it answers. Where this fails, nothing of it goes on.
+async fn begin(act: &Act, one: &One<'_>, before: Before, settings: String) -> Result<(), Failure> {
+    let id = instance(act, one)?;
+    let instance = id.to_string();
     let mut record = ServiceRecord {
         key: act.key().clone(),
         name: one.name.clone(),
@@ -148,7 +161,7 @@ async fn begin(
     };
     // Before anything of it is there: what is not recorded could never be found and stopped.
     act.world.recorder.set_service(record.clone()).await?;
-    let started = start(act, one, &id, &data, before.step).await;
+    let started = start(act, one, &id, before.step).await;
     if let Err(failure) = started {
         launch::stop_instance(&act.world, &instance, None, GRACE).await?;
         record.instance = None;
@@ -161,53 +174,13 @@ async fn begin(
     Ok(())
 }
 
-async fn start(
-    act: &Act,
-    one: &One<'_>,
-    id: &JobId,
-    data: &PathBuf,
-    step: plan::Step,
-) -> Result<(), Failure> {
-    let sockets = act
-        .world
-        .paths
-        .service_sockets(&act.project.name, &act.key().id);
-    let own = sockets.join(one.name.as_str());
-    // A socket that an earlier one left would be in its way.
-    tokio::task::block_in_place(|| {
-        disk::remove_tree(&own)?;
-        disk::make_directory(&own)
-    })
-    .map_err(|error| Failure::host("cannot make a socket directory", &error))?;
-    let sockets = |access| {
-        Some(Sockets {
-            directory: sockets.clone(),
-            access,
-        })
-    };
-    let command = &one.recipe.start;
-    let mut sandbox = command::sandbox(
-        act,
-        (data.clone(), Access::Write),
-        sockets(Access::Write),
-        command,
-    );
-    sandbox.limits = command::limited(act, sandbox.limits, one.service.memory);
-    let keeper = spawn(act, id, sandbox, command).await?;
-    let mut watch = keeper
-        .watch()
-        .await
-        .map_err(|error| Failure::host("the keeper went away", &error))?;
-    let ask = |command: &Command| {
-        let data = (data.clone(), Access::Read);
-        command::sandbox(act, data, sockets(Access::Read), command)
-    };
-    if let Some(ready) = &one.recipe.ready {
-        answers(act, one, id, ready, &mut watch, || ask(ready)).await?;
-    }
+async fn start(act: &Act, one: &One<'_>, id: &JobId, step: plan::Step) -> Result<(), Failure> {
+    let stand = Stand::own(act, one.name);
+    let keeper = serve(act, one, id, &stand).await?;
     if let (plan::Step::Upgrade, Some(upgrade)) = (step, &one.recipe.upgrade) {
         let words = format!("upgrade-{}", one.name);
-        let done = command::run(act, &words, ask(upgrade), upgrade, UPGRADE).await?;
+        let sandbox = stand.client(act, upgrade);
+        let done = command::run(act, &words, sandbox, upgrade, UPGRADE).await?;
         if let Err(printed) = done {
             let message = format!("the data of service {} cannot be upgraded", one.name);
             return Err(
@@ -222,10 +195,41 @@ async fn start(
     }
 }
 
+/// Starts a server where it is to stand, and waits until it answers.
+///
+/// # Errors
+/// What the pusher should read; something of it may go on.
+pub(super) async fn serve(
+    act: &Act,
+    one: &One<'_>,
+    id: &JobId,
+    stand: &Stand,
+) -> Result<Keeper, Failure> {
+    let own = stand.sockets.join(one.name.as_str());
+    // A socket that an earlier one left would be in its way.
+    tokio::task::block_in_place(|| {
+        disk::remove_tree(&own)?;
+        disk::make_directory(&own)
+    })
+    .map_err(|error| Failure::host("cannot make a socket directory", &error))?;
+    let command = &one.recipe.start;
+    let mut sandbox = stand.server(act, command);
+    sandbox.limits = command::limited(act, sandbox.limits, one.service.memory);
+    let keeper = spawn(act, id, sandbox, command).await?;
+    let mut watch = keeper
+        .watch()
+        .await
+        .map_err(|error| Failure::host("the keeper went away", &error))?;
+    if let Some(ready) = &one.recipe.ready {
+        answers(act, one, id, ready, &mut watch, || stand.client(act, ready)).await?;
+    }
+    Ok(keeper)
+}
+
 async fn spawn(
     act: &Act,
     id: &JobId,
-    sandbox: crate::run::sandbox::Sandbox,
+    sandbox: Sandbox,
     command: &Command,
 ) -> Result<Keeper, Failure> {
     let journal = match act.world.has_journal {
@@ -260,7 +264,7 @@ async fn answers(
     id: &JobId,
     ready: &Command,
     watch: &mut Watch,
-    sandbox: impl Fn() -> crate::run::sandbox::Sandbox,
+    sandbox: impl Fn() -> Sandbox,
 ) -> Result<(), Failure> {
     let (began, mut pause) = (Instant::now(), FIRST);
     let words = format!("ready-{}", one.name);

@@ -41,7 +41,7 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
         upgrade: None,
         content: content.map(|(dump, restore)| Content {
             dump: command(dump),
-            load: Load::Served(command(restore)),
+            load: Load::Files(command(restore)),
             shell: None,
             count: None,
             extension: "dump",

@@ -287,7 +287,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Pause(_)
         | Ask::Resume(_)
         | Ask::Maintenance { .. } => None,
-        Ask::Approve { .. } | Ask::Run { .. } => None,
+        Ask::Approve { .. } | Ask::Run { .. } | Ask::RunCron { .. } => None,
         Ask::Cancel { .. } | Ask::Reload => Some(THOROUGH),
         Ask::Doctor => Some(WHOLE),
         Ask::Status
@@ -296,6 +296,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Activities { .. }
         | Ask::Activity { .. }
         | Ask::Releases(_)
+        | Ask::Crons(_)
         | Ask::SlugWhy { .. }
         | Ask::Slugs(_)
         | Ask::Grant { .. }

@@ -15,6 +15,7 @@ use super::bound::Bound;
 use super::build::Built;
 use super::changes::Changes;
 use super::commands::{self, Work};
+use super::crons::quiet;
 use super::failure::Failure;
 use super::launch::{self, Launched};
 use super::replaced::Replaced;
@@ -125,6 +126,7 @@ async fn prepare_and_serve(
     maintenance::begin(act, release, &sandbox, &bound, work).await?;
     assets::say_where(act, &release.application);
     assets::deploy(act, release, &sandbox, &bound, changes).await?;
+    quiet::begin(act, release, work).await?;
     work.run(act, release, &sandbox, &bound, changes).await?;
     serve(act, release, &sandbox, Proof::Checks).await
 }

@@ -33,7 +33,7 @@ pub(in crate::execute) async fn begin(
     let quiet = async {
         end_crons(
             act,
-            "is deployed, and crons wait for its commands",
+            "is being deployed, and its commands could wait no longer",
             Pace::Soon,
         )
         .await;
@@ -54,9 +54,9 @@ pub(in crate::execute) async fn end_crons(act: &Act, what: &str, pace: Pace) {
     let held: Held = act.world.crons.hold(act.key());
     let held = act.quiets(held);
     let reason = Reason {
-        code: "environment-ends".into(),
+        code: "cron-stopped".into(),
         message: format!("{} {what}", act.key().id),
-        hint: None,
+        hint: Some("it runs again when it is due; its `grace` says how long it may take".into()),
     };
     let ended = held.drain(&reason, pace).await;
     if !ended.is_empty() {

@@ -3,7 +3,8 @@
 use wharf_config::application::Cron;
 use wharf_config::name::ProcessName;
 use wharf_wire::ask::Scope;
-use wharf_wire::outcome::Exit;
+use wharf_wire::event::Ended;
+use wharf_wire::outcome::{Exit, State};
 use wharf_wire::view::Item;
 use wharf_wire::{FromDaemon, Refusal, cron};
 
@@ -16,6 +17,7 @@ use crate::execute::failure::Failure;
 use crate::plan::crons::{next, offset};
 use crate::plan::limits::Status;
 use crate::plan::rights::Act;
+use crate::report;
 use crate::store::environment::EnvironmentRecord;
 use crate::store::now;
 use crate::store::release::ReleaseRecord;
@@ -60,7 +62,11 @@ impl Session {
         if record.status() != Status::Active {
             let (id, status) = (&record.key.id, record.status().word());
             let message = format!("{id} is {status}, and no cron runs there");
-            return Err(refused(Failure::new("not-active", message)));
+            let hint = match record.status() {
+                Status::Paused => format!("start it again: wharf resume -e {id}"),
+                _ => format!("let it live: wharf activate -e {id}"),
+            };
+            return Err(refused(Failure::new("status", message).hint(hint)));
         }
         // What is no name is no cron's name.
         let parsed = ProcessName::parse(name);
@@ -77,7 +83,17 @@ impl Session {
             activities: activities.clone(),
         };
         self.peer.send(&queued).await?;
-        self.follow(&activities, vec![]).await
+        let ends = self.watch(&activities, vec![], report::watching).await?;
+        let ran = |end: &Option<Ended>| {
+            let end = end.as_ref();
+            end.is_some_and(|end| end.state == State::Succeeded)
+        };
+        // No deployment failed.
+        self.end(match ends.iter().all(ran) {
+            true => Exit::Ok,
+            false => Exit::Failed,
+        })
+        .await
     }
 
     async fn serving(&self, record: &EnvironmentRecord) -> Result<Option<ReleaseRecord>, Broken> {
@@ -109,7 +125,7 @@ fn refused(failure: Failure) -> Broken {
     Broken::Refused(Refusal {
         exit: match reason.code.as_str() {
             "not-live" | "unknown-cron" => Exit::NotFound,
-            "not-active" | "cron-held" => Exit::Refused,
+            "status" | "cron-held" => Exit::Refused,
             _ => Exit::Failed,
         },
         code: reason.code,

@@ -47,6 +47,7 @@ pub async fn look_after(world: Arc<World>, stop: CancellationToken) {
                 Err(_) => break,
             },
             () = world.crons.changed.notified() => again = look(&world, &mut book).await,
+            () = world.crons.freed.notified() => {}
             () = wait_for(next) => {
                 if again.is_some_and(|again| again <= now()) {
                     again = look(&world, &mut book).await;

@@ -13,6 +13,7 @@ use super::end;
 use super::failure::Failure;
 use super::world::World;
 use crate::journal::{self, Facts, Message};
+use crate::notify::Audience;
 use crate::plan::parking::Leave;
 use crate::store::activity::{Ending, Task};
 use crate::store::environment::EnvironmentRecord;
@@ -106,7 +107,19 @@ pub(super) async fn close(
         reason: reason.clone(),
         live_after: live,
     };
-    insist(id, "its end", || world.recorder.end(id, ending.clone())).await;
+    match kind {
+        // Somebody may want to know that a cron fails; who ran a command of their own has seen it.
+        Kind::Cron => {
+            let audience = Audience::of(&world.settings(), key.project.as_str(), None);
+            let end = || {
+                let recorder = &world.recorder;
+                recorder.end_and_tell(id, ending.clone(), audience.clone())
+            };
+            insist(id, "its end", end).await;
+            world.telling.notify_one();
+        }
+        _ => insist(id, "its end", || world.recorder.end(id, ending.clone())).await,
+    }
     let verdict = match &reason {
         Some(reason) => reason.message.clone(),
         None => end::RAN.to_owned(),

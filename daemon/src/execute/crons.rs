@@ -30,8 +30,10 @@ pub struct Crons {
     table: Mutex<Table>,
     /// A run has ended.
     left: Notify,
-    /// What serves may have changed, or what may run: the scheduler looks again.
+    /// What serves may have changed: the scheduler looks again.
     pub changed: Notify,
+    /// What waits for its turn may begin.
+    pub freed: Notify,
     orders: mpsc::Sender<Order>,
     /// Taken by the scheduler.
     ordered: Mutex<Option<mpsc::Receiver<Order>>>,
@@ -129,6 +131,7 @@ impl Default for Crons {
             table: Mutex::default(),
             left: Notify::new(),
             changed: Notify::new(),
+            freed: Notify::new(),
             orders,
             ordered: Mutex::new(Some(ordered)),
         }
@@ -324,8 +327,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.crons.table().runs.remove(&self.number);
         self.crons.left.notify_waiters();
-        // One may wait for its turn.
-        self.crons.changed.notify_one();
+        self.crons.freed.notify_one();
     }
 }
 
@@ -336,6 +338,7 @@ impl Drop for Held {
             table.held.swap_remove(at);
         }
         drop(table);
+        // Another release may serve by now, or none.
         self.crons.changed.notify_one();
     }
 }

@@ -28,9 +28,14 @@ fn deployed<'w>(world: &'w World, more: &str) -> Tree<'w> {
 
 /// A cron of production, as `wharf crons` tells of it.
 fn cron(world: &World, name: &str) -> Cron {
+    cron_of(world, "main", name)
+}
+
+/// The same of an environment.
+fn cron_of(world: &World, environment: &str, name: &str) -> Cron {
     let scope = Scope {
         project: Some("shop".into()),
-        environment: Some("main".into()),
+        environment: Some(environment.into()),
         ..Scope::default()
     };
     let items = world.ask(Ask::Crons(scope)).unwrap();
@@ -197,7 +202,7 @@ fn a_deployment_waits_for_them_then_stops_them() {
         "[deploy]\nworkers = \"stop\"\nrun = \"echo waits; read line < data/gate; $line\"\n";
     for (release, does, says) in [
         (2, "false\n", "main still serves r1"),
-        (3, "true\n", "main now serves r3."),
+        (3, "true\n", "main now serves r3"),
     ] {
         let run = begun(&shop, "long", "at work");
         let id = cron(&world, "long").running[0].activity.clone();
@@ -274,7 +279,7 @@ fn a_dead_daemon_leaves_none_and_the_record_says_so() {
     );
     let run = begun(&shop, "long", "at work");
     let id = cron(&world, "long").running[0].activity.clone();
-    assert!(is_left("31536305"));
+    until(|| is_left("31536305").then_some(()));
     world.kill_daemon();
     run.vanish();
     world.start();
@@ -296,6 +301,13 @@ fn none_runs_where_nothing_is_to_run() {
     let config =
         format!("[crons]\nlong = {{ schedule = \"@hourly\", grace = \"1s\", run = \"{long}\" }}\n");
     let shop = deployed(&world, &config);
+    shop.push(&["main:side"]).ok();
+    let next = || cron_of(&world, "side", "long");
+    let begun = || {
+        let mut run = Watched::wharf(&shop, &["crons", "run", "long", "-e", "side"]);
+        run.until("at work");
+        run
+    };
     for (stop, go_on, why) in [
         (&["pause"][..], &["resume"][..], "the environment is paused"),
         (
@@ -304,24 +316,23 @@ fn none_runs_where_nothing_is_to_run() {
             "maintenance is on",
         ),
     ] {
-        assert!(cron(&world, "long").next.is_some());
-        let run = begun(&shop, "long", "at work");
-        shop.wharf(stop).ok().has("stopped long");
+        assert!(next().next.is_some());
+        let run = begun();
+        let side = |words: &[&str]| shop.wharf(&[words, &["-e", "side"]].concat()).ok();
+        side(stop).has("stopped long");
         assert!(!is_left("31536306"));
-        run.said().exits(1);
-        let found = cron(&world, "long");
-        assert_eq!((found.next, found.why.as_deref()), (None, Some(why)));
-        shop.wharf(go_on).ok();
+        run.said().exits(1).has("it runs again when it is due");
+        assert_eq!((next().next, next().why.as_deref()), (None, Some(why)));
+        side(go_on);
     }
-    shop.wharf(&["pause"]).ok();
-    shop.wharf(&["crons", "run", "long"])
+    shop.wharf(&["pause", "-e", "side"]).ok();
+    shop.wharf(&["crons", "run", "long", "-e", "side"])
         .exits(6)
-        .has("main is paused");
-    shop.wharf(&["resume"]).ok();
+        .has("side is paused")
+        .has("wharf resume -e side");
+    shop.wharf(&["resume", "-e", "side"]).ok();
     // What goes takes them along at once.
-    shop.push(&["main:side"]).ok();
-    let mut run = Watched::wharf(&shop, &["crons", "run", "long", "-e", "side"]);
-    run.until("at work");
+    let run = begun();
     shop.wharf(&["deactivate", "-e", "side"]).ok();
     assert!(!is_left("31536306"));
     run.said().exits(1).has("side is deactivated");

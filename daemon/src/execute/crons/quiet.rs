@@ -18,11 +18,11 @@ use crate::execute::{launch, retire, route};
 use crate::store::process::ProcessRecord;
 use crate::store::release::ReleaseRecord;
 
-/// Quiets what works in the background, where there are commands.
+/// Ends crons where there are commands: before visitors are kept away, who would wait for it.
 ///
 /// # Errors
-/// That somebody cancelled it meanwhile, or a worker may go on.
-pub(in crate::execute) async fn begin(
+/// That somebody cancelled it meanwhile.
+pub(in crate::execute) async fn crons(
     act: &Act,
     release: &ReleaseRecord,
     work: Work,
@@ -30,20 +30,28 @@ pub(in crate::execute) async fn begin(
     if work.steps(release).is_empty() {
         return Ok(());
     }
-    let quiet = async {
-        end_crons(
-            act,
-            "is being deployed, and its commands could wait no longer",
-            Pace::Soon,
-        )
-        .await;
-        match stops_workers(act, release) {
-            true => stop_workers(act, release).await,
-            false => Ok(()),
-        }
-    };
+    let what = "is being deployed, and its commands could wait no longer";
     tokio::select! {
-        done = quiet => done,
+        () = end_crons(act, what, Pace::Soon) => Ok(()),
+        () = act.cancel.cancelled() => Err(Failure::cancelled()),
+    }
+}
+
+/// Stops the workers of what serves where there are commands, once it is known whether visitors are kept
+/// away.
+///
+/// # Errors
+/// That somebody cancelled it meanwhile, or a worker may go on.
+pub(in crate::execute) async fn workers(
+    act: &Act,
+    release: &ReleaseRecord,
+    work: Work,
+) -> Result<(), Failure> {
+    if work.steps(release).is_empty() || !stops_workers(act, release) {
+        return Ok(());
+    }
+    tokio::select! {
+        done = stop_workers(act, release) => done,
         () = act.cancel.cancelled() => Err(Failure::cancelled()),
     }
 }

@@ -20,6 +20,7 @@ use crate::execute::command::{self, Command};
 use crate::execute::failure::Failure;
 use crate::execute::{World, housekeeping, release};
 use crate::order;
+use crate::plan::limits::Status;
 use crate::plan::step::Step;
 use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
 use crate::store::release::ReleaseRecord;
@@ -52,6 +53,14 @@ pub async fn begin(
     let environment = world.recorder.environment(key).await?;
     let environment = environment.ok_or_else(nothing)?;
     let number = environment.live.ok_or_else(nothing)?;
+    let status = environment.status();
+    if status != Status::Active {
+        let message = format!("{} is {}, and no cron runs there", key.id, status.word());
+        return Err(Failure::new("status", message).hint(match status {
+            Status::Paused => format!("start it again: wharf resume -e {}", key.id),
+            _ => format!("let it live: wharf activate -e {}", key.id),
+        }));
+    }
     let release = world.recorder.release(key, number).await?;
     let release = release.ok_or_else(nothing)?;
     let cron = release.application.crons.get(name).cloned();
@@ -86,7 +95,7 @@ pub async fn begin(
 }
 
 /// That what serves has no such cron.
-pub fn unknown(key: &EnvironmentKey, name: &ProcessName) -> Failure {
+fn unknown(key: &EnvironmentKey, name: &ProcessName) -> Failure {
     let message = format!("what {} serves has no cron `{name}`", key.id);
     Failure::new("unknown-cron", message).hint(format!("see them: wharf crons -e {}", key.id))
 }

@@ -12,7 +12,6 @@ use super::super::peer::Broken;
 use super::super::{Session, host, scope::missing};
 use super::store;
 use crate::dispatch::crons::zone;
-use crate::execute::crons::run::unknown;
 use crate::execute::failure::Failure;
 use crate::plan::crons::{next, offset};
 use crate::plan::limits::Status;
@@ -59,22 +58,9 @@ impl Session {
         let record = self.environment(scope).await?;
         self.may_in(Act::Run, &record)?;
         let actor = self.actor(&self.project_of(&record)?);
-        if record.status() != Status::Active {
-            let (id, status) = (&record.key.id, record.status().word());
-            let message = format!("{id} is {status}, and no cron runs there");
-            let hint = match record.status() {
-                Status::Paused => format!("start it again: wharf resume -e {id}"),
-                _ => format!("let it live: wharf activate -e {id}"),
-            };
-            return Err(refused(Failure::new("status", message).hint(hint)));
-        }
         // What is no name is no cron's name.
         let parsed = ProcessName::parse(name);
         let name = parsed.map_err(|error| missing("unknown-cron", &error.to_string()))?;
-        let release = self.serving(&record).await?;
-        if !release.is_some_and(|release| release.application.crons.contains_key(&name)) {
-            return Err(refused(unknown(&record.key, &name)));
-        }
         let world = &self.world;
         let ordered = world.crons.order(record.key.clone(), name, actor).await;
         let id = ordered.ok_or_else(|| host("the daemon is stopping".into()))?;
@@ -83,7 +69,9 @@ impl Session {
             activities: activities.clone(),
         };
         self.peer.send(&queued).await?;
-        let ends = self.watch(&activities, vec![], report::watching).await?;
+        let ends = self
+            .watch(&activities, vec![], report::watching_cron)
+            .await?;
         let ran = |end: &Option<Ended>| {
             let end = end.as_ref();
             end.is_some_and(|end| end.state == State::Succeeded)

@@ -10,8 +10,8 @@ pub use admin::Admin;
 pub use answer::Answer;
 pub use database::Database;
 pub use parts::{
-    Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Notify, Project, Repositories, Switch,
-    What,
+    Activity, ActivityLog, Branch, Crons, Hook, Key, KeyFile, Log, Notify, Project, Repositories,
+    Switch, What,
 };
 pub use slug::Slug;
 
@@ -104,6 +104,13 @@ pub enum Command {
     },
     /// Show the environment's releases, newest first
     Releases,
+    /// Show the crons of what serves and how they ended, or run one now
+    #[command(args_conflicts_with_subcommands = true)]
+    Crons {
+        /// What is done with one
+        #[command(subcommand)]
+        what: Option<Crons>,
+    },
     /// Show the project's build results, newest first
     Slugs,
     /// Say why one was built; take one to another host
@@ -296,6 +303,7 @@ const SECTIONS: [(&str, &[&str]); 5] = [
             "log",
             "url",
             "releases",
+            "crons",
             "slugs",
             "slug",
         ],

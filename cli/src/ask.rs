@@ -1,5 +1,6 @@
 //! The commands that the daemon answers.
 
+mod crons;
 mod moves;
 mod slugs;
 
@@ -76,6 +77,7 @@ fn wants(command: &Command) -> Wants {
         Command::Log(args::Log { id: None, .. })
         | Command::Url { .. }
         | Command::Releases
+        | Command::Crons { .. }
         | Command::Slug(_)
         | Command::Run { .. }
         | Command::Shell
@@ -181,6 +183,13 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
                 releases::draw(&found, when::now(), show::width())
             })?;
             Ok(exit)
+        }
+        Command::Crons { what: None } => crons::list(place, scope, json),
+        Command::Crons {
+            what: Some(args::Crons::Run { name }),
+        } => {
+            let name = name.clone();
+            act(place, Ask::RunCron { scope, name }, json)
         }
         Command::Slugs => slugs::list(place, scope, json),
         Command::Slug(args::Slug::Why { release }) => slugs::why(place, scope, json, *release),

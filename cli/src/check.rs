@@ -99,6 +99,9 @@ fn draw(application: &Application) -> String {
     for (name, worker) in &application.workers {
         rows.push(("worker", format!("{name}: {}", worker.start)));
     }
+    for (name, cron) in &application.crons {
+        rows.push(("cron", format!("{name}: {} {}", cron.schedule, cron.run)));
+    }
     let checks = application.checks.iter();
     rows.extend(checks.map(|step| ("check", format!("{}: {}", step.name, step.run))));
     rows.extend(deploy.after.iter().map(|step| ("after", step.run.clone())));

@@ -42,6 +42,7 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Log(_)
         | Command::Url { .. }
         | Command::Releases
+        | Command::Crons { .. }
         | Command::Slugs
         | Command::Slug(_)
         | Command::Project(Project::List)

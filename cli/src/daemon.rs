@@ -289,7 +289,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Pause(_)
         | Ask::Resume(_)
         | Ask::Maintenance { .. } => None,
-        Ask::Approve { .. } | Ask::Run { .. } | Ask::Database { .. } => None,
+        Ask::Approve { .. } | Ask::Run { .. } | Ask::RunCron { .. } | Ask::Database { .. } => None,
         Ask::Cancel { .. } | Ask::Reload => Some(THOROUGH),
         Ask::Doctor => Some(WHOLE),
         Ask::Status
@@ -298,6 +298,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Activities { .. }
         | Ask::Activity { .. }
         | Ask::Releases(_)
+        | Ask::Crons(_)
         | Ask::SlugWhy { .. }
         | Ask::Slugs(_)
         | Ask::Grant { .. }

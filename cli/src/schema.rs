@@ -1,7 +1,7 @@
 //! `wharf schema`: what the commands print with `--json`, for whoever reads it with a program.
 
 use schemars::{Schema, schema_for};
-use wharf_wire::{event::Entry, notification, outcome::Exit, slug, variable, view};
+use wharf_wire::{cron, event::Entry, notification, outcome::Exit, slug, variable, view};
 
 use crate::{args::Answer, failure::Failure, record, show};
 
@@ -23,6 +23,7 @@ fn of(answer: Answer) -> Schema {
         Answer::Activities => schema_for!(Vec<view::Activity>),
         Answer::Activity => schema_for!(view::Activity),
         Answer::Releases => schema_for!(Vec<view::Release>),
+        Answer::Crons => schema_for!(Vec<cron::Cron>),
         Answer::Slugs => schema_for!(Vec<slug::Slug>),
         Answer::SlugWhy => schema_for!(slug::Why),
         Answer::Log => schema_for!(Vec<Entry>),

@@ -1,6 +1,7 @@
 //! How records look: tables and trees for people, JSON for scripts.
 
 pub mod activities;
+pub mod crons;
 pub mod environments;
 pub mod findings;
 pub mod releases;

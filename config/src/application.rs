@@ -13,6 +13,7 @@ use crate::{
 mod at;
 mod build;
 pub mod committed;
+mod crons;
 mod deploy;
 mod env;
 mod locations;
@@ -29,7 +30,8 @@ mod visible;
 pub use at::At;
 pub(crate) use build::BUILD_NETWORK;
 pub use build::{Build, BuildNetwork, PATCHES, Patches, PathPattern};
-pub use deploy::{Assets, Deploy, Health, Install, Maintenance, When};
+pub use crons::{Cron, CronSchedule, Overlap};
+pub use deploy::{Assets, Deploy, Health, Install, Maintenance, OldWorkers, When};
 pub use env::Value;
 pub use locations::Location;
 pub use mounts::Mount;
@@ -74,6 +76,9 @@ pub struct Application {
     pub processes: BTreeMap<ProcessName, Process>,
     /// Processes beside it.
     pub workers: BTreeMap<ProcessName, Process>,
+    /// Commands that run at times of their own while the release serves.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub crons: BTreeMap<ProcessName, Cron>,
     /// Which network deploy commands and processes have.
     #[serde(skip_serializing_if = "Network::is_shared")]
     pub network: Network,

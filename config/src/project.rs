@@ -214,6 +214,12 @@ impl Project {
         }
     }
 
+    /// Where its times are counted; none: where the host is.
+    pub fn zone(&self) -> Option<&jiff::tz::TimeZone> {
+        // Every policy has it, and the last pattern is always there.
+        self.patterns.last()?.policy.schedule.zone.as_ref()
+    }
+
     /// What a branch becomes that nobody declared by name.
     fn pattern(&self, branch: &BranchName) -> &Pattern {
         let fits = |pattern: &&Pattern| pattern.branches.fits(branch);

@@ -17,6 +17,7 @@ pub mod collect;
 pub mod command;
 mod commands;
 pub mod conclude;
+pub mod crons;
 pub mod deploy;
 pub mod distance;
 pub mod durable;

@@ -235,6 +235,10 @@ async fn serve(
         stopping.clone(),
     ));
     let making_up = tokio::spawn(dispatch::make_up(Arc::clone(&world), desk.clone()));
+    let scheduling = tokio::spawn(dispatch::crons::look_after(
+        Arc::clone(&world),
+        stopping.clone(),
+    ));
     let (pausing, waking) = (
         tokio::spawn(dispatch::pausing::look_after(
             Arc::clone(&world),
@@ -269,6 +273,7 @@ async fn serve(
         router,
         backups,
         watching,
+        scheduling,
         pausing,
         waking,
         telling,

@@ -143,6 +143,15 @@ pub enum Ask {
         /// The terminal that its caller sits at, if they do.
         terminal: Option<Terminal>,
     },
+    /// The crons of an environment's live release, by name: one `Item::Cron` each.
+    Crons(Scope),
+    /// A cron runs now, and is followed.
+    RunCron {
+        /// Which environment.
+        scope: Scope,
+        /// The cron's name.
+        name: String,
+    },
     /// Lets an inactive environment live: its branch's tip is deployed.
     Activate(Scope),
     /// Stops an environment and puts its data aside; record and branch stay.

@@ -8,6 +8,7 @@
 //! - the daemon, to the router: [`route`], where requests go; [`secure`], how they come by TLS.
 
 pub mod ask;
+pub mod cron;
 pub mod event;
 pub mod finding;
 pub mod frame;

@@ -118,6 +118,8 @@ pub enum Kind {
     Variable,
     /// `wharf run` or `wharf shell`: somebody's own command.
     Run,
+    /// A cron of the release was due, or `wharf crons run`.
+    Cron,
     /// `wharf slug import`.
     Import,
 }
@@ -145,6 +147,7 @@ impl Kind {
             Kind::MaintenanceOff => "maintenance-off",
             Kind::Variable => "variable",
             Kind::Run => "run",
+            Kind::Cron => "cron",
             Kind::Import => "import",
         }
     }
@@ -165,6 +168,7 @@ impl Kind {
             | Kind::Approve
             | Kind::Variable
             | Kind::Run
+            | Kind::Cron
             | Kind::Import
             | Kind::MaintenanceOn
             | Kind::MaintenanceOff => false,
@@ -185,8 +189,13 @@ impl Kind {
         )
     }
 
-    /// Whether it tells nothing of what is deployed: a word, or a command of somebody's own.
+    /// Whether it tells nothing of what is deployed: a word, or a command that runs beside.
     pub fn is_aside(self) -> bool {
-        self.is_word() || self == Kind::Run
+        self.is_word() || self.runs_beside()
+    }
+
+    /// Whether it is a command in what serves, which takes no turn and dies with the daemon.
+    pub fn runs_beside(self) -> bool {
+        matches!(self, Kind::Run | Kind::Cron)
     }
 }

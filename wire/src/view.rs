@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    cron::Cron,
     event,
     notification::Tried,
     outcome::{Kind, State},
@@ -32,6 +33,8 @@ pub enum Item {
     Variable(Variable),
     /// See [`Difference`].
     Difference(Difference),
+    /// See [`Cron`].
+    Cron(Cron),
     /// See [`Grant`].
     Grant(Grant),
     /// See [`Slug`].

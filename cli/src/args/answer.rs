@@ -20,6 +20,8 @@ pub enum Answer {
     Activity,
     /// `wharf releases`
     Releases,
+    /// `wharf crons`
+    Crons,
     /// `wharf slugs`
     Slugs,
     /// `wharf slug why`
@@ -74,6 +76,7 @@ impl Command {
             Command::Url { grant: None } => Some(Answer::Url),
             Command::Url { grant: Some(_) } => Some(Answer::Grant),
             Command::Releases => Some(Answer::Releases),
+            Command::Crons { what: None } => Some(Answer::Crons),
             Command::Slugs => Some(Answer::Slugs),
             Command::Slug(Slug::Why { .. }) => Some(Answer::SlugWhy),
             // What it prints is the archive.
@@ -107,6 +110,7 @@ impl Command {
             | Command::Sync { .. }
             | Command::Delete { .. }
             | Command::Info { .. }
+            | Command::Crons { what: Some(_) }
             | Command::Slug(Slug::Import { .. })
             | Command::Variable(Variable::Set(_) | Variable::Delete { .. }) => {
                 Some(Answer::Outcome)

@@ -23,6 +23,20 @@ pub struct Branch {
     pub no_data: bool,
 }
 
+/// `wharf crons`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Crons {
+    /// Run one now and follow it, whether it is due or not
+    #[command(
+        after_help = "Who may: contributors. It goes on when you stop watching; wharf cancel ID ends it. \
+                      While a deployment\nruns its commands, nothing begins."
+    )]
+    Run {
+        /// The cron, such as wharf.toml names it
+        name: String,
+    },
+}
+
 /// What `wharf sync` brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum What {

@@ -1,6 +1,6 @@
 //! A command's words for the far side of ssh.
 
-use super::{Activity, Command, Database, Project, What};
+use super::{Activity, Command, Crons, Database, Project, What};
 
 impl Command {
     /// The command's words for the far side of ssh; `None` where it makes no sense there. What
@@ -41,6 +41,10 @@ impl Command {
                 words(&["url", &format!("--grant={}s", time.as_secs())])
             }
             Command::Releases => words(&["releases"]),
+            Command::Crons { what: None } => words(&["crons"]),
+            Command::Crons {
+                what: Some(Crons::Run { name }),
+            } => words(&["crons", "run", "--", name]),
             Command::Slugs => words(&["slugs"]),
             Command::Slug(slug) => Some(slug.words()),
             Command::Project(Project::List) => words(&["project", "list"]),

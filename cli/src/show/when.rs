@@ -18,6 +18,14 @@ pub fn ago(now: u64, then: u64) -> String {
     }
 }
 
+/// In how long that is, in its largest unit: `in 3m`.
+pub fn until(now: u64, then: u64) -> String {
+    match then.saturating_sub(now) {
+        0..1_000 => "now".to_owned(),
+        future => format!("in {}", largest(future)),
+    }
+}
+
 /// A duration, in its largest unit.
 fn largest(milliseconds: u64) -> String {
     let units = [

@@ -38,6 +38,20 @@ pub struct Deploy {
     pub health: Health,
     /// Whether `run` may be run again after it was interrupted.
     pub repeatable: bool,
+    /// What becomes of the serving release's workers while the commands run; none: as visitors, they
+    /// are kept away where there is maintenance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workers: Option<OldWorkers>,
+}
+
+/// What becomes of the serving release's workers while deploy commands run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OldWorkers {
+    /// They go on until the switch.
+    Keep,
+    /// They are stopped before the first command; where the deployment fails they start again.
+    Stop,
 }
 
 /// Whether visitors may meet the site while deploy commands run.
@@ -148,6 +162,10 @@ pub(super) fn deploy(item: &Item<'_>) -> Deploy {
         // Whoever says how long requests wait wants them to.
         deploy.maintenance.when = When::Always;
         deploy.maintenance.hold = hold;
+    }
+    if let Some(item) = table.get("workers") {
+        let words = [("stop", OldWorkers::Stop), ("keep", OldWorkers::Keep)];
+        deploy.workers = item.one_of(&words);
     }
     if let Some(item) = table.get("maintenance") {
         maintenance(&item, &mut deploy.maintenance);

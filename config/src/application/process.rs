@@ -1,6 +1,6 @@
 //! `[web]`, `[processes]` and `[workers]`: processes that run as long as their release serves.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use toml::de::DeValue;
@@ -9,6 +9,8 @@ use super::{At, parts::entries, step::command};
 use crate::{name::ProcessName, plain::quoted, reader::Item};
 
 const MAX_WORKERS: usize = 16;
+/// The longest that a worker may take to end: whoever waits for it deploys.
+const MAX_GRACE: Duration = Duration::from_secs(10 * 60);
 const MAX_PROCESSES: usize = 16;
 
 /// A process that runs as long as its release serves.
@@ -20,6 +22,9 @@ pub struct Process {
     /// What it speaks, where it answers requests.
     #[serde(default)]
     pub protocol: Protocol,
+    /// How long it may take to end once it was asked to, where a worker says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace: Option<Duration>,
     /// Where it is written. Not stored.
     #[serde(skip)]
     pub at: At,
@@ -31,6 +36,7 @@ impl Process {
         Self {
             start: start.into(),
             protocol,
+            grace: None,
             at: At::Nowhere,
         }
     }
@@ -100,6 +106,12 @@ pub(super) fn process(item: &Item<'_>, answers: Answers) -> Option<Process> {
         let words = [("http", Protocol::Http), ("fastcgi", Protocol::Fastcgi)];
         protocol = item.one_of(&words).unwrap_or(protocol);
     }
+    let mut grace = None;
+    if let Answers::Nobody = answers
+        && let Some(item) = table.get("grace")
+    {
+        grace = item.duration(MAX_GRACE);
+    }
     let start = table.get("start");
     if start.is_none() {
         let message = format!("{} has no `start`", quoted(item.path()));
@@ -108,7 +120,10 @@ pub(super) fn process(item: &Item<'_>, answers: Answers) -> Option<Process> {
     table.finish();
     let start = start?;
     let at = At::Spot(start.spot());
-    command(&start).map(|start| Process::new(start, protocol).at(at))
+    command(&start).map(|start| Process {
+        grace,
+        ..Process::new(start, protocol).at(at)
+    })
 }
 
 /// The processes beside the web process that answer requests, by name.

@@ -1,8 +1,8 @@
 //! Reads `wharf.toml` and fills in what was detected.
 
 use super::{
-    Application, At, Process, Protocol, Step, build, committed, deploy, env, locations, mounts,
-    parts,
+    Application, At, Process, Protocol, Step, build, committed, crons, deploy, env, locations,
+    mounts, parts,
     process::{self, Answers},
     routes, services,
 };
@@ -108,6 +108,9 @@ fn written(table: Table<'_>) -> Written {
             item.bad_key("bad-name", why, "give one of the two another name");
         }
     }
+    if let Some(item) = table.get("crons") {
+        app.crons = crons::crons(&item);
+    }
     if let Some(item) = table.get("mounts") {
         app.mounts = mounts::mounts(&item);
     }
@@ -129,7 +132,7 @@ fn written(table: Table<'_>) -> Written {
     if let Some(item) = table.get("services") {
         app.services = services::services(&item);
     }
-    table.later(&["crons", "seed"]);
+    table.later(&["seed"]);
     table.finish();
     written
 }

@@ -45,19 +45,19 @@ const SECTIONS: [Section; 8] = [
         title: "`wharf` does not do it",
         seen: "An `error:` line with a hint, and exit status 5 or 6; `--json` has the code. Nothing has changed.",
         codes: &[
-            "bad-commit", "branch-exists", "branch-name", "conflicts", "data-upward", "ended", "grant-time",
+            "bad-commit", "branch-exists", "branch-name", "conflicts", "cron-held", "data-upward", "ended", "grant-time",
             "no-grant", "no-parent", "no-release", "not-branchable", "not-fast-forward", "not-live",
             "not-parked", "not-supported-yet", "operator-only", "parent-ring", "production", "status", "title",
-            "too-many-watchers", "unknown-activity", "unknown-commit", "unknown-destination",
+            "too-many-watchers", "unknown-activity", "unknown-commit", "unknown-cron", "unknown-destination",
             "unknown-environment", "unknown-project", "unknown-type", "unrelated-histories", "up-to-date",
         ],
     },
     Section {
         title: "A command in what serves ended",
-        seen: "`wharf run` or `wharf shell` is not started, or not ended by the command itself; `wharf activities` has why.",
+        seen: "`wharf run`, `wharf shell` or a cron is not started, or not ended by the command itself; `wharf activities` or `wharf crons` has why.",
         codes: &[
-            "caller-gone", "environment-ends", "exit-code", "no-command", "no-database", "run-interrupted",
-            "run-lost", "service-stopped", "too-many-commands",
+            "caller-gone", "cron-failed", "cron-stopped", "environment-ends", "exit-code", "no-command", "no-database",
+            "run-interrupted", "run-lost", "service-stopped", "too-many-commands",
         ],
     },
     Section {

@@ -292,7 +292,8 @@ async fn stop_paused(world: &Arc<World>, key: &EnvironmentKey) -> Result<Found, 
         if world.retiring.contains(&record.instance) {
             continue;
         }
-        let stopped = launch::stop_instance(world, &record.instance, None, launch::GRACE).await;
+        let grace = launch::grace_of(world, &record).await;
+        let stopped = launch::stop_instance(world, &record.instance, None, grace).await;
         found.unknown = stopped.err().or(found.unknown);
     }
     let stopped = execute::services::stop_all(world, key).await;
@@ -305,7 +306,7 @@ async fn begun(world: &World, key: &EnvironmentKey) -> Result<Option<Task>, Fail
     let unfinished = world.recorder.unfinished().await?;
     Ok(unfinished
         .into_iter()
-        .find(|task| task.key == *key && task.state == State::Running && task.kind != Kind::Run))
+        .find(|task| task.key == *key && task.state == State::Running && !task.kind.runs_beside()))
 }
 
 /// Whether requests may still be in flight to a process that does not serve any more; not to one

@@ -6,6 +6,7 @@
 pub mod baseline;
 mod close;
 mod compare;
+pub mod crons;
 mod fleet;
 mod imported;
 mod mend;
@@ -86,7 +87,8 @@ pub enum Event {
         /// Who waits for their ids.
         reply: Option<oneshot::Sender<Result<Vec<String>, Refusal>>>,
     },
-    /// A check or somebody's own command that the last daemon did not end: nobody waits for it.
+    /// A check, a cron's run or somebody's own command that the last daemon did not end: nobody waits
+    /// for it.
     Abandoned(Ticket),
     /// An activity reached its end and that is recorded.
     Ended {
@@ -353,6 +355,7 @@ impl Dispatch {
                 self.early.remove(&activity);
                 self.queue.finish(&activity);
                 self.world.pausing.notify_one();
+                self.world.crons.changed.notify_one();
                 self.mend_later_ones();
                 self.start_what_may();
             }
@@ -380,6 +383,7 @@ impl Dispatch {
             Event::Mend(mend) => self.mend(mend),
             Event::Mended(key) => {
                 self.queue.free(key.project.as_str(), key.id.as_str());
+                self.world.crons.changed.notify_one();
                 self.mend_later_ones();
                 self.start_what_may();
             }
@@ -418,6 +422,7 @@ impl Dispatch {
             | Kind::Approve
             | Kind::Variable
             | Kind::Run
+            | Kind::Cron
             | Kind::Import => Ok(()),
             _ => {
                 let mut environments = environments.iter();

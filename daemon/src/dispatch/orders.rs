@@ -179,7 +179,7 @@ impl Dispatch {
             None if self.queue.place(&activity).is_some() => {
                 self.stopped.entry(activity.clone()).or_default().clone()
             }
-            None => return answer(reply, self.stop_by_hand(&activity, by)),
+            None => return answer(reply, self.stop_beside(&activity, by)),
         };
         self.stopping.insert(activity.clone(), by.to_owned());
         let world = Arc::clone(&self.world);
@@ -193,14 +193,14 @@ impl Dispatch {
         });
     }
 
-    /// Stops somebody's own command, which is in no queue; false where none of that name runs.
-    fn stop_by_hand(&self, activity: &str, by: &str) -> bool {
+    /// Stops a command that runs beside, which is in no queue; false where none of that name runs.
+    fn stop_beside(&self, activity: &str, by: &str) -> bool {
         let reason = Reason {
             code: "cancelled".into(),
             message: format!("cancelled by {by}"),
             hint: None,
         };
-        self.world.hands.stop(activity, &reason)
+        self.world.hands.stop(activity, &reason) || self.world.crons.stop(activity, &reason)
     }
 
     pub(super) fn supersede(&mut self, old: &Ticket, by: &str) {
@@ -220,6 +220,11 @@ impl Dispatch {
                 "run-interrupted",
                 "Wharf was stopped while it ran, and it was ended",
                 "see what it did, then run it again",
+            ),
+            Kind::Cron => (
+                "run-interrupted",
+                "Wharf was stopped while it ran, and it was ended",
+                "it runs again when it is due, or with: wharf crons run NAME",
             ),
             _ => (
                 "abandoned",

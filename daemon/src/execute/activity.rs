@@ -13,6 +13,7 @@ use wharf_wire::view::Reason;
 
 use super::bound::Bound;
 use super::changes::Changes;
+use super::crons::Held;
 use super::failure::{Failure, chain};
 use super::maintenance::{self, Switch};
 use super::parking::{Turn, park};
@@ -58,6 +59,8 @@ pub struct Act {
     replaced: Mutex<Replaced>,
     /// Since when visitors are kept away for it.
     held: OnceLock<Instant>,
+    /// Nothing begins by itself in the environment until it has ended.
+    quiet: OnceLock<Held>,
     /// What to do the next time, said at its end.
     advice: Mutex<Vec<String>>,
     /// Why nothing is deployed, where the code is kept and that is all.
@@ -191,6 +194,7 @@ impl Act {
             states: states.map(Mutex::new),
             replaced: Mutex::default(),
             held: OnceLock::new(),
+            quiet: OnceLock::new(),
             advice: Mutex::default(),
             kept: None,
         })
@@ -402,6 +406,11 @@ impl Act {
     /// Since when visitors are kept away for it, where they are.
     pub(super) fn held(&self) -> Option<Instant> {
         self.held.get().copied()
+    }
+
+    /// Keeps crons from beginning until it has ended.
+    pub(super) fn quiets(&self, held: Held) -> &Held {
+        self.quiet.get_or_init(|| held)
     }
 
     /// Says at its good end what to do the next time.

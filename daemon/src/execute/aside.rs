@@ -1,18 +1,46 @@
-//! What is done in a release without a turn in the queue: nobody follows it, and nobody cancels it.
+//! What is done in a release without a turn in the queue: nothing of what serves is changed by it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
+use wharf_wire::event::{Ended, Event};
 use wharf_wire::outcome::{Kind, State};
-use wharf_wire::view::Commit;
+use wharf_wire::view::{Commit, Reason};
 
-use super::activity::Act;
+use super::activity::{Act, milliseconds};
+use super::end;
 use super::failure::Failure;
 use super::world::World;
+use crate::journal::{self, Facts, Message};
+use crate::notify::Audience;
 use crate::plan::parking::Leave;
-use crate::store::activity::Task;
+use crate::store::activity::{Ending, Task};
 use crate::store::environment::EnvironmentRecord;
+use crate::store::insist::insist;
 use crate::store::log::Log;
+
+/// How a command that ran beside ended.
+#[derive(Debug)]
+pub(super) struct End {
+    /// In a word.
+    pub(super) state: State,
+    /// Why, unless it succeeded.
+    pub(super) reason: Option<Reason>,
+    /// Lines below the verdict: the last output.
+    pub(super) details: Vec<String>,
+}
+
+impl End {
+    /// An end of which there is no more to say.
+    pub(super) fn of(state: State, reason: Option<Reason>) -> End {
+        End {
+            state,
+            reason,
+            details: Vec::new(),
+        }
+    }
+}
 
 impl Act {
     /// What something works with in a release that is there; `id` is the activity that it belongs to.
@@ -52,4 +80,85 @@ impl Act {
             cancel,
         )
     }
+}
+
+/// Records the end of a command that ran beside, then says it.
+pub(super) async fn close(
+    world: &World,
+    environment: &EnvironmentRecord,
+    kind: Kind,
+    id: &str,
+    began: Instant,
+    end: End,
+) {
+    let key = &environment.key;
+    let End {
+        state,
+        reason,
+        details,
+    } = end;
+    // Another release may have gone live meanwhile.
+    let live = match world.recorder.environment(key).await {
+        Ok(Some(now)) => now.live,
+        Ok(None) | Err(_) => environment.live,
+    };
+    let ending = Ending {
+        state,
+        reason: reason.clone(),
+        live_after: live,
+    };
+    match kind {
+        // Somebody may want to know that a cron fails; who ran a command of their own has seen it.
+        Kind::Cron => {
+            let audience = Audience::of(&world.settings(), key.project.as_str(), None);
+            let end = || {
+                let recorder = &world.recorder;
+                recorder.end_and_tell(id, ending.clone(), audience.clone())
+            };
+            insist(id, "its end", end).await;
+            world.telling.notify_one();
+        }
+        _ => insist(id, "its end", || world.recorder.end(id, ending.clone())).await,
+    }
+    let verdict = match &reason {
+        Some(reason) => reason.message.clone(),
+        None => end::RAN.to_owned(),
+    };
+    let facts = Facts {
+        environment_type: Some(environment.kind.clone()),
+        branch: Some(environment.branch.to_string()),
+        activity: Some(id.to_owned()),
+        kind: Some(kind),
+        live,
+        result: Some(state.word()),
+        duration: Some(milliseconds(began).saturating_mul(1000)),
+        error: reason.as_ref().map(|reason| reason.code.clone()),
+        ..Facts::of_environment(key)
+    };
+    world.metrics.ended(&facts);
+    world.traces.ended(&facts);
+    match (kind, state) {
+        // As often as each minute, and nothing that an operator looks for.
+        (Kind::Cron, State::Succeeded) => tracing::debug!(
+            WHARF_PROJECT = %key.project,
+            WHARF_ENVIRONMENT = %key.id,
+            WHARF_ACTIVITY = id,
+            "a cron ran to its end"
+        ),
+        _ => {
+            let message = Message::of_end(kind, state, live);
+            journal::say(message, &facts, format_args!("{}: {verdict}", state.word()));
+        }
+    }
+    let ended = Ended {
+        state,
+        verdict,
+        details,
+        hints: reason.and_then(|reason| reason.hint).into_iter().collect(),
+        url: None,
+        serves: end::stays(key.id.as_str(), live),
+        milliseconds: milliseconds(began),
+        maintenance_ms: None,
+    };
+    world.logs.open(id).event(Event::Ended(Box::new(ended)));
 }

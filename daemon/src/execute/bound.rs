@@ -9,12 +9,18 @@ use tokio_util::sync::CancellationToken;
 use wharf_config::host::{Limits, Resources};
 
 use super::failure::Failure;
+use super::launch;
 use crate::report;
 use crate::run::meter::{Excess, Resource};
 use crate::run::sandbox;
 
 /// The stable code of what took more than it may.
 pub(super) const OVER: &str = "over-limit";
+
+/// What a run of a cron is called.
+const CRON: &str = "cron";
+/// Bytes that a run of a cron may print: some 40 of each are kept.
+const OUTPUT_OF_CRON: u64 = 5_000_000;
 
 /// Adds to a sandbox's limits what the operator wrote.
 #[must_use]
@@ -52,6 +58,18 @@ impl Bound {
     /// Those of a release's checks, of which the first begins now.
     pub fn of_checks(limits: &Limits) -> Bound {
         Bound::new("deploy", "check-failed", limits)
+    }
+
+    /// Those of a cron's run that begins now: its time is its own, and it may take of the host what
+    /// processes may.
+    pub fn of_cron(resources: &Resources, time: Duration) -> Bound {
+        let limits = Limits {
+            time,
+            silence: None,
+            output: OUTPUT_OF_CRON,
+            resources: *resources,
+        };
+        Bound::new(CRON, "cron-failed", &limits)
     }
 
     fn new(stage: &'static str, code: &'static str, limits: &Limits) -> Bound {
@@ -115,7 +133,7 @@ impl Bound {
     pub fn exceeded(&self, excess: &Excess) -> [String; 2] {
         let Excess { resource, .. } = excess;
         let raise = self.raise(resource.instead(), resource.key());
-        let why = excess.said(self.stage);
+        let why = excess.said(self.table());
         match resource {
             Resource::Memory | Resource::Disk => [format!("stopped: {why}"), raise],
             // The kernel only refused it more, and it failed.
@@ -145,7 +163,7 @@ impl Bound {
         let raise = self.raise(instead, key);
         Some(format!(
             "perhaps it met {}.limits.{key} = {value}: {raise}",
-            self.stage
+            self.table()
         ))
     }
 
@@ -182,10 +200,22 @@ impl Bound {
     }
 
     fn raise(&self, instead: &str, key: &str) -> String {
-        format!(
-            "{instead}, or ask the host's operator to raise {}.limits.{key}",
-            self.stage
-        )
+        match (self.stage, key) {
+            (CRON, "time") => format!("{instead}, or raise its `limit` in wharf.toml"),
+            (CRON, "output") => instead.to_owned(),
+            _ => format!(
+                "{instead}, or ask the host's operator to raise {}.limits.{key}",
+                self.table()
+            ),
+        }
+    }
+
+    /// The table of the host's file that has its limits.
+    fn table(&self) -> &'static str {
+        match self.stage {
+            CRON => launch::LIMITS,
+            stage => stage,
+        }
     }
 }
 

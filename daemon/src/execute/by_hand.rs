@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tokio::time::timeout;
 use wharf_wire::ask::{DatabaseAct, Terminal};
-use wharf_wire::event::Ended;
 use wharf_wire::event::Event;
 use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::{Actor, Commit, Reason};
 
-use super::activity::{Act, milliseconds};
+use super::activity::Act;
+use super::aside::{End, close};
 use super::bound::{OVER, granted};
 use super::failure::Failure;
 use super::hands::Place;
 use super::services::content;
 use super::world::World;
-use super::{command, end, launch, release};
+use super::{command, launch, release};
 use crate::journal::{self, Facts, Message};
 use crate::order;
 use crate::plan::by_hand::{self, name_of};
@@ -30,9 +30,7 @@ use crate::run::runner::Exit;
 use crate::run::running::Running;
 use crate::run::sandbox::Sandbox;
 use crate::run::streams::{self, Far};
-use crate::store::activity::Ending;
 use crate::store::environment::EnvironmentRecord;
-use crate::store::insist::insist;
 use crate::store::release::ReleaseRecord;
 
 /// How long a caller whose terminal is gone may take to be missed.
@@ -137,15 +135,8 @@ pub async fn begin(
         }
         Err(failure) => {
             let reason = failure.reason.clone();
-            close(
-                world,
-                &wanted.environment,
-                &id,
-                began,
-                State::Failed,
-                Some(reason),
-            )
-            .await;
+            let end = End::of(State::Failed, Some(reason));
+            close(world, &wanted.environment, kind, &id, began, end).await;
             Err(failure)
         }
     }
@@ -300,7 +291,8 @@ impl ByHand {
             Outcome::Stopped(reason) => Some(reason.clone()),
         };
         let (world, environment) = (&self.world, &self.environment);
-        close(world, environment, &self.id, self.began, state, reason).await;
+        let end = End::of(state, reason);
+        close(world, environment, Kind::Run, &self.id, self.began, end).await;
         outcome
     }
 }
@@ -353,57 +345,4 @@ fn forget(world: &World, job: &JobId) {
     if let Err(error) = tokio::task::block_in_place(|| world.jobs.remove(job)) {
         tracing::warn!(%job, %error, "job file stays");
     }
-}
-
-/// Records its end, then says it.
-async fn close(
-    world: &World,
-    environment: &EnvironmentRecord,
-    id: &str,
-    began: Instant,
-    state: State,
-    reason: Option<Reason>,
-) {
-    let key = &environment.key;
-    // Another release may have gone live meanwhile.
-    let live = match world.recorder.environment(key).await {
-        Ok(Some(now)) => now.live,
-        Ok(None) | Err(_) => environment.live,
-    };
-    let ending = Ending {
-        state,
-        reason: reason.clone(),
-        live_after: live,
-    };
-    insist(id, "its end", || world.recorder.end(id, ending.clone())).await;
-    let verdict = match &reason {
-        Some(reason) => reason.message.clone(),
-        None => end::RAN.to_owned(),
-    };
-    let facts = Facts {
-        environment_type: Some(environment.kind.clone()),
-        branch: Some(environment.branch.to_string()),
-        activity: Some(id.to_owned()),
-        kind: Some(Kind::Run),
-        live,
-        result: Some(state.word()),
-        duration: Some(milliseconds(began).saturating_mul(1000)),
-        error: reason.as_ref().map(|reason| reason.code.clone()),
-        ..Facts::of_environment(key)
-    };
-    let message = Message::of_end(Kind::Run, state, live);
-    world.metrics.ended(&facts);
-    world.traces.ended(&facts);
-    journal::say(message, &facts, format_args!("{}: {verdict}", state.word()));
-    let ended = Ended {
-        state,
-        verdict,
-        details: vec![],
-        hints: reason.and_then(|reason| reason.hint).into_iter().collect(),
-        url: None,
-        serves: end::stays(key.id.as_str(), live),
-        milliseconds: milliseconds(began),
-        maintenance_ms: None,
-    };
-    world.logs.open(id).event(Event::Ended(Box::new(ended)));
 }

@@ -1,10 +1,11 @@
 //! The deploy stage: release, commands, processes beside the old ones, checks, switch, drain.
 //!
-//! In one paragraph: the release is recorded; where its commands need it, visitors are kept away;
-//! static content is made, the application installed or updated; its processes start beside the old
-//! ones and must be healthy, and its checks must end well; the route is written, which is the commit
-//! point and lets visitors in; late commands run; the old processes are drained and stopped when all
-//! that is said. Until the route is written every failure leaves the old release serving.
+//! In one paragraph: the release is recorded; where it has commands, crons end; where these need it,
+//! visitors are kept away and workers stopped; static content is made, the application installed or
+//! updated; its processes start beside the old ones and must be healthy, and its checks must end well;
+//! the route is written, which is the commit point and lets visitors in; late commands run; the old
+//! processes are drained and stopped when all that is said. Until the route is written every failure
+//! leaves the old release serving.
 
 use std::time::Instant;
 
@@ -15,6 +16,7 @@ use super::bound::Bound;
 use super::build::Built;
 use super::changes::Changes;
 use super::commands::{self, Work};
+use super::crons::quiet;
 use super::failure::Failure;
 use super::launch::{self, Launched};
 use super::replaced::Replaced;
@@ -125,7 +127,9 @@ async fn prepare_and_serve(
     let sandbox = release::sandbox(act, release).await?;
     let bound = Bound::of_deploy(&act.settings.host.deploy);
     let work = Work::ask(act, release, &sandbox, &bound).await?;
+    quiet::crons(act, release, work).await?;
     maintenance::begin(act, release, &sandbox, &bound, work).await?;
+    quiet::workers(act, release, work).await?;
     assets::say_where(act, &release.application);
     assets::deploy(act, release, &sandbox, &bound, changes).await?;
     work.run(act, release, &sandbox, &bound, changes).await?;

@@ -20,7 +20,7 @@ use super::activity::Act;
 use super::failure::{Failure, chain};
 use super::world::World;
 use crate::disk;
-use crate::plan::retention::{Removal, Stock, Thing, decide, for_room};
+use crate::plan::retention::{Removal, Stock, Thing, Why, decide, for_room, runs_to_forget};
 use crate::report;
 use crate::settings::Settings;
 use crate::store::environment::EnvironmentKey;
@@ -73,6 +73,30 @@ pub async fn after_retiring(world: &World, key: &EnvironmentKey) {
         activity: None,
     };
     look_after(world, view, &why).await;
+}
+
+/// Forgets the runs of a cron that tell nothing new any more. Their logs go first: a record without its
+/// log says so, and a log without a record is nobody's.
+pub async fn after_cron(world: &World, key: &EnvironmentKey, name: &str) {
+    let runs = match world.recorder.ended_runs(key, name).await {
+        Ok(runs) => runs,
+        Err(error) => {
+            return tracing::warn!(error = chain(&error), "housekeeping after cron {name}");
+        }
+    };
+    let view = View::default();
+    for activity in runs_to_forget(runs) {
+        for thing in [Thing::Log(activity.clone()), Thing::Record(activity)] {
+            let removal = Removal {
+                thing,
+                why: Why::Count,
+                bytes: 0,
+            };
+            if let Err(failure) = remove::remove(world, &removal, &view).await {
+                tracing::warn!("housekeeping: {}", failure.reason.message);
+            }
+        }
+    }
 }
 
 async fn look_after(world: &World, view: View, why: &str) {

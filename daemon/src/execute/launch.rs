@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use wharf_config::application::{self, Application, At, Health, Protocol};
+use wharf_config::name::ProcessName;
 use wharf_wire::route::{FastCgi, Upstream};
 
 use super::activity::Act;
@@ -297,6 +298,29 @@ fn job(
 pub(super) fn raise(excess: &Excess) -> String {
     let (key, instead) = (excess.resource.key(), excess.resource.instead());
     format!("{instead}, or ask the host's operator to raise {LIMITS}.limits.{key}")
+}
+
+/// What the release of a process says of it, where it is a worker.
+///
+/// # Errors
+/// When the record cannot be read.
+pub(super) async fn worker_of(
+    world: &super::World,
+    record: &ProcessRecord,
+) -> Result<Option<application::Process>, Failure> {
+    let release = world.recorder.release(&record.key, record.release).await?;
+    Ok(release.and_then(|mut release| {
+        let name = ProcessName::parse(&record.name).ok()?;
+        release.application.workers.remove(&name)
+    }))
+}
+
+/// How long a process may take to end after TERM: a worker's own grace, where it has one.
+pub async fn grace_of(world: &super::World, record: &ProcessRecord) -> Duration {
+    match worker_of(world, record).await {
+        Ok(worker) => worker.and_then(|worker| worker.grace).unwrap_or(GRACE),
+        Err(_) => GRACE,
+    }
 }
 
 /// Where a process may listen, if it does.

@@ -12,6 +12,8 @@ use super::activity::Act;
 use super::bound::Bound;
 use super::command;
 use super::commands::{Work, command_of};
+use super::crons::Pace;
+use super::crons::quiet::end_crons;
 use super::failure::Failure;
 use super::release::inside;
 use super::route;
@@ -272,6 +274,9 @@ pub(super) async fn switch(act: &Act, to: Switch) -> Result<Option<u32>, Failure
         Ok(())
     })
     .await?;
+    if to == Switch::On {
+        end_crons(act, "is in maintenance", Pace::Soon).await;
+    }
     let text = match to {
         Switch::On => "on; visitors see a page, operators see the site",
         Switch::Off => "off",

@@ -194,7 +194,8 @@ impl Retiring {
 }
 
 async fn stop(world: &World, record: &ProcessRecord) {
-    let stopped = launch::stop_instance(world, &record.instance, None, launch::GRACE);
+    let grace = launch::grace_of(world, record).await;
+    let stopped = launch::stop_instance(world, &record.instance, None, grace);
     if let Err(failure) = stopped.await {
         let (instance, error) = (&record.instance, failure.reason.message);
         tracing::warn!(instance, error, "an old process stays");

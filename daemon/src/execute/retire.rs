@@ -7,6 +7,8 @@ use wharf_wire::event::Event;
 use wharf_wire::view::Reason;
 
 use super::activity::Act;
+use super::crons::Pace;
+use super::crons::quiet::end_crons;
 use super::failure::Failure;
 use super::hands::Closed;
 use super::housekeeping;
@@ -31,6 +33,7 @@ pub async fn processes(act: &Act) -> Result<Vec<ProcessRecord>, Failure> {
 /// What its user should read; it may then be half gone, and the next daemon goes on.
 pub async fn delete(act: &Act) -> Result<Option<u32>, Failure> {
     let _closed = end_hands(act, "is deleted").await;
+    end_crons(act, "is deleted", Pace::AtOnce).await;
     take_down(act).await?;
     let forget = || act.world.recorder.forget_environment(act.key());
     insist(&act.task.id, "that it is gone", forget).await;
@@ -44,6 +47,7 @@ pub async fn delete(act: &Act) -> Result<Option<u32>, Failure> {
 /// As [`delete`]; deactivating it again goes on.
 pub async fn deactivate(act: &Act) -> Result<Option<u32>, Failure> {
     let _closed = end_hands(act, "is deactivated").await;
+    end_crons(act, "is deactivated", Pace::AtOnce).await;
     take_down(act).await?;
     let rest = || act.world.recorder.rest(act.key());
     insist(&act.task.id, "that it is inactive", rest).await;
@@ -106,7 +110,8 @@ pub async fn stop_processes(act: &Act) -> Result<(), Failure> {
     let upstreams = upstreams.flat_map(|record| launch::listens(&act.world, record));
     replaced::drain(&act.world, upstreams.collect()).await;
     for record in processes {
-        launch::stop_instance(&act.world, &record.instance, None, launch::GRACE).await?;
+        let grace = launch::grace_of(&act.world, &record).await;
+        launch::stop_instance(&act.world, &record.instance, None, grace).await?;
     }
     services::stop_all(&act.world, act.key()).await
 }

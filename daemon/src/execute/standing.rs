@@ -7,6 +7,8 @@ use wharf_wire::event::Event;
 use wharf_wire::view::Reason;
 
 use super::activity::Act;
+use super::crons::Pace;
+use super::crons::quiet::end_crons;
 use super::failure::Failure;
 use super::{deploy, retire, route};
 use crate::plan::limits::{self, Counted, Full, Status};
@@ -83,6 +85,7 @@ pub async fn pause(act: &Act) -> Result<Option<u32>, Failure> {
         )
         .hint(format!("see why with: wharf log -e {name}"))
     })?;
+    end_crons(act, "is paused", Pace::Soon).await;
     act.step(Step::Suspend, suspend(act)).await?;
     act.step(Step::Stop, retire::stop_processes(act)).await?;
     act.did(

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use wharf_config::place::Place;
 
+use super::crons::Crons;
 use super::distance::Distances;
 use super::durable::Durable;
 use super::forge::Pushes;
@@ -62,6 +63,8 @@ pub struct World {
     pub retiring: Retiring,
     /// Commands that people run by hand.
     pub hands: Arc<Hands>,
+    /// Runs of crons.
+    pub crons: Arc<Crons>,
     /// Builds that are going on, by their ingredients.
     pub building: Turns,
     /// What build steps made, being kept or put back, by project and trust domain.

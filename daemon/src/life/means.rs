@@ -71,6 +71,7 @@ impl Means {
             durable: Default::default(),
             retiring: Default::default(),
             hands: Default::default(),
+            crons: Default::default(),
             building: Default::default(),
             layers: Default::default(),
             watching: Default::default(),

@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use wharf_config::notify::Occasion;
 use wharf_wire::notification::{Happened, Notification};
-use wharf_wire::outcome::State;
+use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::Activity;
 
 use crate::execute::end::{self, Undoing};
@@ -35,9 +35,13 @@ pub fn of(
     };
     let place = format!("{}@{}", activity.project, activity.environment);
     let word = match (occasion, activity.state) {
-        (Occasion::Failed, State::Failed) => "failed: ",
-        (Occasion::Recovered, _) => "recovered: ",
-        _ => "",
+        (Occasion::Failed, State::Failed) => "failed: ".to_owned(),
+        // The verdict of one that failed names it.
+        (Occasion::Recovered, _) if activity.kind == Kind::Cron => {
+            format!("recovered: cron {}: ", activity.commit.subject)
+        }
+        (Occasion::Recovered, _) => "recovered: ".to_owned(),
+        _ => String::new(),
     };
     Notification {
         r#type: occasion.as_str().to_owned(),

@@ -327,7 +327,12 @@ impl Deployment {
                     self.phase == Phase::Committed || self.has_done(&Step::Keep)
                 }
                 // Nothing was to be done.
-                Kind::Info | Kind::Approve | Kind::Variable | Kind::Run | Kind::Import => false,
+                Kind::Info
+                | Kind::Approve
+                | Kind::Variable
+                | Kind::Run
+                | Kind::Cron
+                | Kind::Import => false,
                 _ => self.phase == Phase::Committed,
             },
             // A step whose end could not be recorded is one that failed.

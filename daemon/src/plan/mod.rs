@@ -3,6 +3,7 @@
 pub mod access;
 pub mod admission;
 pub mod by_hand;
+pub mod crons;
 pub mod deployment;
 pub mod hosts;
 pub mod kept_away;

@@ -19,10 +19,17 @@ pub const AGE: Duration = Duration::from_secs(3 * 24 * 3600);
 pub const WAITING: u32 = 1_000;
 
 /// What the end of an activity is, the most particular first. `before` is how the deployment before
-/// it ended.
+/// it ended, or of a cron its run before.
 pub fn ended(activity: &Activity, before: Option<State>) -> Vec<Occasion> {
     let kept = |reason: &wharf_wire::view::Reason| reason.code == INACTIVE;
     match activity.state {
+        // It may run each minute: only that it changed is told.
+        State::Failed if activity.kind == Kind::Cron && before != Some(State::Failed) => {
+            vec![Occasion::Failed]
+        }
+        State::Succeeded if activity.kind == Kind::Cron && before == Some(State::Failed) => {
+            vec![Occasion::Recovered]
+        }
         State::Failed if tells(activity.kind) => vec![Occasion::Failed],
         State::Succeeded if activity.live_after.is_none() => vec![],
         // The code is kept, and nothing of it went live.
@@ -100,6 +107,16 @@ mod tests {
             assert_eq!(said(kind, State::Failed, Some(1), None), []);
             assert_eq!(said(kind, good, Some(1), Some(State::Failed)), []);
         }
+        // A cron's run before it.
+        let failed = Some(State::Failed);
+        assert_eq!(said(Kind::Cron, State::Failed, Some(1), None), [Failed]);
+        assert_eq!(
+            said(Kind::Cron, State::Failed, Some(1), Some(good)),
+            [Failed]
+        );
+        assert_eq!(said(Kind::Cron, State::Failed, Some(1), failed), []);
+        assert_eq!(said(Kind::Cron, good, Some(1), failed), [Recovered]);
+        assert_eq!(said(Kind::Cron, good, Some(1), Some(good)), []);
         for state in [State::Cancelled, State::Superseded, State::Running] {
             assert_eq!(said(push, state, Some(1), None), []);
         }

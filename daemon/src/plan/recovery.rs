@@ -94,9 +94,12 @@ pub fn decide(deployment: &Deployment, found: Found) -> Recovery {
     } else if says_so(deployment.kind()) || stops(deployment.kind()) {
         // Half gone is no state to stay in, and each of its steps may be done twice.
         Recovery::Redo
-    } else if deployment.is_stopped() || matches!(deployment.kind(), Kind::Check | Kind::Run) {
-        // Whoever pushed has been answered without a check's result: nobody waits for it. A command
-        // of somebody's own died with their terminal.
+    } else if deployment.is_stopped()
+        || deployment.kind() == Kind::Check
+        || deployment.kind().runs_beside()
+    {
+        // Whoever pushed has been answered without a check's result: nobody waits for it. What ran
+        // beside died with the daemon.
         Recovery::Cancel
     } else if deployment.has_run_once() && !found.repeatable {
         Recovery::Fail

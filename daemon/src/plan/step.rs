@@ -59,6 +59,8 @@ pub enum Step {
     Stop,
     /// Its data is put aside.
     PutAside,
+    /// A cron's command: it runs beside, and no step of it is recorded.
+    Cron,
 }
 
 /// What a death in the middle of a step leaves, and so what may be done about it.
@@ -130,7 +132,7 @@ impl Step {
     pub fn belongs_to(&self, kind: Kind) -> bool {
         let deletes = matches!(self, Step::Unroute | Step::Stop | Step::PutAside);
         let keeps = *self == Step::Keep;
-        let serves = !deletes && !keeps && *self != Step::Suspend;
+        let serves = !deletes && !keeps && !matches!(self, Step::Suspend | Step::Cron);
         // What runs before an earlier release serves again ran when it was made.
         let makes = !matches!(
             self,
@@ -152,6 +154,7 @@ impl Step {
             Kind::MaintenanceOn | Kind::MaintenanceOff => *self == Step::Maintenance,
             Kind::Delete | Kind::Deactivate => deletes,
             Kind::Check => self.stage() == Stage::Build,
+            Kind::Cron => *self == Step::Cron,
             Kind::Info | Kind::Approve | Kind::Variable | Kind::Run | Kind::Import => false,
         }
     }
@@ -197,6 +200,7 @@ impl Step {
             Step::Stop => (20, 0),
             Step::PutAside => (21, 0),
             Step::Keep => (22, 0),
+            Step::Cron => (23, 0),
         }
     }
 }
@@ -230,6 +234,7 @@ impl fmt::Display for Step {
             Step::Unroute => f.write_str("unroute"),
             Step::Stop => f.write_str("stop"),
             Step::PutAside => f.write_str("put aside"),
+            Step::Cron => f.write_str("cron"),
         }
     }
 }
@@ -260,6 +265,7 @@ impl FromStr for Step {
             "unroute" => Some(Step::Unroute),
             "stop" => Some(Step::Stop),
             "put aside" => Some(Step::PutAside),
+            "cron" => Some(Step::Cron),
             _ => None,
         };
         let counted = || {

@@ -63,6 +63,11 @@ pub fn watching(activity: &str) -> String {
     format!("  Ctrl-C stops watching, not the deploy. Log: wharf log {activity}")
 }
 
+/// The same, of a cron's run.
+pub fn watching_cron(activity: &str) -> String {
+    format!("  Ctrl-C stops watching, not the cron. Log: wharf log {activity}")
+}
+
 /// The same, where the push itself waits.
 pub fn waiting_push(activity: &str) -> String {
     format!("  Ctrl-C gives the push up. Log: wharf log {activity}")

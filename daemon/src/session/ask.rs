@@ -4,6 +4,7 @@ mod act;
 mod approve;
 mod archive;
 mod config;
+mod crons;
 mod delete;
 mod deploy;
 mod grant;
@@ -84,6 +85,8 @@ impl Session {
                 self.run(&scope, What::Service(service, act), terminal)
                     .await
             }
+            Ask::Crons(scope) => self.crons(&scope).await,
+            Ask::RunCron { scope, name } => self.run_cron(&scope, &name).await,
             Ask::Rollback { scope, release } => self.roll_back(&scope, release).await,
             Ask::Grant { scope, seconds } => self.grant(&scope, seconds).await,
             Ask::Activate(scope) => self.activate(&scope).await,

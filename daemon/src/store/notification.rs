@@ -115,8 +115,11 @@ pub(super) fn waits(
     }
 }
 
-/// How the environment's deployment before this one ended.
+/// How the environment's deployment before this one ended; of a cron's run, its run before this one.
 fn before(connection: &Connection, activity: &Activity) -> Result<Option<State>, StoreError> {
+    if activity.kind == Kind::Cron {
+        return last_run(connection, activity);
+    }
     let mut statement = connection.prepare_cached(
         "SELECT kind, state, coalesce(reason_code, '') FROM activity
          WHERE project = ?1 AND environment = ?2 AND state IN ('succeeded', 'failed')
@@ -133,6 +136,23 @@ fn before(connection: &Connection, activity: &Activity) -> Result<Option<State>,
         }
     }
     Ok(None)
+}
+
+fn last_run(connection: &Connection, activity: &Activity) -> Result<Option<State>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT state FROM activity
+         WHERE project = ?1 AND environment = ?2 AND subject = ?3 AND kind = 'cron'
+             AND state IN ('succeeded', 'failed') AND id <> ?4
+         ORDER BY ended DESC, number DESC LIMIT 1",
+    )?;
+    let run = (
+        &activity.project,
+        &activity.environment,
+        &activity.commit.subject,
+        &activity.id,
+    );
+    let state = statement.query_row(run, |row| activity::word(row, 0));
+    Ok(state.optional()?)
 }
 
 /// Records one message for each listener that wants one: about the first of the occasions that it

@@ -120,7 +120,7 @@ pub fn deployed(
               WHERE activity.project = environment.project
               AND activity.environment = environment.id AND ended IS NOT NULL
               AND kind NOT IN ('pause', 'deactivate', 'delete', 'check', 'info', 'approve',
-                               'variable', 'run', 'maintenance-on', 'maintenance-off')
+                               'variable', 'run', 'cron', 'maintenance-on', 'maintenance-off')
               ORDER BY number DESC LIMIT 1), created)
          FROM environment WHERE ?1 IS NULL OR project = ?1",
     )?;
@@ -192,7 +192,7 @@ pub(super) fn look(connection: &Connection, activity: &NewActivity) -> Result<Re
     })
 }
 
-/// What counts of an environment's newest activity that is nobody's own command.
+/// What counts of an environment's newest activity that is no command beside.
 struct Newest {
     kind: String,
     state: String,
@@ -208,7 +208,7 @@ fn newest(
     Ok(connection
         .prepare_cached(&format!(
             "SELECT kind, state, actor_source, ended FROM activity
-             WHERE project = ?1 AND environment = ?2 AND kind <> 'run' AND {which}
+             WHERE project = ?1 AND environment = ?2 AND kind NOT IN ('run', 'cron') AND {which}
              ORDER BY number DESC LIMIT 1"
         ))?
         .query_row((key.project.as_str(), key.id.as_str()), |row| {

@@ -8,6 +8,7 @@ mod cancel;
 mod carried;
 mod checked;
 mod commands;
+mod crons;
 mod doors;
 mod escapes;
 mod explained;

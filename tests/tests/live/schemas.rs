@@ -104,6 +104,7 @@ fn everything_that_is_printed_has_its_schema() {
     reader.shop.push(&["main"]).ok();
     looks(&world, &reader);
     acts(&reader);
+    crons(&reader);
     waits(&world, &reader);
     goes_wrong(&world, &reader);
 
@@ -253,6 +254,28 @@ fn acts(reader: &Reader<'_>) {
     assert_eq!(codes, ["production-stays", "has-children"]);
     let outcome = reader.json("outcome", &["delete", "-e", "feature"]);
     assert_eq!(outcome["activities"][0]["kind"], "delete");
+}
+
+/// Crons, before and after one ran.
+fn crons(reader: &Reader<'_>) {
+    let crons = "[crons]\nsweep = { schedule = \"@hourly\", run = \"exit 3\" }\n";
+    reader
+        .shop
+        .write("wharf.toml", &format!("public = \".\"\n{crons}"));
+    reader.shop.commit("Crons");
+    reader.shop.push(&["main:side"]).ok();
+    let all = reader.json("crons", &["crons", "-e", "side"]);
+    assert_eq!(all[0]["last"], Value::Null);
+    let outcome = reader.exits(1, "outcome", &["crons", "run", "sweep", "-e", "side"]);
+    let activity = &outcome["activities"][0];
+    assert_eq!(
+        (&activity["kind"], &activity["state"]),
+        (&"cron".into(), &"failed".into())
+    );
+    let all = reader.json("crons", &["crons", "-e", "side"]);
+    assert_eq!(all[0]["last"]["activity"], activity["id"]);
+    reader.error(5, "unknown-cron", &["crons", "run", "none", "-e", "side"]);
+    reader.json("outcome", &["delete", "-e", "side"]);
 }
 
 /// A deployment that fails, and one that waits: neither is an error of the command that asks.

@@ -71,7 +71,8 @@ pub fn find(connection: &Connection, id: &str) -> Result<Option<Activity>, Store
         .transpose()
 }
 
-/// Activities with their steps, newest first, of a project or an environment as far as named.
+/// Activities with their steps, newest first, of a project or an environment as far as named. Of
+/// crons only what goes on: their runs would leave no room for anything else.
 ///
 /// # Errors
 /// The database's.
@@ -84,6 +85,7 @@ pub fn list(
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {VIEW} FROM activity
          WHERE (?1 IS NULL OR project = ?1) AND (?2 IS NULL OR environment = ?2)
+               AND (kind <> 'cron' OR ended IS NULL)
          ORDER BY number DESC LIMIT ?3"
     ))?;
     let found: Vec<Activity> = statement

@@ -276,3 +276,32 @@ fn what_waits_is_bounded_by_age_and_count() {
     );
     assert_eq!(standings(&store.0).unwrap(), []);
 }
+
+#[test]
+fn a_cron_tells_when_it_begins_to_fail_and_when_it_is_well_again() {
+    let mut store = Store::new();
+    let all = audience(&[("all", &Occasion::ALL)]);
+    let mut run = |name: &str, state| {
+        let id = store.open(Kind::Cron);
+        let named = "UPDATE activity SET subject = ?2 WHERE id = ?1";
+        store.0.execute(named, (&id, name)).unwrap();
+        store.end(&id, state, &all);
+        let told = store.recorded();
+        told.into_iter().map(|(_, occasion)| occasion).collect()
+    };
+    let told: Vec<Vec<String>> = vec![
+        run("sweep", GOOD),
+        run("sweep", BAD),
+        run("sweep", BAD),
+        // Another cron is another story.
+        run("report", GOOD),
+        run("sweep", State::Cancelled),
+        run("sweep", GOOD),
+        run("sweep", GOOD),
+    ];
+    let counts: Vec<usize> = told.iter().map(Vec::len).collect();
+    assert_eq!(counts, [0, 1, 1, 1, 1, 2, 2]);
+    assert_eq!(told[6], ["failed", "recovered"]);
+    let body = next(&store.0).unwrap().remove(0).body;
+    assert!(body.contains("shop@main: failed: "), "{body}");
+}

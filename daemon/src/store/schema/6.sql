@@ -13,3 +13,6 @@ CREATE TABLE service (
     settings    TEXT    NOT NULL,
     PRIMARY KEY (project, environment, name)
 ) STRICT;
+
+-- The runs of each cron: `subject` is its name.
+CREATE INDEX activity_cron ON activity (project, environment, subject, number) WHERE kind = 'cron';

@@ -77,6 +77,9 @@ pub struct Application {
     pub network: Network,
     /// Writable paths that outlive releases.
     pub mounts: BTreeMap<RelPath, Mount>,
+    /// Bytes that a mount may hold, of those that say so.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub quotas: BTreeMap<RelPath, u64>,
     /// What addresses lead to, beside the files and the web process.
     pub routes: Vec<Route>,
     /// What holds below paths of addresses.

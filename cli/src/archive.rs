@@ -33,6 +33,9 @@ use crate::{
 /// What the name of a file begins with until it is whole.
 const UNWRITTEN: &str = ".wharf-slug-";
 
+/// How a slug is imported.
+pub(crate) const IMPORT: &str = "wharf slug import slug.tar";
+
 /// Where an archive goes.
 #[derive(Debug)]
 pub(crate) enum Target {
@@ -77,6 +80,19 @@ impl Target {
             Target::Out(file) | Target::Unnamed(file, _) => file,
             Target::Beside(file, _) => file.as_file_mut(),
         }
+    }
+
+    /// Copies all that there is to read; returns how many bytes that were.
+    ///
+    /// # Errors
+    /// It cannot be read or written.
+    pub(crate) fn copy(&mut self, mut from: impl io::Read) -> Result<u64, Failure> {
+        let copied = io::copy(&mut from, self.file());
+        copied.map_err(|error| match error.kind() {
+            // Whoever read it has gone, and knows.
+            io::ErrorKind::BrokenPipe => Failure::quiet(Exit::Failed),
+            _ => unwritten(error),
+        })
     }
 
     /// For a program that writes it.
@@ -163,12 +179,7 @@ pub(crate) fn export(
     };
     let mut conversation = Conversation::begin(place, ask)?;
     let mut archive = File::from(passed(&mut conversation, Passed::Output)?);
-    let copied = io::copy(&mut archive, target.file());
-    let copied = copied.map_err(|error| match error.kind() {
-        // Whoever read it has gone, and knows.
-        io::ErrorKind::BrokenPipe => Failure::quiet(Exit::Failed),
-        _ => unwritten(error),
-    })?;
+    let copied = target.copy(&mut archive)?;
     let exported = verdict(&mut conversation)?;
     if exported.size != copied {
         return Err(Failure::new(
@@ -217,7 +228,11 @@ fn verdict(conversation: &mut Conversation) -> Result<Archive, Failure> {
 ///
 /// # Errors
 /// It is a terminal, or the file cannot be read.
-pub(crate) fn source(directory: &Path, file: Option<&PathBuf>) -> Result<File, Failure> {
+pub(crate) fn source(
+    directory: &Path,
+    file: Option<&PathBuf>,
+    example: &str,
+) -> Result<File, Failure> {
     match file.filter(|file| file.as_os_str() != "-") {
         Some(file) => {
             let path = directory.join(file);
@@ -230,7 +245,7 @@ pub(crate) fn source(directory: &Path, file: Option<&PathBuf>) -> Result<File, F
             let input = io::stdin();
             if input.is_terminal() {
                 return Err(Failure::usage("no archive is named")
-                    .hint("name its file: wharf slug import slug.tar"));
+                    .hint(format!("name it: {example}")));
             }
             let input = input.as_fd().try_clone_to_owned();
             Ok(input.map_err(unread)?.into())
@@ -249,7 +264,7 @@ pub(crate) fn import(
     json: bool,
     file: Option<&PathBuf>,
 ) -> Result<Exit, Failure> {
-    let input = source(directory, file)?;
+    let input = source(directory, file, IMPORT)?;
     let mut conversation = Conversation::begin(place, Ask::ImportSlug(scope))?;
     let pipe = passed(&mut conversation, Passed::Input)?;
     send(input, pipe.into())?;
@@ -258,7 +273,10 @@ pub(crate) fn import(
 }
 
 /// Copies until the end, or until the daemon takes no more: then it says why.
-fn send(mut input: File, mut pipe: File) -> Result<(), Failure> {
+///
+/// # Errors
+/// That it cannot be read.
+pub(crate) fn send(mut input: File, mut pipe: File) -> Result<(), Failure> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let mut both = [
@@ -286,7 +304,10 @@ fn send(mut input: File, mut pipe: File) -> Result<(), Failure> {
 }
 
 /// The one descriptor that is wanted.
-fn passed(conversation: &mut Conversation, wanted: Passed) -> Result<OwnedFd, Failure> {
+///
+/// # Errors
+/// That another came.
+pub(crate) fn passed(conversation: &mut Conversation, wanted: Passed) -> Result<OwnedFd, Failure> {
     let mut all = conversation.passed()?.into_iter();
     match (all.next(), all.next()) {
         (Some((word, descriptor)), None) if word == wanted => Ok(descriptor),

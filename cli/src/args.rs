@@ -12,6 +12,7 @@ pub use parts::{
     Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Notify, Project, Repositories, Switch,
     What,
 };
+pub use mount::Mount;
 pub use slug::Slug;
 
 /// The whole command line.
@@ -108,6 +109,9 @@ pub enum Command {
     /// Say why one was built; take one to another host
     #[command(subcommand)]
     Slug(Slug),
+    /// See what is in mounts, take it, bring files into them
+    #[command(subcommand)]
+    Mount(Mount),
 
     /// Run a command in what serves, with its variables and on its data
     #[command(
@@ -311,6 +315,7 @@ const SECTIONS: [(&str, &[&str]); 5] = [
             "resume",
             "maintenance",
             "cancel",
+            "mount",
             "variable",
             "config",
         ],
@@ -416,6 +421,7 @@ impl Command {
 
 mod admin;
 mod answer;
+pub mod mount;
 mod names;
 mod parts;
 mod remote;

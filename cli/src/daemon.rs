@@ -130,6 +130,8 @@ impl Conversation {
             patience: Some(ANSWER),
             fate: match ask {
                 Ask::Run { .. } => "what was run has been ended; see: wharf activities",
+                Ask::Download { .. } => "nothing of it is whole; download it again",
+                Ask::Upload { .. } => "each file is whole, the old one or the new; upload it again",
                 _ => "accepted work goes on when it is back; see: wharf activities",
             },
         };
@@ -278,6 +280,8 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Info { .. }
         | Ask::ExportSlug { .. }
         | Ask::ImportSlug(_)
+        | Ask::Download { .. }
+        | Ask::Upload { .. }
         | Ask::SetVariable { .. }
         | Ask::DeleteVariable { .. }
         | Ask::Deploy { .. }
@@ -288,7 +292,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Resume(_)
         | Ask::Maintenance { .. } => None,
         Ask::Approve { .. } | Ask::Run { .. } => None,
-        Ask::Cancel { .. } | Ask::Reload => Some(THOROUGH),
+        Ask::Cancel { .. } | Ask::Reload | Ask::Mounts { .. } => Some(THOROUGH),
         Ask::Doctor => Some(WHOLE),
         Ask::Status
         | Ask::Projects

@@ -15,6 +15,7 @@ pub mod daemon;
 pub mod follow;
 pub mod git;
 pub mod grant;
+pub mod mount;
 mod passed;
 pub mod record;
 pub mod remote;

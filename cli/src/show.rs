@@ -4,6 +4,7 @@ pub mod activities;
 pub mod environments;
 pub mod findings;
 pub mod releases;
+pub mod mounts;
 pub mod removals;
 pub mod slugs;
 pub mod status;

@@ -36,6 +36,7 @@ pub mod maintenance;
 mod make;
 pub mod merge;
 pub mod mirror;
+pub mod mount;
 pub mod numbers;
 pub mod owner;
 mod parking;
@@ -63,6 +64,7 @@ pub mod target;
 pub mod tip;
 pub mod tree_changes;
 pub mod variables;
+pub mod walk;
 pub mod world;
 
 pub use activity::perform;

@@ -120,6 +120,10 @@ pub enum Kind {
     Run,
     /// `wharf slug import`.
     Import,
+    /// `wharf mount upload`: somebody's files come into a mount.
+    Upload,
+    /// `wharf mount download`: somebody takes what is in a mount.
+    Download,
 }
 
 impl Kind {
@@ -146,6 +150,8 @@ impl Kind {
             Kind::Variable => "variable",
             Kind::Run => "run",
             Kind::Import => "import",
+            Kind::Upload => "upload",
+            Kind::Download => "download",
         }
     }
 
@@ -166,6 +172,8 @@ impl Kind {
             | Kind::Variable
             | Kind::Run
             | Kind::Import
+            | Kind::Upload
+            | Kind::Download
             | Kind::MaintenanceOn
             | Kind::MaintenanceOff => false,
         }
@@ -185,8 +193,13 @@ impl Kind {
         )
     }
 
-    /// Whether it tells nothing of what is deployed: a word, or a command of somebody's own.
+    /// Whether somebody does it by hand: it takes no turn, and ends with its caller's connection.
+    pub fn is_by_hand(self) -> bool {
+        matches!(self, Kind::Run | Kind::Upload | Kind::Download)
+    }
+
+    /// Whether it tells nothing of what is deployed: a word, or what somebody does by hand.
     pub fn is_aside(self) -> bool {
-        self.is_word() || self == Kind::Run
+        self.is_word() || self.is_by_hand()
     }
 }

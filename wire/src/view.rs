@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event,
+    event, mount,
     notification::Tried,
     outcome::{Kind, State},
     slug::{Archive, Slug, Why},
@@ -40,6 +40,12 @@ pub enum Item {
     Why(Why),
     /// See [`Archive`].
     Archive(Archive),
+    /// See [`mount::Mount`].
+    Mount(mount::Mount),
+    /// See [`mount::Download`].
+    Download(mount::Download),
+    /// See [`mount::Change`].
+    Change(mount::Change),
     /// One of several reasons for which something is not done, which was said in lines.
     Reason(Reason),
     /// See [`Finding`].

@@ -115,7 +115,7 @@ fn commit(activity: &Activity) -> String {
         // What moves no branch has no commit of its own.
         return match activity.kind {
             Kind::Delete => "deleted".to_owned(),
-            Kind::Run => beginning(&plain(&activity.commit.subject)),
+            kind if kind.is_by_hand() => beginning(&plain(&activity.commit.subject)),
             _ => String::new(),
         };
     };

@@ -1,7 +1,7 @@
 //! The end of an activity: recorded first, then said to whoever follows it and to the operator.
 
 use wharf_wire::event::Event as LogEvent;
-use wharf_wire::outcome::{Kind, State};
+use wharf_wire::outcome::State;
 use wharf_wire::view::Activity;
 
 use super::{Desk, Event};
@@ -112,7 +112,7 @@ async fn say_what_serves(world: &World, ticket: &Ticket, conclusion: &mut Conclu
         let name = &ticket.environment;
         conclusion.ending.live_after = Some(live);
         conclusion.ended.serves = match record.status() {
-            _ if ticket.kind == Kind::Run => end::stays(name, Some(live)),
+            _ if ticket.kind.is_by_hand() => end::stays(name, Some(live)),
             Status::Paused => end::still_paused(name, live, false),
             _ => end::serves(name, Some(live), end::UNTOUCHED),
         };

@@ -415,7 +415,9 @@ impl Dispatch {
             | Kind::Approve
             | Kind::Variable
             | Kind::Run
-            | Kind::Import => Ok(()),
+            | Kind::Import
+            | Kind::Upload
+            | Kind::Download => Ok(()),
             _ => {
                 let mut environments = environments.iter();
                 environments.try_for_each(|environment| self.queue.room(project, environment))

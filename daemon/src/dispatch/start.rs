@@ -141,7 +141,7 @@ pub async fn take_up(
         let ticket = ticket(world, task).await?;
         // Whoever follows it stays until its end.
         world.logs.open(&ticket.activity);
-        if matches!(ticket.kind, Kind::Check | Kind::Run) {
+        if ticket.kind == Kind::Check || ticket.kind.is_by_hand() {
             desk.send(Event::Abandoned(ticket)).await;
             continue;
         }

@@ -4,33 +4,28 @@
 //! what serves is changed by it. It goes on in its release where another one goes live meanwhile.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::time::timeout;
 use wharf_wire::ask::Terminal;
-use wharf_wire::event::Ended;
-use wharf_wire::event::Event;
 use wharf_wire::outcome::{Kind, State};
-use wharf_wire::view::{Actor, Commit, Reason};
+use wharf_wire::view::{Actor, Reason};
 
-use super::activity::{Act, milliseconds};
+use super::activity::Act;
+use super::aside::Aside;
 use super::bound::{OVER, granted};
 use super::failure::Failure;
 use super::hands::Place;
 use super::world::World;
-use super::{command, end, launch, release};
-use crate::journal::{self, Facts, Message};
-use crate::order;
+use super::{command, launch, release};
 use crate::plan::by_hand::{self, name_of};
 use crate::run::job::{Job, JobId, Kind as JobKind};
 use crate::run::mask::Mask;
 use crate::run::runner::Exit;
 use crate::run::running::Running;
 use crate::run::streams::{self, Far};
-use crate::store::activity::Ending;
 use crate::store::environment::EnvironmentRecord;
-use crate::store::insist::insist;
 use crate::store::release::ReleaseRecord;
 
 /// How long a caller whose terminal is gone may take to be missed.
@@ -53,12 +48,10 @@ pub struct Wanted {
 #[derive(Debug)]
 pub struct ByHand {
     world: Arc<World>,
-    environment: EnvironmentRecord,
-    id: String,
+    aside: Aside,
     job: JobId,
     running: Running,
     place: Place,
-    began: Instant,
 }
 
 /// How it ended.
@@ -79,60 +72,26 @@ pub async fn begin(
     wanted: Wanted,
     place: Place,
 ) -> Result<(ByHand, Far), Failure> {
-    let key = wanted.environment.key.clone();
     let release = serving(world, &wanted.environment).await?;
     let words = words(world, &wanted).await?;
-    let commit = Commit {
-        subject: words.clone(),
-        ..Commit::default()
-    };
     let (kind, actor) = (Kind::Run, wanted.actor.clone());
-    let mut activity = order::of_record(&wanted.environment, kind, commit, actor);
-    activity.target = Some(release.number);
-    let facts = Facts::of_new(&activity);
-    let id = world.recorder.begin(activity, &world.paths).await?;
-    place.is_of(&id);
-    let facts = Facts {
-        activity: Some(id.clone()),
-        environment_type: Some(wanted.environment.kind.clone()),
-        ..facts
-    };
-    let said = format!("started: run by {}: {words}", wanted.actor.name);
-    journal::say(Message::Started, &facts, said);
-    let log = world.logs.open(&id);
-    log.event(Event::Opened {
-        kind,
-        project: key.project.to_string(),
-        branch: wanted.environment.branch.to_string(),
-        environment: key.id.to_string(),
-        activity: id.clone(),
-    });
-    log.note(format!("in r{}: {words}", release.number));
-    let began = Instant::now();
-    match start(world, &wanted, &release, &id).await {
+    let number = Some(release.number);
+    let aside = Aside::begin(world, &wanted.environment, kind, actor, number, &words).await?;
+    place.is_of(&aside.id);
+    match start(world, &wanted, &release, &aside.id).await {
         Ok((job, running, far)) => {
             let by_hand = ByHand {
                 world: Arc::clone(world),
-                environment: wanted.environment,
-                id,
+                aside,
                 job,
                 running,
                 place,
-                began,
             };
             Ok((by_hand, far))
         }
         Err(failure) => {
             let reason = failure.reason.clone();
-            close(
-                world,
-                &wanted.environment,
-                &id,
-                began,
-                State::Failed,
-                Some(reason),
-            )
-            .await;
+            aside.close(State::Failed, Some(reason)).await;
             Err(failure)
         }
     }
@@ -246,8 +205,7 @@ impl ByHand {
             }),
             Outcome::Stopped(reason) => Some(reason.clone()),
         };
-        let (world, environment) = (&self.world, &self.environment);
-        close(world, environment, &self.id, self.began, state, reason).await;
+        self.aside.close(state, reason).await;
         outcome
     }
 }
@@ -300,57 +258,4 @@ fn forget(world: &World, job: &JobId) {
     if let Err(error) = tokio::task::block_in_place(|| world.jobs.remove(job)) {
         tracing::warn!(%job, %error, "job file stays");
     }
-}
-
-/// Records its end, then says it.
-async fn close(
-    world: &World,
-    environment: &EnvironmentRecord,
-    id: &str,
-    began: Instant,
-    state: State,
-    reason: Option<Reason>,
-) {
-    let key = &environment.key;
-    // Another release may have gone live meanwhile.
-    let live = match world.recorder.environment(key).await {
-        Ok(Some(now)) => now.live,
-        Ok(None) | Err(_) => environment.live,
-    };
-    let ending = Ending {
-        state,
-        reason: reason.clone(),
-        live_after: live,
-    };
-    insist(id, "its end", || world.recorder.end(id, ending.clone())).await;
-    let verdict = match &reason {
-        Some(reason) => reason.message.clone(),
-        None => end::RAN.to_owned(),
-    };
-    let facts = Facts {
-        environment_type: Some(environment.kind.clone()),
-        branch: Some(environment.branch.to_string()),
-        activity: Some(id.to_owned()),
-        kind: Some(Kind::Run),
-        live,
-        result: Some(state.word()),
-        duration: Some(milliseconds(began).saturating_mul(1000)),
-        error: reason.as_ref().map(|reason| reason.code.clone()),
-        ..Facts::of_environment(key)
-    };
-    let message = Message::of_end(Kind::Run, state, live);
-    world.metrics.ended(&facts);
-    world.traces.ended(&facts);
-    journal::say(message, &facts, format_args!("{}: {verdict}", state.word()));
-    let ended = Ended {
-        state,
-        verdict,
-        details: vec![],
-        hints: reason.and_then(|reason| reason.hint).into_iter().collect(),
-        url: None,
-        serves: end::stays(key.id.as_str(), live),
-        milliseconds: milliseconds(began),
-        maintenance_ms: None,
-    };
-    world.logs.open(id).event(Event::Ended(Box::new(ended)));
 }

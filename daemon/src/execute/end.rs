@@ -61,18 +61,18 @@ pub fn success(
             format!("{environment} lets visitors in again"),
             format!("{environment} now serves r{live}."),
         ),
-        (kind @ (Kind::Info | Kind::Approve | Kind::Variable | Kind::Run | Kind::Import), live) => {
-            (
-                match kind {
-                    Kind::Approve => "it goes on".to_owned(),
-                    Kind::Variable => "it is recorded".to_owned(),
-                    Kind::Run => RAN.to_owned(),
-                    Kind::Import => "the slug is here".to_owned(),
-                    _ => format!("{environment} is described anew"),
-                },
-                stays(environment, live),
-            )
-        }
+        (kind, live) if kind.is_aside() => (
+            match kind {
+                Kind::Approve => "it goes on".to_owned(),
+                Kind::Variable => "it is recorded".to_owned(),
+                Kind::Run => RAN.to_owned(),
+                Kind::Import => "the slug is here".to_owned(),
+                Kind::Upload => "the files are there".to_owned(),
+                Kind::Download => "the files are taken".to_owned(),
+                _ => format!("{environment} is described anew"),
+            },
+            stays(environment, live),
+        ),
         (_, Some(live)) => (
             format!("r{live} is live"),
             format!("{environment} now serves r{live}{was}."),
@@ -94,10 +94,7 @@ pub fn stays(environment: &str, live: Option<u32>) -> String {
 
 /// Whether the address is shown once it succeeded: there is something to look at.
 pub(super) fn shows_address(kind: Kind) -> bool {
-    !matches!(
-        kind,
-        Kind::Check | Kind::Pause | Kind::MaintenanceOn | Kind::Run
-    )
+    !matches!(kind, Kind::Check | Kind::Pause | Kind::MaintenanceOn) && !kind.is_by_hand()
 }
 
 /// Who may let an earlier release serve again.
@@ -149,6 +146,8 @@ pub fn hints(kind: Kind, environment: &str, previous: Option<u32>, who: Undoing)
             | Kind::Variable
             | Kind::Run
             | Kind::Import
+            | Kind::Upload
+            | Kind::Download
             | Kind::MaintenanceOff,
             _,
         ) => Vec::new(),
@@ -221,7 +220,7 @@ pub fn recorded(activity: &Activity, url: Option<String>, who: Undoing) -> Optio
             };
             let hints = reason.hint.iter().cloned().collect();
             let last = match (activity.kind, live) {
-                (Kind::Run, live) => stays(name, live),
+                (kind, live) if kind.is_by_hand() => stays(name, live),
                 (kind @ (Kind::Delete | Kind::Deactivate), None) => half_gone(kind, name),
                 _ => serves(name, live, changed),
             };

@@ -145,7 +145,13 @@ impl Step {
             Kind::MaintenanceOn | Kind::MaintenanceOff => *self == Step::Maintenance,
             Kind::Delete | Kind::Deactivate => deletes,
             Kind::Check => self.stage() == Stage::Build,
-            Kind::Info | Kind::Approve | Kind::Variable | Kind::Run | Kind::Import => false,
+            Kind::Info
+            | Kind::Approve
+            | Kind::Variable
+            | Kind::Run
+            | Kind::Import
+            | Kind::Upload
+            | Kind::Download => false,
         }
     }
 

@@ -244,8 +244,9 @@ pub(crate) fn source(
         None => {
             let input = io::stdin();
             if input.is_terminal() {
-                return Err(Failure::usage("no archive is named")
-                    .hint(format!("name it: {example}")));
+                return Err(
+                    Failure::usage("no archive is named").hint(format!("name it: {example}"))
+                );
             }
             let input = input.as_fd().try_clone_to_owned();
             Ok(input.map_err(unread)?.into())

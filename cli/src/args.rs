@@ -8,11 +8,11 @@ use clap_complete::Shell;
 
 pub use admin::Admin;
 pub use answer::Answer;
+pub use mount::Mount;
 pub use parts::{
     Activity, ActivityLog, Branch, Hook, Key, KeyFile, Log, Notify, Project, Repositories, Switch,
     What,
 };
-pub use mount::Mount;
 pub use slug::Slug;
 
 /// The whole command line.

@@ -212,7 +212,9 @@ impl<'a> Far<'a> {
         let mut goal = Goal::open(self.directory, download)?;
         let unrun = |error| Failure::new(Exit::Unreachable, "cannot run ssh").because(error);
         let mut child = ssh.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-        let child = child.as_mut().map_err(|error| unrun(io::Error::from(error.kind())))?;
+        let child = child
+            .as_mut()
+            .map_err(|error| unrun(io::Error::from(error.kind())))?;
         let output = child.stdout.take().expect("it is piped");
         let taken = goal.take(output);
         let code = ended(child.wait().map_err(unrun)?)?;

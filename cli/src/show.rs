@@ -3,8 +3,8 @@
 pub mod activities;
 pub mod environments;
 pub mod findings;
-pub mod releases;
 pub mod mounts;
+pub mod releases;
 pub mod removals;
 pub mod slugs;
 pub mod status;

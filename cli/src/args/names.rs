@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue};
 
 /// Each such name and the words that mean the same here.
-pub(super) const NAMES: [(&str, &[&str]); 41] = [
+pub(super) const NAMES: [(&str, &[&str]); 45] = [
     ("environment:list", &["environments"]),
     ("environment:branch", &["branch"]),
     ("environment:merge", &["merge"]),
@@ -41,6 +41,10 @@ pub(super) const NAMES: [(&str, &[&str]); 41] = [
     ("slug:why", &["slug", "why"]),
     ("slug:export", &["slug", "export"]),
     ("slug:import", &["slug", "import"]),
+    ("mount:list", &["mount", "list"]),
+    ("mount:size", &["mount", "size"]),
+    ("mount:download", &["mount", "download"]),
+    ("mount:upload", &["mount", "upload"]),
     ("variable:list", &["variable", "list"]),
     ("variable:get", &["variable", "get"]),
     ("variable:set", &["variable", "set"]),

@@ -60,7 +60,9 @@ impl Arriving {
                 .hint("name another place: wharf mount download PATH OTHER"));
         }
         let beside = to.parent().unwrap_or(directory);
-        let made = tempfile::Builder::new().prefix(UNWRITTEN).tempdir_in(beside);
+        let made = tempfile::Builder::new()
+            .prefix(UNWRITTEN)
+            .tempdir_in(beside);
         let failed = |error: io::Error| {
             let text = format!("cannot write in {}", beside.display());
             Failure::new(Exit::Failed, text).because(error)
@@ -135,7 +137,9 @@ impl Watch {
                 drop(emulate_default_handler(signal));
             }
         };
-        std::thread::Builder::new().name("signals".into()).spawn(watch)?;
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(watch)?;
         Ok(Watch { handle, is_over })
     }
 }
@@ -178,7 +182,8 @@ fn unpack(from: &mut Counted<'_>, to: &Path) -> io::Result<()> {
         if std::mem::take(&mut is_first) {
             if !is_top {
                 let is_file = entry.header().entry_type() == EntryType::Regular;
-                let alone = || io::Error::new(io::ErrorKind::InvalidData, "no directory came first");
+                let alone =
+                    || io::Error::new(io::ErrorKind::InvalidData, "no directory came first");
                 is_file.then_some(()).ok_or_else(alone)?;
                 entry.unpack(to)?;
                 continue;

@@ -65,7 +65,13 @@ impl Source {
             Source::Archive(file) => return archive::send(file, pipe),
             Source::Directory(ref path) | Source::File(ref path, _) => path.clone(),
         };
-        let out = BufWriter::with_capacity(64 * 1024, Out { pipe, is_over: false });
+        let out = BufWriter::with_capacity(
+            64 * 1024,
+            Out {
+                pipe,
+                is_over: false,
+            },
+        );
         let mut sending = Sending {
             out: Builder::new(out),
             left_out: Vec::new(),
@@ -76,7 +82,9 @@ impl Source {
         };
         let sent = sent.and_then(|()| {
             let finished = sending.out.finish();
-            finished.and_then(|()| sending.out.get_mut().flush()).map_err(Unsent::Pipe)
+            finished
+                .and_then(|()| sending.out.get_mut().flush())
+                .map_err(Unsent::Pipe)
         });
         for text in &sending.left_out {
             failure::warning(text);
@@ -174,7 +182,8 @@ impl Sending {
     }
 
     fn left_out(&mut self, path: &Path, why: &str) {
-        self.left_out.push(format!("left out: {}: {why}", path.display()));
+        self.left_out
+            .push(format!("left out: {}: {why}", path.display()));
     }
 }
 

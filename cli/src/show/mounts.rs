@@ -25,7 +25,9 @@ pub fn draw(mounts: &[Mount], width: Option<u16>) -> String {
                     format!("{more}{}", size(used.bytes)),
                     format!("{more}{}", used.files),
                     quota,
-                    mount.quota.map_or_else(|| "-".to_owned(), |quota| full(used.bytes, quota)),
+                    mount
+                        .quota
+                        .map_or_else(|| "-".to_owned(), |quota| full(used.bytes, quota)),
                 ]);
             }
             None => {

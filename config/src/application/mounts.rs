@@ -63,7 +63,9 @@ pub(super) fn mounts(item: &Item<'_>) -> Mounts {
             item.bad_key("bad-value", why, "keep the outer one");
             continue;
         }
-        mounts.quotas.extend(quota.map(|quota| (path.clone(), quota)));
+        mounts
+            .quotas
+            .extend(quota.map(|quota| (path.clone(), quota)));
         mounts.kinds.insert(path, kind);
     }
     mounts

@@ -138,7 +138,10 @@ fn wharf_toml_whole() {
     assert_eq!(app.checks[0].name, "smoke");
     assert_eq!(app.deploy.health.within, Duration::from_secs(30));
     assert_eq!((app.mounts.len(), app.env.len()), (2, 3));
-    let quotas = app.quotas.iter().map(|(path, quota)| (path.as_str(), *quota));
+    let quotas = app
+        .quotas
+        .iter()
+        .map(|(path, quota)| (path.as_str(), *quota));
     assert_eq!(quotas.collect::<Vec<_>>(), [("pub/media", 2_000_000_000)]);
     let json = serde_json::to_string(&app).unwrap();
     let back: Application = serde_json::from_str(&json).unwrap();

@@ -8,7 +8,7 @@ mod unpack;
 
 pub use download::{Taken, download};
 pub use merge::{Done, Merging, Remove};
-pub use size::{LONGEST_LOOK, size};
+pub use size::{LONGEST_LOOK, over, size};
 pub use unpack::{Most, unpack};
 
 use std::fs::File;
@@ -102,7 +102,7 @@ impl MountError {
             MountError::Short => "upload-damaged",
             MountError::TooLarge { .. } => "upload-too-large",
             MountError::Full(_) => "mount-full",
-            MountError::Silent(_) => "archive-late",
+            MountError::Silent(_) => "mount-silent",
             MountError::Stopped => "cancelled",
             MountError::Partly { cause, .. } => cause.code(),
         }
@@ -215,7 +215,9 @@ pub fn open(mount: &Path, named: &Named) -> Result<Thing, MountError> {
 
 fn is_link(error: &io::Error) -> bool {
     let links = [Errno::LOOP, Errno::NOTDIR].map(Errno::raw_os_error);
-    error.raw_os_error().is_some_and(|code| links.contains(&code))
+    error
+        .raw_os_error()
+        .is_some_and(|code| links.contains(&code))
 }
 
 fn unfit(path: &str, why: &str) -> MountError {

@@ -55,7 +55,9 @@ pub fn named(application: &Application, path: &str) -> Result<Named, NoMount> {
 /// All of an application.
 pub fn all(application: &Application) -> Vec<Named> {
     let mounts: &BTreeMap<RelPath, Mount> = &application.mounts;
-    let named = mounts.iter().map(|(path, kind)| of(application, path, *kind));
+    let named = mounts
+        .iter()
+        .map(|(path, kind)| of(application, path, *kind));
     named.collect()
 }
 
@@ -76,6 +78,19 @@ impl Named {
             true => self.mount.to_string(),
             false => format!("{}/{}", self.mount, self.below),
         }
+    }
+}
+
+impl Named {
+    /// That the mount holds more than its quota; none where it does not.
+    #[must_use]
+    pub fn over(&self, used: u64) -> Option<String> {
+        let quota = self.quota.filter(|quota| used > *quota)?;
+        let (used, quota) = (report::size(used), report::size(quota));
+        Some(format!(
+            "{} holds {used}, and its quota is {quota}",
+            self.mount
+        ))
     }
 }
 
@@ -150,10 +165,12 @@ mod tests {
 
     #[test]
     fn a_path_names_a_mount_or_what_is_below_one() {
-        let named = |path| named(&application(), path).map(|found| {
-            let below = found.below.to_string();
-            (found.path(), found.mount.to_string(), below, found.quota)
-        });
+        let named = |path| {
+            named(&application(), path).map(|found| {
+                let below = found.below.to_string();
+                (found.path(), found.mount.to_string(), below, found.quota)
+            })
+        };
         let text = str::to_owned;
         assert_eq!(
             named("var"),
@@ -172,7 +189,12 @@ mod tests {
     #[test]
     fn a_link_stays_where_it_goes_up_before_it_goes_down() {
         let stays = |link: &str, target: &str| stays(Path::new(link), Path::new(target));
-        for (link, target) in [("a", "b"), ("a/b", "../c/d"), ("a/b/c", "../../x"), ("a", "./b")] {
+        for (link, target) in [
+            ("a", "b"),
+            ("a/b", "../c/d"),
+            ("a/b/c", "../../x"),
+            ("a", "./b"),
+        ] {
             assert!(stays(link, target), "{link} -> {target}");
         }
         for (link, target) in [
@@ -207,6 +229,11 @@ mod tests {
             limit: Some(1_000_000_000),
             ..fits
         };
-        assert!(small.excess("var").unwrap().contains("processes.limits.disk is 1.0 GB"));
+        assert!(
+            small
+                .excess("var")
+                .unwrap()
+                .contains("processes.limits.disk is 1.0 GB")
+        );
     }
 }

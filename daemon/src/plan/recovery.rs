@@ -94,8 +94,10 @@ pub fn decide(deployment: &Deployment, found: Found) -> Recovery {
     } else if says_so(deployment.kind()) || stops(deployment.kind()) {
         // Half gone is no state to stay in, and each of its steps may be done twice.
         Recovery::Redo
-    } else if deployment.is_stopped() || deployment.kind() == Kind::Check
-        || deployment.kind().is_by_hand() {
+    } else if deployment.is_stopped()
+        || deployment.kind() == Kind::Check
+        || deployment.kind().is_by_hand()
+    {
         // Whoever pushed has been answered without a check's result: nobody waits for it. A command
         // of somebody's own died with their terminal.
         Recovery::Cancel

@@ -87,7 +87,9 @@ impl Merging<'_> {
         };
         super::go_on(self.stop)?;
         let load = Load {
-            mount: mount.saturating_add(done.brought).saturating_sub(done.freed),
+            mount: mount
+                .saturating_add(done.brought)
+                .saturating_sub(done.freed),
             quota: self.named.quota,
             all,
             limit,
@@ -190,7 +192,10 @@ impl Level<'_> {
             self.one(new, old, (name, name), &path.join(name), depth)?;
         }
         let is_below = self.below == Path::new(".") || path.starts_with(self.below);
-        if self.remove == Remove::Others && is_below && let Some(old) = old {
+        if self.remove == Remove::Others
+            && is_below
+            && let Some(old) = old
+        {
             for name in self::names(old).map_err(failed(path))? {
                 if names.binary_search(&name).is_err() {
                     self.gone(old, &name, &path.join(&name), depth)?;
@@ -238,16 +243,22 @@ impl Level<'_> {
             }
             (false, Some(there)) if is_directory(&there) => {
                 self.clear(old, to, Some(&there), path, depth)?;
-                self.did(How::Added, path);
                 self.done.brought += taken(&stat);
-                self.rename(new, &name, old, to, path)
+                self.rename(new, &name, old, to, path)?;
+                self.did(How::Added, path);
+                Ok(())
             }
             (false, there) => {
                 self.done.freed += there.as_ref().map_or(0, taken);
                 self.done.brought += taken(&stat);
-                let how = if there.is_some() { How::Changed } else { How::Added };
+                let how = if there.is_some() {
+                    How::Changed
+                } else {
+                    How::Added
+                };
+                self.rename(new, &name, old, to, path)?;
                 self.did(how, path);
-                self.rename(new, &name, old, to, path)
+                Ok(())
             }
         }
     }
@@ -321,8 +332,9 @@ impl Level<'_> {
                 if stat.st_nlink <= 1 {
                     self.done.freed += taken(&stat);
                 }
+                self.unlink(old, name, AtFlags::empty(), path)?;
                 self.did(How::Removed, path);
-                self.unlink(old, name, AtFlags::empty(), path)
+                Ok(())
             }
             _ => Ok(()),
         }

@@ -1,16 +1,18 @@
 //! How much is in a mount, as du(1) counts it.
 
 use std::os::fd::AsFd as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
+use wharf_config::application::Application;
+use wharf_config::name::RelPath;
 use wharf_wire::mount::Used;
 
 use super::{MountError, Thing, open};
 use crate::disk;
 use crate::execute::beneath;
-use crate::plan::mounts::Named;
+use crate::plan::mounts::{self, Named};
 use crate::run::meter;
 
 /// How long a look at one mount takes, at most: whoever asks waits for all of them.
@@ -45,6 +47,24 @@ pub fn size(
         files: used.files,
         whole: used.whole,
     })
+}
+
+/// Which of an application's mounts hold more than their quotas, in words. Blocks, for `longest` with
+/// each of those that have one.
+pub fn over(
+    application: &Application,
+    longest: Duration,
+    place: impl Fn(&RelPath) -> PathBuf,
+) -> Vec<String> {
+    let stop = CancellationToken::new();
+    let all = mounts::all(application).into_iter();
+    let over = all.filter_map(|named| {
+        named.quota?;
+        // One that cannot be looked at is not over.
+        let used = size(&place(&named.mount), &named, longest, &stop).ok()?;
+        named.over(used.bytes)
+    });
+    over.collect()
 }
 
 /// What all mounts of an environment take together; 0 where there are none. Blocks.

@@ -76,7 +76,9 @@ where
         why = ended => why,
     };
     stop.cancel();
-    let done = working.await.map_err(|error| Undone::Broke(error.to_string()))?;
+    let done = working
+        .await
+        .map_err(|error| Undone::Broke(error.to_string()))?;
     done.map_err(|error| Undone::Ended(why, error))
 }
 

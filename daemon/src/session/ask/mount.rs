@@ -5,13 +5,14 @@ mod come;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use wharf_wire::Refusal;
 use wharf_wire::ask::Scope;
 use wharf_wire::mount::{Mount, Used};
 use wharf_wire::outcome::Exit;
-use wharf_wire::view::{Item, Reason};
+use wharf_wire::view::{Finding, Item, Reason};
 
 use super::super::peer::Broken;
 use super::super::scope::missing;
@@ -22,6 +23,9 @@ use crate::plan::mounts::{self, Named, NoMount};
 use crate::plan::rights::Act;
 use crate::store::environment::EnvironmentRecord;
 use crate::store::release::ReleaseRecord;
+
+/// How long `wharf doctor` looks at one mount.
+const A_LOOK: Duration = Duration::from_secs(1);
 
 impl Session {
     pub(super) async fn mounts(
@@ -61,18 +65,37 @@ impl Session {
         self.end(Exit::Ok).await
     }
 
+    /// Mounts that hold more than their quotas.
+    pub(super) async fn mount_findings(&self) -> Vec<Finding> {
+        let recorder = &self.world.recorder;
+        let mut findings = Vec::new();
+        let until = Instant::now() + LONGEST_LOOK;
+        // A database that cannot be read is a finding of its own.
+        for record in recorder.environments(None).await.unwrap_or_default() {
+            let Some(live) = record.live.filter(|_| Instant::now() < until) else {
+                continue;
+            };
+            let Ok(Some(release)) = recorder.release(&record.key, live).await else {
+                continue;
+            };
+            let paths = &self.world.paths;
+            let place = |path: &_| paths.mount(&record.key.project, &record.key.id, path);
+            let over =
+                tokio::task::block_in_place(|| mount::over(&release.application, A_LOOK, place));
+            findings.extend(over.into_iter().map(|text| {
+                let hint = format!("make room there, or raise its quota in wharf.toml\nwharf mount size -p {} -e {}", record.key.project, record.key.id);
+                Finding::warning("mount-full", format!("{}: {text}", record.key), hint)
+            }));
+        }
+        findings
+    }
+
     /// How much is there; nothing is where no deployment has made it yet, unless it was named.
-    async fn counted(
-        &self,
-        place: PathBuf,
-        named: Named,
-        is_named: bool,
-    ) -> Result<Used, Broken> {
+    async fn counted(&self, place: PathBuf, named: Named, is_named: bool) -> Result<Used, Broken> {
         let stop = CancellationToken::new();
         let _with_us = stop.clone().drop_guard();
-        let size = tokio::task::spawn_blocking(move || {
-            mount::size(&place, &named, LONGEST_LOOK, &stop)
-        });
+        let size =
+            tokio::task::spawn_blocking(move || mount::size(&place, &named, LONGEST_LOOK, &stop));
         match size.await.map_err(|error| host(error.to_string()))? {
             Ok(used) => Ok(used),
             Err(MountError::Missing(_)) if !is_named => Ok(Used {
@@ -88,7 +111,9 @@ impl Session {
     async fn mounted(&self, record: &EnvironmentRecord) -> Result<ReleaseRecord, Broken> {
         let releases = self.world.recorder.releases(&record.key).await;
         let releases = releases.map_err(store)?;
-        let live = releases.iter().position(|one| Some(one.number) == record.live);
+        let live = releases
+            .iter()
+            .position(|one| Some(one.number) == record.live);
         let mut releases = releases;
         let id = &record.key.id;
         match releases.is_empty() {
@@ -106,7 +131,12 @@ impl Session {
 }
 
 fn no_mount(release: &ReleaseRecord, error: &NoMount) -> Broken {
-    let mounts: Vec<&str> = release.application.mounts.keys().map(|path| path.as_str()).collect();
+    let mounts: Vec<&str> = release
+        .application
+        .mounts
+        .keys()
+        .map(|path| path.as_str())
+        .collect();
     let hint = match mounts.is_empty() {
         true => "it has no mounts: see [mounts] in docs/configuration.md".to_owned(),
         false => format!("it has these mounts: {}", mounts.join(", ")),

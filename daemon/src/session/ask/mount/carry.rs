@@ -128,7 +128,9 @@ impl Session {
         aside.note(&format!("taken: {files}, {}", report::size(taken.bytes)));
         aside.close(State::Succeeded, None).await;
         for text in &taken.left_out {
-            self.peer.lines(report::warning(&format!("left out: {text}"))).await?;
+            self.peer
+                .lines(report::warning(&format!("left out: {text}")))
+                .await?;
         }
         if taken.more > 0 {
             let text = format!("left out: {} more", taken.more);
@@ -194,16 +196,18 @@ impl Session {
                 reason = place.stopped() => Ended::Stopped(reason),
             }
         };
-        until_ended(ended, work).await.map_err(|undone| match undone {
-            Undone::Failed(MountError::Stopped) => Ended::Gone(None),
-            Undone::Failed(error) => Ended::Failed(error.reason()),
-            Undone::Ended(ended, error) => ended.with(error.partly()),
-            Undone::Broke(text) => Ended::Failed(Reason {
-                code: "host".into(),
-                message: text,
-                hint: None,
-            }),
-        })
+        until_ended(ended, work)
+            .await
+            .map_err(|undone| match undone {
+                Undone::Failed(MountError::Stopped) => Ended::Gone(None),
+                Undone::Failed(error) => Ended::Failed(error.reason()),
+                Undone::Ended(ended, error) => ended.with(error.partly()),
+                Undone::Broke(text) => Ended::Failed(Reason {
+                    code: "host".into(),
+                    message: text,
+                    hint: None,
+                }),
+            })
     }
 }
 

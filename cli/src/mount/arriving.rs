@@ -168,7 +168,7 @@ impl Read for Counted<'_> {
     }
 }
 
-/// Unpacks what the daemon writes: `./` and what is below it, or one file.
+/// Unpacks what the daemon writes: `.` and what is below it, or one file.
 fn unpack(from: &mut Counted<'_>, to: &Path) -> io::Result<()> {
     let mut archive = Archive::new(from);
     archive.set_preserve_permissions(true);

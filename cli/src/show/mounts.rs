@@ -78,8 +78,15 @@ mod tests {
             ],
             None,
         );
-        insta::assert_snapshot!(drawn, @"");
+        insta::assert_snapshot!(drawn, @r"
+        MOUNT  KIND  SIZE              FILES        QUOTA   FULL
+        media  data  1.0 MB            3            2.0 MB  50 %
+        var    data  more than 7.0 MB  more than 3  -       -
+        ");
         let drawn = draw(&[mount("media", Some(2_000_000), None)], None);
-        insta::assert_snapshot!(drawn, @"");
+        insta::assert_snapshot!(drawn, @r"
+        MOUNT  KIND  IS         QUOTA
+        media  data  directory  2.0 MB
+        ");
     }
 }

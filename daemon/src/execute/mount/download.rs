@@ -1,4 +1,4 @@
-//! Writes what is in a mount as a tar archive: `./` and what is below it, or one file by its name.
+//! Writes what is in a mount as a tar archive: `.` and what is below it, or one file by its name.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

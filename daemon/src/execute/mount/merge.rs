@@ -238,7 +238,7 @@ impl Level<'_> {
                 self.clear(old, to, there.as_ref(), path, depth)?;
                 self.done.brought += taken(&stat);
                 let from = open(new, &name).map_err(failed(path))?;
-                self.count(&from, path, depth + 1)?;
+                self.count(&from, path)?;
                 self.rename(new, &name, old, to, path)
             }
             (false, Some(there)) if is_directory(&there) => {
@@ -264,7 +264,7 @@ impl Level<'_> {
     }
 
     /// Counts what is in a directory that comes as a whole.
-    fn count(&mut self, new: &OwnedFd, path: &Path, depth: usize) -> Result<(), MountError> {
+    fn count(&mut self, new: &OwnedFd, path: &Path) -> Result<(), MountError> {
         for name in names(new).map_err(failed(path))? {
             go_on(self.stop)?;
             let path = path.join(&name);
@@ -275,7 +275,7 @@ impl Level<'_> {
             match FileType::from_raw_mode(stat.st_mode).is_dir() {
                 true => {
                     let from = open(new, &name).map_err(failed(&path))?;
-                    self.count(&from, &path, depth + 1)?;
+                    self.count(&from, &path)?;
                 }
                 false => self.did(How::Added, &path),
             }

@@ -187,7 +187,7 @@ fn only_what_is_below_the_path_is_made_equal() {
     let socket = mounts.path("all/media/a/b/socket");
     mknodat(CWD, &socket, FileType::Socket, Mode::RWXU, 0).unwrap();
     let closed = mounts.path("all/media/a/b/deep");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o0)).unwrap();
     let (_, done) = mounts
         .upload(&archive(&[("kept", "x")]), "a/b", Remove::Others)
         .unwrap();

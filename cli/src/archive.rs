@@ -35,6 +35,8 @@ const UNWRITTEN: &str = ".wharf-slug-";
 
 /// What an archive of a slug is, and how to have it in a file.
 pub(crate) const SLUG: (&str, &str) = ("an archive", "wharf slug export -o slug.tar");
+/// How a slug is imported.
+pub(crate) const IMPORT: &str = "wharf slug import slug.tar";
 
 /// Where an archive goes.
 #[derive(Debug)]
@@ -85,6 +87,19 @@ impl Target {
             Target::Out(file) | Target::Unnamed(file, _) => file,
             Target::Beside(file, _) => file.as_file_mut(),
         }
+    }
+
+    /// Copies all that there is to read; returns how many bytes that were.
+    ///
+    /// # Errors
+    /// It cannot be read or written.
+    pub(crate) fn copy(&mut self, mut from: impl io::Read) -> Result<u64, Failure> {
+        let copied = io::copy(&mut from, self.file());
+        copied.map_err(|error| match error.kind() {
+            // Whoever read it has gone, and knows.
+            io::ErrorKind::BrokenPipe => Failure::quiet(Exit::Failed),
+            _ => unwritten(error),
+        })
     }
 
     /// For a program that writes it.
@@ -171,12 +186,7 @@ pub(crate) fn export(
     };
     let mut conversation = Conversation::begin(place, ask)?;
     let mut archive = File::from(passed(&mut conversation, Passed::Output)?);
-    let copied = io::copy(&mut archive, target.file());
-    let copied = copied.map_err(|error| match error.kind() {
-        // Whoever read it has gone, and knows.
-        io::ErrorKind::BrokenPipe => Failure::quiet(Exit::Failed),
-        _ => unwritten(error),
-    })?;
+    let copied = target.copy(&mut archive)?;
     let exported = verdict(&mut conversation)?;
     if exported.size != copied {
         return Err(Failure::new(
@@ -225,7 +235,11 @@ fn verdict(conversation: &mut Conversation) -> Result<Archive, Failure> {
 ///
 /// # Errors
 /// It is a terminal, or the file cannot be read.
-pub(crate) fn source(directory: &Path, file: Option<&PathBuf>) -> Result<File, Failure> {
+pub(crate) fn source(
+    directory: &Path,
+    file: Option<&PathBuf>,
+    example: &str,
+) -> Result<File, Failure> {
     match file.filter(|file| file.as_os_str() != "-") {
         Some(file) => {
             let path = directory.join(file);
@@ -237,8 +251,9 @@ pub(crate) fn source(directory: &Path, file: Option<&PathBuf>) -> Result<File, F
         None => {
             let input = io::stdin();
             if input.is_terminal() {
-                return Err(Failure::usage("no archive is named")
-                    .hint("name its file: wharf slug import slug.tar"));
+                return Err(
+                    Failure::usage("no archive is named").hint(format!("name it: {example}"))
+                );
             }
             let input = input.as_fd().try_clone_to_owned();
             Ok(input.map_err(unread)?.into())
@@ -257,7 +272,7 @@ pub(crate) fn import(
     json: bool,
     file: Option<&PathBuf>,
 ) -> Result<Exit, Failure> {
-    let input = source(directory, file)?;
+    let input = source(directory, file, IMPORT)?;
     let mut conversation = Conversation::begin(place, Ask::ImportSlug(scope))?;
     let pipe = passed(&mut conversation, Passed::Input)?;
     send(input, pipe.into())?;
@@ -266,7 +281,10 @@ pub(crate) fn import(
 }
 
 /// Copies until the end, or until the daemon takes no more: then it says why.
-fn send(mut input: File, mut pipe: File) -> Result<(), Failure> {
+///
+/// # Errors
+/// That it cannot be read.
+pub(crate) fn send(mut input: File, mut pipe: File) -> Result<(), Failure> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let mut both = [
@@ -294,7 +312,10 @@ fn send(mut input: File, mut pipe: File) -> Result<(), Failure> {
 }
 
 /// The one descriptor that is wanted.
-fn passed(conversation: &mut Conversation, wanted: Passed) -> Result<OwnedFd, Failure> {
+///
+/// # Errors
+/// That another came.
+pub(crate) fn passed(conversation: &mut Conversation, wanted: Passed) -> Result<OwnedFd, Failure> {
     let mut all = conversation.passed()?.into_iter();
     match (all.next(), all.next()) {
         (Some((word, descriptor)), None) if word == wanted => Ok(descriptor),

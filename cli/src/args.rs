@@ -9,6 +9,7 @@ use clap_complete::Shell;
 pub use admin::Admin;
 pub use answer::Answer;
 pub use database::Database;
+pub use mount::Mount;
 pub use parts::{
     Activity, ActivityLog, Branch, Crons, Hook, Key, KeyFile, Log, Notify, Project, Repositories,
     Switch, What,
@@ -116,6 +117,9 @@ pub enum Command {
     /// Say why one was built; take one to another host
     #[command(subcommand)]
     Slug(Slug),
+    /// See what is in mounts, take it, bring files into them
+    #[command(subcommand)]
+    Mount(Mount),
 
     /// Run a command in what serves, with its variables and on its data
     #[command(
@@ -323,6 +327,7 @@ const SECTIONS: [(&str, &[&str]); 5] = [
             "resume",
             "maintenance",
             "cancel",
+            "mount",
             "variable",
             "config",
         ],
@@ -429,6 +434,7 @@ impl Command {
 mod admin;
 mod answer;
 mod database;
+pub mod mount;
 mod names;
 mod parts;
 mod remote;

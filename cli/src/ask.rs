@@ -17,11 +17,11 @@ use wharf_wire::{
 use crate::{
     act::act,
     archive,
-    args::{self, Command, Database, Global, Project, Slug},
+    args::{self, Command, Database, Global, Mount, Project, Slug},
     attend, config, daemon, database,
     failure::{self, Failure},
     follow::{self, Lines},
-    grant, hooks,
+    grant, hooks, mount,
     record::Address,
     remote,
     scope::{self, Wants, Whereto},
@@ -58,6 +58,12 @@ pub fn run(directory: &Path, global: &Global, command: &Command) -> Result<u8, F
                 Command::Slug(Slug::Import { file }) => {
                     archive::import(directory, &place, scope, global.json, file.as_ref())
                 }
+                Command::Mount(Mount::Download(one)) => {
+                    mount::download(directory, &place, scope, one)
+                }
+                Command::Mount(Mount::Upload(one)) => {
+                    mount::upload(directory, &place, scope, global.json, one)
+                }
                 _ => answer(&place, scope, global.json, command),
             };
             exit.map(Exit::code)
@@ -79,6 +85,7 @@ fn wants(command: &Command) -> Wants {
         | Command::Releases
         | Command::Crons { .. }
         | Command::Slug(_)
+        | Command::Mount(_)
         | Command::Run { .. }
         | Command::Shell
         | Command::Db(_)
@@ -193,6 +200,8 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
         }
         Command::Slugs => slugs::list(place, scope, json),
         Command::Slug(args::Slug::Why { release }) => slugs::why(place, scope, json, *release),
+        Command::Mount(Mount::List) => mounts(place, scope, json, None, false),
+        Command::Mount(Mount::Size { path }) => mounts(place, scope, json, path.clone(), true),
         Command::Url { grant: None } => url(place, scope, json),
         Command::Url { grant: Some(time) } => grant::grant(place, scope, *time, json),
         Command::Log(log) => self::log(place, scope, json, log),
@@ -268,6 +277,7 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
         | Command::Shell
         | Command::Db(_)
         | Command::Slug(Slug::Export { .. } | Slug::Import { .. })
+        | Command::Mount(Mount::Download(_) | Mount::Upload(_))
         | Command::Init { .. }
         | Command::Project(Project::Add { .. })
         | Command::Check { .. }
@@ -280,6 +290,24 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
         | Command::Completions { .. }
         | Command::Man { .. } => unreachable!("another part answers it"),
     }
+}
+
+fn mounts(
+    place: &Place,
+    scope: Scope,
+    json: bool,
+    path: Option<String>,
+    used: bool,
+) -> Result<Exit, Failure> {
+    let (items, exit) = daemon::records(place, Ask::Mounts { scope, path, used })?;
+    let found = pick(items, |item| match item {
+        Item::Mount(mount) => Some(mount),
+        _ => None,
+    });
+    print_all(json, &found, "it has no mounts", || {
+        show::mounts::draw(&found, show::width())
+    })?;
+    Ok(exit)
 }
 
 fn environments(place: &Place, scope: Scope) -> Result<(Vec<Environment>, Exit), Failure> {

@@ -45,6 +45,7 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Crons { .. }
         | Command::Slugs
         | Command::Slug(_)
+        | Command::Mount(_)
         | Command::Project(Project::List)
         | Command::Run { .. }
         | Command::Shell

@@ -132,6 +132,8 @@ impl Conversation {
                 Ask::Run { .. } | Ask::Database { .. } => {
                     "what was run has been ended; see: wharf activities"
                 }
+                Ask::Download { .. } => "nothing of it is whole; download it again",
+                Ask::Upload { .. } => "each file is whole, the old one or the new; upload it again",
                 _ => "accepted work goes on when it is back; see: wharf activities",
             },
         };
@@ -280,6 +282,8 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Info { .. }
         | Ask::ExportSlug { .. }
         | Ask::ImportSlug(_)
+        | Ask::Download { .. }
+        | Ask::Upload { .. }
         | Ask::SetVariable { .. }
         | Ask::DeleteVariable { .. }
         | Ask::Deploy { .. }
@@ -290,7 +294,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Resume(_)
         | Ask::Maintenance { .. } => None,
         Ask::Approve { .. } | Ask::Run { .. } | Ask::RunCron { .. } | Ask::Database { .. } => None,
-        Ask::Cancel { .. } | Ask::Reload => Some(THOROUGH),
+        Ask::Cancel { .. } | Ask::Reload | Ask::Mounts { .. } => Some(THOROUGH),
         Ask::Doctor => Some(WHOLE),
         Ask::Status
         | Ask::Projects

@@ -16,6 +16,7 @@ mod database;
 pub mod follow;
 pub mod git;
 pub mod grant;
+pub mod mount;
 mod passed;
 pub mod record;
 pub mod remote;

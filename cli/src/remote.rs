@@ -12,10 +12,11 @@ use wharf_wire::{ask::Scope, outcome::Exit};
 
 use crate::{
     archive::{self, Target},
-    args::{self, Global, Slug},
+    args::{self, Global, Mount, Slug},
     attend, config, database,
     failure::{self, Failure},
     git,
+    mount::Far,
     scope::Remote,
     variable,
 };
@@ -55,8 +56,16 @@ pub fn run(
         }
         attended if attended.is_attended() => return attending(&mut ssh, sits),
         args::Command::Slug(Slug::Import { file }) => ssh
-            .stdin(archive::source(directory, file.as_ref())?)
+            .stdin(archive::source(directory, file.as_ref(), archive::IMPORT)?)
             .status(),
+        args::Command::Mount(Mount::Download(one)) => {
+            let far = Far::at(directory);
+            return far.download(&mut ssh, one, |status| ended(status, remote));
+        }
+        args::Command::Mount(Mount::Upload(one)) => {
+            let far = Far::at(directory);
+            return far.upload(&mut ssh, one, |status| ended(status, remote));
+        }
         args::Command::Slug(Slug::Export { output, .. }) => {
             let mut target = Target::open(directory, output.as_ref(), archive::SLUG)?;
             let status = ssh.stdin(Stdio::null()).stdout(target.stdio()?).status();

@@ -1,7 +1,7 @@
 //! `wharf schema`: what the commands print with `--json`, for whoever reads it with a program.
 
 use schemars::{Schema, schema_for};
-use wharf_wire::{cron, event::Entry, notification, outcome::Exit, slug, variable, view};
+use wharf_wire::{cron, event::Entry, mount, notification, outcome::Exit, slug, variable, view};
 
 use crate::{args::Answer, failure::Failure, record, show};
 
@@ -26,6 +26,8 @@ fn of(answer: Answer) -> Schema {
         Answer::Crons => schema_for!(Vec<cron::Cron>),
         Answer::Slugs => schema_for!(Vec<slug::Slug>),
         Answer::SlugWhy => schema_for!(slug::Why),
+        Answer::Mounts => schema_for!(Vec<mount::Mount>),
+        Answer::MountChanges => schema_for!(Vec<mount::Change>),
         Answer::Log => schema_for!(Vec<Entry>),
         Answer::Url => schema_for!(record::Address),
         Answer::Grant => schema_for!(view::Grant),

@@ -4,6 +4,7 @@ pub mod activities;
 pub mod crons;
 pub mod environments;
 pub mod findings;
+pub mod mounts;
 pub mod releases;
 pub mod removals;
 pub mod slugs;

@@ -87,6 +87,9 @@ pub struct Application {
     /// Databases, caches and queues, which outlive releases too.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub services: BTreeMap<ProcessName, Service>,
+    /// Bytes that a mount may hold, of those that say so.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub quotas: BTreeMap<RelPath, u64>,
     /// What addresses lead to, beside the files and the web process.
     pub routes: Vec<Route>,
     /// What holds below paths of addresses.

@@ -37,6 +37,7 @@ pub mod maintenance;
 mod make;
 pub mod merge;
 pub mod mirror;
+pub mod mount;
 pub mod numbers;
 pub mod owner;
 mod parking;
@@ -65,6 +66,7 @@ pub mod target;
 pub mod tip;
 pub mod tree_changes;
 pub mod variables;
+pub mod walk;
 pub mod world;
 
 pub use activity::perform;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::mount::Upload;
 use crate::variable::{Level, NewVariable};
 
 /// Which project and environment is meant. Whoever asks from a work tree knows a repository and a
@@ -68,6 +69,31 @@ pub enum Ask {
     /// An archive that becomes a slug of a project: first `Passed` with an input that it is written
     /// to, then as any other act.
     ImportSlug(Scope),
+    /// The mounts of an environment: one `Item::Mount` each.
+    Mounts {
+        /// Which environment.
+        scope: Scope,
+        /// A mount, or a path below one; none for all.
+        path: Option<String>,
+        /// Whether it is counted what they hold.
+        used: bool,
+    },
+    /// What is in a mount, as a tar archive: first `Passed` with an output that it is read from, then
+    /// one `Item::Download`. What was read is worth nothing without that.
+    Download {
+        /// Which environment.
+        scope: Scope,
+        /// A mount, or a path below one.
+        path: String,
+    },
+    /// A tar archive that is written into a mount: first `Passed` with an input that it is written to,
+    /// then an `Item::Change` each where only that is asked for, else as any other act.
+    Upload {
+        /// Which environment.
+        scope: Scope,
+        /// Where to, and how.
+        upload: Upload,
+    },
     /// The slugs of a project, newest first: one `Item::Slug` each.
     Slugs(Scope),
     /// The log of an activity as rendered `Line`s; ends with the activity's exit if followed.

@@ -14,6 +14,7 @@ pub mod finding;
 pub mod frame;
 pub mod grant;
 pub mod hook;
+pub mod mount;
 pub mod notification;
 pub mod outcome;
 pub mod passed;

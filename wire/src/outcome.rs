@@ -122,6 +122,10 @@ pub enum Kind {
     Cron,
     /// `wharf slug import`.
     Import,
+    /// `wharf mount upload`: somebody's files come into a mount.
+    Upload,
+    /// `wharf mount download`: somebody takes what is in a mount.
+    Download,
 }
 
 impl Kind {
@@ -149,6 +153,8 @@ impl Kind {
             Kind::Run => "run",
             Kind::Cron => "cron",
             Kind::Import => "import",
+            Kind::Upload => "upload",
+            Kind::Download => "download",
         }
     }
 
@@ -170,6 +176,8 @@ impl Kind {
             | Kind::Run
             | Kind::Cron
             | Kind::Import
+            | Kind::Upload
+            | Kind::Download
             | Kind::MaintenanceOn
             | Kind::MaintenanceOff => false,
         }
@@ -189,13 +197,14 @@ impl Kind {
         )
     }
 
-    /// Whether it tells nothing of what is deployed: a word, or a command that runs beside.
-    pub fn is_aside(self) -> bool {
-        self.is_word() || self.runs_beside()
+    /// Whether it takes no turn, and dies with the daemon: a command in what serves, or what somebody does by
+    /// hand.
+    pub fn runs_beside(self) -> bool {
+        matches!(self, Kind::Run | Kind::Cron | Kind::Upload | Kind::Download)
     }
 
-    /// Whether it is a command in what serves, which takes no turn and dies with the daemon.
-    pub fn runs_beside(self) -> bool {
-        matches!(self, Kind::Run | Kind::Cron)
+    /// Whether it tells nothing of what is deployed: a word, or what runs beside.
+    pub fn is_aside(self) -> bool {
+        self.is_word() || self.runs_beside()
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cron::Cron,
-    event,
+    event, mount,
     notification::Tried,
     outcome::{Kind, State},
     slug::{Archive, Slug, Why},
@@ -43,6 +43,12 @@ pub enum Item {
     Why(Why),
     /// See [`Archive`].
     Archive(Archive),
+    /// See [`mount::Mount`].
+    Mount(mount::Mount),
+    /// See [`mount::Download`].
+    Download(mount::Download),
+    /// See [`mount::Change`].
+    Change(mount::Change),
     /// One of several reasons for which something is not done, which was said in lines.
     Reason(Reason),
     /// See [`Finding`].

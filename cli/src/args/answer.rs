@@ -1,7 +1,7 @@
 //! Which command prints what with `--json`.
 
 use super::variable::{Config, Variable};
-use super::{Activity, Command, Hook, Key, Project, Slug};
+use super::{Activity, Command, Hook, Key, Mount, Project, Slug};
 
 /// What commands print with `--json`: each has a published schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -26,6 +26,10 @@ pub enum Answer {
     Slugs,
     /// `wharf slug why`
     SlugWhy,
+    /// `wharf mount list` and `wharf mount size`
+    Mounts,
+    /// `wharf mount upload --dry-run`
+    MountChanges,
     /// `wharf log`; with --follow each line is one of its entries
     Log,
     /// `wharf url`
@@ -81,6 +85,10 @@ impl Command {
             Command::Slug(Slug::Why { .. }) => Some(Answer::SlugWhy),
             // What it prints is the archive.
             Command::Slug(Slug::Export { .. }) => None,
+            Command::Mount(Mount::List | Mount::Size { .. }) => Some(Answer::Mounts),
+            // What it prints may be an archive.
+            Command::Mount(Mount::Download(_)) => None,
+            Command::Mount(Mount::Upload(upload)) if upload.dry_run => Some(Answer::MountChanges),
             Command::Project(Project::List) => Some(Answer::Projects),
             Command::Hook(Hook::Status(_)) => Some(Answer::Hooks),
             Command::Key(Key::List { .. }) => Some(Answer::Keys),
@@ -112,6 +120,7 @@ impl Command {
             | Command::Info { .. }
             | Command::Crons { what: Some(_) }
             | Command::Slug(Slug::Import { .. })
+            | Command::Mount(Mount::Upload(_))
             | Command::Variable(Variable::Set(_) | Variable::Delete { .. }) => {
                 Some(Answer::Outcome)
             }

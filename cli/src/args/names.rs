@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue};
 
 /// Each such name and the words that mean the same here.
-pub(super) const NAMES: [(&str, &[&str]); 43] = [
+pub(super) const NAMES: [(&str, &[&str]); 47] = [
     ("environment:list", &["environments"]),
     ("environment:branch", &["branch"]),
     ("environment:merge", &["merge"]),
@@ -43,6 +43,10 @@ pub(super) const NAMES: [(&str, &[&str]); 43] = [
     ("slug:import", &["slug", "import"]),
     ("cron:list", &["crons"]),
     ("cron:run", &["crons", "run"]),
+    ("mount:list", &["mount", "list"]),
+    ("mount:size", &["mount", "size"]),
+    ("mount:download", &["mount", "download"]),
+    ("mount:upload", &["mount", "upload"]),
     ("variable:list", &["variable", "list"]),
     ("variable:get", &["variable", "get"]),
     ("variable:set", &["variable", "set"]),

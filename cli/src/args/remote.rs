@@ -47,6 +47,7 @@ impl Command {
             } => words(&["crons", "run", "--", name]),
             Command::Slugs => words(&["slugs"]),
             Command::Slug(slug) => Some(slug.words()),
+            Command::Mount(mount) => Some(mount.words()),
             Command::Project(Project::List) => words(&["project", "list"]),
             Command::Run { command } => {
                 let all = ["run", "--"].map(str::to_owned).into_iter();

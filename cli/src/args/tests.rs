@@ -113,7 +113,7 @@ fn a_value_is_never_sent_among_the_words() {
 }
 
 /// Command lines that make sense over ssh.
-const SENT: [&str; 55] = [
+const SENT: [&str; 61] = [
     "wharf status",
     "wharf activities -n 3",
     "wharf log 4f2a -f",
@@ -155,6 +155,12 @@ const SENT: [&str; 55] = [
     "wharf slug:export r3",
     "wharf slug import -p shop",
     "wharf slug:why --release r3 -e x",
+    "wharf mount list",
+    "wharf mount size -e x",
+    "wharf mount:size var/x",
+    "wharf mount download var --output -",
+    "wharf mount upload - var --delete --dry-run",
+    "wharf mount:upload - var/x --file x",
     "wharf run ls -l --json -e x -- y",
     "wharf run -e x -- -p",
     "wharf shell",

@@ -115,7 +115,7 @@ fn commit(activity: &Activity) -> String {
         // What moves no branch has no commit of its own.
         return match activity.kind {
             Kind::Delete => "deleted".to_owned(),
-            Kind::Run | Kind::Cron => beginning(&plain(&activity.commit.subject)),
+            kind if kind.runs_beside() => beginning(&plain(&activity.commit.subject)),
             _ => String::new(),
         };
     };

@@ -112,7 +112,8 @@ fn written(table: Table<'_>) -> Written {
         app.crons = crons::crons(&item);
     }
     if let Some(item) = table.get("mounts") {
-        app.mounts = mounts::mounts(&item);
+        let mounts = mounts::mounts(&item);
+        (app.mounts, app.quotas) = (mounts.kinds, mounts.quotas);
     }
     if let Some(item) = table.get("assets") {
         app.assets = deploy::assets(&item, &app.mounts);

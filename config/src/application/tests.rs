@@ -103,7 +103,7 @@ fn wharf_toml_whole() {
         mail = "bin/mail"
         [mounts]
         "var" = "private"
-        "pub/media" = "data"
+        "pub/media" = { kind = "data", quota = "2G" }
         [env]
         MODE = "production"
         KEY = { generate = "secret" }
@@ -138,6 +138,11 @@ fn wharf_toml_whole() {
     assert_eq!(app.checks[0].name, "smoke");
     assert_eq!(app.deploy.health.within, Duration::from_secs(30));
     assert_eq!((app.mounts.len(), app.env.len()), (2, 3));
+    let quotas = app
+        .quotas
+        .iter()
+        .map(|(path, quota)| (path.as_str(), *quota));
+    assert_eq!(quotas.collect::<Vec<_>>(), [("pub/media", 2_000_000_000)]);
     let json = serde_json::to_string(&app).unwrap();
     let back: Application = serde_json::from_str(&json).unwrap();
     assert_eq!(
@@ -147,6 +152,16 @@ fn wharf_toml_whole() {
             ..app
         }
     );
+}
+
+#[test]
+fn mounts_are_stored_as_they_were_before_they_had_quotas() {
+    let app = good(&[("wharf.toml", "web = \"x\"\n[mounts]\n\"var\" = \"data\"\n")]);
+    let json = serde_json::to_value(&app).unwrap();
+    assert_eq!(json["mounts"], serde_json::json!({ "var": "data" }));
+    assert_eq!(json.get("quotas"), None);
+    let back: Application = serde_json::from_value(json).unwrap();
+    assert_eq!(back.mounts, app.mounts);
 }
 
 #[test]

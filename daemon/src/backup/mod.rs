@@ -8,7 +8,6 @@
 pub mod look;
 pub mod pack;
 pub mod unpack;
-mod walk;
 
 use std::path::{Path, PathBuf};
 

@@ -2,17 +2,18 @@
 //! of applications as they are when they are read.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read as _, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Stat;
 use sha2::{Digest as _, Sha256};
-use tar::{Builder, EntryType, Header};
+use tar::{Builder, EntryType};
 use wharf_config::place::Place;
 
-use super::walk::{Found, Visit, walk};
 use super::{DATABASE, END, End, FORM, MANIFEST, Manifest, STATE, Slugs, WholeError, parts};
 use crate::disk::{self, at};
+use crate::execute::walk::tarred::{self, header};
+use crate::execute::walk::{Found, Visit, walk};
 use crate::store::backup;
 use crate::store::migrate::VERSION;
 use crate::store::now;
@@ -127,34 +128,11 @@ impl Archive {
 
 impl Visit for Archive {
     fn found(&mut self, path: &Path, stat: &Stat, found: Found) -> io::Result<()> {
-        // Whose it was means nothing on another host: it becomes the daemon's.
-        let (mode, modified) = (stat.st_mode & 0o777, u64::try_from(stat.st_mtime));
-        let modified = modified.unwrap_or_default();
         self.entries += 1;
-        match found {
-            Found::Directory => {
-                let mut header = header(EntryType::Directory, mode, modified);
-                self.tar.append_data(&mut header, path, io::empty())
-            }
-            Found::Link(to) => {
-                let mut header = header(EntryType::Symlink, mode, modified);
-                self.tar.append_link(&mut header, path, to)
-            }
-            Found::File(file) => {
-                let size = u64::try_from(stat.st_size).unwrap_or_default();
-                let mut header = header(EntryType::Regular, mode, modified);
-                header.set_size(size);
-                let mut taken = Taken {
-                    file: file.take(size),
-                    missing: 0,
-                };
-                self.tar.append_data(&mut header, path, &mut taken)?;
-                if taken.missing > 0 {
-                    self.left_out(path, "it became shorter while it was read");
-                }
-                Ok(())
-            }
+        if tarred::append(&mut self.tar, path, stat, found)?.missing > 0 {
+            self.left_out(path, tarred::SHORTER);
         }
+        Ok(())
     }
 
     fn skips(&self, path: &Path) -> Option<&'static str> {
@@ -173,39 +151,6 @@ fn is_of_services(path: &Path) -> bool {
     let names: Vec<_> = path.iter().collect();
     matches!(names.as_slice(), [state, mounts, _, _, services]
         if *state == STATE && *mounts == "mounts" && *services == "services")
-}
-
-fn header(kind: EntryType, mode: u32, modified: u64) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_mtime(modified);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_size(0);
-    header
-}
-
-/// As many bytes of a file as it had; zeros for those that it lost meanwhile.
-struct Taken {
-    file: io::Take<File>,
-    missing: u64,
-}
-
-impl io::Read for Taken {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        let left = self.file.limit().saturating_sub(self.missing);
-        if read > 0 || left == 0 || buffer.is_empty() {
-            return Ok(read);
-        }
-        let zeros = usize::try_from(left)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
-        buffer[..zeros].fill(0);
-        self.missing += zeros as u64;
-        Ok(zeros)
-    }
 }
 
 /// Hashes all that passes.

@@ -8,6 +8,7 @@ use tar::{Builder, EntryType, Header};
 
 use super::look::look;
 use super::*;
+use crate::execute::walk;
 use crate::store::migrate::VERSION;
 
 fn place() -> (tempfile::TempDir, Place, Paths) {

@@ -8,13 +8,14 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use tar::{Archive, Entry, EntryType};
 use wharf_config::place::Place;
 
 use super::look::{Looked, look};
 use super::{CONFIG, DATABASE, END, MANIFEST, Manifest, Part, WholeError, parts};
 use crate::disk::{self, DiskError, at};
+use crate::execute::archive::tree::times;
 use crate::execute::beneath;
 use crate::store::backup::stamp;
 use crate::store::paths::Paths;
@@ -297,17 +298,6 @@ fn settle(top: &Path, path: &Path, mode: u32, modified: u64) -> io::Result<()> {
     let opened = rustix::fs::openat(&directory, name, flags, Mode::empty())?;
     rustix::fs::fchmod(&opened, Mode::from_raw_mode(mode))?;
     Ok(rustix::fs::futimens(&opened, &times(modified))?)
-}
-
-fn times(modified: u64) -> Timestamps {
-    let time = Timespec {
-        tv_sec: i64::try_from(modified).unwrap_or_default(),
-        tv_nsec: 0,
-    };
-    Timestamps {
-        last_access: time,
-        last_modification: time,
-    }
 }
 
 /// What root brought into the state of another user becomes theirs.

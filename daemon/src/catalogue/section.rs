@@ -12,7 +12,7 @@ struct Section {
 
 /// Every code, in one of them.
 #[rustfmt::skip]
-const SECTIONS: [Section; 8] = [
+const SECTIONS: [Section; 9] = [
     Section {
         title: "A push is refused",
         seen: "git ends with `! [remote rejected]` and status 1, behind an `error:` line for each reason. Nothing has changed. `wharf` that should move a branch exits with 6 for the same reasons.",
@@ -74,6 +74,14 @@ const SECTIONS: [Section; 8] = [
         codes: &[
             "archive-busy", "archive-damaged", "archive-key", "archive-late", "archive-refused",
             "archive-too-large", "archive-version", "slug-damaged", "slug-differs", "slug-unfit", "unknown-slug",
+        ],
+    },
+    Section {
+        title: "Files do not come into a mount, or out of it",
+        seen: "`wharf mount` exits with 1, 5 or 6. What is in the mount is whole, file by file, and nothing half is left here or there.",
+        codes: &[
+            "download-interrupted", "mount-full", "mount-silent", "no-mount", "no-path", "upload-damaged",
+            "upload-interrupted", "upload-refused", "upload-too-large",
         ],
     },
     Section {

@@ -304,9 +304,9 @@ async fn stop_paused(world: &Arc<World>, key: &EnvironmentKey) -> Result<Found, 
 /// The activity that the last daemon began in an environment and did not end.
 async fn begun(world: &World, key: &EnvironmentKey) -> Result<Option<Task>, Failure> {
     let unfinished = world.recorder.unfinished().await?;
-    Ok(unfinished
-        .into_iter()
-        .find(|task| task.key == *key && task.state == State::Running && !task.kind.runs_beside()))
+    let is_it = |task: &Task| task.key == *key && task.state == State::Running;
+    let mut begun = unfinished.into_iter();
+    Ok(begun.find(|task| is_it(task) && !task.kind.runs_beside()))
 }
 
 /// Whether requests may still be in flight to a process that does not serve any more; not to one

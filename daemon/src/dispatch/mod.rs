@@ -423,7 +423,9 @@ impl Dispatch {
             | Kind::Variable
             | Kind::Run
             | Kind::Cron
-            | Kind::Import => Ok(()),
+            | Kind::Import
+            | Kind::Upload
+            | Kind::Download => Ok(()),
             _ => {
                 let mut environments = environments.iter();
                 environments.try_for_each(|environment| self.queue.room(project, environment))

@@ -212,7 +212,7 @@ impl Dispatch {
         self.end_unbegun(old, State::Superseded, reason);
     }
 
-    /// Ends what nobody waits for: a check, or somebody's own command, which died with the last
+    /// Ends what nobody waits for: a check, or what somebody did by hand, which died with the last
     /// daemon.
     pub(super) fn abandon(&mut self, ticket: &Ticket) {
         let (code, message, hint) = match ticket.kind {
@@ -225,6 +225,16 @@ impl Dispatch {
                 "run-interrupted",
                 "Wharf was stopped while it ran, and it was ended",
                 "it runs again when it is due, or with: wharf crons run NAME",
+            ),
+            Kind::Upload => (
+                "upload-interrupted",
+                "Wharf was stopped while files came, and each is whole: the old one or the new one",
+                "upload them again",
+            ),
+            Kind::Download => (
+                "download-interrupted",
+                "Wharf was stopped while files were taken",
+                "download them again",
             ),
             _ => (
                 "abandoned",

@@ -10,13 +10,14 @@
 mod export;
 mod import;
 mod list;
-mod meter;
+pub(crate) mod meter;
 mod pipe;
+pub(crate) mod tree;
 
 pub use export::{Survey, survey, write};
 pub use import::{Go, Unpacked, unpack};
 pub use list::{Header, VERSION};
-pub use pipe::{Inlet, Outlet};
+pub use pipe::{Inlet, Outlet, SILENT};
 
 use tokio_util::sync::CancellationToken;
 

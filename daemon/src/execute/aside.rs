@@ -1,4 +1,5 @@
-//! What is done in a release without a turn in the queue: nothing of what serves is changed by it.
+//! What is done in a release without a turn in the queue: recorded as begun before it begins, and as
+//! ended once it has.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,7 +7,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wharf_wire::event::{Ended, Event};
 use wharf_wire::outcome::{Kind, State};
-use wharf_wire::view::{Commit, Reason};
+use wharf_wire::view::{Actor, Commit, Reason};
 
 use super::activity::{Act, milliseconds};
 use super::end;
@@ -14,6 +15,7 @@ use super::failure::Failure;
 use super::world::World;
 use crate::journal::{self, Facts, Message};
 use crate::notify::Audience;
+use crate::order;
 use crate::plan::parking::Leave;
 use crate::store::activity::{Ending, Task};
 use crate::store::environment::EnvironmentRecord;
@@ -39,6 +41,81 @@ impl End {
             reason,
             details: Vec::new(),
         }
+    }
+}
+
+/// What somebody does by hand, while it goes on.
+#[derive(Debug)]
+pub struct Aside {
+    world: Arc<World>,
+    environment: EnvironmentRecord,
+    /// The activity's id.
+    pub id: String,
+    kind: Kind,
+    began: Instant,
+}
+
+impl Aside {
+    /// Records that somebody begins something, in this release where it is in one; `words` say what.
+    ///
+    /// # Errors
+    /// That it cannot be recorded.
+    pub async fn begin(
+        world: &Arc<World>,
+        environment: &EnvironmentRecord,
+        kind: Kind,
+        actor: Actor,
+        release: Option<u32>,
+        words: &str,
+    ) -> Result<Aside, Failure> {
+        let key = &environment.key;
+        let commit = Commit {
+            subject: words.to_owned(),
+            ..Commit::default()
+        };
+        let by = actor.name.clone();
+        let mut activity = order::of_record(environment, kind, commit, actor);
+        activity.target = release;
+        let facts = Facts::of_new(&activity);
+        let id = world.recorder.begin(activity, &world.paths).await?;
+        let facts = Facts {
+            activity: Some(id.clone()),
+            environment_type: Some(environment.kind.clone()),
+            ..facts
+        };
+        let said = format!("started: {} by {by}: {words}", kind.word());
+        journal::say(Message::Started, &facts, said);
+        let log = world.logs.open(&id);
+        log.event(Event::Opened {
+            kind,
+            project: key.project.to_string(),
+            branch: environment.branch.to_string(),
+            environment: key.id.to_string(),
+            activity: id.clone(),
+        });
+        log.note(match release {
+            Some(release) => format!("in r{release}: {words}"),
+            None => words.to_owned(),
+        });
+        Ok(Aside {
+            world: Arc::clone(world),
+            environment: environment.clone(),
+            id,
+            kind,
+            began: Instant::now(),
+        })
+    }
+
+    /// Adds a line to its log.
+    pub fn note(&self, text: &str) {
+        self.world.logs.open(&self.id).note(text.to_owned());
+    }
+
+    /// Records its end, then says it.
+    pub async fn close(&self, state: State, reason: Option<Reason>) {
+        let (world, environment, id) = (&self.world, &self.environment, self.id.as_str());
+        let end = End::of(state, reason);
+        close(world, environment, self.kind, id, self.began, end).await;
     }
 }
 
@@ -122,7 +199,7 @@ pub(super) async fn close(
     }
     let verdict = match &reason {
         Some(reason) => reason.message.clone(),
-        None => end::RAN.to_owned(),
+        None => end::success(kind, key.id.as_str(), None, live).0,
     };
     let facts = Facts {
         environment_type: Some(environment.kind.clone()),

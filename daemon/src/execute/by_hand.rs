@@ -4,25 +4,22 @@
 //! what serves is changed by it. It goes on in its release where another one goes live meanwhile.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::time::timeout;
 use wharf_wire::ask::{DatabaseAct, Terminal};
-use wharf_wire::event::Event;
 use wharf_wire::outcome::{Kind, State};
-use wharf_wire::view::{Actor, Commit, Reason};
+use wharf_wire::view::{Actor, Reason};
 
 use super::activity::Act;
-use super::aside::{End, close};
+use super::aside::Aside;
 use super::bound::{OVER, granted};
 use super::failure::Failure;
 use super::hands::Place;
 use super::services::content;
 use super::world::World;
 use super::{command, launch, release};
-use crate::journal::{self, Facts, Message};
-use crate::order;
 use crate::plan::by_hand::{self, name_of};
 use crate::run::job::{Job, JobId, Kind as JobKind};
 use crate::run::mask::Mask;
@@ -64,12 +61,10 @@ pub enum What {
 #[derive(Debug)]
 pub struct ByHand {
     world: Arc<World>,
-    environment: EnvironmentRecord,
-    id: String,
+    aside: Aside,
     job: JobId,
     running: Running,
     place: Place,
-    began: Instant,
 }
 
 /// How it ended.
@@ -90,53 +85,26 @@ pub async fn begin(
     wanted: Wanted,
     place: Place,
 ) -> Result<(ByHand, Far), Failure> {
-    let key = wanted.environment.key.clone();
     let release = serving(world, &wanted.environment).await?;
     let words = words(world, &wanted).await?;
-    let commit = Commit {
-        subject: words.clone(),
-        ..Commit::default()
-    };
     let (kind, actor) = (Kind::Run, wanted.actor.clone());
-    let mut activity = order::of_record(&wanted.environment, kind, commit, actor);
-    activity.target = Some(release.number);
-    let facts = Facts::of_new(&activity);
-    let id = world.recorder.begin(activity, &world.paths).await?;
-    place.is_of(&id);
-    let facts = Facts {
-        activity: Some(id.clone()),
-        environment_type: Some(wanted.environment.kind.clone()),
-        ..facts
-    };
-    let said = format!("started: run by {}: {words}", wanted.actor.name);
-    journal::say(Message::Started, &facts, said);
-    let log = world.logs.open(&id);
-    log.event(Event::Opened {
-        kind,
-        project: key.project.to_string(),
-        branch: wanted.environment.branch.to_string(),
-        environment: key.id.to_string(),
-        activity: id.clone(),
-    });
-    log.note(format!("in r{}: {words}", release.number));
-    let began = Instant::now();
-    match start(world, &wanted, &release, &id).await {
+    let number = Some(release.number);
+    let aside = Aside::begin(world, &wanted.environment, kind, actor, number, &words).await?;
+    place.is_of(&aside.id);
+    match start(world, &wanted, &release, &aside.id).await {
         Ok((job, running, far)) => {
             let by_hand = ByHand {
                 world: Arc::clone(world),
-                environment: wanted.environment,
-                id,
+                aside,
                 job,
                 running,
                 place,
-                began,
             };
             Ok((by_hand, far))
         }
         Err(failure) => {
             let reason = failure.reason.clone();
-            let end = End::of(State::Failed, Some(reason));
-            close(world, &wanted.environment, kind, &id, began, end).await;
+            aside.close(State::Failed, Some(reason)).await;
             Err(failure)
         }
     }
@@ -290,9 +258,7 @@ impl ByHand {
             }),
             Outcome::Stopped(reason) => Some(reason.clone()),
         };
-        let (world, environment) = (&self.world, &self.environment);
-        let end = End::of(state, reason);
-        close(world, environment, Kind::Run, &self.id, self.began, end).await;
+        self.aside.close(state, reason).await;
         outcome
     }
 }

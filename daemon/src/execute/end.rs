@@ -67,6 +67,8 @@ pub fn success(
                 Kind::Variable => "it is recorded".to_owned(),
                 Kind::Run | Kind::Cron => RAN.to_owned(),
                 Kind::Import => "the slug is here".to_owned(),
+                Kind::Upload => "the files are there".to_owned(),
+                Kind::Download => "the files are taken".to_owned(),
                 _ => format!("{environment} is described anew"),
             },
             stays(environment, live),
@@ -92,10 +94,7 @@ pub fn stays(environment: &str, live: Option<u32>) -> String {
 
 /// Whether the address is shown once it succeeded: there is something to look at.
 pub(super) fn shows_address(kind: Kind) -> bool {
-    !matches!(
-        kind,
-        Kind::Check | Kind::Pause | Kind::MaintenanceOn | Kind::Run | Kind::Cron
-    )
+    !matches!(kind, Kind::Check | Kind::Pause | Kind::MaintenanceOn) && !kind.runs_beside()
 }
 
 /// Who may let an earlier release serve again.
@@ -148,6 +147,8 @@ pub fn hints(kind: Kind, environment: &str, previous: Option<u32>, who: Undoing)
             | Kind::Run
             | Kind::Cron
             | Kind::Import
+            | Kind::Upload
+            | Kind::Download
             | Kind::MaintenanceOff,
             _,
         ) => Vec::new(),
@@ -220,7 +221,7 @@ pub fn recorded(activity: &Activity, url: Option<String>, who: Undoing) -> Optio
             };
             let hints = reason.hint.iter().cloned().collect();
             let last = match (activity.kind, live) {
-                (Kind::Run | Kind::Cron, live) => stays(name, live),
+                (kind, live) if kind.runs_beside() => stays(name, live),
                 (kind @ (Kind::Delete | Kind::Deactivate), None) => half_gone(kind, name),
                 _ => serves(name, live, changed),
             };

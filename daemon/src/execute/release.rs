@@ -2,15 +2,16 @@
 //! reach.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wharf_config::application::{self, Application};
+use wharf_wire::event::Event;
 
 use super::activity::Act;
 use super::build::Built;
 use super::failure::Failure;
 use super::slug_key::SlugKey;
-use super::{assets, numbers, services, variables};
+use super::{assets, mount, numbers, services, variables};
 use crate::disk;
 use crate::plan::step::Step;
 use crate::run::job::JobId;
@@ -18,6 +19,9 @@ use crate::run::sandbox::{APP, Access, Bind, Label, Network, Sandbox, User};
 use crate::store::insist::insist;
 use crate::store::now;
 use crate::store::release::{ReleaseRecord, ReleaseState};
+
+/// How long a deployment looks at one mount that has a quota.
+const A_LOOK: Duration = Duration::from_millis(500);
 
 /// Records that a release will never serve.
 pub(super) async fn give_up(act: &Act, release: u32) {
@@ -57,9 +61,20 @@ pub(super) async fn make(act: &Act, built: Built) -> Result<ReleaseRecord, Failu
             mounts => format!("r{}, {mounts} mounts", record.number),
         };
         act.did("release", text, began);
+        say_full(act, &record);
         Ok(record)
     })
     .await
+}
+
+/// Says which mounts hold more than they may: what is deployed may be what makes room.
+fn say_full(act: &Act, release: &ReleaseRecord) {
+    let paths = &act.world.paths;
+    let place = |path: &_| paths.mount(&act.project.name, &act.key().id, path);
+    let over = || mount::over(&release.application, A_LOOK, place);
+    for text in tokio::task::block_in_place(over) {
+        act.log.event(Event::Warning { text });
+    }
 }
 
 /// The release's directory, with its record for an operator's eyes, and its mounts.

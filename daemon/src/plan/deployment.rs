@@ -327,12 +327,7 @@ impl Deployment {
                     self.phase == Phase::Committed || self.has_done(&Step::Keep)
                 }
                 // Nothing was to be done.
-                Kind::Info
-                | Kind::Approve
-                | Kind::Variable
-                | Kind::Run
-                | Kind::Cron
-                | Kind::Import => false,
+                kind if kind.is_aside() => false,
                 _ => self.phase == Phase::Committed,
             },
             // A step whose end could not be recorded is one that failed.

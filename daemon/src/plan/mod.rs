@@ -9,6 +9,7 @@ pub mod hosts;
 pub mod kept_away;
 pub mod limits;
 pub mod merge;
+pub mod mounts;
 pub mod notify;
 pub mod options;
 pub mod parking;

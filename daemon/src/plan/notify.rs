@@ -103,7 +103,13 @@ mod tests {
             [RolledBack]
         );
         assert_eq!(said(Kind::Resume, State::Failed, None, None), [Failed]);
-        for kind in [Kind::Check, Kind::Run, Kind::Variable, Kind::Approve] {
+        for kind in [
+            Kind::Check,
+            Kind::Run,
+            Kind::Upload,
+            Kind::Variable,
+            Kind::Approve,
+        ] {
             assert_eq!(said(kind, State::Failed, Some(1), None), []);
             assert_eq!(said(kind, good, Some(1), Some(State::Failed)), []);
         }

@@ -57,11 +57,15 @@ pub enum Act {
     Export,
     /// Bring what a push to one of its type would deploy.
     Import,
+    /// Take what is in its mounts.
+    Download,
+    /// Write into its mounts.
+    Upload,
 }
 
 impl Act {
     /// Every act, for the table in the documentation.
-    pub const ALL: [Act; 25] = [
+    pub const ALL: [Act; 27] = [
         Act::View,
         Act::Push,
         Act::Force,
@@ -87,6 +91,8 @@ impl Act {
         Act::SetVariables,
         Act::Export,
         Act::Import,
+        Act::Download,
+        Act::Upload,
     ];
 
     /// The least role for it. Whoever may push could merge by hand and push that, so merging needs
@@ -108,7 +114,11 @@ impl Act {
             | Act::Run
             | Act::SetVariable
             // A build may have left what it was trusted with; who pushes could print it.
-            | Act::Export => Role::Contributor,
+            | Act::Export
+            // Whoever may run commands there reads and writes all of it by one. Who may only look may
+            // not: people's data is in it.
+            | Act::Download
+            | Act::Upload => Role::Contributor,
             // Whoever made a branch may take it away again.
             Act::Deactivate | Act::Delete if kind == Kind::Development => Role::Contributor,
             // Of production it is what all visitors see.
@@ -154,6 +164,8 @@ impl Act {
             Act::SetVariable | Act::SetVariables => "set variables of",
             Act::Export => "export slugs of",
             Act::Import => "import slugs for",
+            Act::Download => "take data of",
+            Act::Upload => "write into the mounts of",
         }
     }
 }

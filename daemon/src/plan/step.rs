@@ -155,7 +155,13 @@ impl Step {
             Kind::Delete | Kind::Deactivate => deletes,
             Kind::Check => self.stage() == Stage::Build,
             Kind::Cron => *self == Step::Cron,
-            Kind::Info | Kind::Approve | Kind::Variable | Kind::Run | Kind::Import => false,
+            Kind::Info
+            | Kind::Approve
+            | Kind::Variable
+            | Kind::Run
+            | Kind::Import
+            | Kind::Upload
+            | Kind::Download => false,
         }
     }
 

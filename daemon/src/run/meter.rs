@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::disk::{Used, used};
 use self::{disk::Disk, gauge::Gauge, inside::Inside};
 use super::sandbox::Sandbox;
 

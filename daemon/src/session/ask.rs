@@ -15,6 +15,7 @@ mod keep;
 mod land;
 mod logs;
 mod look;
+mod mount;
 mod moves;
 mod notify;
 mod overview;
@@ -49,6 +50,9 @@ impl Session {
             Ask::SlugWhy { scope, release } => self.slug_why(&scope, release).await,
             Ask::ExportSlug { scope, slug } => self.export_slug(&scope, slug.as_deref()).await,
             Ask::ImportSlug(scope) => self.import_slug(&scope).await,
+            Ask::Mounts { scope, path, used } => self.mounts(&scope, path.as_deref(), used).await,
+            Ask::Download { scope, path } => self.download(&scope, &path).await,
+            Ask::Upload { scope, upload } => self.upload(&scope, upload).await,
             Ask::Slugs(scope) => self.slugs(&scope).await,
             Ask::Log {
                 activity,

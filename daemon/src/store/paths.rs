@@ -320,6 +320,12 @@ impl Paths {
             .join(format!("{project}.{environment}"))
     }
 
+    /// A fresh place for what comes into an environment's mounts: beside them, so that it counts as
+    /// theirs and is moved there by renames. What a death leaves is swept as what is going.
+    pub fn arriving_data(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
+        self.going(&self.mounts(project, environment).join("data"))
+    }
+
     /// What is left of deleted environments, one directory an activity.
     pub fn all_kept(&self) -> PathBuf {
         self.state.join("kept")

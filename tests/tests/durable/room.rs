@@ -2,7 +2,9 @@
 //! nobody needs has made room.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
+use std::process::Stdio;
 
 use wharf_tests::{World, apart, run};
 
@@ -96,4 +98,60 @@ fn a_push_is_refused_where_bytes_or_files_are_short() {
     assert!(world.logs().contains("housekeeping for room: removed"));
     assert_eq!(world.get(&host("shop"), "/").ok(), "four\n");
     shop.wharf(&["rollback", "r1"]).ok();
+}
+
+#[test]
+fn an_upload_that_the_disk_has_no_room_for_leaves_all_as_it_was() {
+    if !apart("room::an_upload_that_the_disk_has_no_room_for_leaves_all_as_it_was") {
+        return;
+    }
+    let world = World::new();
+    run(world.command("wharfd").arg("stop")).ok();
+    world.kill_daemon();
+    let state = world.home().join("state");
+    mount(&world, &state, "size=150m");
+    world.start();
+    keep(&world, "min_free = { size = \"20M\" }\n");
+    let shop = deployed(&world, "shop");
+    shop.write("wharf.toml", "public = \".\"\n[mounts]\nvar = \"data\"\n");
+    shop.commit("A mount");
+    shop.push(&["main"]).ok();
+    shop.write("old/file", "old\n");
+    shop.wharf(&["mount", "upload", "old", "var"]).ok();
+    let mounts = state.join("mounts/shop/main");
+    let whole = || {
+        assert_eq!(fs::read_dir(&mounts).unwrap().count(), 1);
+        shop.wharf(&["run", "cat", "var/file"]).ok().has("old\n");
+    };
+    // What must stay free is not given to whoever uploads.
+    fs::create_dir(shop.path().join("new")).unwrap();
+    fill(&shop.path().join("new/file"), 140);
+    shop.wharf(&["mount", "upload", "new", "var"])
+        .exits(6)
+        .has("that may come");
+    whole();
+    // Somebody else takes the room meanwhile.
+    fill(&shop.path().join("new/file"), 60);
+    shop.sh("tar -C new -cf new.tar .").ok();
+    let archive = fs::read(shop.path().join("new.tar")).unwrap();
+    world.forget_trace();
+    let mut upload = shop.command("wharf");
+    upload.args(["mount", "upload", "-", "var"]);
+    upload.stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut upload = upload.spawn().unwrap();
+    let mut input = upload.stdin.take().unwrap();
+    input.write_all(&archive[..4096]).unwrap();
+    world.wait_for_point("upload: begun");
+    let ballast = state.join("taken");
+    fill(&ballast, 90);
+    // It may be told before it has sent all.
+    drop(input.write_all(&archive[4096..]));
+    drop(input);
+    let ended = upload.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("the host's disk is full"), "{said}");
+    fs::remove_file(&ballast).unwrap();
+    whole();
+    shop.wharf(&["mount", "upload", "new", "var"]).ok();
 }

@@ -24,6 +24,7 @@ mod load;
 mod maintained;
 mod mending;
 mod metrics;
+mod mounts;
 mod moves;
 mod node;
 mod owner;

@@ -14,6 +14,7 @@ mod by_hand;
 mod dry_run;
 mod leaver;
 mod leaving;
+mod mounts;
 mod noise;
 mod options;
 mod people;

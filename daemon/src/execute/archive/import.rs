@@ -3,19 +3,17 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek as _, Write as _};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 use tar::{Archive, Entry, EntryType};
 
 use super::list::{Header, Row, Rows, What, within};
 use super::meter::{Allowance, Meter};
+use super::tree::Tree;
 use super::{ArchiveError, LIST, TOP, shown};
 use crate::disk;
-use crate::execute::beneath;
 use crate::execute::freeze::digest::SlugDigest;
 use crate::execute::slug_key::hex;
 
@@ -66,7 +64,10 @@ pub fn unpack(
     if look(&header) == Go::No {
         return Ok(Unpacked::Unwanted(header));
     }
-    let mut tree = Tree::make(staging)?;
+    let mut arriving = Arriving {
+        tree: Tree::make(staging)?,
+        digest: SlugDigest::default(),
+    };
     crate::fail::point(format_args!("archive in: begun"));
     let mut found = Counts::default();
     loop {
@@ -82,7 +83,7 @@ pub fn unpack(
         is_it(&entry, &name, &row)?;
         found.add(&row, &header)?;
         allowed.set(entry.size().saturating_add(BETWEEN));
-        tree.put(&mut entry, row)?;
+        arriving.put(&mut entry, row)?;
     }
     if let Some(row) = rows.next()? {
         return Err(ArchiveError::Short(format!(
@@ -93,7 +94,7 @@ pub fn unpack(
     if found != Counts::of(&header) {
         return Err(empty("its list has not as many entries as it says"));
     }
-    let digest = tree.digest.finish();
+    let digest = arriving.digest.finish();
     if digest != header.digest {
         return Err(ArchiveError::Whole(digest));
     }
@@ -226,61 +227,30 @@ impl Counts {
     }
 }
 
-/// A directory that fills, held by handles: no name on the way is looked up twice.
-struct Tree<'a> {
-    staging: &'a Path,
-    /// The directories that lead to the last one, each by its path; the top first.
-    open: Vec<(String, OwnedFd)>,
+/// A slug that comes, and the digest of what is there of it.
+struct Arriving<'a> {
+    tree: Tree<'a>,
     digest: SlugDigest,
 }
 
-impl<'a> Tree<'a> {
-    fn make(staging: &'a Path) -> Result<Tree<'a>, ArchiveError> {
-        let failed = disk::at("make", staging);
-        std::fs::create_dir(staging).map_err(&failed)?;
-        let top = beneath::open(staging).map_err(&failed)?;
-        // As a freeze leaves it, whatever the umask is.
-        rustix::fs::fchmod(&top, Mode::from_raw_mode(0o755)).map_err(|e| failed(e.into()))?;
-        Ok(Tree {
-            staging,
-            open: vec![(String::new(), top)],
-            digest: SlugDigest::default(),
-        })
-    }
-
+impl Arriving<'_> {
     fn put(&mut self, entry: &mut Entry<'_, impl Read>, row: Row) -> Result<(), ArchiveError> {
         let Row { path, is } = row;
-        let staged = self.staging.join(&path);
-        let failed = |error: rustix::io::Errno| disk::at("write", &staged)(error.into());
-        let (above, name) = path.rsplit_once('/').unwrap_or(("", &path));
-        while self
-            .open
-            .last()
-            .is_some_and(|(open, _)| open != above && !open.is_empty())
-        {
-            self.open.pop();
-        }
-        let Some((_, parent)) = self.open.last().filter(|(open, _)| open == above) else {
-            let why = format!(
-                "lies in {}, which is no directory of it",
-                shown(above.as_bytes())
-            );
+        let at = Path::new(&path);
+        let above = at.parent().unwrap_or(Path::new(""));
+        if !self.tree.is_open(above) {
+            let above = shown(above.as_os_str().as_bytes());
+            let why = format!("lies in {above}, which is no directory of it");
             let path = shown(path.as_bytes());
             return Err(ArchiveError::Entry { path, why });
-        };
+        }
         match is {
             What::Directory { mode } => {
-                let bits = Mode::from_raw_mode(mode);
-                rustix::fs::mkdirat(parent, name, bits).map_err(failed)?;
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let made = rustix::fs::openat(parent, name, flags, Mode::empty());
-                let made = made.map_err(failed)?;
-                rustix::fs::fchmod(&made, bits).map_err(failed)?;
+                self.tree.directory(at, mode)?;
                 self.digest.directory(path.as_bytes(), mode);
-                self.open.push((path, made));
             }
             What::Link { target } => {
-                rustix::fs::symlinkat(target.as_str(), parent, name).map_err(failed)?;
+                self.tree.link(at, Path::new(&target))?;
                 self.digest.link(path.as_bytes(), target.as_bytes());
             }
             What::File {
@@ -288,30 +258,22 @@ impl<'a> Tree<'a> {
                 bytes,
                 digest,
             } => {
-                let flags = OFlags::WRONLY
-                    | OFlags::CREATE
-                    | OFlags::EXCL
-                    | OFlags::NOFOLLOW
-                    | OFlags::CLOEXEC;
-                let bits = Mode::from_raw_mode(0o600);
-                let file = rustix::fs::openat(parent, name, flags, bits);
-                let mut file = File::from(file.map_err(failed)?);
-                let failed = disk::at("write", &staged);
-                self.digest.file(path.as_bytes(), mode, bytes);
-                let mut own = Sha256::new();
                 let whole = &mut self.digest;
-                copy(entry, bytes, &path, |part| {
-                    own.update(part);
-                    whole.content(part);
-                    file.write_all(part).map_err(&failed)
+                whole.file(path.as_bytes(), mode, bytes);
+                let mut own = Sha256::new();
+                self.tree.file(at, mode, None, |file| {
+                    let failed = disk::at("write", at);
+                    copy(entry, bytes, &path, |part| {
+                        own.update(part);
+                        whole.content(part);
+                        file.write_all(part).map_err(&failed)
+                    })
                 })?;
                 if hex(&own.finalize()) != digest {
                     let path = shown(path.as_bytes());
                     let why = "its content has another digest";
                     return Err(ArchiveError::Damaged { path, why });
                 }
-                let bits = std::fs::Permissions::from_mode(mode);
-                file.set_permissions(bits).map_err(&failed)?;
             }
         }
         Ok(())

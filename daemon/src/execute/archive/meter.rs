@@ -6,24 +6,24 @@ use std::rc::Rc;
 
 /// A reader that gives no more than was allowed.
 #[derive(Debug)]
-pub(super) struct Meter<R> {
+pub(crate) struct Meter<R> {
     inner: R,
     allowed: Allowance,
 }
 
 /// What may still be read, shared with who allows it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Allowance(Rc<Cell<u64>>);
+pub(crate) struct Allowance(Rc<Cell<u64>>);
 
 impl Allowance {
     /// From now on so many bytes may be read.
-    pub(super) fn set(&self, bytes: u64) {
+    pub(crate) fn set(&self, bytes: u64) {
         self.0.set(bytes);
     }
 }
 
 impl<R> Meter<R> {
-    pub(super) fn new(inner: R) -> (Meter<R>, Allowance) {
+    pub(crate) fn new(inner: R) -> (Meter<R>, Allowance) {
         let allowed = Allowance::default();
         let shared = allowed.clone();
         (Meter { inner, allowed }, shared)

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe::{Receiver, Sender};
@@ -29,7 +30,14 @@ pub struct Outlet {
 struct Wait {
     runtime: Handle,
     stop: CancellationToken,
+    /// How long the other end may do nothing.
+    patience: Duration,
 }
+
+/// What an [`Inlet`] or [`Outlet`] says once its patience is over.
+pub const SILENT: io::ErrorKind = io::ErrorKind::TimedOut;
+/// Longer than any archive may take, which has a limit of its own.
+const PATIENT: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl Wait {
     fn until<T>(&self, done: impl Future<Output = io::Result<T>>) -> io::Result<T> {
@@ -37,6 +45,7 @@ impl Wait {
             tokio::select! {
                 done = done => done,
                 () = self.stop.cancelled() => Err(io::Error::other("stopped")),
+                () = tokio::time::sleep(self.patience) => Err(SILENT.into()),
             }
         })
     }
@@ -46,8 +55,19 @@ impl Inlet {
     /// Reads from a pipe until told to stop; from a thread that may block, of this runtime.
     pub fn new(pipe: Receiver, stop: CancellationToken) -> Inlet {
         let runtime = Handle::current();
-        let wait = Wait { runtime, stop };
+        let wait = Wait {
+            runtime,
+            stop,
+            patience: PATIENT,
+        };
         Inlet { pipe, wait }
+    }
+
+    /// The same, where the other end may be silent for so long only.
+    #[must_use]
+    pub fn patient(mut self, patience: Duration) -> Inlet {
+        self.wait.patience = patience;
+        self
     }
 }
 
@@ -55,12 +75,23 @@ impl Outlet {
     /// Writes to a pipe until told to stop; from a thread that may block, of this runtime.
     pub fn new(pipe: Sender, stop: CancellationToken) -> Outlet {
         let runtime = Handle::current();
-        let wait = Wait { runtime, stop };
+        let wait = Wait {
+            runtime,
+            stop,
+            patience: PATIENT,
+        };
         Outlet {
             pipe,
             wait,
             written: 0,
         }
+    }
+
+    /// The same, where the other end may take nothing for so long only.
+    #[must_use]
+    pub fn patient(mut self, patience: Duration) -> Outlet {
+        self.wait.patience = patience;
+        self
     }
 }
 

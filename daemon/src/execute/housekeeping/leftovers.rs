@@ -20,7 +20,7 @@ use crate::store::paths::Paths;
 const STALE: Duration = Duration::from_secs(3600);
 
 /// What a new daemon removes before it begins: work directories of builds, half-made slugs that were
-/// never recorded, what was going, jobs and outputs of processes that are not recorded, and
+/// never recorded, what was going or had not come whole, jobs and outputs of processes that are not recorded, and
 /// processes whose end was recorded before all of it was tidied up.
 ///
 /// # Errors
@@ -44,6 +44,12 @@ pub async fn sweep(world: &World) -> io::Result<()> {
     sweep_going(&paths.all_kept())?;
     for project in names(&paths.caches())? {
         sweep_going(&paths.caches().join(project))?;
+    }
+    for project in names(&paths.all_mounts())? {
+        let project = paths.all_mounts().join(project);
+        for environment in names(&project)? {
+            sweep_going(&project.join(environment))?;
+        }
     }
     for directory in [paths.state(), paths.routes(), paths.jobs()] {
         sweep_unwritten(

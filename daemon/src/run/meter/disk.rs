@@ -61,6 +61,8 @@ struct Walk {
 #[derive(Debug)]
 struct Tally {
     total: u64,
+    /// Whatever is no directory.
+    files: u64,
     each: u64,
     counts: Counts,
     linked: HashSet<(u64, u64)>,
@@ -123,6 +125,7 @@ impl Disk {
             open: Vec::new(),
             tally: Tally {
                 total: 0,
+                files: 0,
                 each: if is_kept { 0 } else { EACH },
                 counts: Counts::All,
                 linked: HashSet::new(),
@@ -211,8 +214,46 @@ impl Tally {
             || self.linked.len() >= MOST_LINKED
             || self.linked.insert((stat.st_dev, stat.st_ino));
         if is_new {
+            self.files += u64::from(!is_directory);
             self.total += self.each + taken(stat);
         }
+    }
+}
+
+/// What there is at a place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Used {
+    /// Bytes of the disk.
+    pub(crate) bytes: u64,
+    /// Whatever is no directory; of several names of a file one counts.
+    pub(crate) files: u64,
+    /// False where it was not all looked at.
+    pub(crate) whole: bool,
+}
+
+/// Counts what is at a name in a directory, as long as `go_on` says so.
+pub(crate) fn used(at: BorrowedFd<'_>, name: &Path, go_on: impl Fn() -> bool) -> Used {
+    let mut walk = Walk {
+        rough: 0,
+        waiting: Vec::new(),
+        open: Vec::new(),
+        tally: Tally {
+            total: 0,
+            files: 0,
+            each: 0,
+            counts: Counts::All,
+            linked: HashSet::new(),
+        },
+    };
+    walk.open.extend(walk.tally.look(at, name));
+    let mut whole = true;
+    while whole && walk.step() {
+        whole = go_on();
+    }
+    Used {
+        bytes: walk.tally.total,
+        files: walk.tally.files,
+        whole,
     }
 }
 

@@ -28,25 +28,58 @@ impl Session {
         until: Instant,
         work: impl FnOnce(&CancellationToken) -> Result<T, ArchiveError> + Send + 'static,
     ) -> Result<T, Broken> {
-        let stop = CancellationToken::new();
-        let _with_us = stop.clone().drop_guard();
-        let seen = stop.clone();
-        let mut working = tokio::task::spawn_blocking(move || work(&seen));
-        let is_late = tokio::select! {
-            done = &mut working => {
-                let done = done.map_err(|error| host(error.to_string()))?;
-                return done.map_err(|error| said(&error));
+        let ended = async {
+            tokio::select! {
+                () = self.peer.gone() => false,
+                () = tokio::time::sleep_until(until) => true,
             }
-            () = self.peer.gone() => false,
-            () = tokio::time::sleep_until(until) => true,
         };
-        stop.cancel();
-        let done = working.await.map_err(|error| host(error.to_string()))?;
-        done.map_err(|_| match is_late {
-            true => late(self.world.settings().host.build.time),
-            false => Broken::Gone,
-        })
+        match until_ended(ended, work).await {
+            Ok(done) => Ok(done),
+            Err(Undone::Broke(text)) => Err(host(text)),
+            Err(Undone::Failed(error)) => Err(said(&error)),
+            Err(Undone::Ended(true, _)) => Err(late(self.world.settings().host.build.time)),
+            Err(Undone::Ended(false, _)) => Err(Broken::Gone),
+        }
     }
+}
+
+/// Why work was not done.
+pub(super) enum Undone<E, W> {
+    /// It says so itself.
+    Failed(E),
+    /// It was ended, for this reason; and what it said then.
+    Ended(W, E),
+    /// It did not come to an end.
+    Broke(String),
+}
+
+/// Does work that blocks until it is done or `ended` says that it is not wanted any more; it is told
+/// to stop then, and waited for. What is done by that time is done.
+pub(super) async fn until_ended<T, E, W>(
+    ended: impl Future<Output = W>,
+    work: impl FnOnce(&CancellationToken) -> Result<T, E> + Send + 'static,
+) -> Result<T, Undone<E, W>>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    let stop = CancellationToken::new();
+    let _with_us = stop.clone().drop_guard();
+    let seen = stop.clone();
+    let mut working = tokio::task::spawn_blocking(move || work(&seen));
+    let why = tokio::select! {
+        done = &mut working => {
+            let done = done.map_err(|error| Undone::Broke(error.to_string()))?;
+            return done.map_err(Undone::Failed);
+        }
+        why = ended => why,
+    };
+    stop.cancel();
+    let done = working
+        .await
+        .map_err(|error| Undone::Broke(error.to_string()))?;
+    done.map_err(|error| Undone::Ended(why, error))
 }
 
 fn said(error: &ArchiveError) -> Broken {
@@ -87,6 +120,6 @@ fn late(limit: std::time::Duration) -> Broken {
     )
 }
 
-fn no_pipe(error: std::io::Error) -> Broken {
+pub(super) fn no_pipe(error: std::io::Error) -> Broken {
     host(format!("cannot make a pipe: {error}"))
 }

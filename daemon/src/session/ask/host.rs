@@ -150,6 +150,7 @@ impl Session {
         };
         findings.extend(doctor::findings(look).await);
         findings.extend(self.kept_findings().await);
+        findings.extend(self.mount_findings().await);
         findings.extend(tokio::task::block_in_place(|| {
             guard::findings(&self.world.place, &self.world.paths, &settings)
         }));

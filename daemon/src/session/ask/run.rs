@@ -66,7 +66,7 @@ impl Session {
     }
 }
 
-fn no_place(key: &EnvironmentKey, error: &NoPlace) -> Broken {
+pub(super) fn no_place(key: &EnvironmentKey, error: &NoPlace) -> Broken {
     let (code, hint) = match error {
         NoPlace::Full(_) | NoPlace::HostFull(_) => (
             "too-many-commands",

@@ -393,7 +393,14 @@ fn program(kind: Kind) -> Vec<Step> {
         Kind::Delete | Kind::Deactivate => &["unroute", "stop", "put aside"],
         Kind::Check => &["checkout", "build 1", "patch 1", "build 2", "freeze"],
         Kind::MaintenanceOn | Kind::MaintenanceOff => &["maintenance"],
-        Kind::Info | Kind::Approve | Kind::Variable | Kind::Run | Kind::Cron | Kind::Import => &[],
+        Kind::Info
+        | Kind::Approve
+        | Kind::Variable
+        | Kind::Run
+        | Kind::Cron
+        | Kind::Import
+        | Kind::Upload
+        | Kind::Download => &[],
     };
     names.iter().map(|name| name.parse().unwrap()).collect()
 }

@@ -1,5 +1,7 @@
 //! Goes through a tree that applications write into: by directory handles, following no link.
 
+pub(crate) mod tarred;
+
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -20,7 +22,7 @@ const LOOK: OFlags = OFlags::RDONLY
 
 /// Something that was found.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// A directory, before what is in it.
     Directory,
     /// A regular file.
@@ -30,7 +32,7 @@ pub(super) enum Found {
 }
 
 /// Takes what a walk finds.
-pub(super) trait Visit {
+pub(crate) trait Visit {
     /// Something at a path below the top.
     ///
     /// # Errors
@@ -50,13 +52,21 @@ pub(super) trait Visit {
 ///
 /// # Errors
 /// What cannot be read, and the visitor's.
-pub(super) fn walk(top: &Path, name: &Path, visit: &mut impl Visit) -> io::Result<()> {
+pub(crate) fn walk(top: &Path, name: &Path, visit: &mut impl Visit) -> io::Result<()> {
     let flags = LOOK | OFlags::DIRECTORY;
     match rustix::fs::open(top, flags.difference(OFlags::NOFOLLOW), Mode::empty()) {
-        Ok(directory) => below(&directory, name, 0, visit),
+        Ok(directory) => within(&directory, name, visit),
         Err(Errno::NOENT) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Visits all that is below a directory that is open.
+///
+/// # Errors
+/// As [`walk`].
+pub(crate) fn within(directory: &OwnedFd, name: &Path, visit: &mut impl Visit) -> io::Result<()> {
+    below(directory, name, 0, visit)
 }
 
 fn below(directory: &OwnedFd, path: &Path, depth: usize, visit: &mut impl Visit) -> io::Result<()> {
@@ -73,6 +83,10 @@ fn below(directory: &OwnedFd, path: &Path, depth: usize, visit: &mut impl Visit)
         let path = path.join(name);
         match one(directory.as_fd(), name, &path, depth, visit) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // Code may take the right to read a file away from everybody.
+            Err(error) if error.raw_os_error() == Some(Errno::ACCESS.raw_os_error()) => {
+                visit.left_out(&path, "nobody may read it");
+            }
             done => done?,
         }
     }

@@ -120,6 +120,14 @@ pub enum Kind {
     Run,
     /// `wharf slug import`.
     Import,
+    /// `wharf snapshot create`, or its time had come.
+    Snapshot,
+    /// `wharf snapshot restore`.
+    Restore,
+    /// A snapshot is restored beside everything, to see whether it can be.
+    SnapshotTest,
+    /// `wharf snapshot delete`.
+    SnapshotDelete,
 }
 
 impl Kind {
@@ -146,6 +154,10 @@ impl Kind {
             Kind::Variable => "variable",
             Kind::Run => "run",
             Kind::Import => "import",
+            Kind::Snapshot => "snapshot",
+            Kind::Restore => "restore",
+            Kind::SnapshotTest => "snapshot-test",
+            Kind::SnapshotDelete => "snapshot-delete",
         }
     }
 
@@ -166,6 +178,10 @@ impl Kind {
             | Kind::Variable
             | Kind::Run
             | Kind::Import
+            | Kind::Snapshot
+            | Kind::Restore
+            | Kind::SnapshotTest
+            | Kind::SnapshotDelete
             | Kind::MaintenanceOn
             | Kind::MaintenanceOff => false,
         }
@@ -185,8 +201,16 @@ impl Kind {
         )
     }
 
-    /// Whether it tells nothing of what is deployed: a word, or a command of somebody's own.
+    /// Whether it only has to do with copies of data: what serves stays, and so does its data.
+    pub fn is_copy(self) -> bool {
+        matches!(
+            self,
+            Kind::Snapshot | Kind::SnapshotTest | Kind::SnapshotDelete
+        )
+    }
+
+    /// Whether it tells nothing of what is deployed: a word, a copy, or a command of somebody's own.
     pub fn is_aside(self) -> bool {
-        self.is_word() || self == Kind::Run
+        self.is_word() || self.is_copy() || self == Kind::Run
     }
 }

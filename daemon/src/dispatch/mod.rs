@@ -352,6 +352,7 @@ impl Dispatch {
                 self.early.remove(&activity);
                 self.queue.finish(&activity);
                 self.world.pausing.notify_one();
+                self.world.snapshotting.notify_one();
                 self.mend_later_ones();
                 self.start_what_may();
             }

@@ -193,6 +193,7 @@ pub(super) fn activity(
         renames: None,
         variable: None,
         imported: None,
+        snapshot: None,
         rebuild: false,
         target,
     }

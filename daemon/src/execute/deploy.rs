@@ -20,7 +20,8 @@ use super::launch::{self, Launched};
 use super::replaced::Replaced;
 use super::resume::makes;
 use super::{
-    assets, checks, housekeeping, maintenance, mirror, release, retire, route, target, variables,
+    assets, checks, housekeeping, maintenance, mirror, release, retire, route, snapshots, target,
+    variables,
 };
 use crate::plan::step::Step;
 use crate::run::sandbox::Sandbox;
@@ -123,6 +124,9 @@ async fn prepare_and_serve(
     let bound = Bound::of_deploy(&act.settings.host.deploy);
     let work = Work::ask(act, release, &sandbox, &bound).await?;
     maintenance::begin(act, release, &sandbox, &bound, work).await?;
+    if work.may_change_data(release) {
+        snapshots::before_deploy(act).await?;
+    }
     assets::say_where(act, &release.application);
     assets::deploy(act, release, &sandbox, &bound, changes).await?;
     work.run(act, release, &sandbox, &bound, changes).await?;

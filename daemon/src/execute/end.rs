@@ -61,6 +61,16 @@ pub fn success(
             format!("{environment} lets visitors in again"),
             format!("{environment} now serves r{live}."),
         ),
+        (Kind::Snapshot, live) => ("the snapshot is taken".to_owned(), stays(environment, live)),
+        (Kind::SnapshotTest, live) => (
+            "the snapshot can be restored".to_owned(),
+            stays(environment, live),
+        ),
+        (Kind::SnapshotDelete, live) => ("the snapshot is gone".to_owned(), stays(environment, live)),
+        (Kind::Restore, Some(live)) => (
+            "the data is restored".to_owned(),
+            format!("{environment} serves r{live} with it."),
+        ),
         (kind @ (Kind::Info | Kind::Approve | Kind::Variable | Kind::Run | Kind::Import), live) => {
             (
                 match kind {
@@ -96,7 +106,13 @@ pub fn stays(environment: &str, live: Option<u32>) -> String {
 pub(super) fn shows_address(kind: Kind) -> bool {
     !matches!(
         kind,
-        Kind::Check | Kind::Pause | Kind::MaintenanceOn | Kind::Run
+        Kind::Check
+            | Kind::Pause
+            | Kind::MaintenanceOn
+            | Kind::Run
+            | Kind::Snapshot
+            | Kind::SnapshotTest
+            | Kind::SnapshotDelete
     )
 }
 
@@ -140,8 +156,12 @@ pub fn hints(kind: Kind, environment: &str, previous: Option<u32>, who: Undoing)
                 "let them in with: wharf maintenance off -e {environment}"
             )]
         }
+        (Kind::Snapshot, _) => vec![format!("see all of them with: wharf snapshot list -e {environment}")],
         (
             Kind::Delete
+            | Kind::Restore
+            | Kind::SnapshotTest
+            | Kind::SnapshotDelete
             | Kind::Check
             | Kind::Resume
             | Kind::Info

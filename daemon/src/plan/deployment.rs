@@ -326,6 +326,11 @@ impl Deployment {
                 kind if kind.moves_branch() => {
                     self.phase == Phase::Committed || self.has_done(&Step::Keep)
                 }
+                Kind::Snapshot => self.has_done(&Step::Verify),
+                Kind::SnapshotTest => self.has_done(&Step::Fetch),
+                Kind::SnapshotDelete => self.has_done(&Step::Forget),
+                // One that was paused stays so.
+                Kind::Restore => self.phase == Phase::Committed || self.has_done(&Step::Swap),
                 // Nothing was to be done.
                 Kind::Info | Kind::Approve | Kind::Variable | Kind::Run | Kind::Import => false,
                 _ => self.phase == Phase::Committed,

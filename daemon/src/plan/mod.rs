@@ -20,6 +20,7 @@ pub mod rename;
 pub mod retention;
 pub mod rights;
 pub mod room;
+pub mod snapshots;
 pub mod step;
 pub mod tips;
 pub mod tree;

@@ -27,6 +27,16 @@ pub enum Step {
     ProbeMaintenance,
     /// Visitors are kept away, or let in again: the route says so.
     Maintenance,
+    /// The environment's data is copied into its project's repository of snapshots.
+    Snapshot,
+    /// The copy is read, and held against what it should be.
+    Verify,
+    /// A snapshot comes out of the repository, beside what it is to replace.
+    Fetch,
+    /// It takes the place of the data that is there: from here on nothing goes back.
+    Swap,
+    /// A snapshot goes.
+    Forget,
     /// A command that makes static content of the release's own, counted from 1.
     Assets(u32),
     /// A command that installs the application, counted from 1.
@@ -92,13 +102,14 @@ impl Step {
     pub fn effect(&self) -> Effect {
         match self {
             Step::Command(_) | Step::After(_) => Effect::Once,
-            Step::Install(_) | Step::Assets(_) => Effect::Again,
+            Step::Install(_) | Step::Assets(_) | Step::Swap => Effect::Again,
             Step::Route => Effect::Commit,
             Step::Mirror
             | Step::Keep
             | Step::Suspend
             | Step::Unroute
             | Step::Stop
+            | Step::Forget
             | Step::PutAside => Effect::Finished,
             _ => Effect::Discarded,
         }
@@ -121,14 +132,15 @@ impl Step {
 
     /// Whether it is done even when somebody stops the activity: nothing is left half-way.
     pub fn is_finishing(&self) -> bool {
-        matches!(self, Step::Stop | Step::PutAside)
+        matches!(self, Step::Stop | Step::PutAside | Step::Swap)
     }
 
     /// Whether an activity of this kind has such a step.
     pub fn belongs_to(&self, kind: Kind) -> bool {
         let deletes = matches!(self, Step::Unroute | Step::Stop | Step::PutAside);
         let keeps = *self == Step::Keep;
-        let serves = !deletes && !keeps && *self != Step::Suspend;
+        let restores = matches!(self, Step::Fetch | Step::Swap);
+        let serves = !deletes && !keeps && !restores && !matches!(self, Step::Suspend | Step::Forget);
         // What runs before an earlier release serves again ran when it was made.
         let makes = !matches!(
             self,
@@ -145,6 +157,11 @@ impl Step {
             Kind::MaintenanceOn | Kind::MaintenanceOff => *self == Step::Maintenance,
             Kind::Delete | Kind::Deactivate => deletes,
             Kind::Check => self.stage() == Stage::Build,
+            Kind::Snapshot => matches!(self, Step::Snapshot | Step::Verify),
+            // What serves then is a release that was there.
+            Kind::Restore => restores || (serves && !makes),
+            Kind::SnapshotTest => *self == Step::Fetch,
+            Kind::SnapshotDelete => *self == Step::Forget,
             Kind::Info | Kind::Approve | Kind::Variable | Kind::Run | Kind::Import => false,
         }
     }
@@ -174,6 +191,11 @@ impl Step {
             Step::ProbeInstall => (5, 0),
             Step::ProbeMaintenance => (6, 0),
             Step::Maintenance => (7, 0),
+            Step::Snapshot => (7, 1),
+            Step::Verify => (7, 2),
+            Step::Fetch => (7, 3),
+            Step::Swap => (7, 4),
+            Step::Forget => (7, 5),
             Step::Assets(number) => (8, *number),
             Step::Install(number) => (9, *number),
             Step::Command(number) => (10, *number),
@@ -205,6 +227,11 @@ impl fmt::Display for Step {
             Step::ProbeInstall => f.write_str("probe install"),
             Step::ProbeMaintenance => f.write_str("probe maintenance"),
             Step::Maintenance => f.write_str("maintenance"),
+            Step::Snapshot => f.write_str("snapshot"),
+            Step::Verify => f.write_str("verify"),
+            Step::Fetch => f.write_str("fetch"),
+            Step::Swap => f.write_str("swap"),
+            Step::Forget => f.write_str("forget"),
             Step::Assets(number) => write!(f, "assets {number}"),
             Step::Install(number) => write!(f, "install {number}"),
             Step::Command(number) => write!(f, "deploy {number}"),
@@ -241,6 +268,11 @@ impl FromStr for Step {
             "probe install" => Some(Step::ProbeInstall),
             "probe maintenance" => Some(Step::ProbeMaintenance),
             "maintenance" => Some(Step::Maintenance),
+            "snapshot" => Some(Step::Snapshot),
+            "verify" => Some(Step::Verify),
+            "fetch" => Some(Step::Fetch),
+            "swap" => Some(Step::Swap),
+            "forget" => Some(Step::Forget),
             "start" => Some(Step::Start),
             "health" => Some(Step::Health),
             "route" => Some(Step::Route),
@@ -291,6 +323,11 @@ pub(super) mod tests {
             Just(Step::ProbeInstall),
             Just(Step::ProbeMaintenance),
             Just(Step::Maintenance),
+            Just(Step::Snapshot),
+            Just(Step::Verify),
+            Just(Step::Fetch),
+            Just(Step::Swap),
+            Just(Step::Forget),
             (1_u32..3).prop_map(Step::Assets),
             (1_u32..3).prop_map(Step::Install),
             (1_u32..4).prop_map(Step::Command),

@@ -23,6 +23,7 @@ pub mod recorder;
 pub mod release;
 pub mod restore;
 pub mod slug;
+pub mod snapshot;
 pub mod status;
 pub mod stock;
 pub mod variable;

@@ -181,6 +181,7 @@ impl Session {
             renames: None,
             variable: None,
             imported: None,
+            snapshot: None,
         };
         let ids = self.ordered(vec![activity]).await?;
         self.peer

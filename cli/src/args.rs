@@ -13,6 +13,7 @@ pub use parts::{
     What,
 };
 pub use slug::Slug;
+pub use snapshot::Snapshot;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -108,6 +109,10 @@ pub enum Command {
     /// Say why one was built; take one to another host
     #[command(subcommand)]
     Slug(Slug),
+
+    /// Copy the environment's data, bring a copy back
+    #[command(subcommand)]
+    Snapshot(Snapshot),
 
     /// Run a command in what serves, with its variables and on its data
     #[command(
@@ -305,6 +310,7 @@ const SECTIONS: [(&str, &[&str]); 5] = [
             "deploy",
             "redeploy",
             "approve",
+            "snapshot",
             "activate",
             "deactivate",
             "pause",
@@ -420,6 +426,7 @@ mod names;
 mod parts;
 mod remote;
 mod slug;
+mod snapshot;
 pub mod variable;
 
 #[cfg(test)]

@@ -44,6 +44,7 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Releases
         | Command::Slugs
         | Command::Slug(_)
+        | Command::Snapshot(_)
         | Command::Project(Project::List)
         | Command::Run { .. }
         | Command::Shell

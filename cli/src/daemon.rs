@@ -277,6 +277,10 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Delete { .. }
         | Ask::Info { .. }
         | Ask::ExportSlug { .. }
+        | Ask::CreateSnapshot { .. }
+        | Ask::RestoreSnapshot { .. }
+        | Ask::ExportSnapshot { .. }
+        | Ask::DeleteSnapshot { .. }
         | Ask::ImportSlug(_)
         | Ask::SetVariable { .. }
         | Ask::DeleteVariable { .. }
@@ -298,6 +302,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Releases(_)
         | Ask::SlugWhy { .. }
         | Ask::Slugs(_)
+        | Ask::Snapshots(_)
         | Ask::Grant { .. }
         | Ask::Variables { .. }
         | Ask::DumpConfig(_)

@@ -12,7 +12,7 @@ use wharf_wire::{ask::Scope, outcome::Exit};
 
 use crate::{
     archive::{self, Target},
-    args::{self, Global, Slug},
+    args::{self, Global, Slug, Snapshot},
     attend, config,
     failure::{self, Failure},
     git,
@@ -53,7 +53,8 @@ pub fn run(
         args::Command::Slug(Slug::Import { file }) => ssh
             .stdin(archive::source(directory, file.as_ref())?)
             .status(),
-        args::Command::Slug(Slug::Export { output, .. }) => {
+        args::Command::Slug(Slug::Export { output, .. })
+        | args::Command::Snapshot(Snapshot::Export { output, .. }) => {
             let mut target = Target::open(directory, output.as_ref())?;
             let status = ssh.stdin(Stdio::null()).stdout(target.stdio()?).status();
             let code = ended(status.map_err(unrun)?, remote)?;

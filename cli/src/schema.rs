@@ -1,7 +1,7 @@
 //! `wharf schema`: what the commands print with `--json`, for whoever reads it with a program.
 
 use schemars::{Schema, schema_for};
-use wharf_wire::{event::Entry, notification, outcome::Exit, slug, variable, view};
+use wharf_wire::{event::Entry, notification, outcome::Exit, slug, snapshot, variable, view};
 
 use crate::{args::Answer, failure::Failure, record, show};
 
@@ -25,6 +25,7 @@ fn of(answer: Answer) -> Schema {
         Answer::Releases => schema_for!(Vec<view::Release>),
         Answer::Slugs => schema_for!(Vec<slug::Slug>),
         Answer::SlugWhy => schema_for!(slug::Why),
+        Answer::Snapshots => schema_for!(Vec<snapshot::Snapshot>),
         Answer::Log => schema_for!(Vec<Entry>),
         Answer::Url => schema_for!(record::Address),
         Answer::Grant => schema_for!(view::Grant),

@@ -6,6 +6,7 @@ pub mod findings;
 pub mod releases;
 pub mod removals;
 pub mod slugs;
+pub mod snapshots;
 pub mod status;
 pub mod tried;
 pub mod variables;

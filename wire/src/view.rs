@@ -7,6 +7,7 @@ use crate::{
     notification::Tried,
     outcome::{Kind, State},
     slug::{Archive, Slug, Why},
+    snapshot::{Exported, Snapshot},
     variable::{Difference, Variable},
 };
 
@@ -40,6 +41,10 @@ pub enum Item {
     Why(Why),
     /// See [`Archive`].
     Archive(Archive),
+    /// See [`Snapshot`].
+    Snapshot(Snapshot),
+    /// See [`Exported`].
+    Exported(Exported),
     /// One of several reasons for which something is not done, which was said in lines.
     Reason(Reason),
     /// See [`Finding`].

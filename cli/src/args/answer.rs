@@ -1,7 +1,7 @@
 //! Which command prints what with `--json`.
 
 use super::variable::{Config, Variable};
-use super::{Activity, Command, Hook, Key, Project, Slug};
+use super::{Activity, Command, Hook, Key, Project, Slug, Snapshot};
 
 /// What commands print with `--json`: each has a published schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -24,6 +24,8 @@ pub enum Answer {
     Slugs,
     /// `wharf slug why`
     SlugWhy,
+    /// `wharf snapshot list`
+    Snapshots,
     /// `wharf log`; with --follow each line is one of its entries
     Log,
     /// `wharf url`
@@ -76,8 +78,9 @@ impl Command {
             Command::Releases => Some(Answer::Releases),
             Command::Slugs => Some(Answer::Slugs),
             Command::Slug(Slug::Why { .. }) => Some(Answer::SlugWhy),
+            Command::Snapshot(Snapshot::List) => Some(Answer::Snapshots),
             // What it prints is the archive.
-            Command::Slug(Slug::Export { .. }) => None,
+            Command::Slug(Slug::Export { .. }) | Command::Snapshot(Snapshot::Export { .. }) => None,
             Command::Project(Project::List) => Some(Answer::Projects),
             Command::Hook(Hook::Status(_)) => Some(Answer::Hooks),
             Command::Key(Key::List { .. }) => Some(Answer::Keys),
@@ -108,6 +111,9 @@ impl Command {
             | Command::Delete { .. }
             | Command::Info { .. }
             | Command::Slug(Slug::Import { .. })
+            | Command::Snapshot(
+                Snapshot::Create { .. } | Snapshot::Restore { .. } | Snapshot::Delete { .. },
+            )
             | Command::Variable(Variable::Set(_) | Variable::Delete { .. }) => {
                 Some(Answer::Outcome)
             }

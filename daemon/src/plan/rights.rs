@@ -57,11 +57,19 @@ pub enum Act {
     Export,
     /// Bring what a push to one of its type would deploy.
     Import,
+    /// Copy its data.
+    Snapshot,
+    /// Put a copy of data in the place of its data.
+    Restore,
+    /// Take a copy of its data away, or bring it into an environment below.
+    TakeSnapshot,
+    /// Destroy a copy of its data.
+    DeleteSnapshot,
 }
 
 impl Act {
     /// Every act, for the table in the documentation.
-    pub const ALL: [Act; 25] = [
+    pub const ALL: [Act; 29] = [
         Act::View,
         Act::Push,
         Act::Force,
@@ -87,6 +95,10 @@ impl Act {
         Act::SetVariables,
         Act::Export,
         Act::Import,
+        Act::Snapshot,
+        Act::Restore,
+        Act::TakeSnapshot,
+        Act::DeleteSnapshot,
     ];
 
     /// The least role for it. Whoever may push could merge by hand and push that, so merging needs
@@ -107,6 +119,8 @@ impl Act {
             // Whoever may push can have anything run there, with every secret.
             | Act::Run
             | Act::SetVariable
+            // It costs room only, and what nobody keeps goes again.
+            | Act::Snapshot
             // A build may have left what it was trusted with; who pushes could print it.
             | Act::Export => Role::Contributor,
             // Whoever made a branch may take it away again.
@@ -123,6 +137,9 @@ impl Act {
             | Act::Now
             | Act::Settings
             | Act::SetVariables
+            | Act::Restore
+            | Act::TakeSnapshot
+            | Act::DeleteSnapshot
             // No review and no build stands between it and what serves.
             | Act::Import => Role::Admin,
         }
@@ -154,6 +171,10 @@ impl Act {
             Act::SetVariable | Act::SetVariables => "set variables of",
             Act::Export => "export slugs of",
             Act::Import => "import slugs for",
+            Act::Snapshot => "take snapshots of",
+            Act::Restore => "restore the data of",
+            Act::TakeSnapshot => "take away snapshots of",
+            Act::DeleteSnapshot => "delete snapshots of",
         }
     }
 }

@@ -22,6 +22,7 @@ mod run;
 mod set;
 mod slug;
 mod slug_why;
+mod snapshots;
 mod standing;
 mod tree;
 mod variables;
@@ -48,6 +49,26 @@ impl Session {
             Ask::ExportSlug { scope, slug } => self.export_slug(&scope, slug.as_deref()).await,
             Ask::ImportSlug(scope) => self.import_slug(&scope).await,
             Ask::Slugs(scope) => self.slugs(&scope).await,
+            Ask::CreateSnapshot { scope, title } => {
+                self.create_snapshot(&scope, title.as_deref()).await
+            }
+            Ask::Snapshots(scope) => self.snapshots(&scope).await,
+            Ask::RestoreSnapshot {
+                scope,
+                snapshot,
+                what,
+            } => self.restore_snapshot(&scope, &snapshot, what).await,
+            Ask::ExportSnapshot {
+                scope,
+                snapshot,
+                part,
+            } => {
+                self.export_snapshot(&scope, &snapshot, part.as_deref())
+                    .await
+            }
+            Ask::DeleteSnapshot { scope, snapshot } => {
+                self.delete_snapshot(&scope, &snapshot).await
+            }
             Ask::Log {
                 activity,
                 scope,

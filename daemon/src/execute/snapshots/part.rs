@@ -15,7 +15,7 @@ use crate::store::paths::Paths;
 use wharf_config::application::Mount;
 
 /// The part that the `data` mounts are.
-pub const MOUNTS: &str = "mounts";
+pub(super) const MOUNTS: &str = "mounts";
 
 /// A part that is to be made.
 #[derive(Debug)]

@@ -247,6 +247,11 @@ async fn serve(
             stopping.clone(),
         )),
     );
+    let snapshotting = tokio::spawn(dispatch::snapshots::look_after(
+        Arc::clone(&world),
+        desk.clone(),
+        stopping.clone(),
+    ));
     let backups = tokio::spawn(store::look_after(Arc::clone(&world), stopping.clone()));
     let posting = tokio::spawn(notify::post::deliver(Arc::clone(&world), stopping.clone()));
     let tracing_ends = tokio::spawn(traces::deliver(Arc::clone(&world), stopping.clone()));
@@ -270,6 +275,7 @@ async fn serve(
         backups,
         watching,
         pausing,
+        snapshotting,
         waking,
         telling,
         posting,

@@ -184,7 +184,7 @@ fn every_slip_of_a_policy_is_named() {
         accept = "pull"
         pause_after = "1h"
         mirror_to = "staging"
-        snapshots = { every = "1m", keep = "all" }
+        snapshots = { every = "0s", keep = "all" }
         deploy_window = "weekdays"
         deploy_at = "noon"
         [environments.staging]

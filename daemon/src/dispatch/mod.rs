@@ -15,6 +15,7 @@ mod parking;
 pub mod pausing;
 pub mod reconcile;
 pub mod rules;
+pub mod snapshots;
 mod spool;
 mod start;
 pub mod variables;

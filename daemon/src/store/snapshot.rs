@@ -1,6 +1,8 @@
 //! Snapshots: copies of environments' data, and what activities do with them.
 
-use rusqlite::{Connection, Row, named_params};
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use serde::{Deserialize, Serialize};
 
 use super::environment::{EnvironmentKey, key};
@@ -232,6 +234,44 @@ impl Recorder {
         let condition = "id = (SELECT snapshot FROM snapshot_use WHERE activity = ?1)";
         let find = move |connection: &mut Connection| Ok(all(connection, condition, [&id])?.pop());
         self.0.call(find).await
+    }
+
+    /// The environments in which a snapshot is being taken or tried, or waits for that.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn copying(&self) -> Stored<BTreeSet<EnvironmentKey>> {
+        self.0
+            .call(|connection| {
+                let mut statement = connection.prepare_cached(
+                    "SELECT DISTINCT project, environment FROM activity
+                     WHERE state IN ('waiting', 'running') AND kind IN ('snapshot', 'snapshot-test')",
+                )?;
+                let rows = statement
+                    .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+                rows.map(|row| row.map_err(StoreError::from).and_then(|(project, id)| key(&project, &id)))
+                    .collect()
+            })
+            .await
+    }
+
+    /// When an environment was made: milliseconds since 1970-01-01 UTC.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn environment_since(&self, of: &EnvironmentKey) -> Stored<Option<u64>> {
+        let of = of.clone();
+        self.0
+            .call(move |connection| {
+                let mut statement = connection.prepare_cached(
+                    "SELECT created FROM environment WHERE project = ?1 AND id = ?2",
+                )?;
+                let made = statement
+                    .query_row((of.project.as_str(), of.id.as_str()), |row| row.get(0))
+                    .optional()?;
+                Ok(made)
+            })
+            .await
     }
 
     /// Records that a snapshot is being made, from its beginning, and of what.

@@ -45,6 +45,7 @@ mod secure;
 mod set;
 mod shop;
 mod sight;
+mod snapshots;
 mod staged;
 mod states;
 mod steps;

@@ -25,7 +25,7 @@ pub(super) const ON_NEW_BRANCH: [(&str, OnNewBranch); 3] = [
 const LATER: &[&str] = &["data", "network", "env"];
 /// The shortest time between two snapshots, and the longest.
 const RHYTHM: std::ops::RangeInclusive<Duration> =
-    Duration::from_secs(10 * 60)..=Duration::from_secs(366 * 24 * 60 * 60);
+    Duration::from_secs(1)..=Duration::from_secs(366 * 24 * 60 * 60);
 
 /// What the project says for all of its environments.
 pub(super) struct Inherited {
@@ -94,7 +94,7 @@ fn snapshots(table: &Table<'_>) -> Snapshots {
     let often = |text: &str| {
         let every = humantime::parse_duration(text).ok();
         let every = every.filter(|every| RHYTHM.contains(every));
-        every.ok_or("must be a time from 10m to a year")
+        every.ok_or("must be a time from 1s to a year")
     };
     let every = table
         .get("every")

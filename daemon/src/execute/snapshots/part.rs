@@ -203,11 +203,15 @@ pub(super) async fn fetch(
     part: &PartRecord,
     sink: Sink<'_>,
 ) -> Result<(), Failure> {
+    // What it could not write says nothing of the snapshot.
+    let mut written = None;
     let said = match sink {
         Sink::Directory(target) => {
             let target = target.to_string_lossy().into_owned();
             let words = ["restore", "--verify", "--target", &target, "--", &part.snapshot];
-            repository.run(&words).await?
+            let said = repository.run(&words).await?;
+            written = said.complaint.contains(&target).then_some(target);
+            said
         }
         Sink::Stream { name, into } => {
             let path = format!("/{name}");
@@ -220,6 +224,10 @@ pub(super) async fn fetch(
     };
     if said.is_good() {
         return Ok(());
+    }
+    if let Some(target) = written {
+        let what = format!("{} cannot be written to {target}", part.name);
+        return Err(said.failure("host", &what));
     }
     // Whether it is this snapshot or the way to it: the repository as a whole answers.
     let opened = repository.run(&["cat", "config"]).await?;

@@ -126,7 +126,7 @@ pub(super) async fn fetch(act: &Act, record: &SnapshotRecord, into: &Path) -> Re
                 bytesize::ByteSize(free.bytes).display().si(),
             )));
         }
-        disk::create_private(into).map_err(failed)
+        disk::make_directory(into).map_err(failed)
     })?;
     let repository =
         repository::open(&act.world, &act.cancel, &record.repository, For::Reading).await?;

@@ -71,9 +71,9 @@ fn wants(command: &Command) -> Wants {
         | Command::Activities { .. }
         | Command::Slugs
         | Command::Slug(Slug::Import { .. })
-        | Command::Snapshot(
-            Snapshot::List | Snapshot::Export { .. } | Snapshot::Delete { .. },
-        ) => Wants::Project,
+        | Command::Snapshot(Snapshot::List | Snapshot::Export { .. } | Snapshot::Delete { .. }) => {
+            Wants::Project
+        }
         // Where nothing says which, the project's rule says what its parent is.
         Command::Branch(_) | Command::Config(args::variable::Config::Diff { .. }) => Wants::Project,
         Command::Variable(variable) if !variable.at().is_own() => Wants::Project,

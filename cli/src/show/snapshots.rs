@@ -24,8 +24,12 @@ pub fn draw(snapshots: &[Snapshot], now: u64, width: Option<u16>) -> String {
             plain(&one.why),
             size(one.bytes),
             size(one.added),
-            one.release.map(|number| format!("r{number}")).unwrap_or_default(),
-            one.verified.map(|at| when::ago(now, at)).unwrap_or_default(),
+            one.release
+                .map(|number| format!("r{number}"))
+                .unwrap_or_default(),
+            one.verified
+                .map(|at| when::ago(now, at))
+                .unwrap_or_default(),
             title,
         ]);
     }
@@ -56,7 +60,13 @@ mod tests {
         };
         let all = [snapshot("4f2b", "good"), snapshot("4f2a", "bad")];
         let drawn = draw(&all, 1_700_000_100_000, None);
-        for word in ["4f2b", "before the sale", "a pack is damaged", "3.0 MB", "r3"] {
+        for word in [
+            "4f2b",
+            "before the sale",
+            "a pack is damaged",
+            "3.0 MB",
+            "r3",
+        ] {
             assert!(drawn.contains(word), "{word}: {drawn}");
         }
     }

@@ -146,7 +146,10 @@ fn policy_is_read() {
     assert_eq!(production.approve, Approve::Yes);
     let rhythm = production.snapshots.rhythm(true).unwrap();
     assert_eq!(rhythm.every.as_secs(), 3600);
-    assert_eq!(rhythm.keep, Retention::parse("2 per hour for 7 days").unwrap());
+    assert_eq!(
+        rhythm.keep,
+        Retention::parse("2 per hour for 7 days").unwrap()
+    );
     assert!(production.snapshot_before_deploy);
     assert_eq!(production.schedule.window.unwrap().days.len(), 5);
     assert!(production.schedule.at.is_some() && production.schedule.zone.is_some());

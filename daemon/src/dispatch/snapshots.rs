@@ -14,8 +14,8 @@ use wharf_config::project::{Kind as Type, Rhythm};
 use wharf_wire::outcome::Kind;
 use wharf_wire::view::Actor;
 
-use super::pausing::{activity, send};
 use super::Desk;
+use super::pausing::{activity, send};
 use crate::execute::World;
 use crate::execute::failure::chain;
 use crate::execute::refs::Defaults;
@@ -45,7 +45,7 @@ type Due = Turn<(EnvironmentKey, What)>;
 /// Orders what is due, until told to stop.
 pub async fn look_after(world: Arc<World>, desk: Desk, stop: CancellationToken) {
     let mut settings = world.settings.clone();
-    // What was ordered is not ordered again before it has begun to be recorded.
+    // What could not be ordered, and a trial that told nothing, are not due again at once.
     let mut ordered: BTreeMap<(EnvironmentKey, What), u64> = BTreeMap::new();
     loop {
         let next = match next(&world, &ordered).await {
@@ -63,15 +63,15 @@ pub async fn look_after(world: Arc<World>, desk: Desk, stop: CancellationToken) 
             () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
                 if let Some(turn) = turn.flatten().filter(|turn| turn.due <= now()) {
                     ordered.retain(|_, due| *due > now());
-                    let again = match turn.key.1 {
+                    let (key, what) = turn.key.clone();
+                    let is_taken = order(&world, &desk, key, what.clone()).await;
+                    let again = match what {
+                        What::Take if is_taken => continue,
                         What::Take => AGAIN,
-                        // One that cannot be reached is tried again, and not at once.
                         What::Try(_) => LOOK_AGAIN,
                     };
                     let again = u64::try_from(again.as_millis()).unwrap_or(u64::MAX);
-                    ordered.insert(turn.key.clone(), now().saturating_add(again));
-                    let (key, what) = turn.key;
-                    order(&world, &desk, key, what).await;
+                    ordered.insert(turn.key, now().saturating_add(again));
                 }
             }
         }
@@ -116,8 +116,10 @@ async fn next(
         }
         due.extend(tried(&record, own));
     }
-    let now = now();
-    due.retain(|turn| ordered.get(&turn.key).is_none_or(|until| *until <= now));
+    for turn in &mut due {
+        let not_before = ordered.get(&turn.key).copied().unwrap_or_default();
+        turn.due = turn.due.max(not_before);
+    }
     Ok(earliest(due))
 }
 
@@ -165,11 +167,15 @@ fn tried(record: &EnvironmentRecord, own: &[&SnapshotRecord]) -> Option<Due> {
     })
 }
 
-async fn order(world: &World, desk: &Desk, key: EnvironmentKey, what: What) {
+/// Orders it; false where that cannot be recorded.
+async fn order(world: &World, desk: &Desk, key: EnvironmentKey, what: What) -> bool {
     let record = match world.recorder.environment(&key).await {
         Ok(Some(record)) => record,
-        Ok(None) => return,
-        Err(error) => return tracing::error!(error = chain(&error), "no snapshot of {key}"),
+        Ok(None) => return true,
+        Err(error) => {
+            tracing::error!(error = chain(&error), "no snapshot of {key}");
+            return false;
+        }
     };
     let actor = Actor {
         name: "wharf".into(),
@@ -188,5 +194,5 @@ async fn order(world: &World, desk: &Desk, key: EnvironmentKey, what: What) {
     };
     let mut activity = activity(record, kind, actor, None);
     activity.snapshot = Some(Box::new(order));
-    send(desk, activity).await;
+    send(desk, activity).await
 }

@@ -19,7 +19,9 @@ use super::parking::{Turn, park};
 use super::replaced::Replaced;
 use super::resume::resume;
 use super::world::World;
-use super::{build, check, conclude, deploy, end, promote, retire, route, snapshots, standing, tip};
+use super::{
+    build, check, conclude, deploy, end, promote, retire, route, snapshots, standing, tip,
+};
 use crate::fail;
 use crate::journal::{self, Facts, Message};
 use crate::plan::deployment::{Deployment, Event, Illegal, Outcome, Phase};

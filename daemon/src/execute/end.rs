@@ -66,7 +66,9 @@ pub fn success(
             "the snapshot can be restored".to_owned(),
             stays(environment, live),
         ),
-        (Kind::SnapshotDelete, live) => ("the snapshot is gone".to_owned(), stays(environment, live)),
+        (Kind::SnapshotDelete, live) => {
+            ("the snapshot is gone".to_owned(), stays(environment, live))
+        }
         (Kind::Restore, Some(live)) => (
             "the data is restored".to_owned(),
             format!("{environment} serves r{live} with it."),
@@ -156,7 +158,9 @@ pub fn hints(kind: Kind, environment: &str, previous: Option<u32>, who: Undoing)
                 "let them in with: wharf maintenance off -e {environment}"
             )]
         }
-        (Kind::Snapshot, _) => vec![format!("see all of them with: wharf snapshot list -e {environment}")],
+        (Kind::Snapshot, _) => vec![format!(
+            "see all of them with: wharf snapshot list -e {environment}"
+        )],
         (
             Kind::Delete
             | Kind::Restore

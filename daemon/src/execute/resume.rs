@@ -71,7 +71,10 @@ async fn find(world: &World, task: &Task) -> Found {
     let arriving = world.paths.arriving_data(project, environment, &task.id);
     let is_arriving = task.kind == Kind::Restore && arriving.exists();
     Found {
-        routed: !takes_down(task.kind) && !is_arriving && task.release.is_some() && table == task.release,
+        routed: !takes_down(task.kind)
+            && !is_arriving
+            && task.release.is_some()
+            && table == task.release,
         repeatable: release.is_some_and(|release| release.application.deploy.repeatable),
     }
 }

@@ -30,8 +30,10 @@ use crate::store::snapshot::{SnapshotRecord, SnapshotState};
 async fn wanted(act: &Act) -> Result<SnapshotRecord, Failure> {
     let found = act.world.recorder.snapshot_of(&act.task.id).await?;
     found.ok_or_else(|| {
-        Failure::new("unknown-snapshot", "the snapshot is gone")
-            .hint(format!("see which there are: wharf snapshot list -e {}", act.key().id))
+        Failure::new("unknown-snapshot", "the snapshot is gone").hint(format!(
+            "see which there are: wharf snapshot list -e {}",
+            act.key().id
+        ))
     })
 }
 

@@ -140,7 +140,8 @@ impl Step {
         let deletes = matches!(self, Step::Unroute | Step::Stop | Step::PutAside);
         let keeps = *self == Step::Keep;
         let restores = matches!(self, Step::Fetch | Step::Swap);
-        let serves = !deletes && !keeps && !restores && !matches!(self, Step::Suspend | Step::Forget);
+        let serves =
+            !deletes && !keeps && !restores && !matches!(self, Step::Suspend | Step::Forget);
         // What runs before an earlier release serves again ran when it was made.
         let makes = !matches!(
             self,

@@ -311,12 +311,7 @@ impl Recorder {
     ///
     /// # Errors
     /// The database's.
-    pub async fn snapshot_stored(
-        &self,
-        id: &str,
-        parts: &[PartRecord],
-        added: u64,
-    ) -> Stored<()> {
+    pub async fn snapshot_stored(&self, id: &str, parts: &[PartRecord], added: u64) -> Stored<()> {
         let id = id.to_owned();
         let bytes = parts.iter().map(|part| part.bytes).sum::<u64>();
         let parts = serde_json::to_string(parts).expect("names and numbers are JSON");
@@ -371,8 +366,12 @@ impl Recorder {
     /// # Errors
     /// The database's.
     pub async fn snapshot_goes(&self, id: &str) -> Stored<()> {
-        self.change("going snapshot", id, "state = 'deleting', ended = coalesce(ended, ?2)")
-            .await
+        self.change(
+            "going snapshot",
+            id,
+            "state = 'deleting', ended = coalesce(ended, ?2)",
+        )
+        .await
     }
 
     /// Forgets a snapshot that is gone from its repository.

@@ -113,8 +113,14 @@ fn data_comes_back_as_it_was_and_what_was_there_is_kept() {
     assert_eq!(again["bytes"], said["bytes"]);
 
     put(&shop, "new");
-    shop.wharf(&["run", "--", "sh", "-c", "rm uploads/big; echo kept >var/own/text"])
-        .ok();
+    shop.wharf(&[
+        "run",
+        "--",
+        "sh",
+        "-c",
+        "rm uploads/big; echo kept >var/own/text",
+    ])
+    .ok();
     assert_eq!(shop.get("/").ok(), "new\n");
     shop.wharf(&["snapshot", "restore", &first])
         .ok()
@@ -126,7 +132,7 @@ fn data_comes_back_as_it_was_and_what_was_there_is_kept() {
     shop.wharf(&["run", "--", "sh", "-c", look])
         .ok()
         .has("1000000\n/etc/passwd\nkept\n");
-    let restore = last(&world);
+    let restore = last_of(&world, Kind::Restore);
     let kept = state(&world).join("kept").join(&restore.id);
     let names: Vec<_> = fs::read_dir(&kept).unwrap().collect();
     assert_eq!(names.len(), 1, "the data mount alone");
@@ -138,8 +144,11 @@ fn data_comes_back_as_it_was_and_what_was_there_is_kept() {
     // Whoever has tar, and restic, can look into it.
     let out = format!("wharf snapshot export {first} | tar xf - -C . --one-top-level=out");
     shop.sh(&out).ok().has("mounts");
-    shop.sh("cat out/*/text && cmp out/*/big out/*/big").ok().has("old");
-    shop.wharf(&["snapshot", "export", &first, "-o", "one.tar"]).ok();
+    shop.sh("cat out/*/text && cmp out/*/big out/*/big")
+        .ok()
+        .has("old");
+    shop.wharf(&["snapshot", "export", &first, "-o", "one.tar"])
+        .ok();
     assert!(shop.path().join("one.tar").metadata().unwrap().len() > 1_000_000);
     let restic = format!(
         "RESTIC_PASSWORD_FILE={0}/snapshots.key restic -r {0}/snapshots/shop --no-cache snapshots --json",
@@ -147,7 +156,12 @@ fn data_comes_back_as_it_was_and_what_was_there_is_kept() {
     );
     let listed: Value = serde_json::from_str(&shop.sh(&restic).ok().out).unwrap();
     assert_eq!(listed.as_array().unwrap().len(), 2);
-    assert!(listed[0]["tags"].as_array().unwrap().contains(&first.as_str().into()));
+    assert!(
+        listed[0]["tags"]
+            .as_array()
+            .unwrap()
+            .contains(&first.as_str().into())
+    );
 
     shop.wharf(&["snapshot", "delete", &first])
         .ok()
@@ -179,12 +193,28 @@ fn the_release_comes_back_with_its_data_and_a_pause_stays() {
     let feature = ["-e", "feature"];
     let wharf = |words: &[&str]| shop.wharf(&[words, &feature].concat());
     wharf(&["run", "--", "true"]).ok();
-    shop.wharf(&["run", "-e", "feature", "--", "sh", "-c", "echo one >uploads/text"])
-        .ok();
+    shop.wharf(&[
+        "run",
+        "-e",
+        "feature",
+        "--",
+        "sh",
+        "-c",
+        "echo one >uploads/text",
+    ])
+    .ok();
     wharf(&["snapshot", "create"]).ok();
     let of_feature = newest(&shop);
-    shop.wharf(&["run", "-e", "feature", "--", "sh", "-c", "echo two >uploads/text"])
-        .ok();
+    shop.wharf(&[
+        "run",
+        "-e",
+        "feature",
+        "--",
+        "sh",
+        "-c",
+        "echo two >uploads/text",
+    ])
+    .ok();
     wharf(&["pause"]).ok();
     wharf(&["snapshot", "restore", &of_feature])
         .ok()
@@ -200,8 +230,16 @@ fn data_never_goes_upward() {
     let shop = shop(&world);
     shop.push(&["main:feature"]).ok();
     shop.push(&["main:other"]).ok();
-    shop.wharf(&["run", "-e", "feature", "--", "sh", "-c", "echo feature >uploads/text"])
-        .ok();
+    shop.wharf(&[
+        "run",
+        "-e",
+        "feature",
+        "--",
+        "sh",
+        "-c",
+        "echo feature >uploads/text",
+    ])
+    .ok();
     shop.wharf(&["snapshot", "create", "-e", "feature"]).ok();
     let of_feature = newest(&shop);
     for into in ["main", "other"] {
@@ -221,9 +259,16 @@ fn data_never_goes_upward() {
         .ok()
         .has("feature serves r1 with it.");
     assert_eq!(world.get("feature--shop.localhost", "/").ok(), "old\n");
-    shop.wharf(&["snapshot", "restore", &of_main, "-e", "feature", "--with-release"])
-        .exits(6)
-        .has("is of main");
+    shop.wharf(&[
+        "snapshot",
+        "restore",
+        &of_main,
+        "-e",
+        "feature",
+        "--with-release",
+    ])
+    .exits(6)
+    .has("is of main");
 }
 
 /// Asks for a restore into production; the refusal, and how many activities came of it.
@@ -266,19 +311,32 @@ fn a_damaged_snapshot_is_found_before_anything_is_touched() {
     let first = create(&shop);
     put(&shop, "new");
     damage(&world);
-    let pid = world.processes().iter().filter_map(|one| one.keeps()).collect::<Vec<_>>();
+    let pid = world
+        .processes()
+        .iter()
+        .filter_map(|one| one.keeps())
+        .collect::<Vec<_>>();
     shop.wharf(&["snapshot", "restore", &first])
         .exits(3)
         .has("cannot be restored")
         .has("main still serves r1; nothing was changed.");
     assert_eq!(shop.get("/").ok(), "new\n");
-    let after = world.processes().iter().filter_map(|one| one.keeps()).collect::<Vec<_>>();
+    let after = world
+        .processes()
+        .iter()
+        .filter_map(|one| one.keeps())
+        .collect::<Vec<_>>();
     assert_eq!(pid, after, "what serves was not started again");
     nothing_arrives(&world);
     assert_eq!(last(&world).reason.unwrap().code, "snapshot-bad");
     let said = snapshots(&shop).remove(0);
     assert_eq!(said["state"], "bad");
-    assert!(said["error"].as_str().unwrap().contains("cannot be restored"));
+    assert!(
+        said["error"]
+            .as_str()
+            .unwrap()
+            .contains("cannot be restored")
+    );
     // And it is not tried again.
     shop.wharf(&["snapshot", "restore", &first])
         .exits(6)
@@ -308,7 +366,10 @@ fn deploy_commands_run_only_where_the_data_was_copied_before() {
     shop.write("other", "two\n");
     shop.commit("Two");
     shop.push(&["main"]).ok().lacks("snapshot");
-    let migrate = CONFIG.replace("[deploy]\n", "[deploy]\nrun = \"echo migrated >uploads/text\"\n");
+    let migrate = CONFIG.replace(
+        "[deploy]\n",
+        "[deploy]\nrun = \"echo migrated >uploads/text\"\n",
+    );
     shop.write("wharf.toml", &migrate);
     shop.commit("Three");
     shop.push(&["main"]).ok().has("snapshot").has("of which");
@@ -373,7 +434,9 @@ fn points(world: &World, shop: &Tree<'_>, words: &[&str]) -> Vec<String> {
     let mut seen = Vec::new();
     for point in world.trace() {
         // What others pass meanwhile, and what came before it was accepted, tells nothing here.
-        let own = point.starts_with("step ") || point.starts_with("swap: ") || point.contains("snapshot:");
+        let own = point.starts_with("step ")
+            || point.starts_with("swap: ")
+            || point.contains("snapshot:");
         if own && !seen.contains(&point) {
             seen.push(point);
         }
@@ -401,7 +464,10 @@ fn a_snapshot_survives_every_death() {
     create(&shop);
     let words = ["snapshot", "create"];
     let passed = points(&world, &shop, &words);
-    for wanted in ["step deploy snapshot: started", "record good snapshot: before"] {
+    for wanted in [
+        "step deploy snapshot: started",
+        "record good snapshot: before",
+    ] {
         assert!(passed.iter().any(|one| one == wanted), "{passed:?}");
     }
     for point in passed {
@@ -409,7 +475,10 @@ fn a_snapshot_survives_every_death() {
         assert_eq!(ended.state, State::Succeeded, "{point}");
         let all = snapshots(&shop);
         assert_eq!(all[0]["id"], ended.id, "{point}");
-        assert!(all.iter().all(|one| one["state"] == "good"), "{point}: {all:?}");
+        assert!(
+            all.iter().all(|one| one["state"] == "good"),
+            "{point}: {all:?}"
+        );
         assert_eq!(shop.get("/").ok(), "old\n", "{point}");
     }
     // Each is there once, and each can be restored.
@@ -432,7 +501,12 @@ fn a_restore_survives_every_death() {
     put(&shop, "new");
     let words = ["snapshot", "restore", &first];
     let passed = points(&world, &shop, &words);
-    for wanted in ["step deploy fetch: started", "swap: quiet", "swap: kept", "swap: replaced"] {
+    for wanted in [
+        "step deploy fetch: started",
+        "swap: quiet",
+        "swap: kept",
+        "swap: replaced",
+    ] {
         assert!(passed.iter().any(|one| one == wanted), "{passed:?}");
     }
     for point in passed {
@@ -467,9 +541,14 @@ fn a_restore_that_is_stopped_before_the_swap_leaves_everything() {
     nothing_arrives(&world);
     assert_eq!(snapshots(&shop)[0]["state"], "good");
     // Nothing of restic's is left to run.
-    let restic = world.command("pgrep").args(["-f", &state(&world).display().to_string()]).output();
+    let restic = world
+        .command("pgrep")
+        .args(["-f", &state(&world).display().to_string()])
+        .output();
     let running = String::from_utf8(restic.unwrap().stdout).unwrap();
-    let names = running.lines().map(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default());
+    let names = running
+        .lines()
+        .map(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default());
     assert!(names.into_iter().all(|name| name.trim() != "restic"));
 }
 
@@ -482,4 +561,131 @@ fn last_id_in(world: &World) -> String {
         .max_by_key(|entry| entry.metadata().unwrap().modified().unwrap());
     let name = newest.unwrap().file_name().into_string().unwrap();
     name.trim_end_matches(".jsonl").to_owned()
+}
+
+/// Has snapshots kept elsewhere from now on.
+fn store(world: &World, keys: &str) {
+    let directory = world.home().join("config/wharfd.d");
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(
+        directory.join("snapshots.toml"),
+        format!("[snapshots]\n{keys}"),
+    )
+    .unwrap();
+    world.wharf(&["reload"]).ok();
+}
+
+#[test]
+fn another_directory_keeps_new_ones_and_the_older_stay_where_they_are() {
+    let world = World::new();
+    let shop = shop(&world);
+    let here = create(&shop);
+    let elsewhere = world.path("elsewhere");
+    store(&world, &format!("store = \"{}\"\n", elsewhere.display()));
+    put(&shop, "new");
+    let there = create(&shop);
+    assert!(elsewhere.join("shop/config").exists());
+    shop.wharf(&["snapshot", "restore", &here]).ok();
+    assert_eq!(shop.get("/").ok(), "old\n");
+    shop.wharf(&["snapshot", "restore", &there]).ok();
+    assert_eq!(shop.get("/").ok(), "new\n");
+    // One that is not to be reached says nothing of its snapshots.
+    fs::rename(&elsewhere, world.path("away")).unwrap();
+    shop.wharf(&["snapshot", "restore", &there])
+        .exits(3)
+        .has("snapshots.store in wharfd.toml");
+    assert_eq!(snapshots(&shop)[0]["state"], "good");
+    fs::rename(world.path("away"), &elsewhere).unwrap();
+    shop.wharf(&["snapshot", "restore", &there]).ok();
+}
+
+#[test]
+fn snapshots_are_kept_on_another_host_by_sftp() {
+    let world = World::new();
+    let shop = shop(&world);
+    let sshd = wharf_tests::Sshd::serving(&world, "store", world.path("store/keys"), "");
+    let host = sshd.stranger("wharf").host;
+    fs::copy(sshd.public_key("wharf"), world.path("store/keys")).unwrap();
+    let directory = world.path("store/snapshots");
+    fs::create_dir(&directory).unwrap();
+    let keys = |known: &str| {
+        format!(
+            "store = \"sftp://{}/{}\"\nidentity_file = \"{}\"\nknown_hosts_file = \"{known}\"\n",
+            host.trim_start_matches("ssh://"),
+            directory.display(),
+            world.path("store/wharf").display(),
+        )
+    };
+    // A host that nobody knows is not believed.
+    store(&world, &keys("/dev/null"));
+    shop.wharf(&["snapshot", "create"])
+        .exits(3)
+        .has("snapshots.store in wharfd.toml");
+    store(
+        &world,
+        &keys(&world.path("store/known_hosts").display().to_string()),
+    );
+    let first = create(&shop);
+    assert!(directory.join("shop/config").exists());
+    put(&shop, "new");
+    create(&shop);
+    shop.wharf(&["snapshot", "restore", &first]).ok();
+    assert_eq!(shop.get("/").ok(), "old\n");
+    shop.wharf(&["snapshot", "delete", &first]).ok();
+    assert_eq!(
+        snapshots(&shop)
+            .iter()
+            .filter(|one| one["state"] == "good")
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_data() {
+    if !wharf_tests::apart("snapshots::a_full_disk_leaves_the_old_data") {
+        return;
+    }
+    let world =
+        World::with_host_file("[router]\nlisten = \"127.0.0.1:0\"\n[keep]\nmin_free = \"1K\"\n");
+    let shop = shop(&world);
+    let fill = "head -c 30000000 /dev/urandom >uploads/large";
+    shop.wharf(&["run", "--", "sh", "-c", fill]).ok();
+    let first = create(&shop);
+    put(&shop, "new");
+    // Where it is to arrive there is less room than it needs.
+    let mounts = state(&world).join("mounts/shop/main");
+    let mut mount = world.command("mount");
+    wharf_tests::run(
+        mount
+            .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
+            .arg(&mounts),
+    )
+    .ok();
+    let words = ["snapshot", "restore", &first];
+    shop.wharf(&words).exits(3).has("the host's disk is full");
+    assert_eq!(last(&world).reason.unwrap().code, "disk-full");
+    assert_eq!(fs::read_dir(&mounts).unwrap().count(), 0);
+    wharf_tests::run(world.command("umount").arg(&mounts)).ok();
+    assert_eq!(shop.get("/").ok(), "new\n");
+    assert_eq!(snapshots(&shop)[0]["state"], "good");
+    shop.wharf(&words).ok();
+    assert_eq!(shop.get("/").ok(), "old\n");
+    // No room for another snapshot: what is there stays good, and what is not whole is never listed so.
+    let snapshots_at = state(&world).join("snapshots/shop/data");
+    let mut mount = world.command("mount");
+    wharf_tests::run(
+        mount
+            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+            .arg(&snapshots_at),
+    )
+    .ok();
+    let fill = "head -c 20000000 /dev/urandom >uploads/larger";
+    shop.wharf(&["run", "--", "sh", "-c", fill]).ok();
+    shop.wharf(&["snapshot", "create"]).exits(3);
+    wharf_tests::run(world.command("umount").arg(&snapshots_at)).ok();
+    let all = snapshots(&shop);
+    assert_eq!(all[0]["state"], "bad");
+    assert_eq!(all[1]["state"], "good");
+    create(&shop);
 }

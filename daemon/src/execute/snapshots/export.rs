@@ -28,7 +28,11 @@ pub fn part_of<'a>(
     };
     found.or_else(only).ok_or_else(|| {
         let names: Vec<&str> = record.parts.iter().map(|part| part.name.as_str()).collect();
-        let message = format!("snapshot {} has no part `{}`", record.id, wanted.escape_default());
+        let message = format!(
+            "snapshot {} has no part `{}`",
+            record.id,
+            wanted.escape_default()
+        );
         Failure::new("unknown-snapshot", message).hint(format!("it has: {}", names.join(", ")))
     })
 }
@@ -46,7 +50,10 @@ pub async fn export(
 ) -> Result<u64, Failure> {
     super::is_good(record)?;
     let repository = repository::open(world, stop, &record.repository, For::Reading).await?;
-    let dump = part.name.strip_prefix("service:").map(|name| format!("/{name}.sql"));
+    let dump = part
+        .name
+        .strip_prefix("service:")
+        .map(|name| format!("/{name}.sql"));
     let file = dump.as_deref().unwrap_or("/");
     let words = ["dump", "--archive", "tar", "--", &part.snapshot, file].map(OsStr::new);
     let restic = repository.within(std::path::Path::new("/"));

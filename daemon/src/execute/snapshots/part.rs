@@ -9,9 +9,9 @@ use super::super::activity::Act;
 use super::super::failure::Failure;
 use super::repository::{Repository, store_failure};
 use super::restic::Feed;
+use crate::store::paths::Paths;
 use crate::store::release::ReleaseRecord;
 use crate::store::snapshot::PartRecord;
-use crate::store::paths::Paths;
 use wharf_config::application::Mount;
 
 /// The part that the `data` mounts are.
@@ -109,9 +109,11 @@ pub(super) async fn copy(
     let Part { name, source } = part;
     let own = format!("part={name}");
     let tags = format!("{tag},{own}");
-    let mut words: Vec<OsString> = ["backup", "--json", "--quiet", "--tag", &tags, "--host", host]
-        .map(OsString::from)
-        .into();
+    let mut words: Vec<OsString> = [
+        "backup", "--json", "--quiet", "--tag", &tags, "--host", host,
+    ]
+    .map(OsString::from)
+    .into();
     let (world, cancel) = (repository.world(), repository.cancel());
     let mut heard = Heard::default();
     let (said, names) = match source {
@@ -208,7 +210,14 @@ pub(super) async fn fetch(
     let said = match sink {
         Sink::Directory(target) => {
             let target = target.to_string_lossy().into_owned();
-            let words = ["restore", "--verify", "--target", &target, "--", &part.snapshot];
+            let words = [
+                "restore",
+                "--verify",
+                "--target",
+                &target,
+                "--",
+                &part.snapshot,
+            ];
             let said = repository.run(&words).await?;
             written = said.complaint.contains(&target).then_some(target);
             said

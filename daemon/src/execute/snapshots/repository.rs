@@ -173,7 +173,8 @@ async fn program(world: &World, location: &str, store: &SnapshotStore) -> Result
         user, host, port, ..
     } = store
     {
-        let mut ssh = "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=20".to_owned();
+        let mut ssh =
+            "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=20".to_owned();
         let plain = |path: &PathBuf| path.to_string_lossy().into_owned();
         if let Some(file) = snapshots.identity_file.as_ref().map(plain) {
             ssh.push_str(&format!(" -o IdentitiesOnly=yes -i {file}"));
@@ -238,7 +239,9 @@ fn credentials(file: &Path) -> Result<Vec<(OsString, OsString)>, Failure> {
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     let mut found = Vec::new();
     for line in lines {
-        let known = line.split_once('=').filter(|(name, _)| CREDENTIALS.contains(name));
+        let known = line
+            .split_once('=')
+            .filter(|(name, _)| CREDENTIALS.contains(name));
         // Nothing of it is shown: the line may be a password alone.
         let (name, value) = known.ok_or_else(|| {
             let known = CREDENTIALS.join(", ");
@@ -338,9 +341,7 @@ impl Repository<'_> {
         hear: impl FnMut(&[u8]),
     ) -> Result<Said, Failure> {
         let words: Vec<&OsStr> = words.iter().map(OsStr::new).collect();
-        self.restic
-            .run(self.world, self.cancel, &words, hear)
-            .await
+        self.restic.run(self.world, self.cancel, &words, hear).await
     }
 
     /// Runs restic in a directory of the host's.
@@ -384,7 +385,10 @@ impl Repository<'_> {
             return Err(store_failure(&said, "the snapshots cannot be listed"));
         }
         let listed: Option<Vec<Listed>> = serde_json::from_slice(&text).map_err(|error| {
-            Failure::host("restic lists its snapshots otherwise than it should", &error)
+            Failure::host(
+                "restic lists its snapshots otherwise than it should",
+                &error,
+            )
         })?;
         Ok(listed.unwrap_or_default())
     }
@@ -425,7 +429,11 @@ mod tests {
     fn credentials_are_the_named_ones_and_no_line_is_shown() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("credentials");
-        std::fs::write(&file, "# ours\nAWS_ACCESS_KEY_ID=key\nAWS_SECRET_ACCESS_KEY=a=b\n").unwrap();
+        std::fs::write(
+            &file,
+            "# ours\nAWS_ACCESS_KEY_ID=key\nAWS_SECRET_ACCESS_KEY=a=b\n",
+        )
+        .unwrap();
         let read = credentials(&file).unwrap();
         assert_eq!(read[1].1, OsString::from("a=b"));
         for bad in ["s3cret", "LD_PRELOAD=/s3cret.so"] {

@@ -318,8 +318,11 @@ pub fn find() -> Option<PathBuf> {
 }
 
 fn missing() -> Failure {
-    Failure::new("restic-missing", "this host has no program restic, which snapshots need")
-        .hint("its operator installs it: apt-get install restic")
+    Failure::new(
+        "restic-missing",
+        "this host has no program restic, which snapshots need",
+    )
+    .hint("its operator installs it: apt-get install restic")
 }
 
 /// The version that a text of restic's names.

@@ -89,7 +89,11 @@ async fn begin(act: &mut Act, record: &SnapshotRecord) -> Result<(), Failure> {
         return Err(failure);
     }
     let size = bytesize::ByteSize(record.bytes).display().si();
-    act.did("fetch", format!("{}: {size}, and verified", record.id), began);
+    act.did(
+        "fetch",
+        format!("{}: {size}, and verified", record.id),
+        began,
+    );
     Ok(())
 }
 
@@ -115,7 +119,10 @@ async fn swap(act: &Act) -> Result<(), Failure> {
     let key = act.key();
     let reason = Reason {
         code: "data-restored".into(),
-        message: format!("the data of {} is restored, and what runs there ends first", key.id),
+        message: format!(
+            "the data of {} is restored, and what runs there ends first",
+            key.id
+        ),
         hint: None,
     };
     let _closed = act.world.hands.close(key, reason).await;
@@ -192,7 +199,11 @@ mod tests {
                 fs::create_dir_all(top.join(path)).unwrap();
                 fs::write(top.join(path).join("file"), text).unwrap();
             }
-            let moves = [("mounts/a", "kept/a"), ("came/a", "mounts/a"), ("came/b", "mounts/b")];
+            let moves = [
+                ("mounts/a", "kept/a"),
+                ("came/a", "mounts/a"),
+                ("came/b", "mounts/b"),
+            ];
             fs::create_dir(&kept).unwrap();
             for (from, to) in &moves[..dead] {
                 fs::rename(top.join(from), top.join(to)).unwrap();
@@ -200,7 +211,10 @@ mod tests {
             exchange(&came, &mounts, &kept).unwrap();
             exchange(&came, &mounts, &kept).unwrap();
             let read = |path: &str| fs::read_to_string(top.join(path).join("file")).unwrap();
-            assert_eq!([read("mounts/a"), read("mounts/b"), read("kept/a")], ["new", "new", "old"]);
+            assert_eq!(
+                [read("mounts/a"), read("mounts/b"), read("kept/a")],
+                ["new", "new", "old"]
+            );
             assert!(!kept.join("b").exists());
         }
     }

@@ -25,13 +25,13 @@ pub(in super::super) async fn take(act: &Act) -> Result<Option<u32>, Failure> {
     let name = act.key().id.as_str();
     let Some(live) = act.previous else {
         let message = format!("{name} serves nothing, so there is no data to copy");
-        return Err(Failure::new("no-release", message)
-            .hint(format!("see why with: wharf log -e {name}")));
+        return Err(
+            Failure::new("no-release", message).hint(format!("see why with: wharf log -e {name}"))
+        );
     };
     let release = act.world.recorder.release(act.key(), live).await?;
-    let release = release.ok_or_else(|| {
-        Failure::new("no-release", format!("r{live} of {name} is not recorded"))
-    })?;
+    let release = release
+        .ok_or_else(|| Failure::new("no-release", format!("r{live} of {name} is not recorded")))?;
     let parts = part::of(act, &release);
     if parts.is_empty() {
         return Err(no_data(act));
@@ -45,8 +45,12 @@ pub(in super::super) async fn take(act: &Act) -> Result<Option<u32>, Failure> {
 
 /// Nothing of an environment is data.
 fn no_data(act: &Act) -> Failure {
-    let message = format!("{} has no data: none of its mounts is of the kind `data`", act.key().id);
-    Failure::new("no-data", message).hint("declare it in wharf.toml: [mounts] \"uploads\" = \"data\"")
+    let message = format!(
+        "{} has no data: none of its mounts is of the kind `data`",
+        act.key().id
+    );
+    Failure::new("no-data", message)
+        .hint("declare it in wharf.toml: [mounts] \"uploads\" = \"data\"")
 }
 
 /// Copies the data of what serves before deploy commands may change it, where the operator wants that.

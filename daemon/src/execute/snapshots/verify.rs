@@ -113,7 +113,9 @@ pub(super) async fn fetch(act: &Act, record: &SnapshotRecord, into: &Path) -> Re
     let failed = |error: disk::DiskError| {
         Failure::host("cannot make room for the snapshot", &error).or_full()
     };
-    let need = record.bytes.saturating_add(act.settings.host.keep.min_free.size);
+    let need = record
+        .bytes
+        .saturating_add(act.settings.host.keep.min_free.size);
     tokio::task::block_in_place(|| {
         disk::remove_tree(into).map_err(failed)?;
         let parent = into.parent().expect("below the state");
@@ -166,10 +168,17 @@ pub(super) async fn test(act: &Act, record: &SnapshotRecord) -> Result<(), Failu
     let fetched = fetch(act, record, &scratch).await;
     let removed = tokio::task::block_in_place(|| disk::remove_tree(&scratch));
     if let Err(error) = removed {
-        tracing::warn!(error = super::super::failure::chain(&error), "a test of a snapshot stays");
+        tracing::warn!(
+            error = super::super::failure::chain(&error),
+            "a test of a snapshot stays"
+        );
     }
     fetched?;
-    act.did("verify", format!("snapshot {} can be restored", record.id), began);
+    act.did(
+        "verify",
+        format!("snapshot {} can be restored", record.id),
+        began,
+    );
     Ok(())
 }
 
@@ -190,7 +199,11 @@ mod tests {
         std::fs::write(data.join(&name), "contend").unwrap();
         assert_eq!(look(), Some(data.join(&name)));
         let later = SystemTime::now() + SLACK * 2;
-        assert_eq!(rotten(repository.path(), later, &go).unwrap(), None, "older");
+        assert_eq!(
+            rotten(repository.path(), later, &go).unwrap(),
+            None,
+            "older"
+        );
         assert!(rotten(repository.path(), SystemTime::now(), &AtomicBool::new(true)).is_err());
     }
 }

@@ -45,7 +45,12 @@ pub enum NotThere {
 ///
 /// # Errors
 /// [`NotThere`].
-pub fn may_restore(from: Origin, kind: Kind, into: Kind, sanitize: Sanitize) -> Result<(), NotThere> {
+pub fn may_restore(
+    from: Origin,
+    kind: Kind,
+    into: Kind,
+    sanitize: Sanitize,
+) -> Result<(), NotThere> {
     match from {
         Origin::Itself => return Ok(()),
         Origin::Above => {}
@@ -96,7 +101,11 @@ mod tests {
                         (Production, _, Sanitize::Wanted) => Err(NotThere::Unscrubbed),
                         _ => Ok(()),
                     };
-                    assert_eq!(may(Origin::Above), expected, "{kind:?} {into:?} {sanitize:?}");
+                    assert_eq!(
+                        may(Origin::Above),
+                        expected,
+                        "{kind:?} {into:?} {sanitize:?}"
+                    );
                 }
             }
         }

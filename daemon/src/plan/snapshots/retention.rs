@@ -71,7 +71,8 @@ pub fn gone(taken: &[Taken], keep: &Retention, now: u64) -> Vec<String> {
 /// The newest of each equal part of the rule's time, as long as it is not too old. The parts lie where
 /// they lie, so what stayed once stays until it is too old.
 fn kept<'a>(rule: &Rule, sorted: &[&'a Taken], now: u64) -> BTreeSet<&'a str> {
-    let milliseconds = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let milliseconds =
+        |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let part = (milliseconds(rule.per) / u64::from(rule.count.max(1))).max(1);
     let oldest = now.saturating_sub(milliseconds(rule.last));
     let mut newest = std::collections::BTreeMap::new();
@@ -138,7 +139,11 @@ mod tests {
     }
 
     fn any() -> impl Strategy<Value = Vec<Taken>> {
-        let why = prop_oneof![Just(Why::Scheduled), Just(Why::Manual), Just(Why::BeforeDeploy)];
+        let why = prop_oneof![
+            Just(Why::Scheduled),
+            Just(Why::Manual),
+            Just(Why::BeforeDeploy)
+        ];
         proptest::collection::vec((0_u64..100 * DAY, why), 0..60).prop_map(|all| {
             let all = all.into_iter().enumerate();
             all.map(|(index, (at, why))| taken(&index.to_string(), at, why))

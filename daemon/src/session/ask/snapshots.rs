@@ -51,7 +51,8 @@ impl Session {
             why: Why::Manual,
             title: title.to_owned(),
         };
-        self.order_snapshot(record, Kind::Snapshot, order, None).await
+        self.order_snapshot(record, Kind::Snapshot, order, None)
+            .await
     }
 
     pub(super) async fn snapshots(&mut self, scope: &Scope) -> Result<(), Broken> {
@@ -88,19 +89,22 @@ impl Session {
         let snapshot = self.named_snapshot(&project, id).await?;
         if snapshot.key != record.key {
             // Whoever brings it down could as well take it away.
-            self.may_with(Act::TakeSnapshot, &project, &snapshot).await?;
+            self.may_with(Act::TakeSnapshot, &project, &snapshot)
+                .await?;
         }
         against.take(self.goes_there(&project, &snapshot, &record).await)?;
         against.take(is_good(&snapshot))?;
         let target = against.and(self.release_with(&snapshot, &record, what).await)?;
         let order = SnapshotOrder::Use(snapshot.id);
-        self.order_snapshot(record, Kind::Restore, order, target).await
+        self.order_snapshot(record, Kind::Restore, order, target)
+            .await
     }
 
     pub(super) async fn delete_snapshot(&mut self, scope: &Scope, id: &str) -> Result<(), Broken> {
         let project = self.sole_project(scope)?;
         let snapshot = self.named_snapshot(&project, id).await?;
-        self.may_with(Act::DeleteSnapshot, &project, &snapshot).await?;
+        self.may_with(Act::DeleteSnapshot, &project, &snapshot)
+            .await?;
         if snapshot.state == SnapshotState::Making {
             return Err(refusal(
                 "snapshot-bad",
@@ -160,14 +164,18 @@ impl Session {
         project: &Project,
         snapshot: &SnapshotRecord,
     ) -> Result<Type, Broken> {
-        let was = Type::ALL.into_iter().find(|kind| kind.as_str() == snapshot.kind);
+        let was = Type::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == snapshot.kind);
         let was = was.unwrap_or(Type::Production);
         let record = self.recorded_environment(&snapshot.key).await?;
         let is = record.map(|record| kind_of(&self.world.settings(), project, &record));
         let mut both = [Some(was), is].into_iter().flatten();
         // From the best guarded one on.
         let all = Type::ALL.into_iter();
-        let found = all.clone().find(|kind| both.clone().any(|one| one == *kind));
+        let found = all
+            .clone()
+            .find(|kind| both.clone().any(|one| one == *kind));
         Ok(found.or_else(|| both.next()).unwrap_or(Type::Production))
     }
 
@@ -223,23 +231,36 @@ impl Session {
             return Ok(None);
         }
         let no = |message: String| {
-            let hint = format!("restore the data alone: wharf snapshot restore {} -e {}", snapshot.id, into.key.id);
+            let hint = format!(
+                "restore the data alone: wharf snapshot restore {} -e {}",
+                snapshot.id, into.key.id
+            );
             refusal("no-release", message, hint)
         };
         if snapshot.key != into.key {
-            let message = format!("the release of snapshot {} is of {}", snapshot.id, snapshot.key.id);
+            let message = format!(
+                "the release of snapshot {} is of {}",
+                snapshot.id, snapshot.key.id
+            );
             return Err(no(message));
         }
         let Some(number) = snapshot.release else {
             return Err(no(format!("snapshot {} knows no release", snapshot.id)));
         };
-        let release = self.world.recorder.release(&into.key, number).await.map_err(store)?;
-        let ready = release.filter(|one| {
-            one.state == ReleaseState::Ready && self.world.paths.has_slug(&one.slug)
-        });
+        let release = self
+            .world
+            .recorder
+            .release(&into.key, number)
+            .await
+            .map_err(store)?;
+        let ready = release
+            .filter(|one| one.state == ReleaseState::Ready && self.world.paths.has_slug(&one.slug));
         match ready {
             Some(_) => Ok(Some(number)),
-            None => Err(no(format!("r{number} of snapshot {} is gone from this host", snapshot.id))),
+            None => Err(no(format!(
+                "r{number} of snapshot {} is gone from this host",
+                snapshot.id
+            ))),
         }
     }
 
@@ -281,7 +302,10 @@ fn is_good(snapshot: &SnapshotRecord) -> Result<(), Broken> {
         SnapshotState::Bad => format!("snapshot {id} is bad: {}", snapshot.error),
         SnapshotState::Deleting => format!("snapshot {id} is being deleted"),
     };
-    let hint = format!("see which are good: wharf snapshot list -e {}", snapshot.key.id);
+    let hint = format!(
+        "see which are good: wharf snapshot list -e {}",
+        snapshot.key.id
+    );
     Err(refusal("snapshot-bad", message, hint))
 }
 

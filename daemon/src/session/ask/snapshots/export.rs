@@ -26,9 +26,12 @@ impl Session {
     ) -> Result<(), Broken> {
         let project = self.sole_project(scope)?;
         let snapshot = self.named_snapshot(&project, id).await?;
-        self.may_with(Act::TakeSnapshot, &project, &snapshot).await?;
+        self.may_with(Act::TakeSnapshot, &project, &snapshot)
+            .await?;
         is_good(&snapshot)?;
-        let part = snapshots::part_of(&snapshot, part).map_err(refused)?.clone();
+        let part = snapshots::part_of(&snapshot, part)
+            .map_err(refused)?
+            .clone();
         let world = Arc::clone(&self.world);
         let _place = world.archives.try_acquire().map_err(|_| busy())?;
         let (mut ours, theirs) = pipe::pipe().map_err(no_pipe)?;

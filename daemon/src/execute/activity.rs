@@ -124,7 +124,10 @@ pub async fn perform(
         && let Some(live) = previous
         && route::is_paused(&act.world.paths, act.key())
     {
-        conclusion.ended.serves = end::still_paused(&name, live, act.is_touched());
+        conclusion.ended.serves = match act.task.kind {
+            Kind::Restore if act.is_touched() => end::restored_and_paused(&name),
+            _ => end::still_paused(&name, live, act.is_touched()),
+        };
     }
     act.end(conclusion.ending.state);
     conclusion.replaced = std::mem::take(&mut *act.replaced());

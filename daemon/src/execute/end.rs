@@ -230,6 +230,13 @@ pub fn still_paused(environment: &str, live: u32, touched: bool) -> String {
     format!("{environment} is still paused, and serves r{live} again once resumed; {changed}")
 }
 
+/// The last line of a restore whose data is in its place and whose release did not start on it.
+pub(super) fn restored_and_paused(environment: &str) -> String {
+    format!(
+        "{environment} is paused; its data is the snapshot's, and it serves again once resumed."
+    )
+}
+
 /// The end that an activity's log should have: a daemon that died right after it was recorded could
 /// not write it any more. None while it goes on.
 pub fn recorded(activity: &Activity, url: Option<String>, who: Undoing) -> Option<Ended> {
@@ -239,13 +246,12 @@ pub fn recorded(activity: &Activity, url: Option<String>, who: Undoing) -> Optio
         _ if !state.is_end() => return None,
         Some(reason) if state != State::Succeeded => {
             let touched = |name: &str| name.parse().is_ok_and(|step: Step| step.touches());
-            let changed = match activity.steps.iter().any(|step| touched(&step.name)) {
-                true => TOUCHED,
-                false => UNTOUCHED,
-            };
+            let touched = activity.steps.iter().any(|step| touched(&step.name));
+            let changed = if touched { TOUCHED } else { UNTOUCHED };
             let hints = reason.hint.iter().cloned().collect();
             let last = match (activity.kind, live) {
                 (Kind::Run, live) => stays(name, live),
+                (Kind::Restore, _) if touched => restored_and_paused(name),
                 (kind @ (Kind::Delete | Kind::Deactivate), None) => half_gone(kind, name),
                 _ => serves(name, live, changed),
             };

@@ -86,7 +86,7 @@ impl Paths {
     }
 
     /// The directories of the state that are made first.
-    pub fn private(&self) -> [PathBuf; 13] {
+    pub fn private(&self) -> [PathBuf; 14] {
         [
             self.routes(),
             self.slugs(),
@@ -100,6 +100,7 @@ impl Paths {
             self.all_releases(),
             self.all_mounts(),
             self.all_kept(),
+            self.keys(),
             self.projects.clone(),
         ]
     }
@@ -135,10 +136,11 @@ impl Paths {
     }
 
     /// The directories of a backup of all, in the order in which they are written.
-    pub fn backed_up(&self) -> [PathBuf; 7] {
+    pub fn backed_up(&self) -> [PathBuf; 8] {
         [
             self.projects.clone(),
             self.routes(),
+            self.keys(),
             self.all_releases(),
             self.all_mounts(),
             self.all_kept(),
@@ -310,9 +312,14 @@ impl Paths {
         repository.with_file_name(unmade)
     }
 
+    /// Secrets that were generated once, and that nothing can be opened without.
+    pub fn keys(&self) -> PathBuf {
+        self.state.join("keys")
+    }
+
     /// What encrypts all snapshots. Without it none can be restored.
     pub fn snapshot_key(&self) -> PathBuf {
-        self.state.join("snapshots.key")
+        self.keys().join("snapshots.key")
     }
 
     /// What restic keeps to be faster; it may go at any time.

@@ -151,7 +151,7 @@ fn data_comes_back_as_it_was_and_what_was_there_is_kept() {
         .ok();
     assert!(shop.path().join("one.tar").metadata().unwrap().len() > 1_000_000);
     let restic = format!(
-        "RESTIC_PASSWORD_FILE={0}/snapshots.key restic -r {0}/snapshots/shop --no-cache snapshots --json",
+        "RESTIC_PASSWORD_FILE={0}/keys/snapshots.key restic -r {0}/snapshots/shop --no-cache snapshots --json",
         state(&world).display()
     );
     let listed: Value = serde_json::from_str(&shop.sh(&restic).ok().out).unwrap();
@@ -484,7 +484,7 @@ fn a_snapshot_survives_every_death() {
     // Each is there once, and each can be restored.
     let all = snapshots(&shop);
     let restic = format!(
-        "RESTIC_PASSWORD_FILE={0}/snapshots.key restic -r {0}/snapshots/shop --no-cache snapshots --json",
+        "RESTIC_PASSWORD_FILE={0}/keys/snapshots.key restic -r {0}/snapshots/shop --no-cache snapshots --json",
         state(&world).display()
     );
     let listed: Value = serde_json::from_str(&shop.sh(&restic).ok().out).unwrap();

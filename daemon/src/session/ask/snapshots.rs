@@ -23,7 +23,7 @@ use crate::store::release::ReleaseState;
 use crate::store::snapshot::{SnapshotOrder, SnapshotRecord, SnapshotState};
 
 /// The longest title.
-const MAX_TITLE: usize = 200;
+const MAX_TITLE: usize = 80;
 /// Snapshots in one answer, at most.
 const MOST: usize = 5_000;
 
@@ -41,8 +41,8 @@ impl Session {
         against.and(match is_plain {
             true => Ok(()),
             false => Err(refusal(
-                "bad-title",
-                format!("a title has at most {MAX_TITLE} characters, and none that controls"),
+                "title",
+                format!("a title is one line of at most {MAX_TITLE} characters"),
                 "say it shorter",
             )),
         })?;

@@ -32,6 +32,7 @@ needs=(
   mariadb-dump:mariadb-client
   redis-server:redis-server
   memcached:memcached
+  restic:restic
 )
 # The languages of the examples, as sandboxes find them.
 runtimes=(node:nodejs npm:npm python3:python3)
@@ -143,6 +144,14 @@ if [ ${#missing[@]} -gt 0 ]; then
   install_packages "${missing[@]}"
 fi
 add_musl_target
+# A server of the S3 protocol, which Debian has none of, in an environment of its own.
+[ "${1-}" != tools ] || has moto_server || {
+  venv=${XDG_DATA_HOME:-$HOME/.local/share}/wharf-tests/moto
+  say "running: python3 -m venv $venv; $venv/bin/pip install 'moto[s3,server]'"
+  python3 -m venv "$venv" && "$venv/bin/pip" install --quiet 'moto[s3,server]>=5,<6' >&2
+  mkdir -p "$HOME/.local/bin" && ln -sf "$venv/bin/moto_server" "$HOME/.local/bin/moto_server"
+  has moto_server || say "add $HOME/.local/bin to PATH"
+}
 [ "${1-}" != deb ] || has cargo-deb || {
   say "running: cargo install --locked cargo-deb"
   cargo install --quiet --locked cargo-deb >&2

@@ -20,6 +20,7 @@ use wharf_wire::{
     outcome::Exit,
     passed::Passed,
     slug::Archive,
+    snapshot::Exported,
     view::Item,
 };
 
@@ -31,10 +32,13 @@ use crate::{
 };
 
 /// What the name of a file begins with until it is whole.
-const UNWRITTEN: &str = ".wharf-slug-";
+const UNWRITTEN: &str = ".wharf-archive-";
 
 /// What an archive of a slug is, and how to have it in a file.
 pub(crate) const SLUG: (&str, &str) = ("an archive", "wharf slug export -o slug.tar");
+/// What an export of a snapshot is, and how to have it in a file.
+pub(crate) const SNAPSHOT: (&str, &str) =
+    ("an archive", "wharf snapshot export ID -o snapshot.tar");
 /// How a slug is imported.
 pub(crate) const IMPORT: &str = "wharf slug import slug.tar";
 
@@ -185,18 +189,12 @@ pub(crate) fn export(
         slug: slug.cloned(),
     };
     let mut conversation = Conversation::begin(place, ask)?;
-    let mut archive = File::from(passed(&mut conversation, Passed::Output)?);
-    let copied = target.copy(&mut archive)?;
-    let exported = verdict(&mut conversation)?;
-    if exported.size != copied {
-        return Err(Failure::new(
-            Exit::Failed,
-            format!(
-                "the archive has {copied} bytes here, and {} over there",
-                exported.size
-            ),
-        ));
-    }
+    let copied = copy(&mut conversation, &mut target)?;
+    let exported = verdict(&mut conversation, |item| match item {
+        Item::Archive(archive) => Some(archive),
+        _ => None,
+    })?;
+    is_all(copied, exported.size)?;
     let Archive {
         key, files, bytes, ..
     } = &exported;
@@ -211,15 +209,70 @@ pub(crate) fn export(
     Ok(Exit::Ok)
 }
 
+/// Which snapshot, and which part of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// Its id.
+    pub(crate) id: &'a str,
+    /// The part's name; none for its mounts, or the only one.
+    pub(crate) part: Option<&'a String>,
+}
+
+/// Asks this machine's daemon for a part of a snapshot.
+///
+/// # Errors
+/// As [`export`].
+pub(crate) fn export_snapshot(
+    directory: &Path,
+    place: &Place,
+    scope: Scope,
+    wanted: Wanted<'_>,
+    output: Option<&PathBuf>,
+) -> Result<Exit, Failure> {
+    let mut target = Target::open(directory, output, SNAPSHOT)?;
+    let ask = Ask::ExportSnapshot {
+        scope,
+        snapshot: wanted.id.to_owned(),
+        part: wanted.part.cloned(),
+    };
+    let mut conversation = Conversation::begin(place, ask)?;
+    let copied = copy(&mut conversation, &mut target)?;
+    let Exported { id, part, size } = verdict(&mut conversation, |item| match item {
+        Item::Exported(exported) => Some(exported),
+        _ => None,
+    })?;
+    is_all(copied, size)?;
+    failure::note(&format!(
+        "snapshot {id}, {part}: {}",
+        ByteSize(size).display().si()
+    ));
+    target.keep()?;
+    Ok(Exit::Ok)
+}
+
+/// Copies what the daemon writes to where it is to be.
+fn copy(conversation: &mut Conversation, target: &mut Target) -> Result<u64, Failure> {
+    target.copy(File::from(passed(conversation, Passed::Output)?))
+}
+
+fn is_all(here: u64, there: u64) -> Result<(), Failure> {
+    if here == there {
+        return Ok(());
+    }
+    let message = format!("the archive has {here} bytes here, and {there} over there");
+    Err(Failure::new(Exit::Failed, message))
+}
+
 /// What the daemon says once it has written all.
-fn verdict(conversation: &mut Conversation) -> Result<Archive, Failure> {
+fn verdict<T>(
+    conversation: &mut Conversation,
+    wanted: impl Fn(Item) -> Option<T>,
+) -> Result<T, Failure> {
     let mut exported = None;
     loop {
         match conversation.answer()? {
             Answer::Item(item) => {
-                if let Item::Archive(archive) = *item {
-                    exported = Some(archive);
-                }
+                exported = wanted(*item).or(exported);
             }
             Answer::Line(text) => failure::spoken(&text),
             Answer::Queued(_) | Answer::Raw(_) | Answer::Ran(_) => {}

@@ -15,6 +15,7 @@ pub use parts::{
     Switch, What,
 };
 pub use slug::Slug;
+pub use snapshot::Snapshot;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -120,6 +121,10 @@ pub enum Command {
     /// See what is in mounts, take it, bring files into them
     #[command(subcommand)]
     Mount(Mount),
+
+    /// Copy the environment's data, bring a copy back
+    #[command(subcommand)]
+    Snapshot(Snapshot),
 
     /// Run a command in what serves, with its variables and on its data
     #[command(
@@ -321,6 +326,7 @@ const SECTIONS: [(&str, &[&str]); 5] = [
             "deploy",
             "redeploy",
             "approve",
+            "snapshot",
             "activate",
             "deactivate",
             "pause",
@@ -439,6 +445,7 @@ mod names;
 mod parts;
 mod remote;
 mod slug;
+mod snapshot;
 pub mod variable;
 
 #[cfg(test)]

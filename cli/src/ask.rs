@@ -3,6 +3,7 @@
 mod crons;
 mod moves;
 mod slugs;
+mod snapshots;
 
 use std::path::Path;
 
@@ -17,7 +18,7 @@ use wharf_wire::{
 use crate::{
     act::act,
     archive,
-    args::{self, Command, Database, Global, Mount, Project, Slug},
+    args::{self, Command, Database, Global, Mount, Project, Slug, Snapshot},
     attend, config, daemon, database,
     failure::{self, Failure},
     follow::{self, Lines},
@@ -64,6 +65,13 @@ pub fn run(directory: &Path, global: &Global, command: &Command) -> Result<u8, F
                 Command::Mount(Mount::Upload(one)) => {
                     mount::upload(directory, &place, scope, global.json, one)
                 }
+                Command::Snapshot(Snapshot::Export { id, part, output }) => {
+                    let wanted = archive::Wanted {
+                        id,
+                        part: part.as_ref(),
+                    };
+                    archive::export_snapshot(directory, &place, scope, wanted, output.as_ref())
+                }
                 _ => answer(&place, scope, global.json, command),
             };
             exit.map(Exit::code)
@@ -76,7 +84,10 @@ fn wants(command: &Command) -> Wants {
         Command::Environments
         | Command::Activities { .. }
         | Command::Slugs
-        | Command::Slug(Slug::Import { .. }) => Wants::Project,
+        | Command::Slug(Slug::Import { .. })
+        | Command::Snapshot(Snapshot::List | Snapshot::Export { .. } | Snapshot::Delete { .. }) => {
+            Wants::Project
+        }
         // Where nothing says which, the project's rule says what its parent is.
         Command::Branch(_) | Command::Config(args::variable::Config::Diff { .. }) => Wants::Project,
         Command::Variable(variable) if !variable.at().is_own() => Wants::Project,
@@ -86,6 +97,7 @@ fn wants(command: &Command) -> Wants {
         | Command::Crons { .. }
         | Command::Slug(_)
         | Command::Mount(_)
+        | Command::Snapshot(_)
         | Command::Run { .. }
         | Command::Shell
         | Command::Db(_)
@@ -226,6 +238,7 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
             let now = *now;
             act(place, Ask::Redeploy { scope, slug, now }, json)
         }
+        Command::Snapshot(snapshot) => snapshots::answer(place, scope, json, snapshot),
         Command::Activate => act(place, Ask::Activate(scope), json),
         Command::Deactivate => act(place, Ask::Deactivate(scope), json),
         Command::Pause => act(place, Ask::Pause(scope), json),

@@ -46,6 +46,7 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Slugs
         | Command::Slug(_)
         | Command::Mount(_)
+        | Command::Snapshot(_)
         | Command::Project(Project::List)
         | Command::Run { .. }
         | Command::Shell

@@ -281,6 +281,10 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Delete { .. }
         | Ask::Info { .. }
         | Ask::ExportSlug { .. }
+        | Ask::CreateSnapshot { .. }
+        | Ask::RestoreSnapshot { .. }
+        | Ask::ExportSnapshot { .. }
+        | Ask::DeleteSnapshot { .. }
         | Ask::ImportSlug(_)
         | Ask::Download { .. }
         | Ask::Upload { .. }
@@ -305,6 +309,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Crons(_)
         | Ask::SlugWhy { .. }
         | Ask::Slugs(_)
+        | Ask::Snapshots(_)
         | Ask::Grant { .. }
         | Ask::Variables { .. }
         | Ask::DumpConfig(_)

@@ -12,7 +12,7 @@ use wharf_wire::{ask::Scope, outcome::Exit};
 
 use crate::{
     archive::{self, Target},
-    args::{self, Global, Mount, Slug},
+    args::{self, Global, Mount, Slug, Snapshot},
     attend, config, database,
     failure::{self, Failure},
     git,
@@ -66,8 +66,13 @@ pub fn run(
             let far = Far::at(directory);
             return far.upload(&mut ssh, one, |status| ended(status, remote));
         }
-        args::Command::Slug(Slug::Export { output, .. }) => {
-            let mut target = Target::open(directory, output.as_ref(), archive::SLUG)?;
+        args::Command::Slug(Slug::Export { output, .. })
+        | args::Command::Snapshot(Snapshot::Export { output, .. }) => {
+            let what = match command {
+                args::Command::Snapshot(_) => archive::SNAPSHOT,
+                _ => archive::SLUG,
+            };
+            let mut target = Target::open(directory, output.as_ref(), what)?;
             let status = ssh.stdin(Stdio::null()).stdout(target.stdio()?).status();
             let code = ended(status.map_err(unrun)?, remote)?;
             if code == Exit::Ok.code() {

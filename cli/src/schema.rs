@@ -1,7 +1,9 @@
 //! `wharf schema`: what the commands print with `--json`, for whoever reads it with a program.
 
 use schemars::{Schema, schema_for};
-use wharf_wire::{cron, event::Entry, mount, notification, outcome::Exit, slug, variable, view};
+use wharf_wire::{
+    cron, event::Entry, mount, notification, outcome::Exit, slug, snapshot, variable, view,
+};
 
 use crate::{args::Answer, failure::Failure, record, show};
 
@@ -28,6 +30,7 @@ fn of(answer: Answer) -> Schema {
         Answer::SlugWhy => schema_for!(slug::Why),
         Answer::Mounts => schema_for!(Vec<mount::Mount>),
         Answer::MountChanges => schema_for!(Vec<mount::Change>),
+        Answer::Snapshots => schema_for!(Vec<snapshot::Snapshot>),
         Answer::Log => schema_for!(Vec<Entry>),
         Answer::Url => schema_for!(record::Address),
         Answer::Grant => schema_for!(view::Grant),

@@ -8,6 +8,7 @@ pub mod mounts;
 pub mod releases;
 pub mod removals;
 pub mod slugs;
+pub mod snapshots;
 pub mod status;
 pub mod tried;
 pub mod variables;

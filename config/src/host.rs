@@ -17,12 +17,14 @@ mod keep;
 mod limits;
 mod metrics;
 mod read;
+mod snapshots;
 mod tls;
 mod traces;
 
 pub use keep::{Bounds, Keep, MinFree};
 pub use limits::{Limits, Resources};
 pub use metrics::Metrics;
+pub use snapshots::{SnapshotStore, Snapshots};
 pub use tls::{Certificate, Tls};
 pub use traces::Traces;
 
@@ -62,6 +64,8 @@ pub struct Host {
     pub listen: SocketAddr,
     /// How visitors come by TLS.
     pub tls: Tls,
+    /// Where snapshots are kept.
+    pub snapshots: Snapshots,
     /// Where monitoring asks; none: nowhere.
     pub metrics: Option<Metrics>,
     /// Where a tracing system takes what activities took.

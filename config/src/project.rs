@@ -22,6 +22,7 @@ pub(crate) mod read;
 mod remote;
 mod role;
 mod schedule;
+mod snapshots;
 mod write;
 mod written;
 
@@ -32,6 +33,7 @@ pub use policy::{Accept, Approve, Branchable, OnNewBranch, Policy, Wake};
 pub use remote::Remote;
 pub use role::{Role, Roles, Who};
 pub use schedule::{Schedule, Window};
+pub use snapshots::{Retention, Rhythm, Rule, Snapshots};
 pub use write::{NewProject, WriteError, write_new};
 pub use written::{Written, written};
 

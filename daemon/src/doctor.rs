@@ -11,6 +11,7 @@ mod journal;
 mod listening;
 mod port;
 mod repositories;
+mod restic;
 mod room;
 mod sandbox;
 
@@ -41,6 +42,7 @@ pub struct Look<'a> {
 /// Looks at everything that does not need a running daemon. Blocks, and asks other programs.
 pub async fn findings(look: Look<'_>) -> Vec<Finding> {
     let mut found = git::findings().await;
+    found.extend(restic::findings().await);
     found.extend(clock::findings(look.paths).await);
     found.extend(tokio::task::block_in_place(|| blocking(look)));
     found

@@ -59,6 +59,7 @@ pub mod services;
 pub mod slug_change;
 pub mod slug_key;
 pub mod slug_why;
+pub mod snapshots;
 pub mod source;
 pub mod standing;
 pub mod swap;

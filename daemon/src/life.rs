@@ -251,6 +251,11 @@ async fn serve(
             stopping.clone(),
         )),
     );
+    let snapshotting = tokio::spawn(dispatch::snapshots::look_after(
+        Arc::clone(&world),
+        desk.clone(),
+        stopping.clone(),
+    ));
     let backups = tokio::spawn(store::look_after(Arc::clone(&world), stopping.clone()));
     let posting = tokio::spawn(notify::post::deliver(Arc::clone(&world), stopping.clone()));
     let tracing_ends = tokio::spawn(traces::deliver(Arc::clone(&world), stopping.clone()));
@@ -275,6 +280,7 @@ async fn serve(
         watching,
         scheduling,
         pausing,
+        snapshotting,
         waking,
         telling,
         posting,

@@ -225,6 +225,7 @@ fn plain(
         renames: None,
         variable: None,
         imported: None,
+        snapshot: None,
     }
 }
 

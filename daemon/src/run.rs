@@ -21,6 +21,8 @@ pub mod inside;
 pub mod listener;
 pub mod within;
 
+pub mod host;
+
 pub mod holder;
 mod refusals;
 mod unit;

@@ -241,6 +241,7 @@ fn configure(world: &World, directory: &Path, keys: &Path, surroundings: &str) -
         "HostKey {at}/host\nAuthorizedKeysFile {keys}\nPidFile none\n\
          UsePAM no\nExposeAuthInfo yes\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
          PermitRootLogin prohibit-password\nPrintMotd no\nLogLevel VERBOSE\n\
+         Subsystem sftp internal-sftp\n\
          SetEnv PATH={} TMPDIR={} GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null {surroundings}\n",
         world.search_path(),
         world.path("tmp").display(),

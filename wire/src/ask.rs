@@ -94,6 +94,42 @@ pub enum Ask {
         /// Where to, and how.
         upload: Upload,
     },
+    /// The data of an environment is copied.
+    CreateSnapshot {
+        /// Which environment.
+        scope: Scope,
+        /// What somebody says of the copy.
+        title: Option<String>,
+    },
+    /// The snapshots of a project, or of the environment that is named, newest first: one
+    /// `Item::Snapshot` each.
+    Snapshots(Scope),
+    /// A snapshot takes the place of an environment's data.
+    RestoreSnapshot {
+        /// Which environment.
+        scope: Scope,
+        /// The snapshot's id.
+        snapshot: String,
+        /// What comes back.
+        what: Data,
+    },
+    /// A part of a snapshot: first `Passed` with an output that it is read from, then one
+    /// `Item::Exported`. What was read is worth nothing without that.
+    ExportSnapshot {
+        /// Which project.
+        scope: Scope,
+        /// The snapshot's id.
+        snapshot: String,
+        /// The part; none for its mounts, or the only one.
+        part: Option<String>,
+    },
+    /// A snapshot goes.
+    DeleteSnapshot {
+        /// Which project.
+        scope: Scope,
+        /// The snapshot's id.
+        snapshot: String,
+    },
     /// The slugs of a project, newest first: one `Item::Slug` each.
     Slugs(Scope),
     /// The log of an activity as rendered `Line`s; ends with the activity's exit if followed.
@@ -333,6 +369,16 @@ pub enum Children {
     Stay,
     /// They go first.
     Go,
+}
+
+/// What comes back from a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Data {
+    /// The data; what serves goes on with it.
+    Alone,
+    /// The data, and the release that served when it was taken.
+    WithRelease,
 }
 
 /// How a log is sent.

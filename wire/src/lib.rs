@@ -21,6 +21,7 @@ pub mod passed;
 pub mod route;
 pub mod secure;
 pub mod slug;
+pub mod snapshot;
 pub mod variable;
 pub mod view;
 

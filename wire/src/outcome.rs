@@ -126,6 +126,14 @@ pub enum Kind {
     Upload,
     /// `wharf mount download`: somebody takes what is in a mount.
     Download,
+    /// `wharf snapshot create`, or its time had come.
+    Snapshot,
+    /// `wharf snapshot restore`.
+    Restore,
+    /// A snapshot is restored beside everything, to see whether it can be.
+    SnapshotTest,
+    /// `wharf snapshot delete`.
+    SnapshotDelete,
 }
 
 impl Kind {
@@ -155,6 +163,10 @@ impl Kind {
             Kind::Import => "import",
             Kind::Upload => "upload",
             Kind::Download => "download",
+            Kind::Snapshot => "snapshot",
+            Kind::Restore => "restore",
+            Kind::SnapshotTest => "snapshot-test",
+            Kind::SnapshotDelete => "snapshot-delete",
         }
     }
 
@@ -178,6 +190,10 @@ impl Kind {
             | Kind::Import
             | Kind::Upload
             | Kind::Download
+            | Kind::Snapshot
+            | Kind::Restore
+            | Kind::SnapshotTest
+            | Kind::SnapshotDelete
             | Kind::MaintenanceOn
             | Kind::MaintenanceOff => false,
         }
@@ -203,8 +219,16 @@ impl Kind {
         matches!(self, Kind::Run | Kind::Cron | Kind::Upload | Kind::Download)
     }
 
-    /// Whether it tells nothing of what is deployed: a word, or what runs beside.
+    /// Whether it only has to do with copies of data: what serves stays, and so does its data.
+    pub fn is_copy(self) -> bool {
+        matches!(
+            self,
+            Kind::Snapshot | Kind::SnapshotTest | Kind::SnapshotDelete
+        )
+    }
+
+    /// Whether it tells nothing of what is deployed: a word, a copy, or what runs beside.
     pub fn is_aside(self) -> bool {
-        self.is_word() || self.runs_beside()
+        self.is_word() || self.is_copy() || self.runs_beside()
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     notification::Tried,
     outcome::{Kind, State},
     slug::{Archive, Slug, Why},
+    snapshot::{Exported, Snapshot},
     variable::{Difference, Variable},
 };
 
@@ -49,6 +50,10 @@ pub enum Item {
     Download(mount::Download),
     /// See [`mount::Change`].
     Change(mount::Change),
+    /// See [`Snapshot`].
+    Snapshot(Snapshot),
+    /// See [`Exported`].
+    Exported(Exported),
     /// One of several reasons for which something is not done, which was said in lines.
     Reason(Reason),
     /// See [`Finding`].

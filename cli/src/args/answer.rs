@@ -1,7 +1,7 @@
 //! Which command prints what with `--json`.
 
 use super::variable::{Config, Variable};
-use super::{Activity, Command, Hook, Key, Mount, Project, Slug};
+use super::{Activity, Command, Hook, Key, Mount, Project, Slug, Snapshot};
 
 /// What commands print with `--json`: each has a published schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -30,6 +30,8 @@ pub enum Answer {
     Mounts,
     /// `wharf mount upload --dry-run`
     MountChanges,
+    /// `wharf snapshot list`
+    Snapshots,
     /// `wharf log`; with --follow each line is one of its entries
     Log,
     /// `wharf url`
@@ -83,8 +85,9 @@ impl Command {
             Command::Crons { what: None } => Some(Answer::Crons),
             Command::Slugs => Some(Answer::Slugs),
             Command::Slug(Slug::Why { .. }) => Some(Answer::SlugWhy),
+            Command::Snapshot(Snapshot::List) => Some(Answer::Snapshots),
             // What it prints is the archive.
-            Command::Slug(Slug::Export { .. }) => None,
+            Command::Slug(Slug::Export { .. }) | Command::Snapshot(Snapshot::Export { .. }) => None,
             Command::Mount(Mount::List | Mount::Size { .. }) => Some(Answer::Mounts),
             // What it prints may be an archive.
             Command::Mount(Mount::Download(_)) => None,
@@ -121,6 +124,9 @@ impl Command {
             | Command::Crons { what: Some(_) }
             | Command::Slug(Slug::Import { .. })
             | Command::Mount(Mount::Upload(_))
+            | Command::Snapshot(
+                Snapshot::Create { .. } | Snapshot::Restore { .. } | Snapshot::Delete { .. },
+            )
             | Command::Variable(Variable::Set(_) | Variable::Delete { .. }) => {
                 Some(Answer::Outcome)
             }

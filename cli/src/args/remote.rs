@@ -48,6 +48,7 @@ impl Command {
             Command::Slugs => words(&["slugs"]),
             Command::Slug(slug) => Some(slug.words()),
             Command::Mount(mount) => Some(mount.words()),
+            Command::Snapshot(snapshot) => Some(snapshot.words()),
             Command::Project(Project::List) => words(&["project", "list"]),
             Command::Run { command } => {
                 let all = ["run", "--"].map(str::to_owned).into_iter();

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Host, ON_FAILURE, OnFailure, Resources, Setting, Tls, Traces, Unreachable, keep, limits,
-    metrics, tls, traces,
+    Host, ON_FAILURE, OnFailure, Resources, Setting, Snapshots, Tls, Traces, Unreachable, keep,
+    limits, metrics, snapshots, tls, traces,
 };
 use crate::{
     application::{BUILD_NETWORK, BuildNetwork},
@@ -57,6 +57,7 @@ pub(super) fn defaults(place: &Place) -> Host {
         keep,
         listen: ([127, 0, 0, 1], 7080).into(),
         tls: Tls::default(),
+        snapshots: Snapshots::default(),
         metrics: None,
         traces: Traces::default(),
         proxies: Vec::new(),
@@ -104,6 +105,7 @@ pub(super) fn defaults(place: &Place) -> Host {
         host.settings.splice(at..at, more);
     };
     below("build.pass", &limits::SHOWN);
+    below("keep.warm", &snapshots::SHOWN);
     below("keep.releases", &kept);
     below("router.listen", &tls::SHOWN);
     below("router.proxies", &metrics::SHOWN);
@@ -271,6 +273,10 @@ fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
         let read = |i: &Item<'_>| i.number(0..=10);
         m.key(keep.get("warm"), "keep.warm", read, |h, v| h.keep_warm = v);
         keep.finish();
+    }
+    if let Some(table) = below("snapshots") {
+        snapshots::merge(&table, m);
+        table.finish();
     }
     if let Some(router) = below("router") {
         let read = |i: &Item<'_>| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Access, Schedule};
+use super::{Access, Schedule, Snapshots};
 
 /// What an environment allows, and what it does by itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +21,10 @@ pub struct Policy {
     pub approve: Approve,
     /// When deployments may begin to serve.
     pub schedule: Schedule,
+    /// When its data is copied by itself.
+    pub snapshots: Snapshots,
+    /// Whether its data is copied before deploy commands run.
+    pub snapshot_before_deploy: bool,
     /// Who may look; none: as its parent.
     pub access: Option<Access>,
 }

@@ -112,6 +112,8 @@ fn policy_is_read() {
         accept = "merge"
         mirror_to = "master"
         approve = true
+        snapshots = { every = "1h", keep = "2 per hour for 1 week" }
+        snapshot_before_deploy = true
         deploy_window = "Mon-Fri 09:00-16:00"
         deploy_at = "10:00"
         [environments.staging]
@@ -142,6 +144,13 @@ fn policy_is_read() {
     let production = project.environment(&branch("production"), None).policy;
     assert_eq!(production.accept, Accept::Merge);
     assert_eq!(production.approve, Approve::Yes);
+    let rhythm = production.snapshots.rhythm(true).unwrap();
+    assert_eq!(rhythm.every.as_secs(), 3600);
+    assert_eq!(
+        rhythm.keep,
+        Retention::parse("2 per hour for 7 days").unwrap()
+    );
+    assert!(production.snapshot_before_deploy);
     assert_eq!(production.schedule.window.unwrap().days.len(), 5);
     assert!(production.schedule.at.is_some() && production.schedule.zone.is_some());
     let staging = project.environment(&branch("staging"), None).policy;
@@ -178,10 +187,13 @@ fn every_slip_of_a_policy_is_named() {
         accept = "pull"
         pause_after = "1h"
         mirror_to = "staging"
+        snapshots = { every = "0s", keep = "all" }
         deploy_window = "weekdays"
         deploy_at = "noon"
         [environments.staging]
         mirror_to = "x"
+        snapshots = true
+        snapshot_before_deploy = "yes"
         access = "allow:everybody"
         [environments."a["]
         [roles]
@@ -202,6 +214,10 @@ fn every_slip_of_a_policy_is_named() {
         "timezone",
         "accept",
         "never paused",
+        "must be a time from",
+        "must be rules such as",
+        "must say how often",
+        "snapshot_before_deploy",
         "is the branch of `staging`",
         "days and hours",
         "time of the day",

@@ -12,7 +12,7 @@ struct Section {
 
 /// Every code, in one of them.
 #[rustfmt::skip]
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 10] = [
     Section {
         title: "A push is refused",
         seen: "git ends with `! [remote rejected]` and status 1, behind an `error:` line for each reason. Nothing has changed. `wharf` that should move a branch exits with 6 for the same reasons.",
@@ -56,8 +56,16 @@ const SECTIONS: [Section; 9] = [
         title: "A command in what serves ended",
         seen: "`wharf run`, `wharf shell` or a cron is not started, or not ended by the command itself; `wharf activities` or `wharf crons` has why.",
         codes: &[
-            "caller-gone", "cron-failed", "cron-stopped", "environment-ends", "exit-code", "no-command", "no-database",
+            "caller-gone", "cron-failed", "cron-stopped", "data-restored",
+            "environment-ends", "exit-code", "no-command", "no-database",
             "run-interrupted", "run-lost", "service-stopped", "too-many-commands",
+        ],
+    },
+    Section {
+        title: "A snapshot is not taken, or not restored",
+        seen: "`wharf snapshot` exits with 3, 5 or 6. The data is as it was, and what is not whole is never listed as good.",
+        codes: &[
+            "no-data", "restic-missing", "snapshot-bad", "snapshot-failed", "snapshot-store", "unknown-snapshot",
         ],
     },
     Section {

@@ -17,6 +17,7 @@ pub mod pausing;
 pub mod reconcile;
 pub mod rules;
 mod services;
+pub mod snapshots;
 mod spool;
 mod start;
 pub mod variables;
@@ -356,6 +357,7 @@ impl Dispatch {
                 self.queue.finish(&activity);
                 self.world.pausing.notify_one();
                 self.world.crons.changed.notify_one();
+                self.world.snapshotting.notify_one();
                 self.mend_later_ones();
                 self.start_what_may();
             }

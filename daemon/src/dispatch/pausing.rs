@@ -193,18 +193,24 @@ pub(super) fn activity(
         renames: None,
         variable: None,
         imported: None,
+        snapshot: None,
         rebuild: false,
         target,
     }
 }
 
-/// Orders it; whoever follows its log sees what comes of it.
-pub(super) async fn send(desk: &Desk, activity: NewActivity) {
+/// Orders it; whoever follows its log sees what comes of it. False where it is not recorded.
+pub(super) async fn send(desk: &Desk, activity: NewActivity) -> bool {
     let (key, kind) = (activity.key.clone(), activity.kind.word());
     let activities = vec![activity];
     let ordered = desk.ask(|reply| Event::Order { activities, reply }).await;
-    if let Some(Err(refusal)) = ordered {
-        tracing::error!(error = refusal.message, "no {kind} of {key}");
+    match ordered {
+        Some(Err(refusal)) => {
+            tracing::error!(error = refusal.message, "no {kind} of {key}");
+            false
+        }
+        Some(Ok(_)) => true,
+        None => false,
     }
 }
 

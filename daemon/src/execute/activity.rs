@@ -20,7 +20,9 @@ use super::parking::{Turn, park};
 use super::replaced::Replaced;
 use super::resume::resume;
 use super::world::World;
-use super::{build, check, conclude, deploy, end, promote, retire, route, standing, tip};
+use super::{
+    build, check, conclude, deploy, end, promote, retire, route, snapshots, standing, tip,
+};
 use crate::fail;
 use crate::journal::{self, Facts, Message};
 use crate::plan::deployment::{Deployment, Event, Illegal, Outcome, Phase};
@@ -125,7 +127,10 @@ pub async fn perform(
         && let Some(live) = previous
         && route::is_paused(&act.world.paths, act.key())
     {
-        conclusion.ended.serves = end::still_paused(&name, live, act.is_touched());
+        conclusion.ended.serves = match act.task.kind {
+            Kind::Restore if act.is_touched() => end::restored_and_paused(&name),
+            _ => end::still_paused(&name, live, act.is_touched()),
+        };
     }
     act.end(conclusion.ending.state);
     conclusion.replaced = std::mem::take(&mut *act.replaced());
@@ -245,6 +250,10 @@ impl Act {
             (_, Kind::Deactivate) => retire::deactivate(self).await,
             (_, Kind::Pause) => standing::pause(self).await,
             (_, Kind::Resume) => standing::resume(self).await,
+            (_, Kind::Snapshot) => snapshots::take(self).await,
+            (_, Kind::Restore) => snapshots::restore(self).await,
+            (_, Kind::SnapshotTest) => snapshots::test(self).await,
+            (_, Kind::SnapshotDelete) => snapshots::delete(self).await,
             (_, Kind::MaintenanceOn) => maintenance::switch(self, Switch::On).await,
             (_, Kind::MaintenanceOff) => maintenance::switch(self, Switch::Off).await,
             // It ended when it was recorded.

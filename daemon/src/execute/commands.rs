@@ -57,6 +57,11 @@ impl Work {
         }
     }
 
+    /// Whether there is anything that may change the environment's data.
+    pub(super) fn may_change_data(self, release: &ReleaseRecord) -> bool {
+        !self.steps(release).is_empty()
+    }
+
     /// Runs them; what they wrote lasts.
     ///
     /// # Errors

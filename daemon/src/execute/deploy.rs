@@ -22,8 +22,8 @@ use super::launch::{self, Launched};
 use super::replaced::Replaced;
 use super::resume::makes;
 use super::{
-    assets, checks, housekeeping, maintenance, mirror, release, retire, route, services, target,
-    variables,
+    assets, checks, housekeeping, maintenance, mirror, release, retire, route, services, snapshots,
+    target, variables,
 };
 use crate::plan::step::Step;
 use crate::run::sandbox::Sandbox;
@@ -130,6 +130,9 @@ async fn prepare_and_serve(
     quiet::crons(act, release, work).await?;
     maintenance::begin(act, release, &sandbox, &bound, work).await?;
     quiet::workers(act, release, work).await?;
+    if work.may_change_data(release) {
+        snapshots::before_deploy(act).await?;
+    }
     assets::say_where(act, &release.application);
     assets::deploy(act, release, &sandbox, &bound, changes).await?;
     work.run(act, release, &sandbox, &bound, changes).await?;

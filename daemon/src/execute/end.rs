@@ -61,6 +61,18 @@ pub fn success(
             format!("{environment} lets visitors in again"),
             format!("{environment} now serves r{live}."),
         ),
+        (Kind::Snapshot, live) => ("the snapshot is taken".to_owned(), stays(environment, live)),
+        (Kind::SnapshotTest, live) => (
+            "the snapshot can be restored".to_owned(),
+            stays(environment, live),
+        ),
+        (Kind::SnapshotDelete, live) => {
+            ("the snapshot is gone".to_owned(), stays(environment, live))
+        }
+        (Kind::Restore, Some(live)) => (
+            "the data is restored".to_owned(),
+            format!("{environment} serves r{live} with it."),
+        ),
         (kind, live) if kind.is_aside() => (
             match kind {
                 Kind::Approve => "it goes on".to_owned(),
@@ -94,7 +106,9 @@ pub fn stays(environment: &str, live: Option<u32>) -> String {
 
 /// Whether the address is shown once it succeeded: there is something to look at.
 pub(super) fn shows_address(kind: Kind) -> bool {
-    !matches!(kind, Kind::Check | Kind::Pause | Kind::MaintenanceOn) && !kind.runs_beside()
+    !matches!(kind, Kind::Check | Kind::Pause | Kind::MaintenanceOn)
+        && !kind.runs_beside()
+        && !kind.is_copy()
 }
 
 /// Who may let an earlier release serve again.
@@ -137,8 +151,14 @@ pub fn hints(kind: Kind, environment: &str, previous: Option<u32>, who: Undoing)
                 "let them in with: wharf maintenance off -e {environment}"
             )]
         }
+        (Kind::Snapshot, _) => vec![format!(
+            "see all of them with: wharf snapshot list -e {environment}"
+        )],
         (
             Kind::Delete
+            | Kind::Restore
+            | Kind::SnapshotTest
+            | Kind::SnapshotDelete
             | Kind::Check
             | Kind::Resume
             | Kind::Info
@@ -206,6 +226,13 @@ pub fn still_paused(environment: &str, live: u32, touched: bool) -> String {
     format!("{environment} is still paused, and serves r{live} again once resumed; {changed}")
 }
 
+/// The last line of a restore whose data is in its place and whose release did not start on it.
+pub(super) fn restored_and_paused(environment: &str) -> String {
+    format!(
+        "{environment} is paused; its data is the snapshot's, and it serves again once resumed."
+    )
+}
+
 /// The end that an activity's log should have: a daemon that died right after it was recorded could
 /// not write it any more. None while it goes on.
 pub fn recorded(activity: &Activity, url: Option<String>, who: Undoing) -> Option<Ended> {
@@ -215,13 +242,12 @@ pub fn recorded(activity: &Activity, url: Option<String>, who: Undoing) -> Optio
         _ if !state.is_end() => return None,
         Some(reason) if state != State::Succeeded => {
             let touched = |name: &str| name.parse().is_ok_and(|step: Step| step.touches());
-            let changed = match activity.steps.iter().any(|step| touched(&step.name)) {
-                true => TOUCHED,
-                false => UNTOUCHED,
-            };
+            let touched = activity.steps.iter().any(|step| touched(&step.name));
+            let changed = if touched { TOUCHED } else { UNTOUCHED };
             let hints = reason.hint.iter().cloned().collect();
             let last = match (activity.kind, live) {
                 (kind, live) if kind.runs_beside() => stays(name, live),
+                (Kind::Restore, _) if touched => restored_and_paused(name),
                 (kind @ (Kind::Delete | Kind::Deactivate), None) => half_gone(kind, name),
                 _ => serves(name, live, changed),
             };

@@ -66,8 +66,15 @@ async fn find(world: &World, task: &Task) -> Found {
     let table = route::read(&world.paths, &task.key);
     let table = table.filter(|route| !route::says_paused(route));
     let table = table.map(|route| route.release);
+    // What serves before its data is swapped is what serves after it.
+    let (project, environment) = (&task.key.project, &task.key.id);
+    let arriving = world.paths.arriving_data(project, environment, &task.id);
+    let is_arriving = task.kind == Kind::Restore && arriving.exists();
     Found {
-        routed: !takes_down(task.kind) && task.release.is_some() && table == task.release,
+        routed: !takes_down(task.kind)
+            && !is_arriving
+            && task.release.is_some()
+            && table == task.release,
         repeatable: release.is_some_and(|release| release.application.deploy.repeatable),
     }
 }
@@ -88,7 +95,7 @@ async fn discard(world: &World, task: &Task) -> Result<(), Failure> {
 
 /// Whether its release is one that it makes; else it was there.
 pub(super) fn makes(kind: Kind) -> bool {
-    !matches!(kind, Kind::Rollback | Kind::Resume)
+    !matches!(kind, Kind::Rollback | Kind::Resume | Kind::Restore)
 }
 
 fn takes_down(kind: Kind) -> bool {

@@ -126,10 +126,18 @@ fn put_aside(mounts: &Path, kept: &Path) -> Result<(), disk::DiskError> {
 }
 
 fn kept_note(act: &Act) -> String {
+    format!(
+        "its data is kept on the host as {}{}",
+        act.task.id,
+        kept_for(act)
+    )
+}
+
+/// For how long data is kept that something else takes the place of.
+pub(super) fn kept_for(act: &Act) -> String {
     let days = |age: Duration| report::count(age.as_secs().div_ceil(24 * 60 * 60), "day");
-    let long = match act.settings.host.keep.data {
-        Some(age) => format!("for {}", days(age)),
-        None => "until somebody removes it".to_owned(),
-    };
-    format!("its data is kept on the host as {}, {long}", act.task.id)
+    match act.settings.host.keep.data {
+        Some(age) => format!(", for {}", days(age)),
+        None => ", until somebody removes it".to_owned(),
+    }
 }

@@ -16,6 +16,7 @@ use super::housekeeping::Caches;
 use super::replaced::Retiring;
 use super::router::Router;
 use super::runtime::Runtimes;
+use super::snapshots::Repositories;
 use crate::metrics::Metrics;
 use crate::run::isolation::Isolation;
 use crate::run::job::Jobs;
@@ -85,12 +86,16 @@ pub struct World {
     pub caches: Caches,
     /// Places for archives of slugs that are written or read.
     pub archives: tokio::sync::Semaphore,
+    /// Repositories of snapshots, and which of them are in use.
+    pub repositories: Repositories,
     /// Housekeeping goes on.
     pub keeping: tokio::sync::Mutex<()>,
     /// The daemon's events go to the journal, and what applications print does, too.
     pub has_journal: bool,
     /// Something was deployed, paused or resumed: another environment may be due for a pause first.
     pub pausing: tokio::sync::Notify,
+    /// Something was deployed, or a snapshot taken: another environment's may be due first.
+    pub snapshotting: tokio::sync::Notify,
     /// Somebody may have to be told of something.
     pub telling: tokio::sync::Notify,
 }

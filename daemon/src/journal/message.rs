@@ -29,6 +29,8 @@ pub enum Message {
     MaintenanceOn,
     /// They are let in again.
     MaintenanceOff,
+    /// An environment's data was copied, and the copy is good.
+    Snapshot,
     /// A push, or what somebody asked for, was refused.
     Refused,
     /// Nothing is left to do.
@@ -37,7 +39,7 @@ pub enum Message {
 
 impl Message {
     /// All of them, in the order of the catalog.
-    pub const ALL: [Message; 14] = [
+    pub const ALL: [Message; 15] = [
         Message::Queued,
         Message::Started,
         Message::StageFailed,
@@ -50,6 +52,7 @@ impl Message {
         Message::Cancelled,
         Message::MaintenanceOn,
         Message::MaintenanceOff,
+        Message::Snapshot,
         Message::Refused,
         Message::Drained,
     ];
@@ -84,6 +87,7 @@ impl Message {
             Message::Cancelled => "7d580234c553444086d548c8c635a217",
             Message::MaintenanceOn => "858f8c8b83c249528cde230296dd210c",
             Message::MaintenanceOff => "544638b8407146b598c22c844d6b1dc5",
+            Message::Snapshot => "e8f2870aea4138defe3eac8452c797ec",
             Message::Refused => "0eaee873c27f40d597760faeac626cc7",
             Message::Drained => "ebfd1d44dd8e4f8b9218e3e968d41c03",
         }
@@ -110,6 +114,7 @@ impl Message {
             Message::MaintenanceOff => {
                 "Visitors of @WHARF_PROJECT@ @WHARF_ENVIRONMENT@ are let in again"
             }
+            Message::Snapshot => "The data of @WHARF_PROJECT@ @WHARF_ENVIRONMENT@ was copied",
             Message::Refused => "Something that @WHARF_ACTOR@ wanted was refused",
             Message::Drained => "Wharf has nothing left to do",
         }
@@ -184,6 +189,12 @@ impl Message {
             Message::MaintenanceOff => {
                 "How long it was on stands in the activity's end, as WHARF_MAINTENANCE_MS.\n\n\
                  What happened:    wharf log @WHARF_ACTIVITY@"
+            }
+            Message::Snapshot => {
+                "Snapshot @WHARF_ACTIVITY@ is whole and was looked at. One that fails is the end of its activity,\n\
+                 with the code snapshot-failed, and is never listed as good.\n\n\
+                 All of them:      wharf snapshot list -e @WHARF_ENVIRONMENT@\n\
+                 Bring it back:    wharf snapshot restore @WHARF_ACTIVITY@ -e @WHARF_ENVIRONMENT@"
             }
             Message::Refused => {
                 "Nothing was changed, and whoever wanted it was told why: @WHARF_ERROR@.\n\n\

@@ -82,9 +82,11 @@ impl Means {
             collecting: Default::default(),
             archives: tokio::sync::Semaphore::new(archive::AT_A_TIME),
             caches: Default::default(),
+            repositories: Default::default(),
             keeping: Default::default(),
             has_journal,
             pausing: Default::default(),
+            snapshotting: Default::default(),
             telling: Default::default(),
         };
         Ok(Means {

@@ -326,8 +326,13 @@ impl Deployment {
                 kind if kind.moves_branch() => {
                     self.phase == Phase::Committed || self.has_done(&Step::Keep)
                 }
+                Kind::Snapshot => self.has_done(&Step::Verify),
+                Kind::SnapshotTest => self.has_done(&Step::Fetch),
+                Kind::SnapshotDelete => self.has_done(&Step::Forget),
+                // One that was paused stays so.
+                Kind::Restore => self.phase == Phase::Committed || self.has_done(&Step::Swap),
                 // Nothing was to be done.
-                kind if kind.is_aside() => false,
+                kind if kind.is_word() || kind.runs_beside() => false,
                 _ => self.phase == Phase::Committed,
             },
             // A step whose end could not be recorded is one that failed.

@@ -23,6 +23,7 @@ pub mod retention;
 pub mod rights;
 pub mod room;
 pub mod services;
+pub mod snapshots;
 pub mod step;
 pub mod tips;
 pub mod tree;

@@ -51,7 +51,8 @@ pub fn deploys(kind: Kind) -> bool {
 /// Whether others than who did it want to know that it failed. A check's push was refused, and its
 /// pusher reads why.
 fn tells(kind: Kind) -> bool {
-    !kind.is_aside() && kind != Kind::Check
+    // A copy that cannot be made or restored is missed only when it is too late.
+    (!kind.is_aside() || kind.is_copy()) && kind != Kind::Check
 }
 
 /// How long after so many attempts, at least one, the next is made.

@@ -19,7 +19,7 @@ pub type Row<'a> = (&'a str, Option<&'a str>);
 /// What only the disk can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
-    /// Whether the routing table holds the release that it was making.
+    /// Whether the routing table holds the release that it was making, and nothing is left to do before that.
     pub routed: bool,
     /// Whether its deploy commands may run twice.
     pub repeatable: bool,
@@ -89,7 +89,11 @@ pub fn resume(
 
 /// Decides by what was begun and what the table says.
 pub fn decide(deployment: &Deployment, found: Found) -> Recovery {
-    if found.routed || deployment.is_committed() {
+    if deployment.is_committed() {
+        Recovery::Finish
+    } else if deployment.kind() == Kind::Restore {
+        restores(deployment, found)
+    } else if found.routed {
         Recovery::Finish
     } else if says_so(deployment.kind()) || stops(deployment.kind()) {
         // Half gone is no state to stay in, and each of its steps may be done twice.
@@ -105,6 +109,16 @@ pub fn decide(deployment: &Deployment, found: Found) -> Recovery {
         Recovery::Fail
     } else {
         Recovery::Redo
+    }
+}
+
+/// Data that is to be replaced: before the swap begins all is thrown away and begun anew. From there on
+/// it is done to its end, whoever wanted it stopped: half of the old and half of the new is no data.
+fn restores(deployment: &Deployment, found: Found) -> Recovery {
+    match (deployment.is_touched(), found.routed) {
+        (true, true) => Recovery::Finish,
+        (false, _) if deployment.is_stopped() => Recovery::Cancel,
+        (true | false, _) => Recovery::Redo,
     }
 }
 

@@ -61,11 +61,19 @@ pub enum Act {
     Download,
     /// Write into its mounts.
     Upload,
+    /// Copy its data.
+    Snapshot,
+    /// Put a copy of data in the place of its data.
+    Restore,
+    /// Take a copy of its data away, or bring it into an environment below.
+    TakeSnapshot,
+    /// Destroy a copy of its data.
+    DeleteSnapshot,
 }
 
 impl Act {
     /// Every act, for the table in the documentation.
-    pub const ALL: [Act; 27] = [
+    pub const ALL: [Act; 31] = [
         Act::View,
         Act::Push,
         Act::Force,
@@ -93,6 +101,10 @@ impl Act {
         Act::Import,
         Act::Download,
         Act::Upload,
+        Act::Snapshot,
+        Act::Restore,
+        Act::TakeSnapshot,
+        Act::DeleteSnapshot,
     ];
 
     /// The least role for it. Whoever may push could merge by hand and push that, so merging needs
@@ -113,6 +125,8 @@ impl Act {
             // Whoever may push can have anything run there, with every secret.
             | Act::Run
             | Act::SetVariable
+            // It costs room only, and what nobody keeps goes again.
+            | Act::Snapshot
             // A build may have left what it was trusted with; who pushes could print it.
             | Act::Export
             // Whoever may run commands there reads and writes all of it by one. Who may only look may
@@ -133,6 +147,9 @@ impl Act {
             | Act::Now
             | Act::Settings
             | Act::SetVariables
+            | Act::Restore
+            | Act::TakeSnapshot
+            | Act::DeleteSnapshot
             // No review and no build stands between it and what serves.
             | Act::Import => Role::Admin,
         }
@@ -166,6 +183,10 @@ impl Act {
             Act::Import => "import slugs for",
             Act::Download => "take data of",
             Act::Upload => "write into the mounts of",
+            Act::Snapshot => "take snapshots of",
+            Act::Restore => "restore the data of",
+            Act::TakeSnapshot => "take away snapshots of",
+            Act::DeleteSnapshot => "delete snapshots of",
         }
     }
 }

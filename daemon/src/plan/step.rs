@@ -29,6 +29,16 @@ pub enum Step {
     ProbeMaintenance,
     /// Visitors are kept away, or let in again: the route says so.
     Maintenance,
+    /// The environment's data is copied into its project's repository of snapshots.
+    Snapshot,
+    /// The copy is read, and held against what it should be.
+    Verify,
+    /// A snapshot comes out of the repository, beside what it is to replace.
+    Fetch,
+    /// It takes the place of the data that is there: from here on nothing goes back.
+    Swap,
+    /// A snapshot goes.
+    Forget,
     /// A command that makes static content of the release's own, counted from 1.
     Assets(u32),
     /// A command that installs the application, counted from 1.
@@ -96,13 +106,14 @@ impl Step {
     pub fn effect(&self) -> Effect {
         match self {
             Step::Command(_) | Step::After(_) => Effect::Once,
-            Step::Install(_) | Step::Assets(_) => Effect::Again,
+            Step::Install(_) | Step::Assets(_) | Step::Swap => Effect::Again,
             Step::Route => Effect::Commit,
             Step::Mirror
             | Step::Keep
             | Step::Suspend
             | Step::Unroute
             | Step::Stop
+            | Step::Forget
             | Step::PutAside => Effect::Finished,
             _ => Effect::Discarded,
         }
@@ -125,14 +136,16 @@ impl Step {
 
     /// Whether it is done even when somebody stops the activity: nothing is left half-way.
     pub fn is_finishing(&self) -> bool {
-        matches!(self, Step::Stop | Step::PutAside)
+        matches!(self, Step::Stop | Step::PutAside | Step::Swap)
     }
 
     /// Whether an activity of this kind has such a step.
     pub fn belongs_to(&self, kind: Kind) -> bool {
         let deletes = matches!(self, Step::Unroute | Step::Stop | Step::PutAside);
         let keeps = *self == Step::Keep;
-        let serves = !deletes && !keeps && !matches!(self, Step::Suspend | Step::Cron);
+        let restores = matches!(self, Step::Fetch | Step::Swap);
+        let aside = matches!(self, Step::Suspend | Step::Forget | Step::Cron);
+        let serves = !deletes && !keeps && !restores && !aside;
         // What runs before an earlier release serves again ran when it was made.
         let makes = !matches!(
             self,
@@ -154,6 +167,11 @@ impl Step {
             Kind::MaintenanceOn | Kind::MaintenanceOff => *self == Step::Maintenance,
             Kind::Delete | Kind::Deactivate => deletes,
             Kind::Check => self.stage() == Stage::Build,
+            Kind::Snapshot => matches!(self, Step::Snapshot | Step::Verify),
+            // What serves then is a release that was there.
+            Kind::Restore => restores || (serves && !makes),
+            Kind::SnapshotTest => *self == Step::Fetch,
+            Kind::SnapshotDelete => *self == Step::Forget,
             Kind::Cron => *self == Step::Cron,
             Kind::Info
             | Kind::Approve
@@ -192,6 +210,11 @@ impl Step {
             Step::ProbeInstall => (6, 0),
             Step::ProbeMaintenance => (7, 0),
             Step::Maintenance => (8, 0),
+            Step::Snapshot => (8, 1),
+            Step::Verify => (8, 2),
+            Step::Fetch => (8, 3),
+            Step::Swap => (8, 4),
+            Step::Forget => (8, 5),
             Step::Assets(number) => (9, *number),
             Step::Install(number) => (10, *number),
             Step::Command(number) => (11, *number),
@@ -225,6 +248,11 @@ impl fmt::Display for Step {
             Step::ProbeInstall => f.write_str("probe install"),
             Step::ProbeMaintenance => f.write_str("probe maintenance"),
             Step::Maintenance => f.write_str("maintenance"),
+            Step::Snapshot => f.write_str("snapshot"),
+            Step::Verify => f.write_str("verify"),
+            Step::Fetch => f.write_str("fetch"),
+            Step::Swap => f.write_str("swap"),
+            Step::Forget => f.write_str("forget"),
             Step::Assets(number) => write!(f, "assets {number}"),
             Step::Install(number) => write!(f, "install {number}"),
             Step::Command(number) => write!(f, "deploy {number}"),
@@ -262,6 +290,11 @@ impl FromStr for Step {
             "probe install" => Some(Step::ProbeInstall),
             "probe maintenance" => Some(Step::ProbeMaintenance),
             "maintenance" => Some(Step::Maintenance),
+            "snapshot" => Some(Step::Snapshot),
+            "verify" => Some(Step::Verify),
+            "fetch" => Some(Step::Fetch),
+            "swap" => Some(Step::Swap),
+            "forget" => Some(Step::Forget),
             "start" => Some(Step::Start),
             "health" => Some(Step::Health),
             "route" => Some(Step::Route),
@@ -316,6 +349,11 @@ pub(super) mod tests {
             Just(Step::ProbeInstall),
             Just(Step::ProbeMaintenance),
             Just(Step::Maintenance),
+            Just(Step::Snapshot),
+            Just(Step::Verify),
+            Just(Step::Fetch),
+            Just(Step::Swap),
+            Just(Step::Forget),
             (1_u32..3).prop_map(Step::Assets),
             (1_u32..3).prop_map(Step::Install),
             (1_u32..4).prop_map(Step::Command),

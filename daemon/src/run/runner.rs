@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io,
     os::fd::OwnedFd,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
@@ -238,6 +238,28 @@ impl Runner {
             .send(Order { command, reply })
             .map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
+    }
+
+    /// A program of the host's own, which gives way to what serves and dies with this daemon. Its
+    /// environment is empty; it leads a process group.
+    pub fn host_program(&self, program: &Path) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(["host", &std::process::id().to_string()])
+            .arg(program)
+            .env_clear()
+            .current_dir("/")
+            .process_group(0)
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Starts what [`host_program`](Self::host_program) made.
+    ///
+    /// # Errors
+    /// That it cannot be started.
+    pub async fn start_host(&self, command: Command) -> io::Result<Child> {
+        self.spawn(command).await
     }
 
     /// Ends a job with everything that it started: TERM, 500 ms, KILL. False when it does not run.

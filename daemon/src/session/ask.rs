@@ -24,6 +24,7 @@ mod run;
 mod set;
 mod slug;
 mod slug_why;
+mod snapshots;
 mod standing;
 mod tree;
 mod variables;
@@ -54,6 +55,26 @@ impl Session {
             Ask::Download { scope, path } => self.download(&scope, &path).await,
             Ask::Upload { scope, upload } => self.upload(&scope, upload).await,
             Ask::Slugs(scope) => self.slugs(&scope).await,
+            Ask::CreateSnapshot { scope, title } => {
+                self.create_snapshot(&scope, title.as_deref()).await
+            }
+            Ask::Snapshots(scope) => self.snapshots(&scope).await,
+            Ask::RestoreSnapshot {
+                scope,
+                snapshot,
+                what,
+            } => self.restore_snapshot(&scope, &snapshot, what).await,
+            Ask::ExportSnapshot {
+                scope,
+                snapshot,
+                part,
+            } => {
+                self.export_snapshot(&scope, &snapshot, part.as_deref())
+                    .await
+            }
+            Ask::DeleteSnapshot { scope, snapshot } => {
+                self.delete_snapshot(&scope, &snapshot).await
+            }
             Ask::Log {
                 activity,
                 scope,

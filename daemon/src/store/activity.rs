@@ -8,6 +8,7 @@ use wharf_wire::view::{Actor, Commit, Reason};
 use super::environment::{EnvironmentKey, EnvironmentRecord, describe, forget_tip, key, touch};
 use super::known::{self, Opened, Report};
 use super::slug::{self, SlugRecord};
+use super::snapshot::{self, SnapshotOrder};
 use super::status::{self, Limits};
 use super::variable::{self, Change};
 use super::{StoreError, environment, now};
@@ -57,6 +58,8 @@ pub struct NewActivity {
     pub variable: Option<Box<Change>>,
     /// The slug that it brings, whose directory is in the store.
     pub imported: Option<Box<SlugRecord>>,
+    /// What it has to do with a snapshot.
+    pub snapshot: Option<Box<SnapshotOrder>>,
 }
 
 /// What the executor needs to know of an activity.
@@ -272,6 +275,9 @@ fn insert(
             },
             |row| row.get(0),
         )?;
+    if let Some(order) = &activity.snapshot {
+        snapshot::order(connection, &id, &activity.key, order)?;
+    }
     Ok((id, number))
 }
 
@@ -285,7 +291,8 @@ fn fresh_id(
         let digits = 4 + (attempt / 4) as usize;
         let random: u64 = rand::random();
         let id = format!("{random:016x}")[..digits.min(16)].to_owned();
-        if !exists.exists([&id])? && !is_taken(&id) {
+        let known = exists.exists([&id])? || snapshot::is_known(connection, &id)?;
+        if !known && !is_taken(&id) {
             return Ok(id);
         }
     }
@@ -457,5 +464,7 @@ pub fn end(connection: &Connection, id: &str, ending: &Ending) -> Result<bool, S
             ending.live_after,
             now(),
         ))?;
+    let why = reason.map_or("it was not finished", |reason| &reason.message);
+    snapshot::give_up(connection, id, why)?;
     Ok(changed > 0)
 }

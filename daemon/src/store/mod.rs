@@ -25,6 +25,7 @@ pub mod release;
 pub mod restore;
 pub mod service;
 pub mod slug;
+pub mod snapshot;
 pub mod status;
 pub mod stock;
 pub mod variable;

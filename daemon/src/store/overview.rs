@@ -55,8 +55,8 @@ pub fn list(
          LEFT JOIN activity ON activity.number =
               (SELECT number FROM activity AS own
                WHERE own.project = environment.project AND own.environment = environment.id
-               AND own.kind NOT IN ('info', 'approve', 'variable', 'run', 'cron', 'upload',
-                   'download') ORDER BY number DESC LIMIT 1)
+               AND own.kind NOT IN ('info', 'approve', 'variable', 'run', 'cron', 'upload', 'download',
+                   'snapshot', 'snapshot-test', 'snapshot-delete') ORDER BY number DESC LIMIT 1)
          WHERE ?1 IS NULL OR environment.project = ?1
          ORDER BY environment.project, environment.id",
         of("environment", environment::COLUMNS),

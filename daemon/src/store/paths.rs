@@ -12,6 +12,8 @@ use wharf_config::place::{Place, SYSTEM_STATE};
 
 /// How the name of a directory begins that is being removed.
 const GOING: &str = ".gone-";
+/// How the name of a directory begins that is to take the place of data.
+const ARRIVING: &str = ".arriving-";
 
 /// The mode of the spool where Wharf has a user of its own, whose group hooks' users are in: each may
 /// make files, which are of that group and stay their makers', and look for none.
@@ -84,7 +86,7 @@ impl Paths {
     }
 
     /// The directories of the state that are made first.
-    pub fn private(&self) -> [PathBuf; 13] {
+    pub fn private(&self) -> [PathBuf; 14] {
         [
             self.routes(),
             self.slugs(),
@@ -98,6 +100,7 @@ impl Paths {
             self.all_releases(),
             self.all_mounts(),
             self.all_kept(),
+            self.keys(),
             self.projects.clone(),
         ]
     }
@@ -133,10 +136,11 @@ impl Paths {
     }
 
     /// The directories of a backup of all, in the order in which they are written.
-    pub fn backed_up(&self) -> [PathBuf; 7] {
+    pub fn backed_up(&self) -> [PathBuf; 8] {
         [
             self.projects.clone(),
             self.routes(),
+            self.keys(),
             self.all_releases(),
             self.all_mounts(),
             self.all_kept(),
@@ -322,8 +326,64 @@ impl Paths {
 
     /// A fresh place for what comes into an environment's mounts: beside them, so that it counts as
     /// theirs and is moved there by renames. What a death leaves is swept as what is going.
-    pub fn arriving_data(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
+    pub fn arriving_files(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
         self.going(&self.mounts(project, environment).join("data"))
+    }
+
+    /// What is about to take the place of an environment's data, by the activity that brings it. On the
+    /// same file system, and counted as that data is; no mount's name begins with a dot.
+    pub fn arriving_data(
+        &self,
+        project: &ProjectName,
+        environment: &EnvironmentId,
+        activity: &str,
+    ) -> PathBuf {
+        self.mounts(project, environment)
+            .join(format!("{ARRIVING}{activity}"))
+    }
+
+    /// Whether a name among an environment's data says that it is arriving.
+    pub fn is_arriving(name: &OsStr) -> bool {
+        name.as_encoded_bytes().starts_with(ARRIVING.as_bytes())
+    }
+
+    /// The name of a mount's directory among the environment's data.
+    pub fn mount_name(path: &RelPath) -> String {
+        segment(path)
+    }
+
+    /// Repositories of snapshots, one directory a project, where the operator names no other place.
+    pub fn snapshots(&self) -> PathBuf {
+        self.state.join("snapshots")
+    }
+
+    /// A repository of snapshots that is being made, beside the name that it gets when it is whole.
+    pub fn unmade(repository: &Path) -> PathBuf {
+        let name = repository.file_name().unwrap_or_default();
+        let mut unmade = std::ffi::OsString::from(".new-");
+        unmade.push(name);
+        repository.with_file_name(unmade)
+    }
+
+    /// Secrets that were generated once, and that nothing can be opened without.
+    pub fn keys(&self) -> PathBuf {
+        self.state.join("keys")
+    }
+
+    /// What encrypts all snapshots. Without it none can be restored.
+    pub fn snapshot_key(&self) -> PathBuf {
+        self.keys().join("snapshots.key")
+    }
+
+    /// What restic keeps to be faster; it may go at any time.
+    pub fn snapshot_cache(&self) -> PathBuf {
+        self.state.join("snapshots.cache")
+    }
+
+    /// Where restic puts what it is about to store, and a snapshot is restored to see whether it can be.
+    /// What a death leaves goes as a build's does.
+    pub fn snapshot_scratch(&self, activity: &str) -> PathBuf {
+        self.builds().join(format!("{activity}.snapshot"))
     }
 
     /// What is left of deleted environments, one directory an activity.

@@ -121,7 +121,7 @@ pub fn deployed(
               AND activity.environment = environment.id AND ended IS NOT NULL
               AND kind NOT IN ('pause', 'deactivate', 'delete', 'check', 'info', 'approve',
                                'variable', 'run', 'cron', 'upload', 'download', 'maintenance-on',
-                               'maintenance-off')
+                               'maintenance-off', 'snapshot', 'snapshot-test', 'snapshot-delete')
               ORDER BY number DESC LIMIT 1), created)
          FROM environment WHERE ?1 IS NULL OR project = ?1",
     )?;
@@ -193,7 +193,7 @@ pub(super) fn look(connection: &Connection, activity: &NewActivity) -> Result<Re
     })
 }
 
-/// What counts of an environment's newest activity that is no command beside.
+/// What counts of an environment's newest activity that neither runs beside nor is a copy.
 struct Newest {
     kind: String,
     state: String,
@@ -209,7 +209,8 @@ fn newest(
     Ok(connection
         .prepare_cached(&format!(
             "SELECT kind, state, actor_source, ended FROM activity
-             WHERE project = ?1 AND environment = ?2 AND kind NOT IN ('run', 'cron') AND {which}
+             WHERE project = ?1 AND environment = ?2 AND kind NOT IN ('run', 'cron', 'upload', 'download',
+                 'snapshot', 'snapshot-test', 'snapshot-delete') AND {which}
              ORDER BY number DESC LIMIT 1"
         ))?
         .query_row((key.project.as_str(), key.id.as_str()), |row| {

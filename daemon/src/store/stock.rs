@@ -176,12 +176,14 @@ fn slug(row: &Row<'_>) -> rusqlite::Result<Slug> {
 pub fn records(connection: &Connection, before: u64) -> Result<Vec<Record>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT id, ended,
-             a.kind NOT IN ('run', 'cron', 'upload', 'download') AND (
+             a.kind NOT IN ('run', 'cron', 'upload', 'download', 'snapshot',
+                 'snapshot-test', 'snapshot-delete') AND (
              EXISTS (SELECT 1 FROM environment e WHERE e.project = a.project
                  AND e.id = a.environment) AND NOT EXISTS (SELECT 1 FROM activity b
                  WHERE b.project = a.project AND b.environment = a.environment
                  AND b.number > a.number
-                 AND b.kind NOT IN ('run', 'cron', 'upload', 'download'))
+                 AND b.kind NOT IN ('run', 'cron', 'upload', 'download', 'snapshot',
+                 'snapshot-test', 'snapshot-delete'))
              OR EXISTS (SELECT 1 FROM release r WHERE r.project = a.project
                  AND r.environment = a.environment AND r.number = a.release
                  AND r.state IN ('making', 'ready')))

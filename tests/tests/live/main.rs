@@ -47,6 +47,7 @@ mod services;
 mod set;
 mod shop;
 mod sight;
+mod snapshots;
 mod staged;
 mod states;
 mod steps;

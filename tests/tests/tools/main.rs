@@ -14,6 +14,7 @@ mod machine;
 #[path = "../live/node.rs"]
 mod node;
 mod pushes;
+mod snapshots;
 #[cfg(feature = "booted")]
 mod units;
 #[cfg(feature = "booted")]

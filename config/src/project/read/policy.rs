@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 use toml::de::DeValue;
 
 use super::super::{
-    Accept, Access, Approve, Branchable, Kind, OnNewBranch, Policy, Schedule, Wake, Window,
-    schedule,
+    Accept, Access, Approve, Branchable, Kind, OnNewBranch, Policy, Retention, Rhythm, Schedule,
+    Snapshots, Wake, Window, schedule,
 };
 use crate::reader::{Item, Table};
 
@@ -22,7 +22,10 @@ pub(super) const ON_NEW_BRANCH: [(&str, OnNewBranch); 3] = [
     ("reject", OnNewBranch::Reject),
 ];
 /// Keys that later versions act on.
-const LATER: &[&str] = &["snapshots", "data", "network", "env"];
+const LATER: &[&str] = &["data", "network", "env"];
+/// The shortest time between two snapshots, and the longest.
+const RHYTHM: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(366 * 24 * 60 * 60);
 
 /// What the project says for all of its environments.
 pub(super) struct Inherited {
@@ -57,6 +60,8 @@ pub(super) fn read(table: &Table<'_>, inherited: &Inherited, kind: Option<Kind>)
         wake: wake.unwrap_or_default(),
         approve,
         schedule: read_schedule(table, inherited),
+        snapshots: snapshots(table),
+        snapshot_before_deploy: flag("snapshot_before_deploy").unwrap_or_default(),
         access: table.get("access").and_then(|item| access(&item)),
     }
 }
@@ -68,6 +73,41 @@ fn pause_after(table: &Table<'_>, kind: Option<Kind>) -> Option<Duration> {
         return None;
     }
     item.duration(MAX_PAUSE)
+}
+
+/// `false`, or how often and which stay.
+fn snapshots(table: &Table<'_>) -> Snapshots {
+    let Some(item) = table.get("snapshots") else {
+        return Snapshots::Usual;
+    };
+    if let DeValue::Boolean(wanted) = item.value() {
+        if *wanted {
+            let hint = "for example: snapshots = { every = \"6h\" }";
+            item.bad("must say how often", hint);
+        }
+        return Snapshots::Off;
+    }
+    let Some(table) = item.table("false") else {
+        return Snapshots::Off;
+    };
+    let usual = Rhythm::default();
+    let often = |text: &str| {
+        let every = humantime::parse_duration(text).ok();
+        let every = every.filter(|every| RHYTHM.contains(every));
+        every.ok_or("must be a time from 1s to a year")
+    };
+    let every = table
+        .get("every")
+        .and_then(|item| item.parsed("\"6h\"", often));
+    let keep = table.get("keep").and_then(|item| {
+        let example = "\"4 per day for 3 days, 1 per day for 30 days\"";
+        item.parsed(example, Retention::parse)
+    });
+    table.finish();
+    Snapshots::Every(Rhythm {
+        every: every.unwrap_or(usual.every),
+        keep: keep.unwrap_or(usual.keep),
+    })
 }
 
 fn read_schedule(table: &Table<'_>, inherited: &Inherited) -> Schedule {

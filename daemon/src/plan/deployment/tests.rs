@@ -11,7 +11,11 @@ const NOT_ROUTED: Found = Found {
     repeatable: false,
 };
 
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 15] = [
+    Kind::Snapshot,
+    Kind::Restore,
+    Kind::SnapshotTest,
+    Kind::SnapshotDelete,
     Kind::MaintenanceOn,
     Kind::MaintenanceOff,
     Kind::Push,

@@ -15,7 +15,7 @@ use rustix::fs::Mode;
 use super::{output::Output, reach, serve::Keeper};
 use crate::journal::Application;
 use crate::run::{
-    holder,
+    holder, host,
     inside::{self, Source},
     isolation::Isolation,
     job::{self, Job, Kind, Process},
@@ -45,6 +45,9 @@ pub fn main() -> ExitCode {
                 Err(error) => Err(error),
             }
         }
+        ["host", parent, words @ ..] => host::become_program(parent, words)
+            .map(|never| match never {})
+            .map_err(Into::into),
         ["unit"] => match unit::live() {
             Ok(code) => return ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
             Err(error) => Err(error.into()),

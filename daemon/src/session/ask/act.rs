@@ -20,6 +20,7 @@ use crate::report;
 use crate::store::activity::NewActivity;
 use crate::store::environment::EnvironmentRecord;
 use crate::store::release::ReleaseState;
+use crate::store::snapshot::SnapshotOrder;
 
 impl Session {
     pub(super) async fn roll_back(
@@ -134,8 +135,23 @@ impl Session {
         slug: SlugUse,
         target: Option<u32>,
     ) -> Result<(), Broken> {
-        self.order_at(record, kind, commit, slug, target, When::InWindow)
+        self.order_with(record, kind, commit, slug, target, None)
             .await
+    }
+
+    /// The same for what has to do with a snapshot.
+    pub(super) async fn order_with(
+        &mut self,
+        record: EnvironmentRecord,
+        kind: Kind,
+        commit: Commit,
+        slug: SlugUse,
+        target: Option<u32>,
+        snapshot: Option<SnapshotOrder>,
+    ) -> Result<(), Broken> {
+        let mut activity = self.new_activity(record, kind, commit, slug, target)?;
+        activity.snapshot = snapshot.map(Box::new);
+        self.order_new(activity).await
     }
 
     async fn order_at(
@@ -147,7 +163,44 @@ impl Session {
         target: Option<u32>,
         when: When,
     ) -> Result<(), Broken> {
-        let (project, environment) = (record.key.project.to_string(), record.key.id.to_string());
+        let mut activity = self.new_activity(record, kind, commit, slug, target)?;
+        activity.now = when == When::Now;
+        self.order_new(activity).await
+    }
+
+    fn new_activity(
+        &self,
+        record: EnvironmentRecord,
+        kind: Kind,
+        commit: Commit,
+        slug: SlugUse,
+        target: Option<u32>,
+    ) -> Result<NewActivity, Broken> {
+        let project = self.project_of(&record)?;
+        Ok(NewActivity {
+            production: record.kind == Type::Production.as_str(),
+            key: record.key,
+            branch: record.branch,
+            kind,
+            actor: self.actor(&project),
+            commit,
+            // Neither moves a branch: what a bell recorded meanwhile stays.
+            environment: None,
+            rebuild: slug == SlugUse::Rebuild,
+            now: false,
+            target,
+            source: None,
+            renames: None,
+            variable: None,
+            imported: None,
+            snapshot: None,
+        })
+    }
+
+    async fn order_new(&mut self, activity: NewActivity) -> Result<(), Broken> {
+        let key = &activity.key;
+        let (project, environment) = (key.project.to_string(), key.id.to_string());
+        let kind = activity.kind;
         let room = self
             .desk
             .ask(|reply| Event::Room {
@@ -165,23 +218,6 @@ impl Session {
                 exit: Exit::Refused,
             }));
         }
-        let activity = NewActivity {
-            production: record.kind == Type::Production.as_str(),
-            key: record.key.clone(),
-            branch: record.branch.clone(),
-            kind,
-            actor: self.actor(&self.project_of(&record)?),
-            commit,
-            // Neither moves a branch: what a bell recorded meanwhile stays.
-            environment: None,
-            rebuild: slug == SlugUse::Rebuild,
-            now: when == When::Now,
-            target,
-            source: None,
-            renames: None,
-            variable: None,
-            imported: None,
-        };
         let ids = self.ordered(vec![activity]).await?;
         self.peer
             .send(&FromDaemon::Queued {

@@ -90,7 +90,7 @@ fn said(error: &ArchiveError) -> Broken {
     )
 }
 
-fn refused(failure: Failure) -> Broken {
+pub(super) fn refused(failure: Failure) -> Broken {
     let reason = failure.reason;
     Broken::Refused(Refusal {
         exit: match reason.code.as_str() {
@@ -103,10 +103,10 @@ fn refused(failure: Failure) -> Broken {
     })
 }
 
-fn busy() -> Broken {
+pub(super) fn busy() -> Broken {
     refusal(
         "archive-busy",
-        "as many slugs are exported and imported as may at a time".to_owned(),
+        "as much is exported and imported as may at a time".to_owned(),
         "try it again when one is done",
     )
 }

@@ -91,6 +91,7 @@ fn report(source: &str, kind: Kind, old: &str, new: &str) -> NewActivity {
         renames: None,
         variable: None,
         imported: None,
+        snapshot: None,
     }
 }
 

@@ -58,6 +58,7 @@ impl Store {
             renames: None,
             variable: None,
             imported: None,
+            snapshot: None,
         };
         let limits = [(
             wharf_config::name::ProjectName::parse("shop").unwrap(),

@@ -16,3 +16,34 @@ CREATE TABLE service (
 
 -- The runs of each cron: `subject` is its name.
 CREATE INDEX activity_cron ON activity (project, environment, subject, number) WHERE kind = 'cron';
+
+-- Copies of environments' data, in a repository of restic's format for each project. `id` is the
+-- activity's that made it; `parts` are the copies that it is made of, as JSON; `state` is making, good,
+-- bad or deleting. What has no release any more keeps the number that served when it was taken.
+CREATE TABLE snapshot (
+    id          TEXT    PRIMARY KEY,
+    project     TEXT    NOT NULL,
+    environment TEXT    NOT NULL,
+    type        TEXT    NOT NULL,
+    state       TEXT    NOT NULL,
+    why         TEXT    NOT NULL,
+    title       TEXT    NOT NULL,
+    release     INTEGER,
+    commit_id   TEXT,
+    repository  TEXT    NOT NULL,
+    parts       TEXT    NOT NULL,
+    bytes       INTEGER NOT NULL,
+    added       INTEGER NOT NULL,
+    created     INTEGER NOT NULL,
+    ended       INTEGER,
+    verified    INTEGER,
+    error       TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX snapshot_environment ON snapshot (project, environment, created);
+
+-- What an activity does something with that was there: a restore, a test, a deletion.
+CREATE TABLE snapshot_use (
+    activity TEXT PRIMARY KEY,
+    snapshot TEXT NOT NULL
+) STRICT;

@@ -93,6 +93,7 @@ fn order(branch: &str, kind: Kind, source: &str, wish: Wish) -> NewActivity {
         renames: None,
         variable: None,
         imported: None,
+        snapshot: None,
         now: false,
         rebuild: false,
         target: None,

@@ -162,7 +162,7 @@ impl Session {
                 true => Remove::Others,
                 false => Remove::Nothing,
             },
-            staging: world.paths.arriving_data(&key.project, &key.id),
+            staging: world.paths.arriving_files(&key.project, &key.id),
             mount,
             all,
             limit,

@@ -32,6 +32,7 @@ fn by(name: &str, kind: Kind) -> NewActivity {
         renames: None,
         variable: None,
         imported: None,
+        snapshot: None,
         now: false,
         target: None,
         source: None,

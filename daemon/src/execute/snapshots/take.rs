@@ -1,0 +1,194 @@
+//! Taking a snapshot.
+
+use std::time::{Instant, SystemTime};
+
+use bytesize::ByteSize;
+
+use super::super::activity::Act;
+use super::super::failure::Failure;
+use super::part::{self, Part};
+use super::repository::{self, For};
+use super::{keep, verify};
+use crate::journal::{self, Facts, Message};
+use crate::plan::snapshots::Why;
+use crate::plan::step::Step;
+use crate::store::insist::insist;
+use crate::store::now;
+use crate::store::release::ReleaseRecord;
+use crate::store::snapshot::{SnapshotRecord, SnapshotState};
+
+/// Copies the environment's data; what serves goes on.
+///
+/// # Errors
+/// What its user should read; the snapshot is bad then.
+pub(in super::super) async fn take(act: &Act) -> Result<Option<u32>, Failure> {
+    let name = act.key().id.as_str();
+    let Some(live) = act.previous else {
+        let message = format!("{name} serves nothing, so there is no data to copy");
+        return Err(
+            Failure::new("no-release", message).hint(format!("see why with: wharf log -e {name}"))
+        );
+    };
+    let release = act.world.recorder.release(act.key(), live).await?;
+    let release = release
+        .ok_or_else(|| Failure::new("no-release", format!("r{live} of {name} is not recorded")))?;
+    let parts = part::of(act, &release);
+    if parts.is_empty() {
+        return Err(no_data(act));
+    }
+    let made = act.world.recorder.snapshot(&act.task.id).await?;
+    let made = made.ok_or_else(|| Failure::new("unknown-snapshot", "the snapshot is gone"))?;
+    perform(act, made, &release, parts).await?;
+    keep::after(act).await;
+    Ok(act.previous)
+}
+
+/// Nothing of an environment is data.
+fn no_data(act: &Act) -> Failure {
+    let message = format!(
+        "{} has no data: none of its mounts is of the kind `data`",
+        act.key().id
+    );
+    Failure::new("no-data", message)
+        .hint("declare it in wharf.toml: [mounts] \"uploads\" = \"data\"")
+}
+
+/// Copies the data of what serves before deploy commands may change it, where the operator wants that.
+///
+/// # Errors
+/// That it cannot be copied: then no command may run.
+pub(in super::super) async fn before_deploy(act: &Act) -> Result<(), Failure> {
+    let Some(live) = act.previous else {
+        return Ok(());
+    };
+    if !act.environment.policy.snapshot_before_deploy || !act.is_recorded() {
+        return Ok(());
+    }
+    let Some(release) = act.world.recorder.release(act.key(), live).await? else {
+        return Ok(());
+    };
+    let parts = part::of(act, &release);
+    if parts.is_empty() {
+        return Ok(());
+    }
+    let made = SnapshotRecord {
+        id: act.task.id.clone(),
+        key: act.key().clone(),
+        kind: act.environment.kind.as_str().to_owned(),
+        state: SnapshotState::Making,
+        why: Why::BeforeDeploy,
+        title: String::new(),
+        release: None,
+        commit: None,
+        repository: String::new(),
+        parts: Vec::new(),
+        bytes: 0,
+        added: 0,
+        created: now(),
+        ended: None,
+        verified: None,
+        error: String::new(),
+    };
+    perform(act, made, &release, parts).await
+}
+
+async fn perform(
+    act: &Act,
+    made: SnapshotRecord,
+    release: &ReleaseRecord,
+    parts: Vec<Part>,
+) -> Result<(), Failure> {
+    let began = Instant::now();
+    let id = act.task.id.as_str();
+    // A daemon may have died between this and the end of the step.
+    let known = act.world.recorder.snapshot(id).await?;
+    let is_made = known.is_some_and(|known| known.state == SnapshotState::Good);
+    let done = steps(act, made, release, parts, is_made).await;
+    if let Err(failure) = &done {
+        let why = &failure.reason.message;
+        let bad = || act.world.recorder.snapshot_bad(id, why);
+        insist(id, "that its snapshot is bad", bad).await;
+        return done.map(drop);
+    }
+    let Some((bytes, added)) = done? else {
+        return Ok(());
+    };
+    let size = |bytes| ByteSize(bytes).display().si();
+    let text = format!("{id}: {}, of which {} are new", size(bytes), size(added));
+    act.did("snapshot", text, began);
+    journal::say(
+        Message::Snapshot,
+        &Facts::of_act(act),
+        format_args!("snapshot {id} taken"),
+    );
+    Ok(())
+}
+
+async fn steps(
+    act: &Act,
+    made: SnapshotRecord,
+    release: &ReleaseRecord,
+    parts: Vec<Part>,
+    is_made: bool,
+) -> Result<Option<(u64, u64)>, Failure> {
+    let began = SystemTime::now();
+    let location = repository::location(&act.world, &act.settings, &act.key().project);
+    let recorder = &act.world.recorder;
+    let id = act.task.id.as_str();
+    let copied = act
+        .step(Step::Snapshot, async {
+            if is_made {
+                return Ok(None);
+            }
+            let made = SnapshotRecord {
+                release: Some(release.number),
+                commit: Some(release.commit.clone()),
+                repository: location.clone(),
+                created: now(),
+                ..made
+            };
+            recorder.make_snapshot(made).await?;
+            let repository = open_to_add(act, &location).await?;
+            let host = act.key().to_string();
+            let (mut records, mut added) = (Vec::new(), 0_u64);
+            for part in parts {
+                let (record, copied) = part::copy(&repository, id, &host, part).await?;
+                added = added.saturating_add(copied.added);
+                records.push(record);
+            }
+            recorder.snapshot_stored(id, &records, added).await?;
+            let bytes = records.iter().map(|part| part.bytes).sum();
+            Ok(Some((bytes, added)))
+        })
+        .await?;
+    act.step(Step::Verify, async {
+        if is_made {
+            return Ok(());
+        }
+        let reading = For::Reading;
+        let repository = repository::open(&act.world, &act.cancel, &location, reading).await?;
+        verify::added(act, &repository, began).await?;
+        Ok(recorder.snapshot_good(id).await?)
+    })
+    .await?;
+    Ok(copied)
+}
+
+/// What a dead daemon, or an attempt before this one, left of this snapshot goes first.
+async fn open_to_add<'a>(
+    act: &'a Act,
+    location: &str,
+) -> Result<repository::Repository<'a>, Failure> {
+    let id = act.task.id.as_str();
+    let repository = repository::open(&act.world, &act.cancel, location, For::Adding).await?;
+    let left = repository.tagged(id).await?;
+    if left.is_empty() {
+        return Ok(repository);
+    }
+    drop(repository);
+    let alone = repository::open(&act.world, &act.cancel, location, For::Removing).await?;
+    let left: Vec<String> = left.into_iter().map(|one| one.id).collect();
+    alone.forget(&left).await?;
+    drop(alone);
+    repository::open(&act.world, &act.cancel, location, For::Adding).await
+}

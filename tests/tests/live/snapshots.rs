@@ -1,0 +1,691 @@
+//! Snapshots of environments' data: taken, listed, restored, tried, taken away; and what happens where
+//! something is in the way.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use wharf_tests::{Tree, Watched, World};
+use wharf_wire::outcome::{Kind, State};
+use wharf_wire::view::Activity;
+
+/// Two mounts, of which one is copied; what serves shows the copied one's content.
+const CONFIG: &str = "web = \"exec python3 app.py\"\n\n[deploy]\nhealth = { path = \"/\", within = \"10s\" }\n\n\
+    [mounts]\nuploads = \"data\"\n\"var/own\" = \"private\"\n";
+
+/// A server that answers with what is in the data mount.
+const SERVER: &str = r#"import http.server, os, signal, sys, threading
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        try:
+            body = open("uploads/text", "rb").read()
+        except FileNotFoundError:
+            body = b"nothing\n"
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
+signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+server.serve_forever()
+"#;
+
+/// A shop whose data mount holds the word `old`, and a file of a megabyte.
+pub(crate) fn shop(world: &World) -> Tree<'_> {
+    let shop = world.site("shop", &[("wharf.toml", CONFIG), ("app.py", SERVER)]);
+    shop.init().ok();
+    shop.push(&["main"]).ok().has("main now serves r1.");
+    put(&shop, "old");
+    let fill = "head -c 1000000 /dev/urandom >uploads/big; ln -s /etc/passwd uploads/link; echo own >var/own/text";
+    shop.wharf(&["run", "--", "sh", "-c", fill]).ok();
+    shop
+}
+
+/// Writes a word into the data mount of an environment.
+fn put(shop: &Tree<'_>, word: &str) {
+    let line = format!("echo {word} >uploads/text");
+    shop.wharf(&["run", "--", "sh", "-c", &line]).ok();
+}
+
+/// Every snapshot of the shop, newest first.
+fn snapshots(shop: &Tree<'_>) -> Vec<Value> {
+    let said = shop.wharf(&["snapshot", "list", "--json"]).ok();
+    serde_json::from_str(&said.out).unwrap()
+}
+
+/// The newest one's id.
+fn newest(shop: &Tree<'_>) -> String {
+    snapshots(shop)[0]["id"].as_str().unwrap().to_owned()
+}
+
+fn create(shop: &Tree<'_>) -> String {
+    shop.wharf(&["snapshot", "create"])
+        .ok()
+        .has("the snapshot is taken");
+    newest(shop)
+}
+
+fn last(world: &World) -> Activity {
+    world.activities(Some("shop"), 1).unwrap().remove(0)
+}
+
+fn state(world: &World) -> PathBuf {
+    world.home().join("state")
+}
+
+/// Nothing is left of what was arriving.
+fn nothing_arrives(world: &World) {
+    let mounts = state(world).join("mounts/shop/main");
+    let names = fs::read_dir(mounts).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let left: Vec<String> = names.filter(|name| name.starts_with('.')).collect();
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn data_comes_back_as_it_was_and_what_was_there_is_kept() {
+    let world = World::new();
+    let shop = shop(&world);
+    shop.wharf(&["snapshot", "create", "--title", "before the sale"])
+        .ok()
+        .has("the snapshot is taken")
+        .has("main still serves r1.");
+    let first = newest(&shop);
+    let said = snapshots(&shop).remove(0);
+    assert_eq!(said["state"], "good");
+    assert_eq!(said["why"], "manual");
+    assert_eq!(said["title"], "before the sale");
+    assert_eq!(said["release"], 1);
+    assert!(said["bytes"].as_u64().unwrap() > 1_000_000, "{said}");
+    assert!(said["added"].as_u64().unwrap() > 1_000_000, "{said}");
+
+    // Nothing has changed, so nothing but the list of files is new.
+    create(&shop);
+    let again = snapshots(&shop).remove(0);
+    assert!(again["added"].as_u64().unwrap() < 10_000, "{again}");
+    assert_eq!(again["bytes"], said["bytes"]);
+
+    put(&shop, "new");
+    shop.wharf(&[
+        "run",
+        "--",
+        "sh",
+        "-c",
+        "rm uploads/big; echo kept >var/own/text",
+    ])
+    .ok();
+    assert_eq!(shop.get("/").ok(), "new\n");
+    shop.wharf(&["snapshot", "restore", &first])
+        .ok()
+        .has("and verified")
+        .has("what was there is kept on the host as ")
+        .has("main serves r1 with it.");
+    assert_eq!(shop.get("/").ok(), "old\n");
+    let look = "stat -c %s uploads/big; readlink uploads/link; cat var/own/text";
+    shop.wharf(&["run", "--", "sh", "-c", look])
+        .ok()
+        .has("1000000\n/etc/passwd\nkept\n");
+    let restore = last_of(&world, Kind::Restore);
+    let kept = state(&world).join("kept").join(&restore.id);
+    let names: Vec<_> = fs::read_dir(&kept).unwrap().collect();
+    assert_eq!(names.len(), 1, "the data mount alone");
+    let old = names.into_iter().next().unwrap().unwrap().path();
+    assert_eq!(fs::read_to_string(old.join("text")).unwrap(), "new\n");
+    nothing_arrives(&world);
+    assert!(snapshots(&shop)[1]["verified"].is_u64());
+
+    // Whoever has tar, and restic, can look into it.
+    let out = format!("wharf snapshot export {first} | tar xf - -C . --one-top-level=out");
+    shop.sh(&out).ok().has("mounts");
+    shop.sh("cat out/*/text && cmp out/*/big out/*/big")
+        .ok()
+        .has("old");
+    shop.wharf(&["snapshot", "export", &first, "-o", "one.tar"])
+        .ok();
+    assert!(shop.path().join("one.tar").metadata().unwrap().len() > 1_000_000);
+    let restic = format!(
+        "RESTIC_PASSWORD_FILE={0}/keys/snapshots.key restic -r {0}/snapshots/shop --no-cache snapshots --json",
+        state(&world).display()
+    );
+    let listed: Value = serde_json::from_str(&shop.sh(&restic).ok().out).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    assert!(
+        listed[0]["tags"]
+            .as_array()
+            .unwrap()
+            .contains(&first.as_str().into())
+    );
+
+    shop.wharf(&["snapshot", "delete", &first])
+        .ok()
+        .has("the snapshot is gone");
+    assert_eq!(snapshots(&shop).len(), 1);
+    for words in [["restore", &first], ["export", &first], ["delete", &first]] {
+        let line = format!("wharf snapshot {} >refused", words.join(" "));
+        shop.sh(&line).exits(5).has("there is no snapshot");
+    }
+    let listed: Value = serde_json::from_str(&shop.sh(&restic).ok().out).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_release_comes_back_with_its_data_and_a_pause_stays() {
+    let world = World::new();
+    let shop = shop(&world);
+    let first = create(&shop);
+    shop.write("other", "two\n");
+    shop.commit("Two");
+    shop.push(&["main"]).ok().has("main now serves r2");
+    put(&shop, "new");
+    shop.wharf(&["snapshot", "restore", &first, "--with-release"])
+        .ok()
+        .has("main serves r1 with it.");
+    assert_eq!(shop.get("/").ok(), "old\n");
+    shop.push(&["main:feature"]).ok();
+    // One that is paused stays paused.
+    let feature = ["-e", "feature"];
+    let wharf = |words: &[&str]| shop.wharf(&[words, &feature].concat());
+    wharf(&["run", "--", "true"]).ok();
+    shop.wharf(&[
+        "run",
+        "-e",
+        "feature",
+        "--",
+        "sh",
+        "-c",
+        "echo one >uploads/text",
+    ])
+    .ok();
+    wharf(&["snapshot", "create"]).ok();
+    let of_feature = newest(&shop);
+    shop.wharf(&[
+        "run",
+        "-e",
+        "feature",
+        "--",
+        "sh",
+        "-c",
+        "echo two >uploads/text",
+    ])
+    .ok();
+    wharf(&["pause"]).ok();
+    wharf(&["snapshot", "restore", &of_feature])
+        .ok()
+        .has("it was paused before, and stays so");
+    assert_eq!(world.get("feature--shop.localhost", "/").status, 503);
+    wharf(&["resume"]).ok();
+    assert_eq!(world.get("feature--shop.localhost", "/").ok(), "one\n");
+}
+
+#[test]
+fn data_never_goes_upward() {
+    let world = World::new();
+    let shop = shop(&world);
+    shop.push(&["main:feature"]).ok();
+    shop.push(&["main:other"]).ok();
+    shop.wharf(&[
+        "run",
+        "-e",
+        "feature",
+        "--",
+        "sh",
+        "-c",
+        "echo feature >uploads/text",
+    ])
+    .ok();
+    shop.wharf(&["snapshot", "create", "-e", "feature"]).ok();
+    let of_feature = newest(&shop);
+    for into in ["main", "other"] {
+        shop.wharf(&["snapshot", "restore", &of_feature, "-e", into])
+            .exits(6)
+            .has("may not go into")
+            .has("data goes into the environment that it is of");
+    }
+    // Over the socket, too, where no client of ours says what is asked.
+    let (refused, restores) = upward(&world, &of_feature);
+    assert!(refused.contains("may not go into"), "{refused}");
+    assert_eq!(restores, 0);
+    assert_eq!(shop.get("/").ok(), "old\n");
+    // Downward it goes.
+    let of_main = create(&shop);
+    shop.wharf(&["snapshot", "restore", &of_main, "-e", "feature"])
+        .ok()
+        .has("feature serves r1 with it.");
+    assert_eq!(world.get("feature--shop.localhost", "/").ok(), "old\n");
+    shop.wharf(&[
+        "snapshot",
+        "restore",
+        &of_main,
+        "-e",
+        "feature",
+        "--with-release",
+    ])
+    .exits(6)
+    .has("is of main");
+}
+
+/// Asks for a restore into production; the refusal, and how many activities came of it.
+fn upward(world: &World, snapshot: &str) -> (String, usize) {
+    use wharf_wire::ask::{Ask, Data, Scope};
+    let ask = Ask::RestoreSnapshot {
+        scope: Scope {
+            project: Some("shop".into()),
+            environment: Some("main".into()),
+            ..Scope::default()
+        },
+        snapshot: snapshot.to_owned(),
+        what: Data::Alone,
+    };
+    let refusal = world.ask(ask).unwrap_err();
+    let all = world.activities(Some("shop"), 100).unwrap();
+    let restores = all.iter().filter(|one| one.kind == Kind::Restore);
+    (refusal, restores.count())
+}
+
+/// Turns a byte over in the middle of each file of data.
+fn damage(world: &World) {
+    let data = state(world).join("snapshots/shop/data");
+    let directories = fs::read_dir(data).unwrap().map(|one| one.unwrap().path());
+    for file in directories.flat_map(|one| fs::read_dir(one).unwrap()) {
+        let path = file.unwrap().path();
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        // They are read-only.
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, bytes).unwrap();
+    }
+}
+
+#[test]
+fn a_damaged_snapshot_is_found_before_anything_is_touched() {
+    let world = World::new();
+    let shop = shop(&world);
+    let first = create(&shop);
+    put(&shop, "new");
+    damage(&world);
+    let pid = world
+        .processes()
+        .iter()
+        .filter_map(|one| one.keeps())
+        .collect::<Vec<_>>();
+    shop.wharf(&["snapshot", "restore", &first])
+        .exits(3)
+        .has("cannot be restored")
+        .has("main still serves r1; nothing was changed.");
+    assert_eq!(shop.get("/").ok(), "new\n");
+    let after = world
+        .processes()
+        .iter()
+        .filter_map(|one| one.keeps())
+        .collect::<Vec<_>>();
+    assert_eq!(pid, after, "what serves was not started again");
+    nothing_arrives(&world);
+    assert_eq!(last(&world).reason.unwrap().code, "snapshot-bad");
+    let said = snapshots(&shop).remove(0);
+    assert_eq!(said["state"], "bad");
+    assert!(
+        said["error"]
+            .as_str()
+            .unwrap()
+            .contains("cannot be restored")
+    );
+    // And it is not tried again.
+    shop.wharf(&["snapshot", "restore", &first])
+        .exits(6)
+        .has("is bad");
+    // What is not what was written is seen when the next one is taken, too.
+    shop.wharf(&["snapshot", "create"]).exits(3);
+    assert_eq!(snapshots(&shop)[0]["state"], "bad");
+}
+
+/// Writes what follows the project's first line into its file, and has the daemon read it.
+fn rule(world: &World, tables: &str) {
+    let file = world.home().join("config/projects.d/shop.toml");
+    let old = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{old}\n{tables}")).unwrap();
+    world.wharf(&["reload"]).ok();
+}
+
+#[test]
+fn deploy_commands_run_only_where_the_data_was_copied_before() {
+    let world = World::new();
+    let shop = shop(&world);
+    rule(
+        &world,
+        "[environments.main]\ntype = \"production\"\nsnapshots = false\nsnapshot_before_deploy = true\n",
+    );
+    // None runs, so nothing is copied.
+    shop.write("other", "two\n");
+    shop.commit("Two");
+    shop.push(&["main"]).ok().lacks("snapshot");
+    let migrate = CONFIG.replace(
+        "[deploy]\n",
+        "[deploy]\nrun = \"echo migrated >uploads/text\"\n",
+    );
+    shop.write("wharf.toml", &migrate);
+    shop.commit("Three");
+    shop.push(&["main"]).ok().has("snapshot").has("of which");
+    assert_eq!(shop.get("/").ok(), "migrated\n");
+    let before = snapshots(&shop).remove(0);
+    assert_eq!(before["why"], "before-deploy");
+    assert_eq!(before["release"], 2);
+    assert_eq!(before["id"], last(&world).id);
+    shop.wharf(&["snapshot", "restore", before["id"].as_str().unwrap()])
+        .ok();
+    assert_eq!(shop.get("/").ok(), "old\n");
+    // Without a copy no command runs.
+    fs::rename(state(&world).join("snapshots/shop"), world.path("gone")).unwrap();
+    fs::write(state(&world).join("snapshots/shop"), "in the way").unwrap();
+    put(&shop, "new");
+    shop.write("other", "four\n");
+    shop.commit("Four");
+    shop.push(&["main"]).has("main still serves r3");
+    assert_eq!(last(&world).state, State::Failed);
+    assert_eq!(shop.get("/").ok(), "new\n");
+}
+
+#[test]
+fn snapshots_are_taken_in_their_rhythm_and_the_older_go() {
+    let world = World::new();
+    let shop = shop(&world);
+    world.forget_trace();
+    rule(
+        &world,
+        "[environments.main]\ntype = \"production\"\n\
+         snapshots = { every = \"1s\", keep = \"1 per year for 1 year\" }\n",
+    );
+    let pause = "step deploy verify: ended";
+    world.wait_for_point(pause);
+    world.wait_for_point("record no snapshot: after");
+    rule_off(&world);
+    let taken = last_of(&world, Kind::Snapshot);
+    assert_eq!(taken.actor.name, "wharf");
+    let all = snapshots(&shop);
+    assert!(all.len() <= 3, "{all:?}");
+    assert!(all.iter().all(|one| one["why"] == "scheduled"), "{all:?}");
+}
+
+fn rule_off(world: &World) {
+    let file = world.home().join("config/projects.d/shop.toml");
+    let old = fs::read_to_string(&file).unwrap();
+    let (before, after) = old.split_once("snapshots = {").unwrap();
+    let after = after.split_once('\n').unwrap().1;
+    fs::write(&file, format!("{before}snapshots = false\n{after}")).unwrap();
+    world.wharf(&["reload"]).ok();
+}
+
+fn last_of(world: &World, kind: Kind) -> Activity {
+    let all = world.activities(Some("shop"), 100).unwrap();
+    all.into_iter().find(|one| one.kind == kind).unwrap()
+}
+
+/// Every point that a command passes, once each.
+fn points(world: &World, shop: &Tree<'_>, words: &[&str]) -> Vec<String> {
+    world.forget_trace();
+    shop.wharf(words).ok();
+    let mut seen = Vec::new();
+    for point in world.trace() {
+        // What others pass meanwhile, and what came before it was accepted, tells nothing here.
+        let own = point.starts_with("step ")
+            || point.starts_with("swap: ")
+            || point.contains("snapshot:");
+        if own && !seen.contains(&point) {
+            seen.push(point);
+        }
+    }
+    seen
+}
+
+/// Begins a command, kills the daemon at a point, starts it again and waits for what comes of it.
+fn killed_at(world: &World, shop: &Tree<'_>, words: &[&str], point: &str) -> Activity {
+    world.freeze_at(point);
+    let watched = Watched::wharf(shop, words);
+    world.wait_until_frozen();
+    world.kill_daemon();
+    world.start();
+    let id = last(world).id;
+    shop.wharf(&["activity", "wait", &id]);
+    drop(watched);
+    last(world)
+}
+
+#[test]
+fn a_snapshot_survives_every_death() {
+    let world = World::new();
+    let shop = shop(&world);
+    create(&shop);
+    let words = ["snapshot", "create"];
+    let passed = points(&world, &shop, &words);
+    for wanted in [
+        "step deploy snapshot: started",
+        "record good snapshot: before",
+    ] {
+        assert!(passed.iter().any(|one| one == wanted), "{passed:?}");
+    }
+    for point in passed {
+        let ended = killed_at(&world, &shop, &words, &point);
+        assert_eq!(ended.state, State::Succeeded, "{point}");
+        let all = snapshots(&shop);
+        assert_eq!(all[0]["id"], ended.id, "{point}");
+        assert!(
+            all.iter().all(|one| one["state"] == "good"),
+            "{point}: {all:?}"
+        );
+        assert_eq!(shop.get("/").ok(), "old\n", "{point}");
+    }
+    // Each is there once, and each can be restored.
+    let all = snapshots(&shop);
+    let restic = format!(
+        "RESTIC_PASSWORD_FILE={0}/keys/snapshots.key restic -r {0}/snapshots/shop --no-cache snapshots --json",
+        state(&world).display()
+    );
+    let listed: Value = serde_json::from_str(&shop.sh(&restic).ok().out).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), all.len());
+    let oldest = all.last().unwrap()["id"].as_str().unwrap();
+    shop.wharf(&["snapshot", "restore", oldest]).ok();
+}
+
+#[test]
+fn a_restore_survives_every_death() {
+    let world = World::new();
+    let shop = shop(&world);
+    let first = create(&shop);
+    put(&shop, "new");
+    let words = ["snapshot", "restore", &first];
+    let passed = points(&world, &shop, &words);
+    for wanted in [
+        "step deploy fetch: started",
+        "swap: quiet",
+        "swap: kept",
+        "swap: replaced",
+    ] {
+        assert!(passed.iter().any(|one| one == wanted), "{passed:?}");
+    }
+    for point in passed {
+        put(&shop, "new");
+        let ended = killed_at(&world, &shop, &words, &point);
+        assert_eq!(ended.state, State::Succeeded, "{point}");
+        assert_eq!(shop.get("/").ok(), "old\n", "{point}");
+        nothing_arrives(&world);
+        let kept = state(&world).join("kept").join(&ended.id);
+        let kept = fs::read_dir(kept).unwrap().next().unwrap().unwrap();
+        let text = fs::read_to_string(kept.path().join("text")).unwrap();
+        assert_eq!(text, "new\n", "{point}");
+    }
+}
+
+#[test]
+fn a_restore_that_is_stopped_before_the_swap_leaves_everything() {
+    let world = World::new();
+    let shop = shop(&world);
+    let first = create(&shop);
+    put(&shop, "new");
+    let words = ["snapshot", "restore", &first];
+    world.freeze_at("step deploy fetch: started");
+    let watched = Watched::wharf(&shop, &words);
+    world.wait_until_frozen();
+    let id = last_id_in(&world);
+    world.thaw();
+    shop.wharf(&["cancel", &id]).ok();
+    drop(watched);
+    assert_eq!(last(&world).state, State::Cancelled);
+    assert_eq!(shop.get("/").ok(), "new\n");
+    nothing_arrives(&world);
+    assert_eq!(snapshots(&shop)[0]["state"], "good");
+    // Nothing of restic's is left to run.
+    let restic = world
+        .command("pgrep")
+        .args(["-f", &state(&world).display().to_string()])
+        .output();
+    let running = String::from_utf8(restic.unwrap().stdout).unwrap();
+    let names = running
+        .lines()
+        .map(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default());
+    assert!(names.into_iter().all(|name| name.trim() != "restic"));
+}
+
+/// The newest activity, as its log says while the daemon is frozen.
+fn last_id_in(world: &World) -> String {
+    let logs = fs::read_dir(state(world).join("logs")).unwrap();
+    let newest = logs
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().extension().is_some_and(|end| end == "jsonl"))
+        .max_by_key(|entry| entry.metadata().unwrap().modified().unwrap());
+    let name = newest.unwrap().file_name().into_string().unwrap();
+    name.trim_end_matches(".jsonl").to_owned()
+}
+
+/// Has snapshots kept elsewhere from now on.
+fn store(world: &World, keys: &str) {
+    let directory = world.home().join("config/wharfd.d");
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(
+        directory.join("snapshots.toml"),
+        format!("[snapshots]\n{keys}"),
+    )
+    .unwrap();
+    world.wharf(&["reload"]).ok();
+}
+
+#[test]
+fn another_directory_keeps_new_ones_and_the_older_stay_where_they_are() {
+    let world = World::new();
+    let shop = shop(&world);
+    let here = create(&shop);
+    let elsewhere = world.path("elsewhere");
+    store(&world, &format!("store = \"{}\"\n", elsewhere.display()));
+    put(&shop, "new");
+    let there = create(&shop);
+    assert!(elsewhere.join("shop/config").exists());
+    shop.wharf(&["snapshot", "restore", &here]).ok();
+    assert_eq!(shop.get("/").ok(), "old\n");
+    shop.wharf(&["snapshot", "restore", &there]).ok();
+    assert_eq!(shop.get("/").ok(), "new\n");
+    // One that is not to be reached says nothing of its snapshots.
+    fs::rename(&elsewhere, world.path("away")).unwrap();
+    shop.wharf(&["snapshot", "restore", &there])
+        .exits(3)
+        .has("snapshots.store in wharfd.toml");
+    assert_eq!(snapshots(&shop)[0]["state"], "good");
+    fs::rename(world.path("away"), &elsewhere).unwrap();
+    shop.wharf(&["snapshot", "restore", &there]).ok();
+}
+
+#[test]
+fn snapshots_are_kept_on_another_host_by_sftp() {
+    let world = World::new();
+    let shop = shop(&world);
+    let sshd = wharf_tests::Sshd::serving(&world, "store", world.path("store/keys"), "");
+    let host = sshd.stranger("wharf").host;
+    fs::copy(sshd.public_key("wharf"), world.path("store/keys")).unwrap();
+    let directory = world.path("store/snapshots");
+    fs::create_dir(&directory).unwrap();
+    let keys = |known: &str| {
+        format!(
+            "store = \"sftp://{}/{}\"\nidentity_file = \"{}\"\nknown_hosts_file = \"{known}\"\n",
+            host.trim_start_matches("ssh://"),
+            directory.display(),
+            world.path("store/wharf").display(),
+        )
+    };
+    // A host that nobody knows is not believed.
+    store(&world, &keys("/dev/null"));
+    shop.wharf(&["snapshot", "create"])
+        .exits(3)
+        .has("snapshots.store in wharfd.toml");
+    store(
+        &world,
+        &keys(&world.path("store/known_hosts").display().to_string()),
+    );
+    let first = create(&shop);
+    assert!(directory.join("shop/config").exists());
+    put(&shop, "new");
+    create(&shop);
+    shop.wharf(&["snapshot", "restore", &first]).ok();
+    assert_eq!(shop.get("/").ok(), "old\n");
+    shop.wharf(&["snapshot", "delete", &first]).ok();
+    assert_eq!(
+        snapshots(&shop)
+            .iter()
+            .filter(|one| one["state"] == "good")
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_data() {
+    if !wharf_tests::apart("snapshots::a_full_disk_leaves_the_old_data") {
+        return;
+    }
+    let world =
+        World::with_host_file("[router]\nlisten = \"127.0.0.1:0\"\n[keep]\nmin_free = \"1K\"\n");
+    let shop = shop(&world);
+    let fill = "head -c 30000000 /dev/urandom >uploads/large";
+    shop.wharf(&["run", "--", "sh", "-c", fill]).ok();
+    let first = create(&shop);
+    put(&shop, "new");
+    // Where it is to arrive there is less room than it needs.
+    let mounts = state(&world).join("mounts/shop/main");
+    let mut mount = world.command("mount");
+    wharf_tests::run(
+        mount
+            .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
+            .arg(&mounts),
+    )
+    .ok();
+    let words = ["snapshot", "restore", &first];
+    shop.wharf(&words).exits(3).has("the host's disk is full");
+    assert_eq!(last(&world).reason.unwrap().code, "disk-full");
+    assert_eq!(fs::read_dir(&mounts).unwrap().count(), 0);
+    wharf_tests::run(world.command("umount").arg(&mounts)).ok();
+    assert_eq!(shop.get("/").ok(), "new\n");
+    assert_eq!(snapshots(&shop)[0]["state"], "good");
+    shop.wharf(&words).ok();
+    assert_eq!(shop.get("/").ok(), "old\n");
+    // No room for another snapshot: what is there stays good, and what is not whole is never listed so.
+    let snapshots_at = state(&world).join("snapshots/shop/data");
+    let mut mount = world.command("mount");
+    wharf_tests::run(
+        mount
+            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+            .arg(&snapshots_at),
+    )
+    .ok();
+    let fill = "head -c 20000000 /dev/urandom >uploads/larger";
+    shop.wharf(&["run", "--", "sh", "-c", fill]).ok();
+    shop.wharf(&["snapshot", "create"]).exits(3);
+    wharf_tests::run(world.command("umount").arg(&snapshots_at)).ok();
+    let all = snapshots(&shop);
+    assert_eq!(all[0]["state"], "bad");
+    assert_eq!(all[1]["state"], "good");
+    create(&shop);
+}

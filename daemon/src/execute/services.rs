@@ -21,8 +21,10 @@ use crate::run::sandbox::{Access, Bind, SERVICES, Sandbox};
 use crate::store::environment::EnvironmentKey;
 use crate::store::service::ServiceRecord;
 
+mod attached;
 mod command;
 pub(super) mod content;
+pub(super) mod fill;
 mod make;
 mod server;
 mod start;

@@ -150,6 +150,48 @@ fn what_a_database_holds_comes_out_whole_or_not_at_all() {
     assert!(!shop.path().join("broken.sql").exists());
 }
 
+#[test]
+fn a_snapshot_holds_what_services_hold() {
+    let world = World::new();
+    let shop = shop(&world, "shop");
+    shop.push(&["main"]).ok();
+    shop.wharf(&["snapshot", "create"]).ok();
+    let list = shop.wharf(&["snapshot", "list", "--json"]).ok().out;
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let id = list[0]["id"].as_str().unwrap().to_owned();
+    shop.commit("Two");
+    shop.push(&["main"]).ok().has("| orders: r1,r2");
+    assert_eq!(shop.get("/").ok(), "cache,database,warehouse 2");
+
+    shop.wharf(&["snapshot", "restore", &id])
+        .ok()
+        .has("cache: the dump is read in")
+        .has("database: the dump is read in")
+        .has("warehouse: the dump is read in")
+        .has("main serves r2 with it.");
+    assert_eq!(shop.get("/").ok(), "cache,database,warehouse 1");
+    shop.commit("Three");
+    shop.push(&["main"])
+        .ok()
+        .has("| orders: r1,r3")
+        .has("| stock: r1,r3")
+        .has("| seen: r1,r3");
+
+    // Nothing of the servers that read it is left.
+    assert_eq!(keepers(&world).len(), 4);
+    let sockets = std::fs::read_dir(world.home().join("run/services")).unwrap();
+    assert_eq!(sockets.count(), 1);
+    let data = world.home().join("state/mounts/shop/main");
+    let left = std::fs::read_dir(data)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    assert!(
+        !left
+            .into_iter()
+            .any(|name| name.to_string_lossy().starts_with('.'))
+    );
+}
+
 /// What a sandbox sees of services, and whether it can reach what lies outside of it.
 const LOOK: &str = "ls /run/services; ls /proc/net/unix >/dev/null; \
                     for place in ../../*/*/services /var/lib/wharf \"$@\"; do \

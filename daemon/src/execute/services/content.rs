@@ -32,15 +32,21 @@ pub(in crate::execute) async fn by_hand(
             Failure::new("no-database", message).hint("use its own: wharf shell")
         })?,
     };
-    let record = act.world.recorder.service(act.key(), name).await?;
-    if record.is_none_or(|record| record.instance.is_none()) {
-        let id = &act.key().id;
-        let message = format!("service {name} of {id} does not run");
-        return Err(Failure::new("service-stopped", message)
-            .hint(format!("start it again: wharf resume -e {id}")));
-    }
+    insist_it_runs(act, name).await?;
     let sandbox = Stand::own(act, name).client(act, &command);
     Ok((sandbox, command))
+}
+
+/// Refuses to ask a service that does not run.
+pub(super) async fn insist_it_runs(act: &Act, name: &ProcessName) -> Result<(), Failure> {
+    let record = act.world.recorder.service(act.key(), name).await?;
+    if record.is_some_and(|record| record.instance.is_some()) {
+        return Ok(());
+    }
+    let id = &act.key().id;
+    let message = format!("service {name} of {id} does not run");
+    Err(Failure::new("service-stopped", message)
+        .hint(format!("start it again: wharf resume -e {id}")))
 }
 
 /// The service that is meant.

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::failure::Failure;
 use super::super::world::World;
-use super::part::MOUNTS;
+use super::part::{DUMP, MOUNTS, service_of};
 use super::repository::{self, For};
 use crate::store::snapshot::{PartRecord, SnapshotRecord};
 
@@ -50,10 +50,7 @@ pub async fn export(
 ) -> Result<u64, Failure> {
     super::is_good(record)?;
     let repository = repository::open(world, stop, &record.repository, For::Reading).await?;
-    let dump = part
-        .name
-        .strip_prefix("service:")
-        .map(|name| format!("/{name}.sql"));
+    let dump = service_of(&part.name).map(|_| format!("/{DUMP}"));
     let file = dump.as_deref().unwrap_or("/");
     let words = ["dump", "--archive", "tar", "--", &part.snapshot, file].map(OsStr::new);
     let restic = repository.within(std::path::Path::new("/"));

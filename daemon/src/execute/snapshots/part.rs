@@ -7,12 +7,14 @@ use tokio::io::AsyncWrite;
 
 use super::super::activity::Act;
 use super::super::failure::Failure;
+use super::super::services::fill;
 use super::repository::{Repository, store_failure};
 use super::restic::Feed;
 use crate::store::paths::Paths;
 use crate::store::release::ReleaseRecord;
 use crate::store::snapshot::PartRecord;
 use wharf_config::application::Mount;
+use wharf_config::name::ProcessName;
 
 /// The part that the `data` mounts are.
 pub(super) const MOUNTS: &str = "mounts";
@@ -38,7 +40,7 @@ pub enum Source {
     },
     /// A dump that is never on the disk, stored as a file of this name.
     Stream {
-        /// Such as `database.sql`.
+        /// Always [`DUMP`].
         name: String,
         /// The bytes, and whether whoever makes them ended well.
         feed: Feed,
@@ -59,9 +61,38 @@ pub enum Sink<'a> {
     },
 }
 
-/// What is copied of an environment whose release serves: the data mounts that are there. Services add
-/// their parts here.
-pub(super) fn of(act: &Act, release: &ReleaseRecord) -> Vec<Part> {
+/// What the name of a service's part begins with.
+const SERVICE: &str = "service:";
+/// As what its dump is stored.
+pub(super) const DUMP: &str = "dump";
+
+/// The service that a part is of, where it is one's.
+pub(super) fn service_of(part: &str) -> Option<ProcessName> {
+    ProcessName::parse(part.strip_prefix(SERVICE)?).ok()
+}
+
+/// What is copied of an environment whose release serves: the data mounts that are there, and what each of its
+/// services holds.
+///
+/// # Errors
+/// That a service does not run.
+pub(super) async fn of(act: &Act, release: &ReleaseRecord) -> Result<Vec<Part>, Failure> {
+    let mut parts: Vec<Part> = mounts_of(act, release).into_iter().collect();
+    // They begin together: each is of this moment.
+    for (name, service) in &release.application.services {
+        let feed = fill::feed(act, (name, service)).await?;
+        parts.extend(feed.map(|feed| Part {
+            name: format!("{SERVICE}{name}"),
+            source: Source::Stream {
+                name: DUMP.to_owned(),
+                feed,
+            },
+        }));
+    }
+    Ok(parts)
+}
+
+fn mounts_of(act: &Act, release: &ReleaseRecord) -> Option<Part> {
     let (project, environment) = (&act.key().project, &act.key().id);
     let top = act.world.paths.mounts(project, environment);
     let mounts = release.application.mounts.iter();
@@ -70,11 +101,10 @@ pub(super) fn of(act: &Act, release: &ReleaseRecord) -> Vec<Part> {
     let is_there = |name: &String| top.join(name).symlink_metadata().is_ok();
     let names: Vec<String> = names.filter(is_there).collect();
     let name = MOUNTS.to_owned();
-    let mounts = (!names.is_empty()).then_some(Part {
+    (!names.is_empty()).then_some(Part {
         name,
         source: Source::Directories { top, names },
-    });
-    mounts.into_iter().collect()
+    })
 }
 
 /// What restic says at the end of a copy.

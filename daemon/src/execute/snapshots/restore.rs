@@ -15,7 +15,7 @@ use super::super::activity::Act;
 use super::super::failure::Failure;
 use super::super::housekeeping::names;
 use super::super::{deploy, retire, route, standing};
-use super::verify::{fetch, part_directory};
+use super::verify::{fetch, part_directory, read_in, services_directory};
 use super::{part, wanted};
 use crate::disk;
 use crate::fail;
@@ -78,7 +78,7 @@ async fn begin(act: &mut Act, record: &SnapshotRecord) -> Result<(), Failure> {
     }
     let arriving = arriving(act);
     let fetched = act
-        .step(Step::Fetch, fetch(act, record, &arriving))
+        .step(Step::Fetch, fetch_and_read_in(act, record, &arriving))
         .await
         .and_then(|()| match act.cancel.is_cancelled() {
             true => Err(Failure::cancelled()),
@@ -95,6 +95,23 @@ async fn begin(act: &mut Act, record: &SnapshotRecord) -> Result<(), Failure> {
         began,
     );
     Ok(())
+}
+
+/// Fetches all, and has servers beside those that serve read what is theirs.
+async fn fetch_and_read_in(
+    act: &Act,
+    record: &SnapshotRecord,
+    arriving: &Path,
+) -> Result<(), Failure> {
+    fetch(act, record, arriving).await?;
+    let Some(number) = act.task.release.or(act.previous) else {
+        return Ok(());
+    };
+    let release = act.world.recorder.release(act.key(), number).await?;
+    match release {
+        Some(release) => read_in(act, record, arriving, &release.application).await,
+        None => Ok(()),
+    }
 }
 
 fn arriving(act: &Act) -> std::path::PathBuf {
@@ -130,10 +147,13 @@ async fn swap(act: &Act) -> Result<(), Failure> {
     fail::point(format_args!("swap: quiet"));
     let (arriving, kept) = (arriving(act), act.world.paths.kept(&act.task.id));
     let mounts = act.world.paths.mounts(&key.project, &key.id);
+    let services = act.world.paths.services(&key.project, &key.id);
     let moved = tokio::task::block_in_place(|| {
         let came = part_directory(&arriving, part::MOUNTS);
-        let moved = exchange(&came, &mounts, &kept);
-        moved.and_then(|()| disk::remove_tree(&arriving))
+        exchange(&came, &mounts, &kept)?;
+        let came = services_directory(&arriving);
+        exchange(&came, &services, &kept.join("services"))?;
+        disk::remove_tree(&arriving)
     });
     moved.map_err(|error| Failure::host("cannot put the data in its place", &error))?;
     act.did("swap", "the snapshot's data is in its place", began);
@@ -168,6 +188,7 @@ fn exchange(came: &Path, mounts: &Path, kept: &Path) -> Result<(), disk::DiskErr
         return Ok(());
     }
     disk::make_directory(kept)?;
+    disk::make_directory(mounts)?;
     std::fs::File::open(kept)
         .and_then(|kept| kept.set_modified(SystemTime::now()))
         .map_err(disk::at("put aside", kept))?;

@@ -32,7 +32,7 @@ pub(in super::super) async fn take(act: &Act) -> Result<Option<u32>, Failure> {
     let release = act.world.recorder.release(act.key(), live).await?;
     let release = release
         .ok_or_else(|| Failure::new("no-release", format!("r{live} of {name} is not recorded")))?;
-    let parts = part::of(act, &release);
+    let parts = part::of(act, &release).await?;
     if parts.is_empty() {
         return Err(no_data(act));
     }
@@ -46,7 +46,7 @@ pub(in super::super) async fn take(act: &Act) -> Result<Option<u32>, Failure> {
 /// Nothing of an environment is data.
 fn no_data(act: &Act) -> Failure {
     let message = format!(
-        "{} has no data: none of its mounts is of the kind `data`",
+        "{} has no data: no service, and no mount of the kind `data`",
         act.key().id
     );
     Failure::new("no-data", message)
@@ -67,7 +67,7 @@ pub(in super::super) async fn before_deploy(act: &Act) -> Result<(), Failure> {
     let Some(release) = act.world.recorder.release(act.key(), live).await? else {
         return Ok(());
     };
-    let parts = part::of(act, &release);
+    let parts = part::of(act, &release).await?;
     if parts.is_empty() {
         return Ok(());
     }

@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
+use wharf_config::application::Application;
 
 use super::super::activity::Act;
 use super::super::failure::Failure;
+use super::super::services::fill;
 use super::part::{self, Sink};
 use super::repository::{self, For, Repository};
 use crate::disk;
@@ -153,9 +155,75 @@ pub(super) async fn fetch(act: &Act, record: &SnapshotRecord, into: &Path) -> Re
     Ok(())
 }
 
+/// Reads each service's dump in, into a place of its own beside what else was fetched: only what a server has read can
+/// be restored.
+///
+/// # Errors
+/// That a server cannot read it, or this host has none.
+pub(super) async fn read_in(
+    act: &Act,
+    record: &SnapshotRecord,
+    fetched: &Path,
+    application: &Application,
+) -> Result<(), Failure> {
+    let services = services_directory(fetched);
+    for part in &record.parts {
+        let Some(name) = part::service_of(&part.name) else {
+            continue;
+        };
+        let directory = part_directory(fetched, &part.name);
+        let Some(service) = application.services.get(&name) else {
+            act.log.note(format!(
+                "the release has no service {name}: what the snapshot has of it is left out"
+            ));
+            continue;
+        };
+        let began = std::time::Instant::now();
+        tokio::task::block_in_place(|| disk::make_directory(&services))
+            .map_err(|error| Failure::host("cannot make a directory", &error))?;
+        let dump = directory.join(part::DUMP);
+        fill::fill_from_file(act, (&name, service), &dump, &services.join(name.as_str())).await?;
+        // Its room is wanted for the next.
+        tokio::task::block_in_place(|| disk::remove_tree(&directory))
+            .map_err(|error| Failure::host("cannot remove a dump", &error))?;
+        act.did("service", format!("{name}: the dump is read in"), began);
+    }
+    Ok(())
+}
+
+/// Where what services are to hold lies in what was fetched. No part is called so.
+pub(super) fn services_directory(fetched: &Path) -> PathBuf {
+    fetched.join("services")
+}
+
 /// Where a part lies in what was fetched. The names are ours.
 pub(super) fn part_directory(fetched: &Path, name: &str) -> PathBuf {
     fetched.join(name.replace(':', "-"))
+}
+
+/// Also has servers read what was fetched, where the environment's release says which.
+async fn fetch_and_try(act: &Act, record: &SnapshotRecord, scratch: &Path) -> Result<(), Failure> {
+    fetch(act, record, scratch).await?;
+    let Some(live) = act.previous else {
+        return Ok(());
+    };
+    let release = act.world.recorder.release(act.key(), live).await?;
+    let Some(release) = release else {
+        return Ok(());
+    };
+    let read = read_in(act, record, scratch, &release.application).await;
+    if let Err(failure) = &read
+        && !failure.cancelled
+        && failure.reason.code == "service-broken"
+    {
+        let bad = || {
+            act.world
+                .recorder
+                .snapshot_bad(&record.id, &failure.reason.message)
+        };
+        insist(&act.task.id, "that the snapshot is bad", bad).await;
+    }
+    read
 }
 
 /// Restores a snapshot where nobody looks, and throws it away.
@@ -165,7 +233,7 @@ pub(super) fn part_directory(fetched: &Path, name: &str) -> PathBuf {
 pub(super) async fn test(act: &Act, record: &SnapshotRecord) -> Result<(), Failure> {
     let began = std::time::Instant::now();
     let scratch = act.world.paths.snapshot_scratch(&act.task.id);
-    let fetched = fetch(act, record, &scratch).await;
+    let fetched = fetch_and_try(act, record, &scratch).await;
     let removed = tokio::task::block_in_place(|| disk::remove_tree(&scratch));
     if let Err(error) = removed {
         tracing::warn!(

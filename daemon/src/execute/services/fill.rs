@@ -1,0 +1,131 @@
+//! A service's content, written out and read into a fresh place: nothing of what serves is touched by it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::Stdio;
+
+use tokio::net::unix::pipe::Receiver;
+use wharf_config::application::Service;
+use wharf_config::name::ProcessName;
+
+use super::attached::{self, Attached};
+use super::command::{self, Stand};
+use super::{GRACE, One, content, make, start};
+use crate::disk;
+use crate::execute::activity::Act;
+use crate::execute::failure::Failure;
+use crate::execute::launch;
+use crate::execute::snapshots::Feed;
+use crate::plan::services::{self as plan, Content, Load};
+
+/// Begins to write out what a running service of the activity's environment holds.
+///
+/// # Errors
+/// That it cannot be begun; none where it holds nothing that lasts.
+pub(super) async fn dump(
+    act: &Act,
+    one: &One<'_>,
+    output: Stdio,
+) -> Result<Option<Attached>, Failure> {
+    let Some(Content { dump, .. }) = &one.recipe.content else {
+        return Ok(None);
+    };
+    let sandbox = Stand::own(act, one.name).client(act, dump);
+    let words = format!("dump-{}", one.name);
+    let streams = (Stdio::null(), output);
+    attached::begin(act, &words, sandbox, dump, streams)
+        .await
+        .map(Some)
+}
+
+/// Makes what a service is to hold in a directory of this name, of what a dump says; what was there is gone.
+///
+/// # Errors
+/// Why it cannot be read in; something may be in the directory then.
+pub(super) async fn fill(
+    act: &Act,
+    one: &One<'_>,
+    directory: &Path,
+    input: Stdio,
+) -> Result<(), Failure> {
+    let Some(Content { load, .. }) = &one.recipe.content else {
+        return Ok(());
+    };
+    make::fresh(act, one, directory).await?;
+    let failed = format!("service {} cannot read the dump", one.name);
+    let words = format!("load-{}", one.name);
+    match load {
+        Load::Files(load) => {
+            let sandbox = command::alone(act, directory.to_owned(), load);
+            let streams = (input, Stdio::null());
+            let loading = attached::begin(act, &words, sandbox, load, streams).await?;
+            loading.finish(&failed).await?;
+        }
+        Load::Served(load) => {
+            // A server of its own, beside the one that serves. No record has it: a daemon that starts ends it.
+            let id = start::instance(act, one)?;
+            let sockets = act.world.paths.scratch_sockets(id.as_str());
+            let stand = Stand {
+                data: directory.to_owned(),
+                sockets: sockets.clone(),
+            };
+            let loaded = async {
+                start::serve(act, one, &id, &stand).await?;
+                let sandbox = stand.client(act, load);
+                let streams = (input, Stdio::null());
+                let loading = attached::begin(act, &words, sandbox, load, streams).await?;
+                loading.finish(&failed).await
+            };
+            let loaded = loaded.await;
+            launch::stop_instance(&act.world, id.as_str(), None, GRACE).await?;
+            let removed = tokio::task::block_in_place(|| disk::remove_tree(&sockets));
+            removed.map_err(|error| Failure::host("cannot remove a socket directory", &error))?;
+            loaded?;
+        }
+    }
+    let synced = tokio::task::block_in_place(|| disk::sync_filesystem(directory));
+    synced.map_err(|error| Failure::host("what was read in may not last", &error))
+}
+
+/// The same of a dump in a file.
+///
+/// # Errors
+/// As [`fill`], and that this host has no server for it.
+pub(in crate::execute) async fn fill_from_file(
+    act: &Act,
+    (name, service): (&ProcessName, &Service),
+    file: &Path,
+    directory: &Path,
+) -> Result<(), Failure> {
+    let one = One::of(act, name, service).await?;
+    let opened = std::fs::File::open(file);
+    let input = opened.map_err(|error| Failure::host("cannot read a dump", &error))?;
+    fill(act, &one, directory, input.into()).await
+}
+
+/// What a running service of the activity's environment holds, as a stream; none where it holds nothing that lasts.
+///
+/// # Errors
+/// That it does not run, or cannot be begun.
+pub(in crate::execute) async fn feed(
+    act: &Act,
+    (name, service): (&ProcessName, &Service),
+) -> Result<Option<Feed>, Failure> {
+    if !plan::lasts(service.kind) {
+        return Ok(None);
+    }
+    let one = One::of(act, name, service).await?;
+    content::insist_it_runs(act, name).await?;
+    let no_pipe = |error| Failure::host("cannot make a pipe", &error);
+    let (from, output) = io::pipe().map_err(no_pipe)?;
+    let Some(dumping) = dump(act, &one, output.into()).await? else {
+        return Ok(None);
+    };
+    let from = Receiver::from_owned_fd(OwnedFd::from(from)).map_err(no_pipe)?;
+    let failed = format!("service {name} cannot be written out");
+    Ok(Some(Feed {
+        from: Box::new(from),
+        verdict: Box::pin(async move { dumping.finish(&failed).await }),
+    }))
+}

@@ -113,7 +113,7 @@ fn a_value_is_never_sent_among_the_words() {
 }
 
 /// Command lines that make sense over ssh.
-const SENT: [&str; 55] = [
+const SENT: [&str; 58] = [
     "wharf status",
     "wharf activities -n 3",
     "wharf log 4f2a -f",
@@ -148,6 +148,9 @@ const SENT: [&str; 55] = [
     "wharf variable delete -e x A",
     "wharf config diff a b",
     "wharf config:dump",
+    "wharf crons",
+    "wharf crons run sweep -e x",
+    "wharf cron:list",
     "wharf slugs",
     "wharf slug why",
     "wharf slug export",

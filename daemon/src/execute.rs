@@ -54,6 +54,7 @@ pub mod route;
 pub mod router;
 pub mod runtime;
 pub mod secure;
+mod seed;
 pub mod slug_change;
 pub mod slug_key;
 pub mod slug_why;

@@ -124,6 +124,8 @@ pub enum Kind {
     Upload,
     /// `wharf mount download`: somebody takes what is in a mount.
     Download,
+    /// `wharf seed`: sample data is brought once more.
+    Seed,
 }
 
 impl Kind {
@@ -152,6 +154,7 @@ impl Kind {
             Kind::Import => "import",
             Kind::Upload => "upload",
             Kind::Download => "download",
+            Kind::Seed => "seed",
         }
     }
 
@@ -174,6 +177,7 @@ impl Kind {
             | Kind::Import
             | Kind::Upload
             | Kind::Download
+            | Kind::Seed
             | Kind::MaintenanceOn
             | Kind::MaintenanceOff => false,
         }

@@ -4,7 +4,7 @@ use super::{
     Application, At, Process, Protocol, Step, build, committed, deploy, env, locations, mounts,
     parts,
     process::{self, Answers},
-    routes,
+    routes, seed,
 };
 use crate::{
     detect::{self, Package},
@@ -112,6 +112,9 @@ fn written(table: Table<'_>) -> Written {
         let mounts = mounts::mounts(&item);
         (app.mounts, app.quotas) = (mounts.kinds, mounts.quotas);
     }
+    if let Some(item) = table.get("seed") {
+        app.seed = seed::seed(&item);
+    }
     if let Some(item) = table.get("assets") {
         app.assets = deploy::assets(&item, &app.mounts);
     }
@@ -127,7 +130,7 @@ fn written(table: Table<'_>) -> Written {
     if let Some(item) = table.get("network") {
         app.network = item.one_of(&process::NETWORK).unwrap_or_default();
     }
-    table.later(&["services", "crons", "seed"]);
+    table.later(&["services", "crons"]);
     table.finish();
     written
 }

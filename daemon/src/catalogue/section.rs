@@ -45,7 +45,7 @@ const SECTIONS: [Section; 9] = [
         seen: "An `error:` line with a hint, and exit status 5 or 6; `--json` has the code. Nothing has changed.",
         codes: &[
             "bad-commit", "branch-exists", "branch-name", "conflicts", "data-upward", "ended", "grant-time",
-            "no-grant", "no-parent", "no-release", "not-branchable", "not-fast-forward", "not-live",
+            "no-grant", "no-parent", "no-release", "no-seed", "not-branchable", "not-fast-forward", "not-live",
             "not-parked", "not-supported-yet", "operator-only", "parent-ring", "production", "status", "title",
             "too-many-watchers", "unknown-activity", "unknown-commit", "unknown-destination",
             "unknown-environment", "unknown-project", "unknown-type", "unrelated-histories", "up-to-date",

@@ -1,7 +1,7 @@
 //! The deploy stage: release, commands, processes beside the old ones, checks, switch, drain.
 //!
 //! In one paragraph: the release is recorded; where its commands need it, visitors are kept away;
-//! static content is made, the application installed or updated; its processes start beside the old
+//! static content is made, the application installed or updated, and given sample data where it is new; its processes start beside the old
 //! ones and must be healthy, and its checks must end well; the route is written, which is the commit
 //! point and lets visitors in; late commands run; the old processes are drained and stopped when all
 //! that is said. Until the route is written every failure leaves the old release serving.
@@ -20,7 +20,8 @@ use super::launch::{self, Launched};
 use super::replaced::Replaced;
 use super::resume::makes;
 use super::{
-    assets, checks, housekeeping, maintenance, mirror, release, retire, route, target, variables,
+    assets, checks, housekeeping, maintenance, mirror, release, retire, route, seed, target,
+    variables,
 };
 use crate::plan::step::Step;
 use crate::run::sandbox::Sandbox;
@@ -126,6 +127,7 @@ async fn prepare_and_serve(
     assets::say_where(act, &release.application);
     assets::deploy(act, release, &sandbox, &bound, changes).await?;
     work.run(act, release, &sandbox, &bound, changes).await?;
+    seed::first(act, release, &sandbox, &bound, changes).await?;
     serve(act, release, &sandbox, Proof::Checks).await
 }
 

@@ -328,6 +328,7 @@ impl Deployment {
                 }
                 // Nothing was to be done.
                 kind if kind.is_aside() => false,
+                Kind::Seed => self.phase == Phase::Working && self.open.is_none(),
                 _ => self.phase == Phase::Committed,
             },
             // A step whose end could not be recorded is one that failed.

@@ -21,6 +21,7 @@ pub mod rename;
 pub mod retention;
 pub mod rights;
 pub mod room;
+pub mod seed;
 pub mod step;
 pub mod tips;
 pub mod tree;

@@ -61,11 +61,13 @@ pub enum Act {
     Download,
     /// Write into its mounts.
     Upload,
+    /// Bring sample data to it.
+    Seed,
 }
 
 impl Act {
     /// Every act, for the table in the documentation.
-    pub const ALL: [Act; 27] = [
+    pub const ALL: [Act; 28] = [
         Act::View,
         Act::Push,
         Act::Force,
@@ -93,6 +95,7 @@ impl Act {
         Act::Import,
         Act::Download,
         Act::Upload,
+        Act::Seed,
     ];
 
     /// The least role for it. Whoever may push could merge by hand and push that, so merging needs
@@ -118,7 +121,8 @@ impl Act {
             // Whoever may run commands there reads and writes all of it by one. Who may only look may
             // not: people's data is in it.
             | Act::Download
-            | Act::Upload => Role::Contributor,
+            | Act::Upload
+            | Act::Seed => Role::Contributor,
             // Whoever made a branch may take it away again.
             Act::Deactivate | Act::Delete if kind == Kind::Development => Role::Contributor,
             // Of production it is what all visitors see.
@@ -165,6 +169,7 @@ impl Act {
             Act::Export => "export slugs of",
             Act::Import => "import slugs for",
             Act::Download => "take data of",
+            Act::Seed => "bring sample data to",
             Act::Upload => "write into the mounts of",
         }
     }

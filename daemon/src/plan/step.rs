@@ -33,6 +33,8 @@ pub enum Step {
     Install(u32),
     /// A deploy command, counted from 1.
     Command(u32),
+    /// A command that brings sample data, counted from 1.
+    Seed(u32),
     /// The web process starts beside the old one.
     Start,
     /// It answers well.
@@ -91,7 +93,7 @@ impl Step {
     /// What a death in its middle leaves.
     pub fn effect(&self) -> Effect {
         match self {
-            Step::Command(_) | Step::After(_) => Effect::Once,
+            Step::Command(_) | Step::Seed(_) | Step::After(_) => Effect::Once,
             Step::Install(_) | Step::Assets(_) => Effect::Again,
             Step::Route => Effect::Commit,
             Step::Mirror
@@ -145,6 +147,7 @@ impl Step {
             Kind::MaintenanceOn | Kind::MaintenanceOff => *self == Step::Maintenance,
             Kind::Delete | Kind::Deactivate => deletes,
             Kind::Check => self.stage() == Stage::Build,
+            Kind::Seed => matches!(self, Step::Seed(_)),
             Kind::Info
             | Kind::Approve
             | Kind::Variable
@@ -183,17 +186,18 @@ impl Step {
             Step::Assets(number) => (8, *number),
             Step::Install(number) => (9, *number),
             Step::Command(number) => (10, *number),
-            Step::Start => (11, 0),
-            Step::Health => (12, 0),
-            Step::Worker(_) => (13, 0),
-            Step::Check(number) => (14, *number),
-            Step::Route => (15, 0),
-            Step::Mirror => (16, 0),
-            Step::After(number) => (17, *number),
-            Step::Suspend | Step::Unroute => (18, 0),
-            Step::Stop => (19, 0),
-            Step::PutAside => (20, 0),
-            Step::Keep => (21, 0),
+            Step::Seed(number) => (11, *number),
+            Step::Start => (12, 0),
+            Step::Health => (13, 0),
+            Step::Worker(_) => (14, 0),
+            Step::Check(number) => (15, *number),
+            Step::Route => (16, 0),
+            Step::Mirror => (17, 0),
+            Step::After(number) => (18, *number),
+            Step::Suspend | Step::Unroute => (19, 0),
+            Step::Stop => (20, 0),
+            Step::PutAside => (21, 0),
+            Step::Keep => (22, 0),
         }
     }
 }
@@ -214,6 +218,7 @@ impl fmt::Display for Step {
             Step::Assets(number) => write!(f, "assets {number}"),
             Step::Install(number) => write!(f, "install {number}"),
             Step::Command(number) => write!(f, "deploy {number}"),
+            Step::Seed(number) => write!(f, "seed {number}"),
             Step::Start => f.write_str("start"),
             Step::Health => f.write_str("health"),
             Step::Worker(name) => write!(f, "start worker {name}"),
@@ -269,6 +274,7 @@ impl FromStr for Step {
                 "install" => Some(Step::Install(number)),
                 "check" => Some(Step::Check(number)),
                 "deploy" => Some(Step::Command(number)),
+                "seed" => Some(Step::Seed(number)),
                 "after" => Some(Step::After(number)),
                 _ => None,
             }
@@ -300,6 +306,7 @@ pub(super) mod tests {
             (1_u32..3).prop_map(Step::Assets),
             (1_u32..3).prop_map(Step::Install),
             (1_u32..4).prop_map(Step::Command),
+            (1_u32..3).prop_map(Step::Seed),
             Just(Step::Start),
             Just(Step::Health),
             "[a-z]{1,3}".prop_map(Step::Worker),

@@ -22,6 +22,7 @@ pub mod process;
 pub mod recorder;
 pub mod release;
 pub mod restore;
+pub mod seeded;
 pub mod slug;
 pub mod status;
 pub mod stock;

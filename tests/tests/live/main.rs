@@ -43,6 +43,7 @@ mod sandboxed;
 
 mod schemas;
 mod secure;
+mod seeds;
 mod set;
 mod shop;
 mod sight;

@@ -12,3 +12,12 @@ CREATE TABLE service (
     port        INTEGER NOT NULL,
     PRIMARY KEY (project, environment, name)
 ) STRICT;
+
+-- Environments that have had their sample data, and the activity that brought it.
+CREATE TABLE seeded (
+    project     TEXT    NOT NULL,
+    environment TEXT    NOT NULL,
+    activity    TEXT    NOT NULL,
+    done        INTEGER NOT NULL,
+    PRIMARY KEY (project, environment)
+) STRICT;

@@ -190,6 +190,12 @@ pub enum Command {
         /// Which of the two
         to: Switch,
     },
+    /// Bring the application's sample data to what serves, once more
+    #[command(
+        after_help = "What [seed] in wharf.toml says, for environments of the types that it names. A new one gets it by \
+                      itself,\nin its first deployment.\n\nWho may: contributors, as with wharf run."
+    )]
+    Seed,
     /// Stop an activity and all of its processes
     Cancel {
         /// The activity, such as 4f2a
@@ -332,6 +338,7 @@ const SECTIONS: [(&str, &[&str]); 5] = [
             "pause",
             "resume",
             "maintenance",
+            "seed",
             "cancel",
             "mount",
             "variable",

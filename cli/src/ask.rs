@@ -109,6 +109,7 @@ fn wants(command: &Command) -> Wants {
         | Command::Pause
         | Command::Resume
         | Command::Maintenance { .. }
+        | Command::Seed
         | Command::Merge
         | Command::Promote
         | Command::Sync { .. }
@@ -243,6 +244,7 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
         Command::Deactivate => act(place, Ask::Deactivate(scope), json),
         Command::Pause => act(place, Ask::Pause(scope), json),
         Command::Resume => act(place, Ask::Resume(scope), json),
+        Command::Seed => act(place, Ask::Seed(scope), json),
         Command::Maintenance { to } => {
             let on = *to == args::Switch::On;
             act(place, Ask::Maintenance { scope, on }, json)

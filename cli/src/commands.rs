@@ -59,6 +59,7 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Pause
         | Command::Resume
         | Command::Maintenance { .. }
+        | Command::Seed
         | Command::Approve { .. }
         | Command::Cancel { .. }
         | Command::Branch(_)

@@ -296,6 +296,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Deactivate(_)
         | Ask::Pause(_)
         | Ask::Resume(_)
+        | Ask::Seed(_)
         | Ask::Maintenance { .. } => None,
         Ask::Approve { .. } | Ask::Run { .. } | Ask::RunCron { .. } | Ask::Database { .. } => None,
         Ask::Cancel { .. } | Ask::Reload | Ask::Mounts { .. } => Some(THOROUGH),

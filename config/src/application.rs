@@ -23,6 +23,7 @@ mod process;
 mod read;
 mod routes;
 mod runtime;
+mod seed;
 mod services;
 mod step;
 mod visible;
@@ -38,6 +39,7 @@ pub use mounts::Mount;
 pub use process::{Network, Process, Protocol};
 pub use routes::{Paths, Route, To};
 pub use runtime::{Runtime, RuntimeName};
+pub use seed::Seed;
 pub use services::{Custom, Service, ServiceKind, prefix as service_prefix};
 pub use step::Step;
 pub use visible::{MAX_VALUE, Visible, check_value};
@@ -90,6 +92,9 @@ pub struct Application {
     /// Bytes that a mount may hold, of those that say so.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub quotas: BTreeMap<RelPath, u64>,
+    /// Sample data for new environments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<Seed>,
     /// What addresses lead to, beside the files and the web process.
     pub routes: Vec<Route>,
     /// What holds below paths of addresses.

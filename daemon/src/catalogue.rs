@@ -72,6 +72,7 @@ pub const ALL: &[Entry] = &[
     entry("no-path", "there is nothing at that path of the mount", "`wharf mount list`; `wharf run -- ls -l PATH`"),
     entry("no-port", "no port is free for a web process", "tell the host's operator: `wharf doctor`"),
     entry("no-release", "that release never served, or was removed", "`wharf releases`"),
+    entry("no-seed", "what serves has no `[seed]`, or none for environments of that type", "say so in wharf.toml, and push"),
     entry("not-branchable", "nobody branches from there: `branchable = false`", "name another parent: `wharf branch NAME PARENT`"),
     entry("not-fast-forward", "the parent has commits that its child does not serve", "`wharf sync code`, then promote again"),
     entry("not-live", "nothing serves in the environment yet", "`wharf log -e ENVIRONMENT` says why"),

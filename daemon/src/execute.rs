@@ -55,6 +55,7 @@ pub mod route;
 pub mod router;
 pub mod runtime;
 pub mod secure;
+mod seed;
 pub mod services;
 pub mod slug_change;
 pub mod slug_key;

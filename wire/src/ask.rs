@@ -222,6 +222,8 @@ pub enum Ask {
     Pause(Scope),
     /// Starts a paused environment's processes again.
     Resume(Scope),
+    /// Brings sample data to an environment once more.
+    Seed(Scope),
     /// Keeps visitors away from an environment, or lets them in again.
     Maintenance {
         /// Which environment.

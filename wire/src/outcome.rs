@@ -134,6 +134,8 @@ pub enum Kind {
     SnapshotTest,
     /// `wharf snapshot delete`.
     SnapshotDelete,
+    /// `wharf seed`: sample data is brought once more.
+    Seed,
 }
 
 impl Kind {
@@ -167,6 +169,7 @@ impl Kind {
             Kind::Restore => "restore",
             Kind::SnapshotTest => "snapshot-test",
             Kind::SnapshotDelete => "snapshot-delete",
+            Kind::Seed => "seed",
         }
     }
 
@@ -194,6 +197,7 @@ impl Kind {
             | Kind::Restore
             | Kind::SnapshotTest
             | Kind::SnapshotDelete
+            | Kind::Seed
             | Kind::MaintenanceOn
             | Kind::MaintenanceOff => false,
         }

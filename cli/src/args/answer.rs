@@ -112,6 +112,7 @@ impl Command {
             | Command::Pause
             | Command::Resume
             | Command::Maintenance { .. }
+            | Command::Seed
             | Command::Approve { .. }
             | Command::Cancel { .. }
             | Command::Activity(Activity::Approve { .. } | Activity::Cancel { .. })

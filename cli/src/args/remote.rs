@@ -64,6 +64,7 @@ impl Command {
             Command::Deactivate => words(&["deactivate"]),
             Command::Pause => words(&["pause"]),
             Command::Resume => words(&["resume"]),
+            Command::Seed => words(&["seed"]),
             Command::Maintenance { to } => words(&["maintenance", to.word()]),
             Command::Deploy { commit } => words(&["deploy", "--commit", commit]),
             Command::Redeploy { rebuild, now } => {

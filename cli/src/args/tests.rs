@@ -113,7 +113,7 @@ fn a_value_is_never_sent_among_the_words() {
 }
 
 /// Command lines that make sense over ssh.
-const SENT: [&str; 61] = [
+const SENT: [&str; 62] = [
     "wharf status",
     "wharf activities -n 3",
     "wharf log 4f2a -f",
@@ -176,6 +176,7 @@ const SENT: [&str; 61] = [
     "wharf releases",
     "wharf deploy --commit 4f2a",
     "wharf approve 4f2a --now",
+    "wharf seed -e x",
     "wharf maintenance on",
     "wharf maintenance:off",
 ];

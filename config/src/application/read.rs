@@ -4,7 +4,7 @@ use super::{
     Application, At, Process, Protocol, Step, build, committed, crons, deploy, env, locations,
     mounts, parts,
     process::{self, Answers},
-    routes, services,
+    routes, seed, services,
 };
 use crate::{
     detect::{self, Package},
@@ -115,6 +115,9 @@ fn written(table: Table<'_>) -> Written {
         let mounts = mounts::mounts(&item);
         (app.mounts, app.quotas) = (mounts.kinds, mounts.quotas);
     }
+    if let Some(item) = table.get("seed") {
+        app.seed = seed::seed(&item);
+    }
     if let Some(item) = table.get("assets") {
         app.assets = deploy::assets(&item, &app.mounts);
     }
@@ -133,7 +136,6 @@ fn written(table: Table<'_>) -> Written {
     if let Some(item) = table.get("services") {
         app.services = services::services(&item);
     }
-    table.later(&["seed"]);
     table.finish();
     written
 }

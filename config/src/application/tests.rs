@@ -104,6 +104,9 @@ fn wharf_toml_whole() {
         [mounts]
         "var" = "private"
         "pub/media" = { kind = "data", quota = "2G" }
+        [seed]
+        run = ["bin/sample", "bin/more"]
+        only = ["development", "staging"]
         [env]
         MODE = "production"
         KEY = { generate = "secret" }
@@ -138,6 +141,8 @@ fn wharf_toml_whole() {
     assert_eq!(app.checks[0].name, "smoke");
     assert_eq!(app.deploy.health.within, Duration::from_secs(30));
     assert_eq!((app.mounts.len(), app.env.len()), (2, 3));
+    let seed = app.seed.as_ref().unwrap();
+    assert_eq!((seed.run.len(), seed.only.len()), (2, 2));
     let quotas = app
         .quotas
         .iter()

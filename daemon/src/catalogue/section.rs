@@ -46,7 +46,8 @@ const SECTIONS: [Section; 10] = [
         seen: "An `error:` line with a hint, and exit status 5 or 6; `--json` has the code. Nothing has changed.",
         codes: &[
             "bad-commit", "branch-exists", "branch-name", "conflicts", "cron-held", "data-upward", "ended", "grant-time",
-            "no-grant", "no-parent", "no-release", "not-branchable", "not-fast-forward", "not-live",
+            "no-grant", "no-parent", "no-release", "no-seed",
+            "not-branchable", "not-fast-forward", "not-live",
             "not-parked", "not-supported-yet", "operator-only", "parent-ring", "production", "status", "title",
             "too-many-watchers", "unknown-activity", "unknown-commit", "unknown-cron", "unknown-destination",
             "unknown-environment", "unknown-project", "unknown-type", "unrelated-histories", "up-to-date",

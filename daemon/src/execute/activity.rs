@@ -21,7 +21,7 @@ use super::replaced::Replaced;
 use super::resume::resume;
 use super::world::World;
 use super::{
-    build, check, conclude, deploy, end, promote, retire, route, snapshots, standing, tip,
+    build, check, conclude, deploy, end, promote, retire, route, seed, snapshots, standing, tip,
 };
 use crate::fail;
 use crate::journal::{self, Facts, Message};
@@ -247,6 +247,7 @@ impl Act {
             (_, Kind::Rollback) => deploy::roll_back(self).await,
             (_, Kind::Delete) => retire::delete(self).await,
             (_, Kind::Check) => check::check(self).await,
+            (_, Kind::Seed) => seed::again(self).await,
             (_, Kind::Deactivate) => retire::deactivate(self).await,
             (_, Kind::Pause) => standing::pause(self).await,
             (_, Kind::Resume) => standing::resume(self).await,

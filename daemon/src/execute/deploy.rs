@@ -2,7 +2,7 @@
 //!
 //! In one paragraph: the release is recorded; where it has commands, crons end; where these need it,
 //! visitors are kept away and workers stopped; static content is made, the application installed or
-//! updated; its processes start beside the old ones and must be healthy, and its checks must end well;
+//! updated, and given sample data where it is new; its processes start beside the old ones and must be healthy, and its checks must end well;
 //! the route is written, which is the commit point and lets visitors in; late commands run; the old
 //! processes are drained and stopped when all that is said. Until the route is written every failure
 //! leaves the old release serving.
@@ -22,8 +22,8 @@ use super::launch::{self, Launched};
 use super::replaced::Replaced;
 use super::resume::makes;
 use super::{
-    assets, checks, housekeeping, maintenance, mirror, release, retire, route, services, snapshots,
-    target, variables,
+    assets, checks, housekeeping, maintenance, mirror, release, retire, route, seed, services,
+    snapshots, target, variables,
 };
 use crate::plan::step::Step;
 use crate::run::sandbox::Sandbox;
@@ -136,6 +136,7 @@ async fn prepare_and_serve(
     assets::say_where(act, &release.application);
     assets::deploy(act, release, &sandbox, &bound, changes).await?;
     work.run(act, release, &sandbox, &bound, changes).await?;
+    seed::first(act, release, &sandbox, &bound, changes).await?;
     serve(act, release, &sandbox, Proof::Checks).await
 }
 

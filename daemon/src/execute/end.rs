@@ -45,6 +45,10 @@ pub fn success(
             format!("{environment} is paused"),
             paused(environment, live),
         ),
+        (Kind::Seed, live) => (
+            "the sample data is there".to_owned(),
+            stays(environment, live),
+        ),
         (Kind::Resume, Some(live)) => (
             format!("r{live} is back"),
             format!("{environment} now serves r{live}."),
@@ -169,6 +173,7 @@ pub fn hints(kind: Kind, environment: &str, previous: Option<u32>, who: Undoing)
             | Kind::Import
             | Kind::Upload
             | Kind::Download
+            | Kind::Seed
             | Kind::MaintenanceOff,
             _,
         ) => Vec::new(),

@@ -333,6 +333,7 @@ impl Deployment {
                 Kind::Restore => self.phase == Phase::Committed || self.has_done(&Step::Swap),
                 // Nothing was to be done.
                 kind if kind.is_word() || kind.runs_beside() => false,
+                Kind::Seed => self.phase == Phase::Working && self.open.is_none(),
                 _ => self.phase == Phase::Committed,
             },
             // A step whose end could not be recorded is one that failed.

@@ -22,6 +22,7 @@ pub mod rename;
 pub mod retention;
 pub mod rights;
 pub mod room;
+pub mod seed;
 pub mod services;
 pub mod snapshots;
 pub mod step;

@@ -108,7 +108,7 @@ pub fn wait(policy: &Policy, candidate: Candidate<'_>, now: &Zoned) -> Option<Wa
     } = candidate;
     match kind {
         // What served may serve again at once; what makes nothing live has nothing to wait for.
-        Kind::Rollback | Kind::Delete | Kind::Check => return None,
+        Kind::Rollback | Kind::Delete | Kind::Check | Kind::Seed => return None,
         kind if kind.runs_beside() => return None,
         Kind::Redeploy if serves => {}
         _ if policy.approve == Approve::No || is_approved(leave) => {}

@@ -69,11 +69,13 @@ pub enum Act {
     TakeSnapshot,
     /// Destroy a copy of its data.
     DeleteSnapshot,
+    /// Bring sample data to it.
+    Seed,
 }
 
 impl Act {
     /// Every act, for the table in the documentation.
-    pub const ALL: [Act; 31] = [
+    pub const ALL: [Act; 32] = [
         Act::View,
         Act::Push,
         Act::Force,
@@ -105,6 +107,7 @@ impl Act {
         Act::Restore,
         Act::TakeSnapshot,
         Act::DeleteSnapshot,
+        Act::Seed,
     ];
 
     /// The least role for it. Whoever may push could merge by hand and push that, so merging needs
@@ -132,7 +135,8 @@ impl Act {
             // Whoever may run commands there reads and writes all of it by one. Who may only look may
             // not: people's data is in it.
             | Act::Download
-            | Act::Upload => Role::Contributor,
+            | Act::Upload
+            | Act::Seed => Role::Contributor,
             // Whoever made a branch may take it away again.
             Act::Deactivate | Act::Delete if kind == Kind::Development => Role::Contributor,
             // Of production it is what all visitors see.
@@ -182,6 +186,7 @@ impl Act {
             Act::Export => "export slugs of",
             Act::Import => "import slugs for",
             Act::Download => "take data of",
+            Act::Seed => "bring sample data to",
             Act::Upload => "write into the mounts of",
             Act::Snapshot => "take snapshots of",
             Act::Restore => "restore the data of",

@@ -45,6 +45,8 @@ pub enum Step {
     Install(u32),
     /// A deploy command, counted from 1.
     Command(u32),
+    /// A command that brings sample data, counted from 1.
+    Seed(u32),
     /// The web process starts beside the old one.
     Start,
     /// It answers well.
@@ -105,7 +107,7 @@ impl Step {
     /// What a death in its middle leaves.
     pub fn effect(&self) -> Effect {
         match self {
-            Step::Command(_) | Step::After(_) => Effect::Once,
+            Step::Command(_) | Step::Seed(_) | Step::After(_) => Effect::Once,
             Step::Install(_) | Step::Assets(_) | Step::Swap => Effect::Again,
             Step::Route => Effect::Commit,
             Step::Mirror
@@ -173,6 +175,7 @@ impl Step {
             Kind::SnapshotTest => *self == Step::Fetch,
             Kind::SnapshotDelete => *self == Step::Forget,
             Kind::Cron => *self == Step::Cron,
+            Kind::Seed => matches!(self, Step::Seed(_)),
             Kind::Info
             | Kind::Approve
             | Kind::Variable
@@ -219,18 +222,19 @@ impl Step {
             Step::Assets(number) => (9, *number),
             Step::Install(number) => (10, *number),
             Step::Command(number) => (11, *number),
-            Step::Start => (12, 0),
-            Step::Health => (13, 0),
-            Step::Worker(_) => (14, 0),
-            Step::Check(number) => (15, *number),
-            Step::Route => (16, 0),
-            Step::Mirror => (17, 0),
-            Step::After(number) => (18, *number),
-            Step::Suspend | Step::Unroute => (19, 0),
-            Step::Stop => (20, 0),
-            Step::PutAside => (21, 0),
-            Step::Keep => (22, 0),
-            Step::Cron => (23, 0),
+            Step::Seed(number) => (12, *number),
+            Step::Start => (13, 0),
+            Step::Health => (14, 0),
+            Step::Worker(_) => (15, 0),
+            Step::Check(number) => (16, *number),
+            Step::Route => (17, 0),
+            Step::Mirror => (18, 0),
+            Step::After(number) => (19, *number),
+            Step::Suspend | Step::Unroute => (20, 0),
+            Step::Stop => (21, 0),
+            Step::PutAside => (22, 0),
+            Step::Keep => (23, 0),
+            Step::Cron => (24, 0),
         }
     }
 }
@@ -257,6 +261,7 @@ impl fmt::Display for Step {
             Step::Assets(number) => write!(f, "assets {number}"),
             Step::Install(number) => write!(f, "install {number}"),
             Step::Command(number) => write!(f, "deploy {number}"),
+            Step::Seed(number) => write!(f, "seed {number}"),
             Step::Start => f.write_str("start"),
             Step::Health => f.write_str("health"),
             Step::Worker(name) => write!(f, "start worker {name}"),
@@ -319,6 +324,7 @@ impl FromStr for Step {
                 "install" => Some(Step::Install(number)),
                 "check" => Some(Step::Check(number)),
                 "deploy" => Some(Step::Command(number)),
+                "seed" => Some(Step::Seed(number)),
                 "after" => Some(Step::After(number)),
                 _ => None,
             }
@@ -358,6 +364,7 @@ pub(super) mod tests {
             (1_u32..3).prop_map(Step::Assets),
             (1_u32..3).prop_map(Step::Install),
             (1_u32..4).prop_map(Step::Command),
+            (1_u32..3).prop_map(Step::Seed),
             Just(Step::Start),
             Just(Step::Health),
             "[a-z]{1,3}".prop_map(Step::Worker),

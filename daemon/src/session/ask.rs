@@ -118,6 +118,7 @@ impl Session {
             Ask::Deactivate(scope) => self.deactivate(&scope).await,
             Ask::Pause(scope) => self.pause(&scope).await,
             Ask::Resume(scope) => self.resume(&scope).await,
+            Ask::Seed(scope) => self.seed(&scope).await,
             Ask::Maintenance { scope, on } => self.maintain(&scope, on).await,
             Ask::Branch {
                 scope,

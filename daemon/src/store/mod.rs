@@ -23,6 +23,7 @@ pub mod process;
 pub mod recorder;
 pub mod release;
 pub mod restore;
+pub mod seeded;
 pub mod service;
 pub mod slug;
 pub mod snapshot;

@@ -15,6 +15,7 @@ use super::overview::{self, Overview};
 use super::paths::Paths;
 use super::process::{self, ProcessRecord};
 use super::release::{self, ReleaseRecord, ReleaseState};
+use super::seeded;
 use super::slug::{self, SlugRecord};
 use super::status::{self, Limits};
 use super::stock::{self, Numbers, View};
@@ -261,6 +262,21 @@ impl Recorder {
         let key = key.clone();
         self.write("maintenance", move |connection| {
             environment::set_maintenance(connection, &key, who.as_deref())
+        })
+        .await
+    }
+
+    pub async fn is_seeded(&self, key: &EnvironmentKey) -> Result<bool> {
+        let key = key.clone();
+        self.0
+            .call(move |connection| seeded::is_seeded(connection, &key))
+            .await
+    }
+
+    pub async fn set_seeded(&self, key: &EnvironmentKey, activity: &str) -> Result<()> {
+        let (key, activity) = (key.clone(), activity.to_owned());
+        self.write("sample data", move |connection| {
+            seeded::set(connection, &key, &activity)
         })
         .await
     }

@@ -120,7 +120,7 @@ pub fn deployed(
               WHERE activity.project = environment.project
               AND activity.environment = environment.id AND ended IS NOT NULL
               AND kind NOT IN ('pause', 'deactivate', 'delete', 'check', 'info', 'approve',
-                               'variable', 'run', 'cron', 'upload', 'download', 'maintenance-on',
+                               'variable', 'run', 'cron', 'upload', 'download', 'seed', 'maintenance-on',
                                'maintenance-off', 'snapshot', 'snapshot-test', 'snapshot-delete')
               ORDER BY number DESC LIMIT 1), created)
          FROM environment WHERE ?1 IS NULL OR project = ?1",

@@ -43,6 +43,7 @@ mod routes;
 mod sandboxed;
 mod schemas;
 mod secure;
+mod seeds;
 mod services;
 mod set;
 mod shop;

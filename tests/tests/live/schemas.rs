@@ -106,6 +106,7 @@ fn everything_that_is_printed_has_its_schema() {
     acts(&reader);
     crons(&reader);
     waits(&world, &reader);
+    mounts(&reader);
     goes_wrong(&world, &reader);
 
     // All that are published were seen.
@@ -115,6 +116,34 @@ fn everything_that_is_printed_has_its_schema() {
         (!of.is_empty()).then(|| name.to_owned())
     });
     assert_eq!(*reader.seen.borrow(), names.collect(), "{said}");
+}
+
+/// What is in mounts, and what would come into them.
+fn mounts(reader: &Reader<'_>) {
+    let shop = with_a_mount(reader);
+    shop.write("files/one", "1");
+    let before = reader.json("mounts", &["mount", "list"]);
+    assert_eq!(
+        (&before[0]["path"], &before[0]["used"]),
+        (&"var".into(), &Value::Null)
+    );
+    let changes = reader.json("mount-changes", &["mount", "upload", "files", "var", "-n"]);
+    assert_eq!(changes[0]["path"], "var/one");
+    let outcome = reader.json("outcome", &["mount", "upload", "files", "var"]);
+    assert_eq!(state(&outcome), "succeeded");
+    let sizes = reader.json("mounts", &["mount", "size", "var"]);
+    assert_eq!(sizes[0]["used"]["files"], 1);
+    reader.error(5, "no-mount", &["mount", "size", "none"]);
+    shop.git(&["switch", "--quiet", "--force", "main"]).ok();
+}
+
+fn with_a_mount<'r>(reader: &'r Reader<'_>) -> &'r Tree<'r> {
+    let shop = &reader.shop;
+    shop.git(&["switch", "--quiet", "-c", "mounted"]).ok();
+    shop.write("wharf.toml", "public = \".\"\n[mounts]\nvar = \"data\"\n");
+    shop.commit("A mount");
+    shop.push(&["mounted"]).ok().has("mounted now serves");
+    shop
 }
 
 /// What a destination is sent, and what a try of it prints.

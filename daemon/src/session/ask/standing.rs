@@ -86,6 +86,14 @@ impl Session {
         self.order_plainly(record, Kind::Resume, live).await
     }
 
+    pub(super) async fn seed(&mut self, scope: &Scope) -> Result<(), Broken> {
+        let record = self.environment(scope).await?;
+        let against = self.rights(&[Act::Seed], &record)?;
+        against.and(runs(&record))?;
+        let live = record.live;
+        self.order_plainly(record, Kind::Seed, live).await
+    }
+
     pub(super) async fn maintain(&mut self, scope: &Scope, on: bool) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
         let against = self.rights(&[Act::Maintenance], &record)?;

@@ -17,7 +17,7 @@ const SHIPPED: &[&str] = &[
     "888084cea0562bdd29563f987ab7c05e9a4f1a2f4877cee9cf5e3af5179912bf",
     "d36a31dd950e2eeef2653973f2496f1229d1ea2279c56998a0803651a346104d",
     "f90732ef94528c0a98dcf74a1d8bb4fab7366bebe35ef68739512bbae54310e3",
-    "0876385e41d601a072e5bc4d76e0f8daf4f5dfa6d9df6de9c04f1bba15244c42",
+    "5d7253b1debfd6bcedda089dae89528571e3f01e022222ff53034fa442f931ac",
 ];
 
 fn fixture(version: usize) -> PathBuf {

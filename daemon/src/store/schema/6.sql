@@ -47,3 +47,12 @@ CREATE TABLE snapshot_use (
     activity TEXT PRIMARY KEY,
     snapshot TEXT NOT NULL
 ) STRICT;
+
+-- Environments that have had their sample data, and the activity that brought it.
+CREATE TABLE seeded (
+    project     TEXT    NOT NULL,
+    environment TEXT    NOT NULL,
+    activity    TEXT    NOT NULL,
+    done        INTEGER NOT NULL,
+    PRIMARY KEY (project, environment)
+) STRICT;

@@ -380,6 +380,7 @@ fn program(kind: Kind) -> Vec<Step> {
             "install 1",
             "deploy 1",
             "deploy 2",
+            "seed 1",
             "start",
             "health",
             "start worker mail",
@@ -391,6 +392,7 @@ fn program(kind: Kind) -> Vec<Step> {
         Kind::Rollback | Kind::Resume => &["start", "health", "start worker mail", "route"],
         Kind::Pause => &["suspend", "stop"],
         Kind::Delete | Kind::Deactivate => &["unroute", "stop", "put aside"],
+        Kind::Seed => &["seed 1", "seed 2"],
         Kind::Check => &["checkout", "build 1", "patch 1", "build 2", "freeze"],
         Kind::MaintenanceOn | Kind::MaintenanceOff => &["maintenance"],
         Kind::Info

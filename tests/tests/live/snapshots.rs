@@ -690,13 +690,16 @@ fn a_full_disk_leaves_the_old_data() {
     create(&shop);
 }
 
-/// Changes the record as if time had passed.
-fn change_record(world: &World, sql: &str) {
+/// Changes the record as if time had passed, and starts a daemon that finds it so.
+fn later_on(world: &World, sql: &str) {
+    world.kill_daemon();
+    world.forget_trace();
     let script = "import sqlite3, sys\n\
         held = sqlite3.connect(sys.argv[1], timeout=30)\nheld.execute(sys.argv[2])\nheld.commit()\n";
     let mut python = world.command("python3");
     let database = state(world).join("wharf.db");
     wharf_tests::run(python.args(["-c", script]).arg(database).arg(sql)).ok();
+    world.start();
 }
 
 #[test]
@@ -707,9 +710,7 @@ fn the_newest_one_is_tried_each_week_and_what_cannot_be_restored_is_bad() {
     create(&shop);
     assert!(snapshots(&shop).iter().all(|one| one["verified"].is_null()));
     let later = "UPDATE snapshot SET verified = NULL, created = created - 8 * 86400000";
-    change_record(&world, later);
-    world.forget_trace();
-    world.wharf(&["reload"]).ok();
+    later_on(&world, later);
     world.wait_for_point("record end: after");
     let tried = last_of(&world, Kind::SnapshotTest);
     assert_eq!(

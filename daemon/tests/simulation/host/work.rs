@@ -393,6 +393,17 @@ fn program(kind: Kind) -> Vec<Step> {
         Kind::Delete | Kind::Deactivate => &["unroute", "stop", "put aside"],
         Kind::Check => &["checkout", "build 1", "patch 1", "build 2", "freeze"],
         Kind::MaintenanceOn | Kind::MaintenanceOff => &["maintenance"],
+        Kind::Snapshot => &["snapshot", "verify"],
+        Kind::Restore => &[
+            "fetch",
+            "swap",
+            "start",
+            "health",
+            "start worker mail",
+            "route",
+        ],
+        Kind::SnapshotTest => &["fetch"],
+        Kind::SnapshotDelete => &["forget"],
         Kind::Info | Kind::Approve | Kind::Variable | Kind::Run | Kind::Import => &[],
     };
     names.iter().map(|name| name.parse().unwrap()).collect()

@@ -31,6 +31,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("repository", "settings of a repository, or of its owner or the host for all of them, that let hooks be passed by, or bad objects in"),
     ("repository-unreadable", "a project whose repository the daemon cannot read"),
     ("repository-unwritable", "a project whose repository belongs to somebody else, and nobody may write there: no merge, promotion or deletion"),
+    ("restic", "restic is missing or older than 0.14: no snapshots are taken"),
     ("router", "whether the data plane answers, and where"),
     ("scope", "which project a work tree belongs to cannot be told"),
     ("store", "whether the database is sound; also the codes `store-…` above"),

@@ -41,6 +41,9 @@ pub async fn resume(world: &World, task: Task, log: &Log) -> Result<(Deployment,
     }
     if !rows.is_empty() && !deployment.is_committed() {
         discard(world, &task).await?;
+        if task.kind == Kind::Restore && !deployment.is_touched() {
+            throw_away(world, &task)?;
+        }
     }
     if matches!(deployment.phase(), Phase::Waiting | Phase::Parked) {
         if !rows.is_empty() && deployment.phase() == Phase::Waiting {
@@ -91,6 +94,14 @@ async fn discard(world: &World, task: &Task) -> Result<(), Failure> {
             .map_err(|error| Failure::host("cannot remove a half-made release", &error))?;
     }
     Ok(())
+}
+
+/// Data that came, and whose swap has not begun, is begun anew or wanted by nobody.
+fn throw_away(world: &World, task: &Task) -> Result<(), Failure> {
+    let (project, environment) = (&task.key.project, &task.key.id);
+    let arriving = world.paths.arriving_data(project, environment, &task.id);
+    tokio::task::block_in_place(|| disk::remove_tree(&arriving))
+        .map_err(|error| Failure::host("cannot remove data that was arriving", &error))
 }
 
 /// Whether its release is one that it makes; else it was there.

@@ -7,13 +7,14 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
-use wharf_config::name::{EnvironmentId, ProcessName, ProjectName, RelPath};
+use wharf_config::name::{EnvironmentId, ProjectName, RelPath};
 use wharf_config::place::{Place, SYSTEM_STATE};
+
+mod services;
+mod snapshots;
 
 /// How the name of a directory begins that is being removed.
 const GOING: &str = ".gone-";
-/// How the name of a directory begins that is to take the place of data.
-const ARRIVING: &str = ".arriving-";
 
 /// The mode of the spool where Wharf has a user of its own, whose group hooks' users are in: each may
 /// make files, which are of that group and stay their makers', and look for none.
@@ -275,115 +276,6 @@ impl Paths {
         path: &RelPath,
     ) -> PathBuf {
         self.mounts(project, environment).join(segment(path))
-    }
-
-    /// What an environment's services hold, one directory each: beside its mounts, whose names all end
-    /// with a hash, so that it counts with them and goes where they go.
-    pub fn services(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
-        self.mounts(project, environment).join("services")
-    }
-
-    /// What one service holds.
-    pub fn service(
-        &self,
-        project: &ProjectName,
-        environment: &EnvironmentId,
-        name: &ProcessName,
-    ) -> PathBuf {
-        self.services(project, environment).join(name.as_str())
-    }
-
-    /// What one service is to hold, before it takes its place. No service's name begins so.
-    pub fn making_service(
-        &self,
-        project: &ProjectName,
-        environment: &EnvironmentId,
-        name: &ProcessName,
-    ) -> PathBuf {
-        self.services(project, environment)
-            .join(format!(".making-{name}"))
-    }
-
-    /// The directories of services' sockets. The system's own are in the state, as those of
-    /// applications.
-    pub fn all_service_sockets(&self) -> PathBuf {
-        match self.is_system() {
-            true => self.state.join("services"),
-            false => self.run.join("services"),
-        }
-    }
-
-    /// Those of a server that nobody but us reaches, for as long as it runs.
-    pub fn scratch_sockets(&self, instance: &str) -> PathBuf {
-        self.all_service_sockets().join(instance)
-    }
-
-    /// Those of one environment, a directory a service; bound into the sandboxes of its releases.
-    pub fn service_sockets(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
-        self.all_service_sockets()
-            .join(format!("{project}.{environment}"))
-    }
-
-    /// A fresh place for what comes into an environment's mounts: beside them, so that it counts as
-    /// theirs and is moved there by renames. What a death leaves is swept as what is going.
-    pub fn arriving_files(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
-        self.going(&self.mounts(project, environment).join("data"))
-    }
-
-    /// What is about to take the place of an environment's data, by the activity that brings it. On the
-    /// same file system, and counted as that data is; no mount's name begins with a dot.
-    pub fn arriving_data(
-        &self,
-        project: &ProjectName,
-        environment: &EnvironmentId,
-        activity: &str,
-    ) -> PathBuf {
-        self.mounts(project, environment)
-            .join(format!("{ARRIVING}{activity}"))
-    }
-
-    /// Whether a name among an environment's data says that it is arriving.
-    pub fn is_arriving(name: &OsStr) -> bool {
-        name.as_encoded_bytes().starts_with(ARRIVING.as_bytes())
-    }
-
-    /// The name of a mount's directory among the environment's data.
-    pub fn mount_name(path: &RelPath) -> String {
-        segment(path)
-    }
-
-    /// Repositories of snapshots, one directory a project, where the operator names no other place.
-    pub fn snapshots(&self) -> PathBuf {
-        self.state.join("snapshots")
-    }
-
-    /// A repository of snapshots that is being made, beside the name that it gets when it is whole.
-    pub fn unmade(repository: &Path) -> PathBuf {
-        let name = repository.file_name().unwrap_or_default();
-        let mut unmade = std::ffi::OsString::from(".new-");
-        unmade.push(name);
-        repository.with_file_name(unmade)
-    }
-
-    /// Secrets that were generated once, and that nothing can be opened without.
-    pub fn keys(&self) -> PathBuf {
-        self.state.join("keys")
-    }
-
-    /// What encrypts all snapshots. Without it none can be restored.
-    pub fn snapshot_key(&self) -> PathBuf {
-        self.keys().join("snapshots.key")
-    }
-
-    /// What restic keeps to be faster; it may go at any time.
-    pub fn snapshot_cache(&self) -> PathBuf {
-        self.state.join("snapshots.cache")
-    }
-
-    /// Where restic puts what it is about to store, and a snapshot is restored to see whether it can be.
-    /// What a death leaves goes as a build's does.
-    pub fn snapshot_scratch(&self, activity: &str) -> PathBuf {
-        self.builds().join(format!("{activity}.snapshot"))
     }
 
     /// What is left of deleted environments, one directory an activity.

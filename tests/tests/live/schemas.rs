@@ -178,6 +178,7 @@ fn looks(world: &World, reader: &Reader<'_>) {
     reader.json("releases", &["releases"]);
     reader.json("slugs", &["slugs"]);
     reader.json("slug-why", &["slug", "why"]);
+    reader.json("snapshots", &["snapshot", "list"]);
     let log = reader.json("log", &["log", id]);
     // One that is followed is one entry a line.
     let followed = reader

@@ -110,6 +110,31 @@ fn what_is_inactive_keeps_a_push_and_what_is_paused_comes_back_without_commands(
 }
 
 #[test]
+fn a_restore_is_thrown_away_before_its_swap_and_done_to_its_end_after() {
+    const ROUTED: Found = Found {
+        routed: true,
+        repeatable: false,
+    };
+    let decided = |rows: &[_], found| decide(&replay(Kind::Restore, rows).unwrap(), found);
+    let fetched = ("fetch", Some("succeeded"));
+    let cancel = (CANCEL, Some("asked"));
+    // What serves before the swap is what serves after it: the route tells nothing yet.
+    for found in [NOT_ROUTED, ROUTED] {
+        assert_eq!(decided(&[fetched], found), Recovery::Redo);
+        assert_eq!(decided(&[fetched, cancel], found), Recovery::Cancel);
+    }
+    let swap = [fetched, ("swap", None), cancel];
+    assert_eq!(decided(&swap, NOT_ROUTED), Recovery::Redo);
+    let swapped = [fetched, ("swap", Some("succeeded")), ("start", None)];
+    assert_eq!(decided(&swapped, NOT_ROUTED), Recovery::Redo);
+    assert_eq!(decided(&swapped, ROUTED), Recovery::Finish);
+    // One that was paused stays so.
+    let stays = run(Kind::Restore, &[done("fetch"), done("swap")].concat()).unwrap();
+    assert!(stays.apply(&Event::Ended(State::Succeeded)).is_ok());
+    assert!(run(Kind::Restore, &done("deploy 1")).is_err());
+}
+
+#[test]
 fn what_may_be_repeated_is_begun_again_and_told_all_the_same() {
     // A first install, and content that the deploy makes: both are declared to be repeatable.
     for begun in ["assets 1", "install 1"] {

@@ -75,6 +75,7 @@ impl Shop {
             renames: None,
             variable: None,
             imported: None,
+            snapshot: None,
             target,
         };
         let opened = self

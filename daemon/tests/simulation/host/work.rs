@@ -395,6 +395,17 @@ fn program(kind: Kind) -> Vec<Step> {
         Kind::Seed => &["seed 1", "seed 2"],
         Kind::Check => &["checkout", "build 1", "patch 1", "build 2", "freeze"],
         Kind::MaintenanceOn | Kind::MaintenanceOff => &["maintenance"],
+        Kind::Snapshot => &["snapshot", "verify"],
+        Kind::Restore => &[
+            "fetch",
+            "swap",
+            "start",
+            "health",
+            "start worker mail",
+            "route",
+        ],
+        Kind::SnapshotTest => &["fetch"],
+        Kind::SnapshotDelete => &["forget"],
         Kind::Info
         | Kind::Approve
         | Kind::Variable

@@ -1,0 +1,62 @@
+//! The paths of services, and of what comes into mounts.
+
+use std::path::PathBuf;
+
+use wharf_config::name::{EnvironmentId, ProcessName, ProjectName};
+
+use super::Paths;
+
+impl Paths {
+    /// What an environment's services hold, one directory each: beside its mounts, whose names all end
+    /// with a hash, so that it counts with them and goes where they go.
+    pub fn services(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
+        self.mounts(project, environment).join("services")
+    }
+
+    /// What one service holds.
+    pub fn service(
+        &self,
+        project: &ProjectName,
+        environment: &EnvironmentId,
+        name: &ProcessName,
+    ) -> PathBuf {
+        self.services(project, environment).join(name.as_str())
+    }
+
+    /// What one service is to hold, before it takes its place. No service's name begins so.
+    pub fn making_service(
+        &self,
+        project: &ProjectName,
+        environment: &EnvironmentId,
+        name: &ProcessName,
+    ) -> PathBuf {
+        self.services(project, environment)
+            .join(format!(".making-{name}"))
+    }
+
+    /// The directories of services' sockets. The system's own are in the state, as those of
+    /// applications.
+    pub fn all_service_sockets(&self) -> PathBuf {
+        match self.is_system() {
+            true => self.state.join("services"),
+            false => self.run.join("services"),
+        }
+    }
+
+    /// Those of a server that nobody but us reaches, for as long as it runs.
+    pub fn scratch_sockets(&self, instance: &str) -> PathBuf {
+        self.all_service_sockets().join(instance)
+    }
+
+    /// Those of one environment, a directory a service; bound into the sandboxes of its releases.
+    pub fn service_sockets(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
+        self.all_service_sockets()
+            .join(format!("{project}.{environment}"))
+    }
+
+    /// A fresh place for what comes into an environment's mounts: beside them, so that it counts as
+    /// theirs and is moved there by renames. What a death leaves is swept as what is going.
+    pub fn arriving_files(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
+        self.going(&self.mounts(project, environment).join("data"))
+    }
+}

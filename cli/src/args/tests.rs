@@ -113,8 +113,10 @@ fn a_value_is_never_sent_among_the_words() {
 }
 
 /// Command lines that make sense over ssh.
-const SENT: [&str; 62] = [
+const SENT: [&str; 67] = [
     "wharf status",
+    "wharf db dump database -o x.sql.gz",
+    "wharf db shell",
     "wharf activities -n 3",
     "wharf log 4f2a -f",
     "wharf log --app",

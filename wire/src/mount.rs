@@ -1,5 +1,7 @@
 //! Mounts: the writable directories that outlive releases, and what goes in and out of them.
 
+use std::path::{Component, Path};
+
 use serde::{Deserialize, Serialize};
 
 use crate::slug::How;
@@ -87,4 +89,22 @@ pub struct Change {
     pub how: How,
     /// The path below the mount.
     pub path: String,
+}
+
+/// Whether a link at this path below a directory leads to what is in it, whatever else is there: it
+/// goes up before it goes down, and not beyond the top.
+#[must_use]
+pub fn stays(link: &Path, target: &Path) -> bool {
+    let mut above = link.components().count().saturating_sub(1);
+    let mut goes_down = false;
+    for part in target.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if !goes_down && above > 0 => above -= 1,
+            // What is further down may be a link itself, and up from there anywhere.
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return false,
+            Component::Normal(_) => goes_down = true,
+        }
+    }
+    !target.as_os_str().is_empty()
 }

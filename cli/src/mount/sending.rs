@@ -4,11 +4,11 @@ use std::{
     fs::{self, File, Metadata},
     io::{self, BufWriter, Read, Write},
     os::unix::fs::MetadataExt as _,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use tar::{Builder, EntryType, Header};
-use wharf_wire::outcome::Exit;
+use wharf_wire::{mount::stays, outcome::Exit};
 
 use super::resolve;
 use crate::{
@@ -196,24 +196,6 @@ fn header(kind: EntryType, found: &Metadata) -> Header {
     header.set_gid(0);
     header.set_size(0);
     header
-}
-
-/// Whether a link leads to what is in the directory, as the daemon will judge it.
-fn stays(link: &Path, target: &Path) -> bool {
-    let mut above = link.components().count().saturating_sub(1);
-    let mut goes_down = false;
-    target.components().all(|part| match part {
-        Component::CurDir => true,
-        Component::Normal(_) => {
-            goes_down = true;
-            true
-        }
-        Component::ParentDir if !goes_down && above > 0 => {
-            above -= 1;
-            true
-        }
-        Component::ParentDir | Component::RootDir | Component::Prefix(_) => false,
-    })
 }
 
 /// A file, and why it could not be read: the pipe's errors are others.

@@ -1,10 +1,11 @@
 //! Mounts by the paths that people name, the links that may be in them, and whether there is room.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path};
+use std::path::Path;
 
 use wharf_config::application::{Application, Mount};
 use wharf_config::name::RelPath;
+pub use wharf_wire::mount::stays;
 
 use crate::report;
 
@@ -92,24 +93,6 @@ impl Named {
             self.mount
         ))
     }
-}
-
-/// Whether a link at this path below a directory leads to what is in it, whatever else is there: it
-/// goes up before it goes down, and not beyond the top.
-#[must_use]
-pub fn stays(link: &Path, target: &Path) -> bool {
-    let mut above = link.components().count().saturating_sub(1);
-    let mut goes_down = false;
-    for part in target.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if !goes_down && above > 0 => above -= 1,
-            // What is further down may be a link itself, and up from there anywhere.
-            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return false,
-            Component::Normal(_) => goes_down = true,
-        }
-    }
-    !target.as_os_str().is_empty()
 }
 
 /// What a mount and all of its environment would hold, and may.

@@ -175,7 +175,7 @@ mod tests {
             let said = Retention::parse(text).unwrap_err();
             assert!(said.contains(why), "{text}: {said}");
         }
-        let many = vec!["1 per day for 2 days"; 9].join(", ");
+        let many = ["1 per day for 2 days"; 9].join(", ");
         assert!(Retention::parse(&many).is_err());
         let hourly = Retention::parse("2 per hour for 1 week").unwrap();
         assert_eq!(hourly.0[0].per, HOUR);

@@ -68,6 +68,18 @@ pub struct Project {
     pub remote: Option<Remote>,
     /// Who is told of what happens in it, beside the host's own list.
     pub notify: Vec<Notify>,
+    /// What is done to production's data before it goes anywhere else.
+    pub sanitize: Sanitize,
+}
+
+/// What is done to production's data before it goes anywhere else.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sanitize {
+    /// Nobody says: it goes nowhere.
+    #[default]
+    Unsaid,
+    /// Nothing, since nobody in it has to be hidden.
+    Needless,
 }
 
 /// A branch that the operator declared.
@@ -169,6 +181,7 @@ impl Project {
             on_failure: None,
             remote: None,
             notify: Vec::new(),
+            sanitize: Sanitize::default(),
         }
     }
 

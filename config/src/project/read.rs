@@ -11,8 +11,9 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
+use toml::de::DeValue;
 
-use super::{Kind, MaxActive, PLANS, Project, Remote, remote};
+use super::{Kind, MaxActive, PLANS, Project, Remote, Sanitize, remote};
 use crate::{
     host::ON_FAILURE,
     name::{Domain, ProjectName},
@@ -93,7 +94,8 @@ fn project(table: Table<'_>, name: ProjectName) -> Option<Project> {
         push.finish();
     }
     let notify = table.get("notify").map(|item| destinations(&item));
-    table.later(&["data", "env"]);
+    let sanitize = table.get("data").and_then(|item| sanitize(&item));
+    table.later(&["env"]);
     table.finish();
     Some(Project {
         name,
@@ -109,7 +111,29 @@ fn project(table: Table<'_>, name: ProjectName) -> Option<Project> {
         on_failure,
         remote,
         notify: notify.unwrap_or_default(),
+        sanitize: sanitize.unwrap_or_default(),
     })
+}
+
+/// `[data]`: how production's data may leave it.
+fn sanitize(item: &Item<'_>) -> Option<Sanitize> {
+    let table = item.table("")?;
+    let found = table.get("sanitize").and_then(|item| {
+        if let DeValue::String(_) = item.value() {
+            item.later_value("COMMAND");
+            return None;
+        }
+        match item.boolean()? {
+            false => Some(Sanitize::Needless),
+            true => {
+                let hint = "write sanitize = false where nobody in the data has to be hidden";
+                item.bad("says nothing of how", hint);
+                None
+            }
+        }
+    });
+    table.finish();
+    found
 }
 
 /// The git host that is to know of Wharf's own moves.

@@ -136,7 +136,7 @@ impl Visit for Archive {
     }
 
     fn skips(&self, path: &Path) -> Option<&'static str> {
-        let why = "servers write there; write it out with wharf db dump";
+        let why = "servers write there; snapshots have it, and wharf db dump writes it out";
         is_of_services(path).then_some(why)
     }
 

@@ -20,6 +20,7 @@ use crate::execute::World;
 use crate::execute::failure::chain;
 use crate::execute::refs::Defaults;
 use crate::plan::limits::Status;
+use crate::plan::services::lasts;
 use crate::plan::snapshots::{TESTED_EVERY, Turn, Why, earliest, next_due, offset};
 use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
 use crate::store::snapshot::{SnapshotOrder, SnapshotRecord, SnapshotState};
@@ -143,8 +144,11 @@ async fn since(
         Some(live) => world.recorder.release(&record.key, live).await?,
         None => None,
     };
-    let mounts = live.into_iter().flat_map(|live| live.application.mounts);
-    let has_data = mounts.into_iter().any(|(_, kind)| kind == Mount::Data);
+    let has_data = live.is_some_and(|live| {
+        let mut mounts = live.application.mounts.values();
+        let mut services = live.application.services.values();
+        mounts.any(|kind| *kind == Mount::Data) || services.any(|one| lasts(one.kind))
+    });
     if !has_data {
         return Ok(None);
     }

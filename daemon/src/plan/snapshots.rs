@@ -5,7 +5,7 @@ mod downward;
 mod due;
 mod retention;
 
-pub use downward::{NotThere, Origin, Sanitize, may_restore};
+pub use downward::{NotThere, Origin, may_restore};
 pub use due::{Turn, earliest, next_due, offset};
 pub use retention::{Taken, Why, gone};
 

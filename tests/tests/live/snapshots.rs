@@ -253,8 +253,13 @@ fn data_never_goes_upward() {
     assert!(refused.contains("may not go into"), "{refused}");
     assert_eq!(restores, 0);
     assert_eq!(shop.get("/").ok(), "old\n");
-    // Downward it goes.
+    // Production's leaves it unscrubbed only where the operator says so.
     let of_main = create(&shop);
+    shop.wharf(&["snapshot", "restore", &of_main, "-e", "feature"])
+        .exits(6)
+        .has("leaves it only scrubbed")
+        .has("sanitize = false");
+    rule(&world, "[data]\nsanitize = false\n");
     shop.wharf(&["snapshot", "restore", &of_main, "-e", "feature"])
         .ok()
         .has("feature serves r1 with it.");

@@ -12,6 +12,8 @@ use wharf_wire::event::Event;
 use wharf_wire::view::Reason;
 
 use super::super::activity::Act;
+use super::super::crons::Pace;
+use super::super::crons::quiet::end_crons;
 use super::super::failure::Failure;
 use super::super::housekeeping::names;
 use super::super::{deploy, retire, route, standing};
@@ -177,6 +179,7 @@ async fn quiet(act: &Act) -> Result<(), Failure> {
         let paused = || act.world.recorder.set_status(act.key(), Status::Paused);
         insist(&act.task.id, "that it is paused", paused).await;
     }
+    end_crons(act, "gets other data", Pace::Soon).await;
     retire::stop_processes(act).await
 }
 

@@ -1,6 +1,6 @@
 //! Data goes downward only: into the environment that it is of, or into one below it.
 
-use wharf_config::project::Kind;
+use wharf_config::project::{Kind, Sanitize};
 
 /// Where data comes from, as seen from where it is to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,15 +11,6 @@ pub enum Origin {
     Above,
     /// One below it, or beside it, or one that is gone.
     Elsewhere,
-}
-
-/// Whether the project has its production's data scrubbed before it goes anywhere else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sanitize {
-    /// It says so, and nothing here does it.
-    Wanted,
-    /// It says nothing of it.
-    Unsaid,
 }
 
 /// Why data may not go there.
@@ -36,8 +27,10 @@ pub enum NotThere {
         /// The type where it would go.
         to: Kind,
     },
-    /// It is to be scrubbed first.
-    #[error("production's data leaves it only through `sanitize`, which a restore does not run")]
+    /// Nobody says that it may go as it is.
+    #[error(
+        "production's data leaves it only scrubbed, and nothing says that it needs no scrubbing"
+    )]
     Unscrubbed,
 }
 
@@ -63,7 +56,7 @@ pub fn may_restore(
         });
     }
     match (kind, sanitize) {
-        (Kind::Production, Sanitize::Wanted) => Err(NotThere::Unscrubbed),
+        (Kind::Production, Sanitize::Unsaid) => Err(NotThere::Unscrubbed),
         _ => Ok(()),
     }
 }
@@ -87,7 +80,7 @@ mod tests {
         const KINDS: [Kind; 3] = [Development, Staging, Production];
         for kind in KINDS {
             for into in KINDS {
-                for sanitize in [Sanitize::Wanted, Sanitize::Unsaid] {
+                for sanitize in [Sanitize::Needless, Sanitize::Unsaid] {
                     let may = |from| may_restore(from, kind, into, sanitize);
                     assert_eq!(may(Origin::Itself), Ok(()));
                     assert_eq!(may(Origin::Elsewhere), Err(NotThere::Upward));
@@ -98,7 +91,7 @@ mod tests {
                                 to: into,
                             })
                         }
-                        (Production, _, Sanitize::Wanted) => Err(NotThere::Unscrubbed),
+                        (Production, _, Sanitize::Unsaid) => Err(NotThere::Unscrubbed),
                         _ => Ok(()),
                     };
                     assert_eq!(

@@ -16,7 +16,7 @@ use super::standing::lives;
 use super::store;
 use super::tree::refusal;
 use crate::plan::rights::Act;
-use crate::plan::snapshots::{NotThere, Origin, Sanitize, Why, may_restore};
+use crate::plan::snapshots::{NotThere, Origin, Why, may_restore};
 use crate::plan::tree::descendants;
 use crate::store::environment::EnvironmentRecord;
 use crate::store::release::ReleaseState;
@@ -207,10 +207,14 @@ impl Session {
             false => Origin::Elsewhere,
         };
         let kind = self.guarded_as(project, snapshot).await?;
-        let sanitize = sanitize(project);
+        let sanitize = project.sanitize;
         may_restore(origin, kind, self.type_of(into)?, sanitize).map_err(|why| {
             let hint = match why {
-                NotThere::Unscrubbed => "bring it with: wharf sync data".to_owned(),
+                NotThere::Unscrubbed => {
+                    "where nobody in it has to be hidden, the operator writes into the project's file: [data] \
+                     sanitize = false"
+                        .to_owned()
+                }
                 NotThere::Upward | NotThere::Guarded { .. } => {
                     format!("see whose it is: wharf snapshot list; the tree: wharf environments; restore it where it is from: wharf snapshot restore {} -e {from}", snapshot.id)
                 }
@@ -285,12 +289,6 @@ impl Session {
         self.order_with(record, kind, commit, SlugUse::Reuse, target, Some(order))
             .await
     }
-}
-
-/// Whether the project has production's data scrubbed before it goes anywhere else. No file of this
-/// version can say so.
-fn sanitize(_project: &Project) -> Sanitize {
-    Sanitize::Unsaid
 }
 
 /// Refuses what is not good.

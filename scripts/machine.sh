@@ -8,8 +8,9 @@
 set -euo pipefail
 
 packages=systemd,systemd-sysv,dbus,git,openssh-server,bubblewrap,python3,curl,ca-certificates,strace
+packages+=,mariadb-server-core,mariadb-client-core,mariadb-client,restic
 tools=(nodejs npm python3-pip python3-venv composer php-cli cargo librust-itoa-dev
-  mariadb-server-core mariadb-client-core mariadb-client chromium)
+  chromium)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/wharf
 
 die() {

@@ -23,6 +23,7 @@ mod reboots;
 mod repositories;
 mod router;
 mod secure;
+mod services;
 #[path = "../hostile/squat.rs"]
 mod squat;
 mod users;

@@ -209,9 +209,9 @@ fn why(newest: Option<&Activity>) -> Option<String> {
 fn health(live: Option<&Live>, condition: Option<&Condition>) -> String {
     match (live, condition) {
         (None, _) => "none".to_owned(),
+        (Some(_), Some(condition)) if !condition.trouble.is_empty() => condition.trouble.join("; "),
         (Some(live), _) if live.is_static => "static".to_owned(),
         (Some(_), None) => "starting".to_owned(),
-        (Some(_), Some(condition)) if !condition.trouble.is_empty() => condition.trouble.join("; "),
         (Some(_), Some(Condition { restarts: 0, .. })) => "healthy".to_owned(),
         (Some(_), Some(condition)) => {
             let times = condition.restarts;

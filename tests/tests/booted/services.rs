@@ -1,0 +1,61 @@
+//! Services as units: as their environment's user, in a network of their own, over releases and deaths.
+
+use crate::machine::Machine;
+
+const CONFIG: &str = r#"
+public = "."
+[services]
+database = "mariadb:10.11"
+[deploy]
+run = "sh orders.sh"
+"#;
+const ORDERS: &str = r#"set -e
+export MYSQL_PWD="$DATABASE_PASSWORD"
+mariadb --no-defaults -S "$DATABASE_SOCKET" -u app main <<SQL
+CREATE TABLE IF NOT EXISTS orders (what TEXT);
+INSERT INTO orders VALUES ('r$WHARF_RELEASE');
+SELECT concat('orders: ', group_concat(what)) FROM orders;
+SQL
+"#;
+
+/// For each server of the machine's, its process id as `$pid`.
+const SERVERS: &str = "for comm in /proc/[0-9]*/comm; do [ \"$(cat $comm 2>/dev/null)\" = mariadbd ] || continue; \
+                       pid=${comm%/comm}; pid=${pid#/proc/};";
+
+#[test]
+fn a_database_is_its_environment_s_alone() {
+    let machine = Machine::boot();
+    let files = [("wharf.toml", CONFIG), ("orders.sh", ORDERS)];
+    machine.pushes("shop", &files).ok().has("| orders: r1");
+    machine.pushes("blog", &files).ok().has("| orders: r1");
+    // Each server is another user's, and has no device but its own loopback.
+    let users = machine
+        .runs(&format!("{SERVERS} stat -c %u /proc/$pid; done | sort -u"))
+        .out;
+    let users: Vec<u32> = users.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(users.len(), 2, "{users:?}");
+    assert!(users.iter().all(|user| *user >= 0x7000_0000), "{users:?}");
+    machine
+        .runs(&format!("{SERVERS} tail -n +3 /proc/$pid/net/dev; done"))
+        .has("lo:")
+        .lacks("host0")
+        .lacks("eth0");
+    // On the disk all of it is the daemon's.
+    let others = machine.runs("find /var/lib/wharf ! -user wharf").out;
+    assert_eq!(others, "");
+
+    // It goes on where the daemon dies, and is started again where it dies itself.
+    machine.runs(
+        "systemctl kill -s KILL wharfd; systemctl reset-failed wharfd; systemctl start wharfd",
+    );
+    machine
+        .changes("shop", &[("other", "1")])
+        .ok()
+        .has("| orders: r1,r2");
+    machine.runs(&format!("{SERVERS} kill -KILL $pid; done"));
+    machine.waits_for(&format!("{SERVERS} echo $pid; done | wc -l | grep -qx 2"));
+    machine
+        .changes("shop", &[("other", "2")])
+        .ok()
+        .has("| orders: r1,r2,r3");
+}

@@ -192,6 +192,55 @@ fn a_snapshot_holds_what_services_hold() {
         .has("| seen: r1,r3");
 }
 
+const QUICK: &str = r#"
+public = "."
+[services]
+warehouse = "postgresql"
+[deploy]
+repeatable = true
+run = "psql -qtA $WAREHOUSE_URL -c 'CREATE TABLE IF NOT EXISTS seen (what text)' -c 'SELECT count(*) FROM seen'"
+"#;
+
+#[test]
+fn a_service_survives_every_death_of_the_daemon_at_its_start() {
+    let world = World::new();
+    let shop = world.site("shop", &[("wharf.toml", QUICK)]);
+    shop.init();
+    shop.push(&["main"]).ok().has("| 0");
+    let mut points: Vec<String> = world.trace();
+    points.retain(|point| point.contains("service"));
+    points.dedup();
+    for wanted in [
+        "record service: before",
+        "service: made",
+        "step deploy service warehouse: done",
+    ] {
+        assert!(points.iter().any(|point| point == wanted), "{points:?}");
+    }
+    for (number, point) in points.iter().enumerate() {
+        let branch = format!("at{number}");
+        world.freeze_at(point);
+        shop.push(&["-o", "nowait", &format!("main:{branch}")]).ok();
+        world.wait_until_frozen();
+        world.kill_daemon();
+        world.start();
+        let all = world.activities(Some("shop"), 1).unwrap();
+        shop.wharf(&["activity", "wait", &all[0].id]).ok();
+        shop.wharf(&["db", "dump", "-e", &branch])
+            .ok()
+            .has("CREATE TABLE public.seen");
+        // One server each, and nothing half made.
+        assert_eq!(keepers(&world).len(), number + 2, "{point}");
+        let data = world
+            .home()
+            .join(format!("state/mounts/shop/{branch}/services"));
+        let names = std::fs::read_dir(data)
+            .unwrap()
+            .map(|one| one.unwrap().file_name());
+        assert_eq!(names.collect::<Vec<_>>(), ["warehouse"], "{point}");
+    }
+}
+
 /// What a sandbox sees of services, and whether it can reach what lies outside of it.
 const LOOK: &str = "ls /run/services; ls /proc/net/unix >/dev/null; \
                     for place in ../../*/*/services /var/lib/wharf \"$@\"; do \

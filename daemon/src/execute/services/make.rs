@@ -8,6 +8,7 @@ use crate::disk::{self, DiskError};
 use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
 use crate::execute::ready::last_lines;
+use crate::fail;
 
 /// How long making it may take.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -30,6 +31,7 @@ pub(super) async fn make(act: &Act, one: &One<'_>) -> Result<(), Failure> {
     tokio::task::block_in_place(|| {
         // Else the name could outlive a power cut, and what is below it not.
         disk::sync_filesystem(&making)?;
+        fail::point(format_args!("service: made"));
         disk::rename(&making, &place)
     })
     .map_err(|error| failed(&error))

@@ -328,6 +328,7 @@ const SECTIONS: [(&str, &[&str]); 5] = [
         &[
             "run",
             "shell",
+            "db",
             "rollback",
             "deploy",
             "redeploy",

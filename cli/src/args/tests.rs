@@ -113,9 +113,9 @@ fn a_value_is_never_sent_among_the_words() {
 }
 
 /// Command lines that make sense over ssh.
-const SENT: [&str; 67] = [
+const SENT: [&str; 71] = [
     "wharf status",
-    "wharf db dump database -o x.sql.gz",
+    "wharf db dump database",
     "wharf db shell",
     "wharf activities -n 3",
     "wharf log 4f2a -f",
@@ -179,6 +179,10 @@ const SENT: [&str; 67] = [
     "wharf deploy --commit 4f2a",
     "wharf approve 4f2a --now",
     "wharf seed -e x",
+    "wharf snapshot create --title x",
+    "wharf snapshot list",
+    "wharf snapshot restore 4f2a -e x --with-release",
+    "wharf snapshot delete 4f2a",
     "wharf maintenance on",
     "wharf maintenance:off",
 ];

@@ -46,6 +46,7 @@ pub async fn deploy(act: &Act, built: Built) -> Result<u32, Failure> {
     let mut changes = Changes::default();
     if let Err(failure) = prepare_and_serve(act, &release, &mut changes).await {
         release::give_up(act, number).await;
+        services::put_back(act).await;
         return Err(changes.told(failure, &release));
     }
     maintenance::say_lifted(act);
@@ -100,9 +101,15 @@ pub async fn roll_back(act: &Act) -> Result<Option<u32>, Failure> {
         format!("r{number} again, commit {commit}"),
         Instant::now(),
     );
-    services::ensure(act, &release.application).await?;
-    let sandbox = release::sandbox(act, &release).await?;
-    serve(act, &release, &sandbox, Proof::Health).await?;
+    let again = async {
+        services::ensure(act, &release.application).await?;
+        let sandbox = release::sandbox(act, &release).await?;
+        serve(act, &release, &sandbox, Proof::Health).await
+    };
+    if let Err(failure) = again.await {
+        services::put_back(act).await;
+        return Err(failure);
+    }
     mirror::follow(act, &release.commit).await;
     Ok(Some(number))
 }

@@ -10,11 +10,13 @@ use std::time::Duration;
 use data_encoding::BASE64URL_NOPAD;
 use wharf_config::application::{Application, Service};
 use wharf_config::name::ProcessName;
+use wharf_wire::event::Event;
 
 use super::activity::Act;
 use super::failure::Failure;
 use super::launch;
 use super::world::World;
+use crate::plan::limits::Status;
 use crate::plan::services::{self as plan, Passwords, Recipe, Server, Setting};
 use crate::plan::step::Step;
 use crate::run::sandbox::{Access, Bind, SERVICES, Sandbox};
@@ -55,6 +57,32 @@ pub(super) async fn ensure(act: &Act, application: &Application) -> Result<(), F
         act.step(Step::Service(name.to_string()), ensured).await?;
     }
     Ok(())
+}
+
+/// Has services be again as what serves asks for them, after a deployment that failed: it may have started them
+/// otherwise, or anew. Where nothing serves, none runs.
+pub(super) async fn put_back(act: &Act) {
+    let put = async {
+        let live = act.previous.filter(|_| act.status == Status::Active);
+        let Some(live) = live else {
+            return stop_all(&act.world, act.key()).await;
+        };
+        let recorder = &act.world.recorder;
+        let environment = recorder.environment(act.key()).await?;
+        let release = recorder.release(act.key(), live).await?;
+        let Some((environment, release)) = environment.zip(release) else {
+            return Ok(());
+        };
+        // Whoever stopped the deployment did not want this stopped.
+        let (kind, id) = (act.task.kind, act.task.id.clone());
+        let aside = Act::aside(&act.world, &environment, kind, live, id)?;
+        ensure(&aside, &release.application).await
+    };
+    if let Err(failure) = put.await {
+        let text = format!("services are not as they were: {}", failure.reason.message);
+        tracing::error!(WHARF_ACTIVITY = act.task.id, error = text, "services");
+        act.log.event(Event::Warning { text });
+    }
 }
 
 /// Shows a release where its services are, and how to reach them. What was set by the same names counts instead.

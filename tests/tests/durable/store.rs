@@ -186,7 +186,9 @@ fn a_database_that_cannot_be_written_or_is_another_file_is_refused_and_an_older_
     // As version 1 left it, with a branch that it never knew.
     let script = "import sqlite3, sys\n\
         ours = sqlite3.connect(sys.argv[1], isolation_level=None)\n\
-        for table in 'history', 'project', 'baseline', 'variable', 'salt', 'notification', 'destination': ours.execute('drop table ' + table)\n\
+        for table in 'history', 'project', 'baseline', 'variable', 'salt', 'notification', 'destination', \
+        'service', 'snapshot', 'snapshot_use', 'seeded': ours.execute('drop table ' + table)\n\
+        ours.execute('drop index activity_cron')\n\
         for column in 'title', 'chosen_parent', 'maintenance':\n\
             \x20 ours.execute('alter table environment drop column ' + column)\n\
         for column in 'source', 'due', 'approved_by', 'now':\n\

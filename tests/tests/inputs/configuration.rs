@@ -38,8 +38,8 @@ fn slips() {
             "wharf.toml:1:",
         ),
         (
-            b"web = \"x\"\n[services]\ndb = \"mariadb\"\n",
-            "not supported yet",
+            b"web = \"x\"\n[services]\ndb = \"mariabd\"\n",
+            "did you mean `mariadb`?",
         ),
         (b"\xef\xbb\xbfwep = \"x\"\r\n", "did you mean `web`?"),
     ]);

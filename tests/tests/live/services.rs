@@ -332,6 +332,19 @@ fn what_the_host_does_not_have_is_refused_and_what_goes_keeps_its_data() {
     shop.write("wharf.toml", cache);
     shop.commit("Again");
     shop.push(&["main"]).ok().has("| 2");
+    // One that cannot live as it is asked for leaves the old one to what serves.
+    shop.write(
+        "wharf.toml",
+        &cache.replace("\"redis\"", "{ type = \"redis\", memory = \"2M\" }"),
+    );
+    shop.commit("Small");
+    shop.push(&["main"])
+        .has("service cache (redis) ended at its start")
+        .has("main still serves r3");
+    shop.wharf(&["db", "dump", "-o", "small.rdb"]).ok();
+    shop.wharf(&["log", "--app"])
+        .ok()
+        .has("--- cache of r3 ---");
     // Another kind under its name would not understand what is there.
     shop.write("wharf.toml", &cache.replace("redis\"", "postgresql\""));
     shop.commit("Another");

@@ -10,20 +10,19 @@ use super::{
 };
 
 /// Has a server read what `--rdb` wrote, and write its log from that: with a log, no server looks at such a file.
-const LOAD: &str = "set -e; umask 077; cat >/app/dump.rdb; \
+const LOAD: &str = "set -e; umask 077; cat >/app/dump.rdb; client=$2; left=6000; \
                     \"$1\" --port 0 --unixsocket /tmp/load.sock --dir /app --save '' --appendonly no \
-                    --daemonize yes --pidfile /tmp/load.pid --logfile /tmp/load.log >/dev/null; \
-                    ask() { \"$client\" -s /tmp/load.sock \"$@\"; }; client=$2; left=6000; \
+                    --logfile /tmp/load.log & pid=$!; \
+                    ask() { \"$client\" -s /tmp/load.sock \"$@\"; }; \
                     wait_for() { until \"$@\"; do left=$((left - 1)); \
-                    [ $left -gt 0 ] && kill -0 \"$(cat /tmp/load.pid)\" 2>/dev/null || \
+                    [ $left -gt 0 ] && kill -0 $pid 2>/dev/null || \
                     { cat /tmp/load.log >&2; exit 1; }; sleep 0.05; done; }; \
                     answers() { [ \"$(ask ping 2>/dev/null)\" = PONG ]; }; \
                     written() { ask info persistence | tr -d '\\r' | \
                     grep -c -e '^aof_rewrite_in_progress:0$' -e '^aof_rewrite_scheduled:0$' \
                     -e '^aof_last_bgrewrite_status:ok$' | grep -qx 3; }; \
-                    wait_for [ -s /tmp/load.pid ]; wait_for answers; \
-                    ask config set appendonly yes >/dev/null; wait_for written; \
-                    ask shutdown nosave || :; rm /app/dump.rdb";
+                    wait_for answers; ask config set appendonly yes >/dev/null; wait_for written; \
+                    ask shutdown nosave || :; wait $pid || :; rm /app/dump.rdb";
 
 fn socket(name: &ProcessName) -> String {
     format!("{}/redis.sock", directory(name))

@@ -109,7 +109,11 @@ impl Session {
             .processes_of(&key)
             .await
             .map_err(store)?;
-        for process in processes {
+        let services = self.world.recorder.services_of(&key).await;
+        let live = record.live.unwrap_or_default();
+        let services = services.map_err(store)?.into_iter();
+        let services = services.filter_map(|service| service.process(live));
+        for process in processes.into_iter().chain(services) {
             let path = self.world.paths.output(&process.instance);
             let tail = crate::disk::read_tail(&path, 1 << 20).unwrap_or_default();
             let mut mask = Mask::new(&secrets);

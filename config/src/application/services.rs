@@ -152,8 +152,10 @@ fn service(item: &Item<'_>) -> Option<Service> {
             "write type = \"mariadb:10.11\" below it",
         );
     }
-    let memory = table.get("memory").and_then(|item| item.size());
     let service = kind.and_then(|item| typed(&item));
+    let memory = table
+        .get("memory")
+        .and_then(|item| memory(&item, service.as_ref().map(|service| service.kind)));
     let is_custom = service
         .as_ref()
         .map(|service| service.kind == ServiceKind::Custom);
@@ -172,6 +174,23 @@ fn service(item: &Item<'_>) -> Option<Service> {
         custom,
         ..service
     })
+}
+
+/// What it may take, at least what its server needs to live at all.
+fn memory(item: &Item<'_>, kind: Option<ServiceKind>) -> Option<u64> {
+    let size = item.size()?;
+    let megabytes = match kind? {
+        ServiceKind::Mariadb => 192,
+        ServiceKind::Postgresql => 64,
+        ServiceKind::Redis | ServiceKind::Valkey | ServiceKind::Memcached => 32,
+        ServiceKind::Custom => 0,
+    };
+    if size >= megabytes * 1_000_000 {
+        return Some(size);
+    }
+    let hint = format!("write \"{megabytes}M\" or more");
+    item.bad("its server does not live on that", &hint);
+    None
 }
 
 fn custom(table: &Table<'_>, item: &Item<'_>, needed: bool) -> Option<Custom> {

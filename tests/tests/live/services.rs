@@ -241,6 +241,34 @@ fn a_service_survives_every_death_of_the_daemon_at_its_start() {
     }
 }
 
+#[test]
+fn a_service_that_does_not_start_otherwise_goes_on_as_it_was() {
+    let world = World::new();
+    let config = |start: &str| {
+        format!(
+            "public = \".\"\n[services.own]\ntype = \"custom\"\nstart = \"{start}\"\n\
+             ready = \"test -e $SOCKET\"\n"
+        )
+    };
+    let good = config("echo begun; touch $SOCKET; exec sleep 600");
+    let shop = world.site("shop", &[("wharf.toml", &good)]);
+    shop.init();
+    shop.push(&["main"]).ok().has("own: custom answers");
+    let first = keepers(&world);
+    shop.write("wharf.toml", &config("echo never; exit 3"));
+    shop.commit("Broken");
+    shop.push(&["main"])
+        .has("service own (custom) ended at its start")
+        .has("| never")
+        .has("main still serves r1");
+    let again = keepers(&world);
+    assert_eq!(again.len(), 1);
+    assert_ne!(again, first);
+    shop.wharf(&["log", "--app"])
+        .ok()
+        .has("--- own of r1 ---\nbegun");
+}
+
 /// What a sandbox sees of services, and whether it can reach what lies outside of it.
 const LOOK: &str = "ls /run/services; ls /proc/net/unix >/dev/null; \
                     for place in ../../*/*/services /var/lib/wharf \"$@\"; do \
@@ -332,19 +360,6 @@ fn what_the_host_does_not_have_is_refused_and_what_goes_keeps_its_data() {
     shop.write("wharf.toml", cache);
     shop.commit("Again");
     shop.push(&["main"]).ok().has("| 2");
-    // One that cannot live as it is asked for leaves the old one to what serves.
-    shop.write(
-        "wharf.toml",
-        &cache.replace("\"redis\"", "{ type = \"redis\", memory = \"2M\" }"),
-    );
-    shop.commit("Small");
-    shop.push(&["main"])
-        .has("service cache (redis) ended at its start")
-        .has("main still serves r3");
-    shop.wharf(&["db", "dump", "-o", "small.rdb"]).ok();
-    shop.wharf(&["log", "--app"])
-        .ok()
-        .has("--- cache of r3 ---");
     // Another kind under its name would not understand what is there.
     shop.write("wharf.toml", &cache.replace("redis\"", "postgresql\""));
     shop.commit("Another");

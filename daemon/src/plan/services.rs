@@ -111,10 +111,6 @@ pub struct Content {
     pub load: Load,
     /// A shell for people.
     pub shell: Option<Command>,
-    /// Prints a line for each table: its name, a tab, how many rows it has.
-    pub count: Option<Command>,
-    /// How such a file's name ends.
-    pub extension: &'static str,
 }
 
 /// Into what a service's content is read.
@@ -212,6 +208,19 @@ struct Relationship {
 }
 
 impl Relationship {
+    /// One of which there is no more to say than its socket.
+    fn socket(scheme: &'static str, socket: String, password: Option<&String>) -> Relationship {
+        Relationship {
+            scheme,
+            host: "localhost".to_owned(),
+            rest: socket.clone(),
+            socket,
+            user: None,
+            password: password.cloned(),
+            database: None,
+        }
+    }
+
     fn of(name: &ProcessName, service: &Service, passwords: &Passwords) -> Relationship {
         match service.kind {
             ServiceKind::Mariadb => mariadb::relationship(name, passwords),

@@ -10,16 +10,7 @@ fn socket(name: &ProcessName) -> String {
 }
 
 pub(super) fn relationship(name: &ProcessName, passwords: &Passwords) -> Relationship {
-    let socket = socket(name);
-    Relationship {
-        scheme: "unix",
-        host: "localhost".to_owned(),
-        rest: socket.clone(),
-        socket,
-        user: None,
-        password: Some(passwords.application.clone()),
-        database: None,
-    }
+    Relationship::socket("unix", socket(name), Some(&passwords.application))
 }
 
 pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
@@ -43,8 +34,6 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
             dump: command(dump),
             load: Load::Files(command(restore)),
             shell: None,
-            count: None,
-            extension: "dump",
         }),
     }
 }

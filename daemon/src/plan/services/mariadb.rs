@@ -8,13 +8,6 @@ use super::{
     Relationship, SERVE, SETUP, SETUP_TEXT, Setting, directory,
 };
 
-/// Asks for the exact number of each table's rows.
-const COUNT: &str = "set -e; \"$@\" --execute=\"SELECT table_name FROM information_schema.tables \
-                     WHERE table_schema = 'main' AND table_type = 'BASE TABLE' ORDER BY 1\" | \
-                     while IFS= read -r table; do printf '%s\\t' \"$table\"; \
-                     \"$@\" --execute=\"SELECT count(*) FROM main.\\`$(printf %s \"$table\" | sed 's/`/``/g')\\`\" \
-                     </dev/null; done";
-
 fn socket(name: &ProcessName) -> String {
     format!("{}/mariadb.sock", directory(name))
 }
@@ -119,8 +112,6 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
                 )
                 .with("MYSQL_PWD", &setting.passwords.application),
             ),
-            count: Some(password(Command::new(COUNT, plain()))),
-            extension: "sql",
         }),
     }
 }

@@ -14,16 +14,7 @@ fn socket(name: &ProcessName) -> String {
 }
 
 pub(super) fn relationship(name: &ProcessName) -> Relationship {
-    let socket = socket(name);
-    Relationship {
-        scheme: "memcached",
-        host: "localhost".to_owned(),
-        rest: socket.clone(),
-        socket,
-        user: None,
-        password: None,
-        database: None,
-    }
+    Relationship::socket("memcached", socket(name), None)
 }
 
 pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {

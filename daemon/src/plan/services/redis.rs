@@ -29,16 +29,7 @@ fn socket(name: &ProcessName) -> String {
 }
 
 pub(super) fn relationship(name: &ProcessName, passwords: &Passwords) -> Relationship {
-    let socket = socket(name);
-    Relationship {
-        scheme: "unix",
-        host: "localhost".to_owned(),
-        rest: socket.clone(),
-        socket,
-        user: None,
-        password: Some(passwords.application.clone()),
-        database: None,
-    }
+    Relationship::socket("unix", socket(name), Some(&passwords.application))
 }
 
 pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
@@ -71,11 +62,6 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
             )),
             load: Load::Files(Command::new(LOAD, [&setting.program(), client])),
             shell: Some(ask(&[])),
-            count: Some(password(Command::new(
-                "printf 'keys\\t'; exec \"$@\"",
-                [client, "-s", &socket, "dbsize"],
-            ))),
-            extension: "rdb",
         }),
     }
 }

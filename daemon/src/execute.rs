@@ -3,6 +3,7 @@
 
 pub mod activity;
 pub mod archive;
+mod arrival;
 pub mod aside;
 mod assets;
 pub mod beneath;

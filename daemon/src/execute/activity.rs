@@ -128,7 +128,7 @@ pub async fn perform(
         && route::is_paused(&act.world.paths, act.key())
     {
         conclusion.ended.serves = match act.task.kind {
-            Kind::Restore if act.is_touched() => end::restored_and_paused(&name),
+            kind if kind.brings_data() && act.is_touched() => end::replaced_and_paused(kind, &name),
             _ => end::still_paused(&name, live, act.is_touched()),
         };
     }

@@ -41,7 +41,7 @@ pub async fn resume(world: &World, task: Task, log: &Log) -> Result<(Deployment,
     }
     if !rows.is_empty() && !deployment.is_committed() {
         discard(world, &task).await?;
-        if task.kind == Kind::Restore && !deployment.is_touched() {
+        if task.kind.brings_data() && !deployment.is_touched() {
             throw_away(world, &task)?;
         }
     }
@@ -72,7 +72,7 @@ async fn find(world: &World, task: &Task) -> Found {
     // What serves before its data is swapped is what serves after it.
     let (project, environment) = (&task.key.project, &task.key.id);
     let arriving = world.paths.arriving_data(project, environment, &task.id);
-    let is_arriving = task.kind == Kind::Restore && arriving.exists();
+    let is_arriving = task.kind.brings_data() && arriving.exists();
     Found {
         routed: !takes_down(task.kind)
             && !is_arriving
@@ -106,7 +106,7 @@ fn throw_away(world: &World, task: &Task) -> Result<(), Failure> {
 
 /// Whether its release is one that it makes; else it was there.
 pub(super) fn makes(kind: Kind) -> bool {
-    !matches!(kind, Kind::Rollback | Kind::Resume | Kind::Restore)
+    !matches!(kind, Kind::Rollback | Kind::Resume) && !kind.brings_data()
 }
 
 fn takes_down(kind: Kind) -> bool {

@@ -171,7 +171,9 @@ impl Step {
             Kind::Check => self.stage() == Stage::Build,
             Kind::Snapshot => matches!(self, Step::Snapshot | Step::Verify),
             // What serves then is a release that was there.
-            Kind::Restore => restores || (serves && !makes),
+            Kind::Restore | Kind::SyncData | Kind::DatabaseImport | Kind::Reset => {
+                restores || (serves && !makes)
+            }
             Kind::SnapshotTest => *self == Step::Fetch,
             Kind::SnapshotDelete => *self == Step::Forget,
             Kind::Cron => *self == Step::Cron,

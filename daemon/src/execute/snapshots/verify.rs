@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use wharf_config::application::Application;
 
 use super::super::activity::Act;
+use super::super::arrival::{mounts_in, services_in};
 use super::super::failure::Failure;
 use super::super::services::fill;
 use super::part::{self, Sink};
@@ -166,7 +167,7 @@ pub(super) async fn read_in(
     fetched: &Path,
     application: &Application,
 ) -> Result<(), Failure> {
-    let services = services_directory(fetched);
+    let services = services_in(fetched);
     for part in &record.parts {
         let Some(name) = part::service_of(&part.name) else {
             continue;
@@ -191,14 +192,12 @@ pub(super) async fn read_in(
     Ok(())
 }
 
-/// Where what services are to hold lies in what was fetched. No part is called so.
-pub(super) fn services_directory(fetched: &Path) -> PathBuf {
-    fetched.join("services")
-}
-
-/// Where a part lies in what was fetched. The names are ours.
-pub(super) fn part_directory(fetched: &Path, name: &str) -> PathBuf {
-    fetched.join(name.replace(':', "-"))
+/// Where a part lies in what was fetched. The names are ours, and none is that of what [`services_in`] says.
+fn part_directory(fetched: &Path, name: &str) -> PathBuf {
+    match name {
+        part::MOUNTS => mounts_in(fetched),
+        name => fetched.join(name.replace(':', "-")),
+    }
 }
 
 /// Also has servers read what was fetched, where the environment's release says which.

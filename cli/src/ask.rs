@@ -53,6 +53,10 @@ pub fn run(directory: &Path, global: &Global, command: &Command) -> Result<u8, F
                     let output = output.as_ref();
                     return database::dump(directory, &place, scope, service.clone(), output);
                 }
+                Command::Db(Database::Import { service, file }) => {
+                    let service = service.clone();
+                    database::import(directory, &place, scope, service, file, global.json)
+                }
                 Command::Slug(Slug::Export { slug, output }) => {
                     archive::export(directory, &place, scope, slug.as_ref(), output.as_ref())
                 }

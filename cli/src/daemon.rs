@@ -288,6 +288,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::ImportSlug(_)
         | Ask::Download { .. }
         | Ask::Upload { .. }
+        | Ask::ImportDump { .. }
         | Ask::SetVariable { .. }
         | Ask::DeleteVariable { .. }
         | Ask::Deploy { .. }

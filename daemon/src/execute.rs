@@ -21,6 +21,7 @@ pub mod conclude;
 pub mod crons;
 pub mod deploy;
 pub mod distance;
+pub mod dumps;
 pub mod durable;
 pub mod end;
 pub mod failure;

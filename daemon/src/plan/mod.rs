@@ -5,6 +5,7 @@ pub mod admission;
 pub mod by_hand;
 pub mod crons;
 pub mod deployment;
+pub mod dumps;
 pub mod hosts;
 pub mod kept_away;
 pub mod limits;

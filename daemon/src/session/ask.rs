@@ -7,6 +7,7 @@ mod config;
 mod crons;
 mod delete;
 mod deploy;
+mod dumps;
 mod grant;
 mod host;
 mod info;
@@ -109,6 +110,9 @@ impl Session {
             } => {
                 self.run(&scope, What::Service(service, act), terminal)
                     .await
+            }
+            Ask::ImportDump { scope, service } => {
+                self.import_dump(&scope, service.as_deref()).await
             }
             Ask::Crons(scope) => self.crons(&scope).await,
             Ask::RunCron { scope, name } => self.run_cron(&scope, &name).await,

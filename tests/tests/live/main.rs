@@ -15,6 +15,7 @@ mod explained;
 mod forecast;
 mod frozen;
 mod guarded;
+mod imports;
 mod inputs;
 mod kept_secret;
 mod later;

@@ -46,7 +46,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 "#;
 
-fn shop<'w>(world: &'w World, name: &str) -> Tree<'w> {
+pub(crate) fn shop<'w>(world: &'w World, name: &str) -> Tree<'w> {
     let shop = world.site(
         name,
         &[

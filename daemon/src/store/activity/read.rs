@@ -10,7 +10,7 @@ use crate::plan::kept_away::kept_away;
 pub(in crate::store) const VIEW: &str = "id, project, environment, branch, kind, state, actor_name, actor_source, \
                     commit_old, commit_new, subject, forced, slug, slug_reused, release, previous, \
                     live_after, reason_code, reason_message, reason_hint, created, started, ended, \
-                    source, due, approved_by";
+                    CASE kind WHEN 'database-import' THEN NULL ELSE source END, due, approved_by";
 
 /// Reads [`VIEW`], whose first column is this one.
 pub(in crate::store) fn view(row: &Row<'_>, first: usize) -> rusqlite::Result<Activity> {

@@ -114,6 +114,7 @@ fn wants(command: &Command) -> Wants {
         | Command::Resume
         | Command::Maintenance { .. }
         | Command::Seed
+        | Command::Data(_)
         | Command::Merge
         | Command::Promote
         | Command::Sync { .. }
@@ -249,6 +250,7 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
         Command::Pause => act(place, Ask::Pause(scope), json),
         Command::Resume => act(place, Ask::Resume(scope), json),
         Command::Seed => act(place, Ask::Seed(scope), json),
+        Command::Data(args::Data::Reset) => act(place, Ask::ResetData(scope), json),
         Command::Maintenance { to } => {
             let on = *to == args::Switch::On;
             act(place, Ask::Maintenance { scope, on }, json)

@@ -51,6 +51,7 @@ pub mod refs;
 mod release;
 pub mod replaced;
 pub mod repository;
+mod reset;
 pub mod resume;
 pub mod retire;
 pub mod route;

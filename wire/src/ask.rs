@@ -232,6 +232,8 @@ pub enum Ask {
     Resume(Scope),
     /// Brings sample data to an environment once more.
     Seed(Scope),
+    /// All of an environment's data is put aside, and what serves is deployed anew; followed.
+    ResetData(Scope),
     /// Keeps visitors away from an environment, or lets them in again.
     Maintenance {
         /// Which environment.

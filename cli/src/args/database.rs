@@ -43,6 +43,18 @@ pub enum Database {
     },
 }
 
+/// `wharf data`.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Data {
+    /// Put all data of an environment aside and deploy what serves anew, as in a new environment
+    #[command(
+        after_help = "Who may: contributors of development environments, admins of staging; production's data is never \
+                      reset.\nWhat mounts and services hold is kept on the host for a while. Then deploy.install \
+                      and [seed] run as in\na first deployment."
+    )]
+    Reset,
+}
+
 impl Database {
     /// Its words for the far side of ssh, where no file is read or written.
     pub(super) fn words(&self) -> Vec<String> {

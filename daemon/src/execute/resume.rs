@@ -106,7 +106,10 @@ fn throw_away(world: &World, task: &Task) -> Result<(), Failure> {
 
 /// Whether its release is one that it makes; else it was there.
 pub(super) fn makes(kind: Kind) -> bool {
-    !matches!(kind, Kind::Rollback | Kind::Resume) && !kind.brings_data()
+    match kind {
+        Kind::Rollback | Kind::Resume => false,
+        kind => !kind.brings_data() || kind == Kind::Reset,
+    }
 }
 
 fn takes_down(kind: Kind) -> bool {

@@ -2,6 +2,7 @@
 //! before its processes start; and once more whenever somebody asks.
 
 use wharf_config::application::Seed;
+use wharf_wire::outcome::Kind;
 
 use super::activity::Act;
 use super::bound::Bound;
@@ -31,7 +32,8 @@ pub(super) async fn first(
     };
     let before = Before {
         kind: act.environment.kind,
-        serves: act.previous.is_some(),
+        // What people left there is put aside by then.
+        serves: act.previous.is_some() && act.task.kind != Kind::Reset,
         // No environment begins with another's data yet.
         cloned: false,
         seeded: act.world.recorder.is_seeded(act.key()).await?,

@@ -171,9 +171,9 @@ impl Step {
             Kind::Check => self.stage() == Stage::Build,
             Kind::Snapshot => matches!(self, Step::Snapshot | Step::Verify),
             // What serves then is a release that was there.
-            Kind::Restore | Kind::SyncData | Kind::DatabaseImport | Kind::Reset => {
-                restores || (serves && !makes)
-            }
+            Kind::Restore | Kind::SyncData | Kind::DatabaseImport => restores || (serves && !makes),
+            // A release is made of the slug that serves.
+            Kind::Reset => restores || (serves && self.stage() != Stage::Build),
             Kind::SnapshotTest => *self == Step::Fetch,
             Kind::SnapshotDelete => *self == Step::Forget,
             Kind::Cron => *self == Step::Cron,
@@ -210,10 +210,10 @@ impl Step {
             Step::Build(number) => (1, number.saturating_mul(2).saturating_sub(1)),
             Step::BuildAssets(number) => (2, *number),
             Step::Freeze => (3, 0),
+            // What comes is there before a release has it and a server uses it.
+            Step::Fetch => (3, 1),
+            Step::Swap => (3, 2),
             Step::Release => (4, 0),
-            // What comes back is there before a server uses it.
-            Step::Fetch => (4, 1),
-            Step::Swap => (4, 2),
             Step::Service(_) => (5, 0),
             Step::ProbeInstall => (6, 0),
             Step::ProbeMaintenance => (7, 0),

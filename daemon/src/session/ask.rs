@@ -123,6 +123,7 @@ impl Session {
             Ask::Pause(scope) => self.pause(&scope).await,
             Ask::Resume(scope) => self.resume(&scope).await,
             Ask::Seed(scope) => self.seed(&scope).await,
+            Ask::ResetData(scope) => self.reset_data(&scope).await,
             Ask::Maintenance { scope, on } => self.maintain(&scope, on).await,
             Ask::Branch {
                 scope,

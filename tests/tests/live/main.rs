@@ -37,6 +37,7 @@ mod python;
 mod queue;
 mod renames;
 mod reproduced;
+mod resets;
 mod resources;
 mod restarts;
 mod reuse;

@@ -37,6 +37,7 @@ pub const ALL: &[Entry] = &[
     entry("cron-failed", "a run of a cron ended with another code than 0, by a signal, or could not be begun", "its last lines are shown, `wharf log --raw ID` has all; it runs again when it is due"),
     entry("cron-held", "a cron was to run now where nothing may begin: a deployment runs its commands, or as many go on as may", "`wharf activities` shows what goes on; try it again then"),
     entry("cron-stopped", "a run of a cron had to make way for deploy commands, a pause, maintenance, or the end of its environment, and took longer than its `grace`", "let it take less time, or raise its `grace` in `wharf.toml`; it runs again when it is due"),
+    entry("data-held", "a deployment runs whose data comes back where it fails (`restore_on_failure`), and nobody else may change the data meanwhile", "do it again once that is done: `wharf activities`"),
     entry("data-restored", "other data takes the place of an environment's, by a restore, an import or a reset, and what people run there ends first", "`wharf activities` shows what brings it"),
     entry("data-upward", "somebody asked for data to be brought into an environment that is not below the one that it is of, or is guarded better", "data never goes up: `wharf environments` shows the tree"),
     entry("denied", "the project's `[roles]` do not let this person do that in an environment of that type", "ask whoever keeps the project's file; the hint says who may"),

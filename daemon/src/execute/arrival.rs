@@ -138,7 +138,7 @@ pub(super) async fn fetch(
 }
 
 /// Where it comes to.
-fn arriving(act: &Act) -> PathBuf {
+pub(super) fn arriving(act: &Act) -> PathBuf {
     let (project, environment) = (&act.key().project, &act.key().id);
     let paths = &act.world.paths;
     paths.arriving_data(project, environment, &act.task.id)
@@ -178,6 +178,31 @@ async fn swap(act: &Act, manner: &Manner, rest: Rest) -> Result<(), Failure> {
     let _closed = act.world.hands.close(key, reason).await;
     quiet(act).await?;
     fail::point(format_args!("swap: quiet"));
+    take_place(act, rest)?;
+    act.did(
+        "swap",
+        format!("{} data is in its place", manner.whose),
+        began,
+    );
+    say_kept(act);
+    Ok(())
+}
+
+/// Says where it is.
+pub(super) fn say_kept(act: &Act) {
+    act.log.note(format!(
+        "what was there is kept on the host as {}{}",
+        act.task.id,
+        retire::kept_for(act)
+    ));
+}
+
+/// Has what came take its place, where nothing works with what is there. Whatever of it was done already stays done.
+///
+/// # Errors
+/// The host's.
+pub(super) fn take_place(act: &Act, rest: Rest) -> Result<(), Failure> {
+    let key = act.key();
     let (arriving, kept) = (arriving(act), act.world.paths.kept(&act.task.id));
     let mounts = act.world.paths.mounts(&key.project, &key.id);
     let services = act.world.paths.services(&key.project, &key.id);
@@ -193,18 +218,7 @@ async fn swap(act: &Act, manner: &Manner, rest: Rest) -> Result<(), Failure> {
         }
         disk::remove_tree(&arriving)
     });
-    moved.map_err(|error| Failure::host("cannot put the data in its place", &error))?;
-    act.did(
-        "swap",
-        format!("{} data is in its place", manner.whose),
-        began,
-    );
-    act.log.note(format!(
-        "what was there is kept on the host as {}{}",
-        act.task.id,
-        retire::kept_for(act)
-    ));
-    Ok(())
+    moved.map_err(|error| Failure::host("cannot put the data in its place", &error))
 }
 
 /// Visitors are told that it is paused, so that nothing starts it again whatever dies meanwhile; then

@@ -33,6 +33,7 @@ mod patches;
 mod php;
 mod policy;
 mod private;
+mod put_back;
 mod python;
 mod queue;
 mod renames;

@@ -89,7 +89,7 @@ pub const ALL: &[Entry] = &[
     entry("patch-refused", "what is found as patches is no file, or too large, or too many", "say which files are patches in `build.patches`"),
     entry("plan-limit", "as many environments are active or paused as the project's `plan` or `max_active` allows", "`wharf deactivate` one; the least recently deployed is named"),
     entry("port-taken", "another program of this host listens on the port that a process was given", "`wharf redeploy` takes another port; `$SOCKET` is the process's own"),
-    entry("production", "production is never paused or deactivated, and has no parent", "another environment: `wharf environments`"),
+    entry("production", "production is never paused or deactivated, its data is never reset, and it has no parent", "another environment: `wharf environments`"),
     entry("production-stays", "production's branch cannot be deleted", "to move production elsewhere, change the project's file first"),
     entry("protocol", "a message that is not expected, or too large, or too late", "upgrade; run `wharf hook install REPO` again"),
     entry("public-missing", "`public` is no directory of the build's result, or a link out of it", "make it in the build"),

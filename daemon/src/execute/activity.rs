@@ -12,7 +12,6 @@ use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::Reason;
 
 use super::bound::Bound;
-use super::changes::Changes;
 use super::crons::Held;
 use super::failure::{Failure, chain};
 use super::hands::Closed as Shut;
@@ -236,7 +235,7 @@ impl Act {
     async fn perform(&mut self) -> Result<Option<u32>, Failure> {
         closed::open_again(self).await?;
         match (self.phase(), self.task.kind) {
-            (Phase::Broken, _) => Err(interrupted(self).await),
+            (Phase::Broken, _) => Err(conclude::interrupted(self).await),
             (Phase::Committed, _) => Ok(deploy::finish(self).await),
             (_, kind) if kind.moves_branch() && self.status == Status::Inactive => {
                 self.kept = Some(standing::keep(self).await?);
@@ -388,7 +387,7 @@ impl Act {
         self.look(Phase::Working, Deployment::phase)
     }
 
-    fn is_stopped(&self) -> bool {
+    pub(super) fn is_stopped(&self) -> bool {
         self.look(false, Deployment::is_stopped)
     }
 
@@ -472,33 +471,6 @@ impl Act {
     /// The name of the branch.
     pub fn branch(&self) -> &BranchName {
         &self.task.branch
-    }
-}
-
-/// The end of what a death interrupted and nobody may begin again, with the commands that had run.
-async fn interrupted(act: &Act) -> Failure {
-    let id = act.task.id.as_str();
-    let failure = match act.is_stopped() {
-        true => Failure::cancelled(),
-        false => Failure::new("interrupted", "Wharf was stopped while deploy commands ran").hint(
-            format!(
-                "see what they did, then: wharf redeploy -e {} (or set deploy.repeatable)",
-                act.key().id
-            ),
-        ),
-    };
-    let Some(number) = act.task.release else {
-        return failure;
-    };
-    let recorder = &act.world.recorder;
-    let activity = insist(id, "what was done", || recorder.activity(id)).await;
-    let release = insist(id, "its release", || recorder.release(act.key(), number)).await;
-    match activity.zip(release) {
-        Some(_) if act.data() == Data::PutBack => failure,
-        Some((activity, release)) => {
-            Changes::recorded(&activity.steps, &release).told(failure, &release)
-        }
-        None => failure,
     }
 }
 

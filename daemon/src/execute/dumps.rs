@@ -234,8 +234,10 @@ async fn read_in(act: &Act, arriving: &Path) -> Result<(ProcessName, u64), Failu
     let name = ProcessName::parse(name).map_err(|_| gone())?;
     let file = place.join(name.as_str());
     let number = act.task.release.or(act.previous);
-    let number = number.expect("nothing comes where nothing served");
-    let release = act.world.recorder.release(key, number).await?;
+    let release = match number {
+        Some(number) => act.world.recorder.release(key, number).await?,
+        None => None,
+    };
     let application = release.map(|release| release.application);
     let service = application
         .as_ref()

@@ -54,10 +54,14 @@ pub fn take_in<M: Fn(&Mark) -> Result<(), Failure>>(
     let failed = |error| Failure::host("cannot take a dump in", &error).or_full();
     let directory = coming.file.parent().expect("below the state");
     disk::make_directory(directory).map_err(failed)?;
-    let file = File::create_new(&coming.file).map_err(disk::at("create", &coming.file));
+    // People's data is in it.
+    disk::create_private(&coming.file).map_err(failed)?;
+    let file = File::options().write(true).open(&coming.file);
     let kept = Kept {
         input,
-        file: file.map_err(failed)?,
+        file: file
+            .map_err(disk::at("open", &coming.file))
+            .map_err(failed)?,
         left: coming.room,
         full: None,
     };

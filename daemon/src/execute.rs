@@ -65,6 +65,7 @@ pub mod snapshots;
 pub mod source;
 pub mod standing;
 pub mod swap;
+mod sync;
 pub mod target;
 pub mod tip;
 pub mod tree_changes;

@@ -115,13 +115,14 @@ async fn fetch(
 }
 
 /// Where it comes to.
-fn arriving(act: &Act) -> PathBuf {
+pub(super) fn arriving(act: &Act) -> PathBuf {
     let (project, environment) = (&act.key().project, &act.key().id);
     let paths = &act.world.paths;
     paths.arriving_data(project, environment, &act.task.id)
 }
 
-fn throw_away(arriving: &Path) {
+/// Takes away what came, or is left of it.
+pub(super) fn throw_away(arriving: &Path) {
     let removed = tokio::task::block_in_place(|| disk::remove_tree(arriving));
     if let Err(error) = removed {
         let path = arriving.display();
@@ -155,14 +156,9 @@ async fn swap(act: &Act, manner: &Manner) -> Result<(), Failure> {
     let _closed = act.world.hands.close(key, reason).await;
     quiet(act).await?;
     fail::point(format_args!("swap: quiet"));
-    let (arriving, kept) = (arriving(act), act.world.paths.kept(&act.task.id));
-    let mounts = act.world.paths.mounts(&key.project, &key.id);
-    let services = act.world.paths.services(&key.project, &key.id);
+    let arriving = arriving(act);
     let moved = tokio::task::block_in_place(|| {
-        let came = mounts_in(&arriving);
-        exchange(&came, &mounts, &kept)?;
-        let came = services_in(&arriving);
-        exchange(&came, &services, &kept.join("services"))?;
+        put_in_place(act, &arriving)?;
         disk::remove_tree(&arriving)
     });
     moved.map_err(|error| Failure::host("cannot put the data in its place", &error))?;
@@ -177,6 +173,19 @@ async fn swap(act: &Act, manner: &Manner) -> Result<(), Failure> {
         retire::kept_for(act)
     ));
     Ok(())
+}
+
+/// Gives all that came the place of what is there, which is kept. Blocks.
+///
+/// # Errors
+/// The disk's; done again, it goes on.
+pub(super) fn put_in_place(act: &Act, arriving: &Path) -> Result<(), disk::DiskError> {
+    let (paths, key) = (&act.world.paths, act.key());
+    let kept = paths.kept(&act.task.id);
+    let mounts = paths.mounts(&key.project, &key.id);
+    exchange(&mounts_in(arriving), &mounts, &kept)?;
+    let services = paths.services(&key.project, &key.id);
+    exchange(&services_in(arriving), &services, &kept.join("services"))
 }
 
 /// Visitors are told that it is paused, so that nothing starts it again whatever dies meanwhile; then
@@ -202,14 +211,14 @@ fn exchange(came: &Path, mounts: &Path, kept: &Path) -> Result<(), disk::DiskErr
     if there.is_empty() {
         return Ok(());
     }
-    disk::make_directory(kept)?;
     disk::make_directory(mounts)?;
-    std::fs::File::open(kept)
-        .and_then(|kept| kept.set_modified(SystemTime::now()))
-        .map_err(disk::at("put aside", kept))?;
     for name in there {
         let (new, old, aside) = (came.join(&name), mounts.join(&name), kept.join(&name));
-        if aside.symlink_metadata().is_err() && old.symlink_metadata().is_ok() {
+        if aside.symlink_metadata().is_err() && holds_something(&old) {
+            disk::make_directory(kept)?;
+            std::fs::File::open(kept)
+                .and_then(|kept| kept.set_modified(SystemTime::now()))
+                .map_err(disk::at("put aside", kept))?;
             disk::rename(&old, &aside)?;
             fail::point(format_args!("swap: kept"));
         }
@@ -217,6 +226,15 @@ fn exchange(came: &Path, mounts: &Path, kept: &Path) -> Result<(), disk::DiskErr
         fail::point(format_args!("swap: replaced"));
     }
     Ok(())
+}
+
+/// Whether there is anything that would be missed: a rename takes the place of an empty directory, and of a file.
+fn holds_something(old: &Path) -> bool {
+    match old.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => names(old).map_or(true, |names| !names.is_empty()),
+        Ok(metadata) => metadata.len() > 0,
+        Err(_) => false,
+    }
 }
 
 #[cfg(test)]

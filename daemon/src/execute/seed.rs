@@ -32,8 +32,7 @@ pub(super) async fn first(
     let before = Before {
         kind: act.environment.kind,
         serves: act.previous.is_some(),
-        // No environment begins with another's data yet.
-        cloned: false,
+        cloned: act.is_cloned().await?,
         seeded: act.world.recorder.is_seeded(act.key()).await?,
     };
     if !wants(seed, before) {

@@ -24,10 +24,13 @@ use crate::store::environment::EnvironmentKey;
 use crate::store::service::ServiceRecord;
 
 mod attached;
+mod beside;
 mod command;
 pub(super) mod content;
+pub(super) mod copy;
 pub(super) mod fill;
 mod make;
+pub(super) mod rows;
 mod server;
 mod start;
 

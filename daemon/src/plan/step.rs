@@ -37,6 +37,8 @@ pub enum Step {
     Fetch,
     /// It takes the place of the data that is there: from here on nothing goes back.
     Swap,
+    /// The parent's data comes to a new environment.
+    Clone,
     /// A snapshot goes.
     Forget,
     /// A command that makes static content of the release's own, counted from 1.
@@ -214,6 +216,7 @@ impl Step {
             // What comes back is there before a server uses it.
             Step::Fetch => (4, 1),
             Step::Swap => (4, 2),
+            Step::Clone => (4, 3),
             Step::Service(_) => (5, 0),
             Step::ProbeInstall => (6, 0),
             Step::ProbeMaintenance => (7, 0),
@@ -259,6 +262,7 @@ impl fmt::Display for Step {
             Step::Verify => f.write_str("verify"),
             Step::Fetch => f.write_str("fetch"),
             Step::Swap => f.write_str("swap"),
+            Step::Clone => f.write_str("clone"),
             Step::Forget => f.write_str("forget"),
             Step::Assets(number) => write!(f, "assets {number}"),
             Step::Install(number) => write!(f, "install {number}"),
@@ -302,6 +306,7 @@ impl FromStr for Step {
             "verify" => Some(Step::Verify),
             "fetch" => Some(Step::Fetch),
             "swap" => Some(Step::Swap),
+            "clone" => Some(Step::Clone),
             "forget" => Some(Step::Forget),
             "start" => Some(Step::Start),
             "health" => Some(Step::Health),
@@ -362,6 +367,7 @@ pub(super) mod tests {
             Just(Step::Verify),
             Just(Step::Fetch),
             Just(Step::Swap),
+            Just(Step::Clone),
             Just(Step::Forget),
             (1_u32..3).prop_map(Step::Assets),
             (1_u32..3).prop_map(Step::Install),

@@ -10,6 +10,7 @@ mod checked;
 mod commands;
 mod crons;
 mod doors;
+mod downward;
 mod escapes;
 mod explained;
 mod forecast;

@@ -671,7 +671,7 @@ fn a_full_disk_leaves_the_old_data() {
     shop.wharf(&words).exits(3).has("the host's disk is full");
     assert_eq!(last(&world).reason.unwrap().code, "disk-full");
     assert_eq!(fs::read_dir(&mounts).unwrap().count(), 0);
-    wharf_tests::run(world.command("umount").arg(&mounts)).ok();
+    wharf_tests::run(world.command("umount").arg("--lazy").arg(&mounts)).ok();
     assert_eq!(shop.get("/").ok(), "new\n");
     assert_eq!(snapshots(&shop)[0]["state"], "good");
     shop.wharf(&words).ok();
@@ -688,7 +688,7 @@ fn a_full_disk_leaves_the_old_data() {
     let fill = "head -c 20000000 /dev/urandom >uploads/larger";
     shop.wharf(&["run", "--", "sh", "-c", fill]).ok();
     shop.wharf(&["snapshot", "create"]).exits(3);
-    wharf_tests::run(world.command("umount").arg(&snapshots_at)).ok();
+    wharf_tests::run(world.command("umount").arg("--lazy").arg(&snapshots_at)).ok();
     let all = snapshots(&shop);
     assert_eq!(all[0]["state"], "bad");
     assert_eq!(all[1]["state"], "good");

@@ -10,12 +10,12 @@ use wharf_config::application::Service;
 use wharf_config::name::ProcessName;
 
 use super::attached::{self, Attached};
+use super::beside::beside;
 use super::command::{self, Stand};
-use super::{GRACE, One, content, make, start};
+use super::{One, content, make};
 use crate::disk;
 use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
-use crate::execute::launch;
 use crate::execute::snapshots::Feed;
 use crate::plan::services::{self as plan, Content, Load};
 
@@ -63,25 +63,18 @@ pub(super) async fn fill(
             loading.finish(&failed).await?;
         }
         Load::Served(load) => {
-            // A server of its own, beside the one that serves. No record has it: a daemon that starts ends it.
-            let id = start::instance(act, one)?;
-            let sockets = act.world.paths.scratch_sockets(id.as_str());
-            let stand = Stand {
-                data: directory.to_owned(),
-                sockets: sockets.clone(),
-            };
-            let loaded = async {
-                start::serve(act, one, &id, &stand).await?;
+            let all = [(one, directory.to_owned())];
+            let served = beside(act, &all, async |sockets| {
+                let stand = Stand {
+                    data: directory.to_owned(),
+                    sockets: sockets.to_owned(),
+                };
                 let sandbox = stand.client(act, load);
                 let streams = (input, Stdio::null());
                 let loading = attached::begin(act, &words, sandbox, load, streams).await?;
                 loading.finish(&failed).await
-            };
-            let loaded = loaded.await;
-            launch::stop_instance(&act.world, id.as_str(), None, GRACE).await?;
-            let removed = tokio::task::block_in_place(|| disk::remove_tree(&sockets));
-            removed.map_err(|error| Failure::host("cannot remove a socket directory", &error))?;
-            loaded?;
+            });
+            served.await?;
         }
     }
     let synced = tokio::task::block_in_place(|| disk::sync_filesystem(directory));

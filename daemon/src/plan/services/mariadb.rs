@@ -8,6 +8,13 @@ use super::{
     Relationship, SERVE, SETUP, SETUP_TEXT, Setting, directory,
 };
 
+/// Asks for the exact number of each table's rows: one question makes the other.
+const COUNT: &str = "set -e; ask=$(\"$@\" --raw --execute=\"SELECT concat('SELECT ', quote(table_name), \
+                     ', count(*) FROM main.', char(96), replace(table_name, char(96), char(96, 96)), \
+                     char(96), ';') FROM information_schema.tables \
+                     WHERE table_schema = 'main' AND table_type = 'BASE TABLE' ORDER BY 1\"); \
+                     printf '%s\\n' \"$ask\" | \"$@\"";
+
 fn socket(name: &ProcessName) -> String {
     format!("{}/mariadb.sock", directory(name))
 }
@@ -112,6 +119,7 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
                 )
                 .with("MYSQL_PWD", &setting.passwords.application),
             ),
+            count: Some(password(Command::new(COUNT, plain()))),
         }),
     }
 }

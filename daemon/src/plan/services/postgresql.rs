@@ -16,6 +16,13 @@ const MAKE: &str = "umask 077; printf '%s' \"$PGPASSWORD\" >/tmp/password; exec 
 const SERVE: &str = "umask 077; rm -f postmaster.pid; setup=$WHARF_SETUP; unset WHARF_SETUP; \
                      printf '%s\\n' \"$setup\" | \"$1\" --single -D \"$3\" postgres >/tmp/setup 2>&1; \
                      unset setup; exec \"$@\"";
+/// Asks for the exact number of each table's rows.
+const COUNT: &str = "exec \"$@\" --dbname=main --no-align --tuples-only --field-separator='\t' --command=\"\
+                     SELECT format('%I.%I', table_schema, table_name), \
+                     (xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM %I.%I', \
+                     table_schema, table_name), false, true, '')))[1]::text \
+                     FROM information_schema.tables WHERE table_type = 'BASE TABLE' \
+                     AND table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1\"";
 
 pub(super) fn relationship(name: &ProcessName, passwords: &Passwords) -> Relationship {
     let directory = directory(name);
@@ -99,6 +106,7 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
                 RUN,
                 [&setting.beside("psql"), &format!("--dbname={DATABASE}")],
             ))),
+            count: Some(as_application(Command::new(COUNT, psql))),
         }),
     }
 }

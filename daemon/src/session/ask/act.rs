@@ -168,7 +168,7 @@ impl Session {
         self.order_new(activity).await
     }
 
-    fn new_activity(
+    pub(super) fn new_activity(
         &self,
         record: EnvironmentRecord,
         kind: Kind,
@@ -197,7 +197,7 @@ impl Session {
         })
     }
 
-    async fn order_new(&mut self, activity: NewActivity) -> Result<(), Broken> {
+    pub(super) async fn order_new(&mut self, activity: NewActivity) -> Result<(), Broken> {
         let key = &activity.key;
         let (project, environment) = (key.project.to_string(), key.id.to_string());
         let kind = activity.kind;

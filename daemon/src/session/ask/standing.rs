@@ -105,6 +105,19 @@ impl Session {
         self.order_plainly(record, kind, None).await
     }
 
+    /// Orders what brings something from another environment to what serves.
+    pub(super) async fn order_from(
+        &mut self,
+        record: EnvironmentRecord,
+        kind: Kind,
+        source: String,
+    ) -> Result<(), Broken> {
+        let commit = self.live_commit(&record).await?;
+        let mut activity = self.new_activity(record, kind, commit, SlugUse::Reuse, None)?;
+        activity.source = Some(source);
+        self.order_new(activity).await
+    }
+
     /// Orders what is about no commit but the one that serves.
     async fn order_plainly(
         &mut self,
@@ -112,6 +125,13 @@ impl Session {
         kind: Kind,
         target: Option<u32>,
     ) -> Result<(), Broken> {
+        let commit = self.live_commit(&record).await?;
+        self.order(record, kind, commit, SlugUse::Reuse, target)
+            .await
+    }
+
+    /// The commit that serves, if one does.
+    async fn live_commit(&self, record: &EnvironmentRecord) -> Result<Commit, Broken> {
         let live = match record.live {
             Some(live) => self.world.recorder.release(&record.key, live).await,
             None => Ok(None),
@@ -122,9 +142,7 @@ impl Session {
             subject: release.subject,
             forced: false,
         });
-        let commit = commit.unwrap_or_default();
-        self.order(record, kind, commit, SlugUse::Reuse, target)
-            .await
+        Ok(commit.unwrap_or_default())
     }
 }
 

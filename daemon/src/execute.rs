@@ -2,6 +2,7 @@
 //! to be remembered goes through the [`Recorder`](crate::store::Recorder).
 
 pub mod activity;
+mod anew;
 pub mod archive;
 mod arrival;
 pub mod aside;
@@ -21,6 +22,7 @@ pub mod conclude;
 pub mod crons;
 pub mod deploy;
 pub mod distance;
+pub mod dumps;
 pub mod durable;
 pub mod end;
 pub mod failure;
@@ -50,6 +52,7 @@ pub mod refs;
 mod release;
 pub mod replaced;
 pub mod repository;
+mod reset;
 pub mod resume;
 pub mod retire;
 pub mod route;

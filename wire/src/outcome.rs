@@ -217,7 +217,11 @@ impl Kind {
 
     /// Whether a release serves because of it once it has succeeded; a rollback's is an earlier one.
     pub fn makes_live(self) -> bool {
-        self.moves_branch() || matches!(self, Kind::Redeploy | Kind::Activate | Kind::Resume)
+        self.moves_branch()
+            || matches!(
+                self,
+                Kind::Redeploy | Kind::Activate | Kind::Resume | Kind::Reset | Kind::SyncData
+            )
     }
 
     /// Whether it is somebody's word alone: it is recorded and has ended, and changes nothing of what

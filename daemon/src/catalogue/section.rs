@@ -12,7 +12,7 @@ struct Section {
 
 /// Every code, in one of them.
 #[rustfmt::skip]
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 11] = [
     Section {
         title: "A push is refused",
         seen: "git ends with `! [remote rejected]` and status 1, behind an `error:` line for each reason. Nothing has changed. `wharf` that should move a branch exits with 6 for the same reasons.",
@@ -68,6 +68,11 @@ const SECTIONS: [Section; 10] = [
         codes: &[
             "no-data", "restic-missing", "sanitize-failed", "snapshot-bad", "snapshot-failed", "snapshot-store", "unknown-snapshot",
         ],
+    },
+    Section {
+        title: "A dump is not read in",
+        seen: "`wharf db import` exits with 1, 3, 5 or 6. What the service holds is as it was.",
+        codes: &["dump-damaged", "dump-gone", "dump-refused"],
     },
     Section {
         title: "A variable is not set",

@@ -21,8 +21,8 @@ use super::replaced::Replaced;
 use super::resume::resume;
 use super::world::World;
 use super::{
-    build, check, conclude, deploy, end, promote, retire, route, seed, snapshots, standing, sync,
-    tip,
+    build, check, conclude, deploy, dumps, end, promote, reset, retire, route, seed, snapshots,
+    standing, sync, tip,
 };
 use crate::fail;
 use crate::journal::{self, Facts, Message};
@@ -256,6 +256,8 @@ impl Act {
             (_, Kind::Snapshot) => snapshots::take(self).await,
             (_, Kind::Restore) => snapshots::restore(self).await,
             (_, Kind::SyncData) => sync::data(self).await,
+            (_, Kind::DatabaseImport) => dumps::import(self).await,
+            (_, Kind::Reset) => reset::reset(self).await,
             (_, Kind::SnapshotTest) => snapshots::test(self).await,
             (_, Kind::SnapshotDelete) => snapshots::delete(self).await,
             (_, Kind::MaintenanceOn) => maintenance::switch(self, Switch::On).await,

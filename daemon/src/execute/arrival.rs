@@ -23,6 +23,9 @@ use crate::plan::limits::Status;
 use crate::plan::step::Step;
 use crate::store::insist::insist;
 
+/// What the directory of services is called, among mounts and what is kept of them.
+const SERVICES: &str = "services";
+
 /// How people are told of what comes.
 #[derive(Debug)]
 pub(super) struct Manner {
@@ -51,9 +54,7 @@ pub(super) async fn arrive(
         aim(act).await?;
         fetch(act, come).await?;
     }
-    // From here on it is done to its end, whoever wants it stopped.
-    act.cancel = CancellationToken::new();
-    act.step(Step::Swap, swap(act, manner)).await?;
+    replace(act, manner, Rest::Stays).await?;
     let Some(release) = act.task.release else {
         act.log.note("it was paused before, and stays so");
         return Ok(act.previous);
@@ -76,6 +77,25 @@ pub(super) async fn arrive(
     })
 }
 
+/// What becomes of data of which none came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// It stays as it is.
+    Stays,
+    /// It is put aside with what is replaced.
+    Goes,
+}
+
+/// Has what came take its place; the environment is paused then. From here on it is done to its end,
+/// whoever wants it stopped.
+///
+/// # Errors
+/// The host's; it may be done in part, and is done to its end by the next daemon.
+pub(super) async fn replace(act: &mut Act, manner: &Manner, rest: Rest) -> Result<(), Failure> {
+    act.cancel = CancellationToken::new();
+    act.step(Step::Swap, swap(act, manner, rest)).await
+}
+
 /// Decides which release is to serve with what comes.
 async fn aim(act: &mut Act) -> Result<(), Failure> {
     match (act.status, act.task.release, act.previous) {
@@ -96,7 +116,10 @@ async fn aim(act: &mut Act) -> Result<(), Failure> {
 }
 
 /// What can fail while nothing is changed.
-async fn fetch(
+///
+/// # Errors
+/// What its user should read; nothing of it is left.
+pub(super) async fn fetch(
     act: &Act,
     come: impl AsyncFnOnce(&Act, &Path) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -137,12 +160,12 @@ pub(super) fn mounts_in(came: &Path) -> PathBuf {
 
 /// Where what services are to hold lies in what came, by their names.
 pub(super) fn services_in(came: &Path) -> PathBuf {
-    came.join("services")
+    came.join(SERVICES)
 }
 
 /// Stops what works with the data, and puts the snapshot's in its place. Whatever of it was done
 /// already stays done.
-async fn swap(act: &Act, manner: &Manner) -> Result<(), Failure> {
+async fn swap(act: &Act, manner: &Manner, rest: Rest) -> Result<(), Failure> {
     let began = Instant::now();
     let key = act.key();
     let reason = Reason {
@@ -158,7 +181,7 @@ async fn swap(act: &Act, manner: &Manner) -> Result<(), Failure> {
     fail::point(format_args!("swap: quiet"));
     let arriving = arriving(act);
     let moved = tokio::task::block_in_place(|| {
-        put_in_place(act, &arriving)?;
+        put_in_place(act, &arriving, rest)?;
         disk::remove_tree(&arriving)
     });
     moved.map_err(|error| Failure::host("cannot put the data in its place", &error))?;
@@ -179,13 +202,21 @@ async fn swap(act: &Act, manner: &Manner) -> Result<(), Failure> {
 ///
 /// # Errors
 /// The disk's; done again, it goes on.
-pub(super) fn put_in_place(act: &Act, arriving: &Path) -> Result<(), disk::DiskError> {
+pub(super) fn put_in_place(act: &Act, arriving: &Path, rest: Rest) -> Result<(), disk::DiskError> {
     let (paths, key) = (&act.world.paths, act.key());
     let kept = paths.kept(&act.task.id);
     let mounts = paths.mounts(&key.project, &key.id);
-    exchange(&mounts_in(arriving), &mounts, &kept)?;
     let services = paths.services(&key.project, &key.id);
-    exchange(&services_in(arriving), &services, &kept.join("services"))
+    for (came, there, kept) in [
+        (mounts_in(arriving), &mounts, kept.clone()),
+        (services_in(arriving), &services, kept.join(SERVICES)),
+    ] {
+        if rest == Rest::Goes {
+            put_rest_aside(&came, there, &kept)?;
+        }
+        exchange(&came, there, &kept)?;
+    }
+    Ok(())
 }
 
 /// Visitors are told that it is paused, so that nothing starts it again whatever dies meanwhile; then
@@ -204,6 +235,30 @@ async fn quiet(act: &Act) -> Result<(), Failure> {
     retire::stop_processes(act).await
 }
 
+/// A place for what is kept. Its time says since when.
+fn keep_at(kept: &Path) -> Result<(), disk::DiskError> {
+    disk::make_directory(kept)?;
+    std::fs::File::open(kept)
+        .and_then(|kept| kept.set_modified(SystemTime::now()))
+        .map_err(disk::at("put aside", kept))
+}
+
+/// Keeps what has none of the names of what came.
+fn put_rest_aside(came: &Path, there: &Path, kept: &Path) -> Result<(), disk::DiskError> {
+    let new = names(came).map_err(disk::at("look at", came))?;
+    let services = Path::new(SERVICES);
+    for name in names(there).map_err(disk::at("look at", there))? {
+        let (old, aside) = (there.join(&name), kept.join(&name));
+        let is_other = !new.contains(&name) && Path::new(&name) != services;
+        if is_other && aside.symlink_metadata().is_err() {
+            keep_at(kept)?;
+            disk::rename(&old, &aside)?;
+            fail::point(format_args!("swap: put aside"));
+        }
+    }
+    Ok(())
+}
+
 /// Gives what came the names that it is to have, and keeps what had them. Each name is in one of three
 /// states, which the directories tell: both are there, what was there is kept, or what came is there.
 fn exchange(came: &Path, mounts: &Path, kept: &Path) -> Result<(), disk::DiskError> {
@@ -214,13 +269,15 @@ fn exchange(came: &Path, mounts: &Path, kept: &Path) -> Result<(), disk::DiskErr
     disk::make_directory(mounts)?;
     for name in there {
         let (new, old, aside) = (came.join(&name), mounts.join(&name), kept.join(&name));
-        if aside.symlink_metadata().is_err() && holds_something(&old) {
-            disk::make_directory(kept)?;
-            std::fs::File::open(kept)
-                .and_then(|kept| kept.set_modified(SystemTime::now()))
-                .map_err(disk::at("put aside", kept))?;
-            disk::rename(&old, &aside)?;
-            fail::point(format_args!("swap: kept"));
+        match aside.symlink_metadata() {
+            Err(_) if holds_something(&old) => {
+                keep_at(kept)?;
+                disk::rename(&old, &aside)?;
+                fail::point(format_args!("swap: kept"));
+            }
+            Err(_) => {}
+            // What is there came in an attempt before this one.
+            Ok(_) => disk::remove_tree(&old)?,
         }
         disk::rename(&new, &old)?;
         fail::point(format_args!("swap: replaced"));
@@ -243,6 +300,32 @@ mod tests {
     use std::fs;
 
     /// Two mounts, of which one is new, from each state that a death may leave.
+    #[test]
+    fn what_came_once_makes_room_for_what_comes_again_and_the_rest_is_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let top = directory.path();
+        let [came, mounts, kept] = ["came", "mounts", "kept"].map(|name| top.join(name));
+        let files = [
+            "came/a",
+            "mounts/a",
+            "kept/a",
+            "mounts/b",
+            "mounts/services",
+        ];
+        for path in files {
+            fs::create_dir_all(top.join(path)).unwrap();
+            fs::write(top.join(path).join("file"), path).unwrap();
+        }
+        put_rest_aside(&came, &mounts, &kept).unwrap();
+        exchange(&came, &mounts, &kept).unwrap();
+        let read = |path: &str| fs::read_to_string(top.join(path).join("file")).unwrap();
+        assert_eq!(
+            [read("mounts/a"), read("kept/a"), read("kept/b")],
+            ["came/a", "kept/a", "mounts/b"]
+        );
+        assert!(mounts.join("services").exists() && !mounts.join("b").exists());
+    }
+
     #[test]
     fn an_exchange_that_died_anywhere_is_done_to_its_end() {
         for dead in 0..=3 {

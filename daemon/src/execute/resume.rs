@@ -111,7 +111,11 @@ fn throw_away(world: &World, task: &Task, phase: Phase) -> Result<(), Failure> {
 
 /// Whether its release is one that it makes; else it was there.
 pub(super) fn makes(kind: Kind) -> bool {
-    !matches!(kind, Kind::Rollback | Kind::Resume) && !kind.brings_data()
+    match kind {
+        Kind::Rollback | Kind::Resume => false,
+        Kind::Reset | Kind::SyncData => true,
+        kind => !kind.brings_data(),
+    }
 }
 
 fn takes_down(kind: Kind) -> bool {

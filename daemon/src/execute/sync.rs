@@ -16,7 +16,8 @@ use wharf_config::name::EnvironmentId;
 use wharf_wire::event::Event;
 
 use super::activity::Act;
-use super::arrival::{Manner, arrive, mounts_in, services_in};
+use super::anew::anew;
+use super::arrival::{Manner, Rest, mounts_in, services_in};
 use super::failure::Failure;
 use super::services::copy;
 use crate::disk;
@@ -77,10 +78,10 @@ impl Source {
     }
 }
 
-/// Brings the parent's data; what served serves on with it.
+/// Brings the parent's data, and deploys what serves anew on it; returns the new release.
 ///
 /// # Errors
-/// As [`arrive`].
+/// As [`anew`].
 pub(super) async fn data(act: &mut Act) -> Result<Option<u32>, Failure> {
     let name = act.key().id.to_string();
     let source = act.task.source.clone().unwrap_or_default();
@@ -88,38 +89,21 @@ pub(super) async fn data(act: &mut Act) -> Result<Option<u32>, Failure> {
         code: "data-synced",
         done: "its parent's",
         whose: format!("{source}'s"),
-        otherwise: format!("or bring its code, too: wharf sync code -e {name}"),
+        otherwise: format!("or bring it again: wharf sync data -e {name}"),
     };
-    let come = async |act: &Act, arriving: &Path| {
+    let come = async |act: &Act, release: &ReleaseRecord, arriving: &Path| {
         let from = Source::find(act, &source).await?;
         // The operator may have changed their mind since it was asked for.
         from.may_go_to(act)
             .map_err(|why| upward(&from, act, &why))?;
-        let number = act.task.release.or(act.previous);
-        let release = match number {
-            Some(number) => act.world.recorder.release(act.key(), number).await?,
-            None => None,
-        };
-        let release = release.ok_or_else(|| {
-            let message = format!(
-                "{} serves nothing, so nothing would use its data",
-                act.key().id
-            );
-            Failure::new("no-release", message)
-        })?;
-        if !copied(act, &from, &release.application, arriving).await? {
-            let message = format!(
-                "{} has no data that {} has a place for: no service, and no mount of the kind `data`",
-                from.name(),
-                act.key().id
-            );
-            return Err(Failure::new("no-data", message).hint(
-                "both must have it in wharf.toml: [mounts] or [services], by the same names",
-            ));
+        if copied(act, &from, &release.application, arriving).await? {
+            return Ok(());
         }
-        Ok(())
+        let message = format!("{} has no data that {name} has a place for", from.name());
+        Err(Failure::new("no-data", message)
+            .hint("both must have it in wharf.toml, by the same names: [mounts] of the kind `data`, or [services]"))
     };
-    arrive(act, &manner, come).await
+    anew(act, &manner, Rest::Stays, come).await
 }
 
 fn upward(from: &Source, act: &Act, why: &NotThere) -> Failure {

@@ -173,9 +173,9 @@ impl Step {
             Kind::Check => self.stage() == Stage::Build,
             Kind::Snapshot => matches!(self, Step::Snapshot | Step::Verify),
             // What serves then is a release that was there.
-            Kind::Restore | Kind::SyncData | Kind::DatabaseImport | Kind::Reset => {
-                restores || (serves && !makes)
-            }
+            Kind::Restore | Kind::DatabaseImport => restores || (serves && !makes),
+            // A release is made of the slug that serves.
+            Kind::Reset | Kind::SyncData => restores || (serves && self.stage() != Stage::Build),
             Kind::SnapshotTest => *self == Step::Fetch,
             Kind::SnapshotDelete => *self == Step::Forget,
             Kind::Cron => *self == Step::Cron,
@@ -212,10 +212,10 @@ impl Step {
             Step::Build(number) => (1, number.saturating_mul(2).saturating_sub(1)),
             Step::BuildAssets(number) => (2, *number),
             Step::Freeze => (3, 0),
+            // What comes is there before a release has it and a server uses it.
+            Step::Fetch => (3, 1),
+            Step::Swap => (3, 2),
             Step::Release => (4, 0),
-            // What comes back is there before a server uses it.
-            Step::Fetch => (4, 1),
-            Step::Swap => (4, 2),
             Step::Clone => (4, 3),
             Step::Service(_) => (5, 0),
             Step::ProbeInstall => (6, 0),

@@ -114,7 +114,7 @@ fn a_parents_data_comes_scrubbed_and_what_was_there_is_kept() {
         .has("sanitize   sh scrub.sh")
         .has("main's data is in its place")
         .has("what was there is kept on the host as ")
-        .has("feature serves r2 with it.");
+        .has("feature serves r3 with it.");
     assert_eq!(shows(&world, "feature"), "scrubbed\n");
     assert_eq!(shows(&world, "main"), "secret\n");
     let look = "cat uploads/seen uploads/a/b/c; readlink uploads/link; stat -c %a uploads/a/b/c; ls var/own";

@@ -15,8 +15,10 @@ use super::command::{self, Stand};
 use super::{One, content, make};
 use crate::disk;
 use crate::execute::activity::Act;
+use crate::execute::dumps;
 use crate::execute::failure::Failure;
 use crate::execute::snapshots::Feed;
+use crate::plan::dumps::marked;
 use crate::plan::services::{self as plan, Content, Load};
 
 /// Begins to write out what a running service of the activity's environment holds.
@@ -31,10 +33,11 @@ pub(super) async fn dump(
     let Some(Content { dump, .. }) = &one.recipe.content else {
         return Ok(None);
     };
-    let sandbox = Stand::own(act, one.name).client(act, dump);
+    let dump = marked(one.service.kind, dump, &content::mark(act, one.name));
+    let sandbox = Stand::own(act, one.name).client(act, &dump);
     let words = format!("dump-{}", one.name);
     let streams = (Stdio::null(), output);
-    attached::begin(act, &words, sandbox, dump, streams)
+    attached::begin(act, &words, sandbox, &dump, streams)
         .await
         .map(Some)
 }
@@ -97,6 +100,31 @@ pub(in crate::execute) async fn fill_from_file(
     fill(act, &one, directory, input.into()).await
 }
 
+/// The same of one that is packed: it is unpacked on its way.
+///
+/// # Errors
+/// As [`fill_from_file`], and that it cannot be unpacked.
+pub(in crate::execute) async fn fill_from_packed(
+    act: &Act,
+    (name, service): (&ProcessName, &Service),
+    file: &Path,
+    directory: &Path,
+) -> Result<(), Failure> {
+    let one = One::of(act, name, service).await?;
+    let opened = std::fs::File::open(file);
+    let file = opened.map_err(|error| Failure::host("cannot read a dump", &error))?;
+    let (from, into) = io::pipe().map_err(no_pipe)?;
+    // It ends with the pipe, whatever becomes of the server.
+    let pouring = tokio::task::spawn_blocking(move || dumps::pour(file, into));
+    let filled = fill(act, &one, directory, from.into()).await;
+    let poured = pouring.await.expect("unpacking does not panic");
+    filled.and(poured)
+}
+
+fn no_pipe(error: io::Error) -> Failure {
+    Failure::host("cannot make a pipe", &error)
+}
+
 /// What a running service of the activity's environment holds, as a stream; none where it holds nothing that lasts.
 ///
 /// # Errors
@@ -110,7 +138,6 @@ pub(in crate::execute) async fn feed(
     }
     let one = One::of(act, name, service).await?;
     content::insist_it_runs(act, name).await?;
-    let no_pipe = |error| Failure::host("cannot make a pipe", &error);
     let (from, output) = io::pipe().map_err(no_pipe)?;
     let Some(dumping) = dump(act, &one, output.into()).await? else {
         return Ok(None);

@@ -3,6 +3,7 @@
 use std::time::{Instant, SystemTime};
 
 use bytesize::ByteSize;
+use wharf_wire::outcome::Kind;
 
 use super::super::activity::Act;
 use super::super::failure::Failure;
@@ -61,7 +62,9 @@ pub(in super::super) async fn before_deploy(act: &Act) -> Result<(), Failure> {
     let Some(live) = act.previous else {
         return Ok(());
     };
-    if !act.environment.policy.snapshot_before_deploy || !act.is_recorded() {
+    // What came a moment ago is copied from elsewhere, and what was there is kept.
+    let is_fresh = matches!(act.task.kind, Kind::Reset | Kind::SyncData);
+    if !act.environment.policy.snapshot_before_deploy || !act.is_recorded() || is_fresh {
         return Ok(());
     }
     let Some(release) = act.world.recorder.release(act.key(), live).await? else {

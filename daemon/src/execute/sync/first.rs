@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::{Source, copied, upward};
 use crate::disk;
 use crate::execute::activity::Act;
-use crate::execute::arrival::{arriving, put_in_place, throw_away};
+use crate::execute::arrival::{Rest, arriving, put_in_place, throw_away};
 use crate::execute::failure::Failure;
 use crate::fail;
 use crate::plan::beginning::Beginning;
@@ -86,7 +86,7 @@ async fn clone(act: &Act, from: &Source, release: &ReleaseRecord) -> Result<(), 
             .map_err(|error| Failure::host("cannot write to the disk", &error))?;
     }
     fail::point(format_args!("clone: whole"));
-    let placed = tokio::task::block_in_place(|| put_in_place(act, &arriving));
+    let placed = tokio::task::block_in_place(|| put_in_place(act, &arriving, Rest::Stays));
     placed.map_err(|error| Failure::host("cannot put the data in its place", &error))?;
     fail::point(format_args!("clone: placed"));
     let recorder = &act.world.recorder;

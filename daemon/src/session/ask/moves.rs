@@ -11,7 +11,7 @@ use super::super::scope::plain;
 use super::land::{Aim, Landing, tip};
 use super::refuse::Against;
 use super::snapshots::UNSCRUBBED;
-use super::standing::lives;
+use super::standing::runs;
 use super::tree::{Tree, refusal};
 use super::{info, store};
 use crate::plan::limits::Status;
@@ -131,7 +131,7 @@ impl Session {
         let parent = tree.parent_of(&child)?;
         self.may_know(&tree, &child, &parent)?;
         let mut against = Against::default();
-        against.take(lives(&child))?;
+        against.take(runs(&child))?;
         let (into, sanitize) = (tree.place(&child.branch).kind, &tree.project.sanitize);
         let may = may_restore(Origin::Above, parent.kind, into, sanitize);
         against.and(may.map_err(|why| {

@@ -94,6 +94,14 @@ impl Session {
         self.order_plainly(record, Kind::Seed, live).await
     }
 
+    pub(super) async fn reset_data(&mut self, scope: &Scope) -> Result<(), Broken> {
+        let record = self.environment(scope).await?;
+        let mut against = self.rights(&[Act::Reset], &record)?;
+        against.take(not_production(&record, "reset"))?;
+        against.and(runs(&record))?;
+        self.order_plainly(record, Kind::Reset, None).await
+    }
+
     pub(super) async fn maintain(&mut self, scope: &Scope, on: bool) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
         let against = self.rights(&[Act::Maintenance], &record)?;
@@ -165,7 +173,7 @@ pub(super) fn lives(record: &EnvironmentRecord) -> Result<(), Broken> {
 }
 
 /// Refuses to pause what is paused, or has nothing to stop.
-fn runs(record: &EnvironmentRecord) -> Result<(), Broken> {
+pub(super) fn runs(record: &EnvironmentRecord) -> Result<(), Broken> {
     lives(record)?;
     let name = record.key.id.as_str();
     if record.status() == Status::Paused {

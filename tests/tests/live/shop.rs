@@ -176,10 +176,10 @@ fn it_sells_after_each_failure() {
     let migration = "migrations/003-broken.sql";
     shop.write(
         migration,
-        "CREATE TABLE IF NOT EXISTS note (text TEXT);\nSELECT nonsense;\n",
+        "CREATE TABLE IF NOT EXISTS note (text TEXT);\nALTER TABLE sale ADD COLUMN total INT;\n",
     );
     push(&world, &shop, "A migration that fails")
-        .has("Unknown column 'nonsense'")
+        .has("003-broken.sql: SQLSTATE[42S21]: Column already exists: 1060 Duplicate column name 'total'")
         .has("lifted; it was on for")
         .has("stopped invoices while commands run")
         .has("data may have changed in database, redis, invoices, var")

@@ -29,7 +29,10 @@ pub(crate) fn of_mariadb(world: &World) -> Growth {
         (DUMP, write),
         ("gunzip \\| mariadb, into an empty database", read),
     ];
-    growth(world, Kind::MariaDb, "MariaDB", peers)
+    let note = "Rows of hexadecimal text, of which each is another; all that is written is on the disk at the end. What is Wharf's is the \
+                whole command: a snapshot is encrypted, and read again before it is good; a restore reads it in beside what \
+                serves, stops that, and starts it again.";
+    growth(world, Kind::MariaDb, ("MariaDB", note), peers)
 }
 
 fn mariadb(program: &str, holder: &Holder<'_>) -> String {
@@ -53,7 +56,12 @@ pub(crate) fn of_postgresql(world: &World) -> Growth {
         ("pg_dump -Fc", write),
         ("pg_restore, into an empty database", read),
     ];
-    growth(world, Kind::PostgreSql, "PostgreSQL", peers)
+    growth(
+        world,
+        Kind::PostgreSql,
+        ("PostgreSQL", "The same rows."),
+        peers,
+    )
 }
 
 pub(crate) fn of_files(world: &World) -> Growth {
@@ -67,13 +75,19 @@ pub(crate) fn of_files(world: &World) -> Growth {
         ("tar \\| gzip", write),
         ("gunzip \\| tar, into an empty directory", read),
     ];
-    growth(world, Kind::Files, "files", peers)
+    let note = "The same text in a `data` mount, in files of 100 lines.";
+    growth(world, Kind::Files, ("files", note), peers)
 }
 
 /// What a shell is told, for somebody else's tool.
 type Text = fn(&Holder<'_>) -> String;
 
-fn growth(world: &World, kind: Kind, of: &str, [write, read]: [(&'static str, Text); 2]) -> Growth {
+fn growth(
+    world: &World,
+    kind: Kind,
+    (of, note): (&str, &str),
+    [write, read]: [(&'static str, Text); 2],
+) -> Growth {
     let base = write.0;
     let measured = sizes().into_iter().map(|megabytes| {
         let holder = &Holder::fill(world, kind, megabytes);
@@ -116,9 +130,7 @@ fn growth(world: &World, kind: Kind, of: &str, [write, read]: [(&'static str, Te
         sizes: measured.collect(),
         title: format!("Snapshots of {of}"),
         note: format!(
-            "Hexadecimal text, as rows or files of which each is another; the ratio is to `{}` at the same size. All of \
-             them end once the disk has it. A snapshot is encrypted, and read again before it is good; it is the whole \
-             command. A restore reads it beside what serves, stops that, and starts it again.",
+            "{note} The ratio is to `{}` at the same size.",
             base.replace('\\', "")
         ),
         base,

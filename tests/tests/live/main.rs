@@ -21,6 +21,7 @@ mod inputs;
 mod kept_secret;
 mod later;
 mod later_moves;
+mod life;
 mod limits;
 mod load;
 mod maintained;

@@ -32,7 +32,10 @@ pub(super) async fn added(
     repository: &Repository<'_>,
     since: SystemTime,
 ) -> Result<(), Failure> {
-    let said = repository.run(&["check", "--with-cache"]).await?;
+    // Its own lock would keep away whoever adds meanwhile; ours keeps away who removes. It lists the snapshots before it
+    // reads the index, so that it looks for nothing that is still on its way.
+    let words = ["check", "--with-cache", "--no-lock"];
+    let said = repository.run(&words).await?;
     if !said.is_good() {
         return Err(damaged(said.failure(
             "snapshot-failed",

@@ -12,6 +12,7 @@ mod crons;
 mod doors;
 mod escapes;
 mod explained;
+mod external;
 mod forecast;
 mod frozen;
 mod guarded;

@@ -102,6 +102,7 @@ pub const ALL: &[Entry] = &[
     entry("sanitize-failed", "what scrubs data before it comes down to an environment failed: nothing of it arrived", "its output is shown; it is `[data] sanitize` in the project's file, and the code of the environment that the data is of"),
     entry("service-broken", "a service did not start, did not answer, or could not read what it was given", "its output is shown; `wharf log ID`"),
     entry("service-data", "a service's data is of another kind, of a newer or unreadable version of its server, or is not there", "the hint says what there is; a service of another name begins with nothing"),
+    entry("service-external", "an instance that the host's operator runs does not answer, refuses what Wharf needs, or lets somebody in without a password", "its own words are shown; the operator looks at `[services]` in wharfd.toml"),
     entry("service-missing", "the host has no server, or not all programs, for a service that `wharf.toml` asks for, or another version", "ask for what it has, or have it installed"),
     entry("service-stopped", "a database cannot be asked, since its environment is paused", "`wharf resume -e ENV`"),
     entry("slug-damaged", "a slug on the host's disk is not what was frozen, and is not exported", "`wharf redeploy --rebuild`"),

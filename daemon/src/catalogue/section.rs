@@ -29,7 +29,7 @@ const SECTIONS: [Section; 11] = [
             "build-failed", "check-failed", "checkout-failed", "config-invalid", "config-too-large", "crashed",
             "deploy-failed", "disk-full", "front-missing", "host", "interrupted", "no-commit", "no-port",
             "over-limit", "patch-conflict", "patch-refused", "port-taken", "public-missing",
-            "reserved-variable", "runtime-missing", "service-broken", "service-data", "service-missing",
+            "reserved-variable", "runtime-missing", "service-broken", "service-data", "service-external", "service-missing",
             "slug-missing", "slug-refused", "unhealthy",
         ],
     },

@@ -13,6 +13,7 @@ mod doors;
 mod downward;
 mod escapes;
 mod explained;
+mod external;
 mod forecast;
 mod frozen;
 mod guarded;

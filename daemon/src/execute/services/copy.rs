@@ -80,7 +80,8 @@ impl<'a> Came<'a> {
         for (name, service) in &application.services {
             let directory = into.join(name.as_str());
             if directory.is_dir() {
-                all.push((One::of(act, name, service).await?, directory));
+                let one = One::of(act, name, service).await?;
+                all.push((one.with(act, &directory).await?, directory));
             }
         }
         Ok(Came(all))
@@ -128,8 +129,8 @@ impl<'a> Came<'a> {
             access: Access::Read,
         });
         let mut known = Vec::new();
-        for (one, _) in &self.0 {
-            known.push(super::passwords(act, one.name).await?);
+        for (one, data) in &self.0 {
+            known.push(super::passwords(act, (one.name, one.service), data).await?);
         }
         let all = self.0.iter().zip(&known);
         let all = all.map(|((one, _), passwords)| (one.name, one.service, passwords));

@@ -52,10 +52,13 @@ pub(super) async fn fill(
     directory: &Path,
     input: Stdio,
 ) -> Result<(), Failure> {
+    if one.recipe.content.is_none() {
+        return Ok(());
+    }
+    let one = &make::fresh(act, one.clone(), directory).await?;
     let Some(Content { load, .. }) = &one.recipe.content else {
         return Ok(());
     };
-    make::fresh(act, one, directory).await?;
     let failed = format!("service {} cannot read the dump", one.name);
     let words = format!("load-{}", one.name);
     match load {

@@ -12,6 +12,7 @@ use wharf_config::application::Application;
 use super::super::activity::Act;
 use super::super::arrival::{mounts_in, services_in};
 use super::super::failure::Failure;
+use super::super::services::external::discard_all;
 use super::super::services::fill;
 use super::part::{self, Sink};
 use super::repository::{self, For, Repository};
@@ -236,6 +237,7 @@ pub(super) async fn test(act: &Act, record: &SnapshotRecord) -> Result<(), Failu
     let began = std::time::Instant::now();
     let scratch = act.world.paths.snapshot_scratch(&act.task.id);
     let fetched = fetch_and_try(act, record, &scratch).await;
+    discard_all(&act.world, &services_in(&scratch)).await;
     let removed = tokio::task::block_in_place(|| disk::remove_tree(&scratch));
     if let Err(error) = removed {
         tracing::warn!(

@@ -17,6 +17,7 @@ mod keep;
 mod limits;
 mod metrics;
 mod read;
+mod services;
 mod snapshots;
 mod tls;
 mod traces;
@@ -24,6 +25,7 @@ mod traces;
 pub use keep::{Bounds, Keep, MinFree};
 pub use limits::{Limits, Resources};
 pub use metrics::Metrics;
+pub use services::{Instance, Reach};
 pub use snapshots::{SnapshotStore, Snapshots};
 pub use tls::{Certificate, Tls};
 pub use traces::Traces;
@@ -64,6 +66,8 @@ pub struct Host {
     pub listen: SocketAddr,
     /// How visitors come by TLS.
     pub tls: Tls,
+    /// Instances of databases that the operator runs, in which environments have theirs.
+    pub services: Vec<Instance>,
     /// Where snapshots are kept.
     pub snapshots: Snapshots,
     /// Where monitoring asks; none: nowhere.

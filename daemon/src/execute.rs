@@ -2,6 +2,7 @@
 //! to be remembered goes through the [`Recorder`](crate::store::Recorder).
 
 pub mod activity;
+mod anew;
 pub mod archive;
 mod arrival;
 pub mod aside;
@@ -68,6 +69,7 @@ pub mod snapshots;
 pub mod source;
 pub mod standing;
 pub mod swap;
+mod sync;
 pub mod target;
 pub mod tip;
 pub mod tree_changes;

@@ -157,7 +157,7 @@ fn fingerprint(key: &str) -> Option<String> {
     Some(key.fingerprint(HashAlg::Sha256).to_string())
 }
 
-fn own_uid() -> u32 {
+pub(crate) fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 

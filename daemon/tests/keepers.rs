@@ -38,6 +38,7 @@ impl House {
         let id = JobId::parse(name).unwrap();
         let process = Process {
             journal: None,
+            door: None,
             output: self.world.path("web.log"),
             record: self.world.path("web.exit"),
             socket: self.keepers.socket(&id),

@@ -81,6 +81,7 @@ impl Window {
             output: self.world.path("web.log"),
             record: self.world.path("web.exit"),
             journal: None,
+            door: None,
             socket: keepers.socket(&id),
             restart: Backoff::default(),
             first_start_fails_is_final: true,

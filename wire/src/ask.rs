@@ -251,6 +251,8 @@ pub enum Ask {
         parent: Option<String>,
         /// What people say of it.
         title: Option<String>,
+        /// Whether it begins with its parent's data; none: as the project has it.
+        data: Option<bool>,
     },
     /// A child's code comes to its parent's branch.
     Merge {

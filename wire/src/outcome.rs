@@ -220,7 +220,7 @@ impl Kind {
         self.moves_branch()
             || matches!(
                 self,
-                Kind::Redeploy | Kind::Activate | Kind::Resume | Kind::Reset
+                Kind::Redeploy | Kind::Activate | Kind::Resume | Kind::Reset | Kind::SyncData
             )
     }
 

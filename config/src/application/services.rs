@@ -25,6 +25,9 @@ pub struct Service {
     /// Numbers with dots between; `10.11` asks for any 10.11.x. None: what the host has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Who runs its server.
+    #[serde(default, skip_serializing_if = "Provider::is_own")]
+    pub provider: Provider,
     /// Bytes of memory that it may take, as far as the operator lets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
@@ -34,6 +37,39 @@ pub struct Service {
     /// Where it is written. Not stored.
     #[serde(skip)]
     pub at: At,
+}
+
+/// Who runs a service's server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Provider {
+    /// Wharf does, one for each environment.
+    #[default]
+    Own,
+    /// The host's operator does: an environment has a database in it.
+    External {
+        /// What the host's file calls it; none: the only one of its kind.
+        instance: Option<ProcessName>,
+    },
+}
+
+impl Provider {
+    /// Whether Wharf runs it.
+    pub fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
+
+    /// Reads `external` or `external:NAME`.
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        const WHAT: &str =
+            "must be \"external\", or \"external:NAME\" as the host's operator calls it";
+        let instance = match text.split_once(':') {
+            None if text == "external" => None,
+            Some(("external", name)) => Some(ProcessName::parse(name).map_err(|_| WHAT)?),
+            _ => return Err(WHAT),
+        };
+        Ok(Self::External { instance })
+    }
 }
 
 /// The commands of a service of the developer's own: each what `/bin/sh -c` gets.
@@ -90,6 +126,26 @@ impl ServiceKind {
     /// Reads its word, as the record holds it.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.as_str() == word)
+    }
+}
+
+impl ServiceKind {
+    /// Whether an instance of the operator's can have a database for each environment.
+    pub fn may_be_external(self) -> bool {
+        matches!(self, Self::Mariadb | Self::Postgresql)
+    }
+}
+
+impl Service {
+    /// All that says which server it needs, in words.
+    pub fn wanted(&self) -> String {
+        match &self.provider {
+            Provider::Own => self.to_string(),
+            Provider::External { instance: None } => format!("{self}, external"),
+            Provider::External {
+                instance: Some(name),
+            } => format!("{self}, external:{name}"),
+        }
     }
 }
 
@@ -153,9 +209,12 @@ fn service(item: &Item<'_>) -> Option<Service> {
         );
     }
     let service = kind.and_then(|item| typed(&item));
+    let kind = service.as_ref().map(|service| service.kind);
+    let provider = table.get("provider").and_then(|item| provider(&item, kind));
+    let provider = provider.unwrap_or_default();
     let memory = table
         .get("memory")
-        .and_then(|item| memory(&item, service.as_ref().map(|service| service.kind)));
+        .and_then(|item| memory(&item, kind, &provider));
     let is_custom = service
         .as_ref()
         .map(|service| service.kind == ServiceKind::Custom);
@@ -170,15 +229,41 @@ fn service(item: &Item<'_>) -> Option<Service> {
         return None;
     }
     Some(Service {
+        provider,
         memory,
         custom,
         ..service
     })
 }
 
+/// Who runs its server.
+fn provider(item: &Item<'_>, kind: Option<ServiceKind>) -> Option<Provider> {
+    let provider = item.parsed("\"external\"", Provider::parse)?;
+    let kind = kind?;
+    if kind.may_be_external() {
+        return Some(provider);
+    }
+    let why = format!(
+        "an external {} has no part for each environment",
+        kind.as_str()
+    );
+    item.bad(
+        why,
+        "only mariadb and postgresql can be external: leave `provider` out",
+    );
+    None
+}
+
 /// What it may take, at least what its server needs to live at all.
-fn memory(item: &Item<'_>, kind: Option<ServiceKind>) -> Option<u64> {
+fn memory(item: &Item<'_>, kind: Option<ServiceKind>, provider: &Provider) -> Option<u64> {
     let size = item.size()?;
+    if !provider.is_own() {
+        item.bad(
+            "its server is the operator's, who says that there",
+            "leave `memory` out",
+        );
+        return None;
+    }
     let megabytes = match kind? {
         ServiceKind::Mariadb => 192,
         ServiceKind::Postgresql => 64,
@@ -240,6 +325,7 @@ fn typed(item: &Item<'_>) -> Option<Service> {
     Some(Service {
         kind,
         version: version.map(str::to_owned),
+        provider: Provider::Own,
         memory: None,
         custom: None,
         at: At::Spot(item.spot()),

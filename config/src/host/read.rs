@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Host, ON_FAILURE, OnFailure, Resources, Setting, Snapshots, Tls, Traces, Unreachable, keep,
-    limits, metrics, snapshots, tls, traces,
+    Host, Instance, ON_FAILURE, OnFailure, Resources, Setting, Snapshots, Tls, Traces, Unreachable,
+    keep, limits, metrics, services, snapshots, tls, traces,
 };
 use crate::{
     application::{BUILD_NETWORK, BuildNetwork},
@@ -57,6 +57,7 @@ pub(super) fn defaults(place: &Place) -> Host {
         keep,
         listen: ([127, 0, 0, 1], 7080).into(),
         tls: Tls::default(),
+        services: Vec::new(),
         snapshots: Snapshots::default(),
         metrics: None,
         traces: Traces::default(),
@@ -106,6 +107,7 @@ pub(super) fn defaults(place: &Place) -> Host {
     };
     below("build.pass", &limits::SHOWN);
     below("keep.warm", &snapshots::SHOWN);
+    below("keep.warm", &services::SHOWN);
     below("keep.releases", &kept);
     below("router.listen", &tls::SHOWN);
     below("router.proxies", &metrics::SHOWN);
@@ -187,6 +189,16 @@ impl Merge<'_> {
         let shown = |one: &Notify| format!("{} ({})", one.name, one.shown());
         let shown: Vec<String> = self.host.notify.iter().map(shown).collect();
         self.show("notify", line, shown.join(", "));
+    }
+
+    /// Adds instances; one that an earlier file names is replaced.
+    pub(super) fn instances(&mut self, line: usize, found: Vec<Instance>) {
+        let is_new = |old: &Instance| !found.iter().any(|new| new.name == old.name);
+        self.host.services.retain(is_new);
+        self.host.services.extend(found);
+        let shown = |one: &Instance| format!("{} ({}: {})", one.name, one.kind.as_str(), one.reach);
+        let shown: Vec<String> = self.host.services.iter().map(shown).collect();
+        self.show("services", line, shown.join(", "));
     }
 
     /// Adds names with their passwords. Which, and not their hashes, is shown.
@@ -273,6 +285,9 @@ fn merge(table: Table<'_>, host: &mut Host, file: &Path) {
         let read = |i: &Item<'_>| i.number(0..=10);
         m.key(keep.get("warm"), "keep.warm", read, |h, v| h.keep_warm = v);
         keep.finish();
+    }
+    if let Some(item) = table.get("services") {
+        services::merge(&item, m);
     }
     if let Some(table) = below("snapshots") {
         snapshots::merge(&table, m);

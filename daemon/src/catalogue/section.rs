@@ -29,7 +29,7 @@ const SECTIONS: [Section; 11] = [
             "build-failed", "check-failed", "checkout-failed", "config-invalid", "config-too-large", "crashed",
             "deploy-failed", "disk-full", "front-missing", "host", "interrupted", "no-commit", "no-port",
             "over-limit", "patch-conflict", "patch-refused", "port-taken", "public-missing",
-            "reserved-variable", "runtime-missing", "service-broken", "service-data", "service-missing",
+            "reserved-variable", "runtime-missing", "service-broken", "service-data", "service-external", "service-missing",
             "slug-missing", "slug-refused", "unhealthy",
         ],
     },
@@ -57,7 +57,7 @@ const SECTIONS: [Section; 11] = [
         title: "A command in what serves ended",
         seen: "`wharf run`, `wharf shell` or a cron is not started, or not ended by the command itself; `wharf activities` or `wharf crons` has why.",
         codes: &[
-            "caller-gone", "cron-failed", "cron-stopped", "data-held", "data-restored",
+            "caller-gone", "cron-failed", "cron-stopped", "data-held", "data-restored", "data-synced",
             "environment-ends", "exit-code", "no-command", "no-database",
             "run-interrupted", "run-lost", "service-stopped", "too-many-commands",
         ],
@@ -66,7 +66,7 @@ const SECTIONS: [Section; 11] = [
         title: "A snapshot is not taken, or not restored",
         seen: "`wharf snapshot` exits with 3, 5 or 6. The data is as it was, and what is not whole is never listed as good.",
         codes: &[
-            "no-data", "restic-missing", "snapshot-bad", "snapshot-failed", "snapshot-store", "unknown-snapshot",
+            "no-data", "restic-missing", "sanitize-failed", "snapshot-bad", "snapshot-failed", "snapshot-store", "unknown-snapshot",
         ],
     },
     Section {

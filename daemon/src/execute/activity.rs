@@ -21,11 +21,12 @@ use super::replaced::Replaced;
 use super::resume::resume;
 use super::world::World;
 use super::{
-    build, check, closed, conclude, deploy, dumps, end, promote, reset, retire, route, seed,
-    snapshots, standing, tip,
+    build, check, closed, conclude, deploy, dumps, end, promote, reset, retire, route, seed, snapshots,
+    standing, sync, tip,
 };
 use crate::fail;
 use crate::journal::{self, Facts, Message};
+use crate::plan::beginning::Beginning;
 use crate::plan::deployment::{Data, Deployment, Event, Illegal, Outcome, Phase};
 use crate::plan::limits::Status;
 use crate::plan::step::Step;
@@ -261,6 +262,7 @@ impl Act {
             (_, Kind::Resume) => standing::resume(self).await,
             (_, Kind::Snapshot) => snapshots::take(self).await,
             (_, Kind::Restore) => snapshots::restore(self).await,
+            (_, Kind::SyncData) => sync::data(self).await,
             (_, Kind::DatabaseImport) => dumps::import(self).await,
             (_, Kind::Reset) => reset::reset(self).await,
             (_, Kind::SnapshotTest) => snapshots::test(self).await,
@@ -401,6 +403,15 @@ impl Act {
         let key = self.key();
         matches!(self.task.kind, Kind::Delete | Kind::Deactivate)
             && !self.world.paths.route(&key.project, &key.id).exists()
+    }
+
+    /// Whether its environment began with its parent's data.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub(super) async fn is_cloned(&self) -> Result<bool, Failure> {
+        let record = self.world.recorder.environment(self.key()).await?;
+        Ok(record.is_some_and(|record| record.beginning == Beginning::Cloned))
     }
 
     /// Lets these processes end after the activity has.

@@ -144,7 +144,8 @@ pub(super) fn arriving(act: &Act) -> PathBuf {
     paths.arriving_data(project, environment, &act.task.id)
 }
 
-fn throw_away(arriving: &Path) {
+/// Takes away what came, or is left of it.
+pub(super) fn throw_away(arriving: &Path) {
     let removed = tokio::task::block_in_place(|| disk::remove_tree(arriving));
     if let Err(error) = removed {
         let path = arriving.display();
@@ -202,23 +203,33 @@ pub(super) fn say_kept(act: &Act) {
 /// # Errors
 /// The host's.
 pub(super) fn take_place(act: &Act, rest: Rest) -> Result<(), Failure> {
-    let key = act.key();
-    let (arriving, kept) = (arriving(act), act.world.paths.kept(&act.task.id));
-    let mounts = act.world.paths.mounts(&key.project, &key.id);
-    let services = act.world.paths.services(&key.project, &key.id);
+    let arriving = arriving(act);
     let moved = tokio::task::block_in_place(|| {
-        for (came, there, kept) in [
-            (mounts_in(&arriving), &mounts, kept.clone()),
-            (services_in(&arriving), &services, kept.join(SERVICES)),
-        ] {
-            if rest == Rest::Goes {
-                put_rest_aside(&came, there, &kept)?;
-            }
-            exchange(&came, there, &kept)?;
-        }
+        put_in_place(act, &arriving, rest)?;
         disk::remove_tree(&arriving)
     });
     moved.map_err(|error| Failure::host("cannot put the data in its place", &error))
+}
+
+/// Gives all that came the place of what is there, which is kept. Blocks.
+///
+/// # Errors
+/// The disk's; done again, it goes on.
+pub(super) fn put_in_place(act: &Act, arriving: &Path, rest: Rest) -> Result<(), disk::DiskError> {
+    let (paths, key) = (&act.world.paths, act.key());
+    let kept = paths.kept(&act.task.id);
+    let mounts = paths.mounts(&key.project, &key.id);
+    let services = paths.services(&key.project, &key.id);
+    for (came, there, kept) in [
+        (mounts_in(arriving), &mounts, kept.clone()),
+        (services_in(arriving), &services, kept.join(SERVICES)),
+    ] {
+        if rest == Rest::Goes {
+            put_rest_aside(&came, there, &kept)?;
+        }
+        exchange(&came, there, &kept)?;
+    }
+    Ok(())
 }
 
 /// Visitors are told that it is paused, so that nothing starts it again whatever dies meanwhile; then
@@ -268,12 +279,12 @@ fn exchange(came: &Path, mounts: &Path, kept: &Path) -> Result<(), disk::DiskErr
     if there.is_empty() {
         return Ok(());
     }
-    keep_at(kept)?;
     disk::make_directory(mounts)?;
     for name in there {
         let (new, old, aside) = (came.join(&name), mounts.join(&name), kept.join(&name));
         match aside.symlink_metadata() {
-            Err(_) if old.symlink_metadata().is_ok() => {
+            Err(_) if holds_something(&old) => {
+                keep_at(kept)?;
                 disk::rename(&old, &aside)?;
                 fail::point(format_args!("swap: kept"));
             }
@@ -285,6 +296,15 @@ fn exchange(came: &Path, mounts: &Path, kept: &Path) -> Result<(), disk::DiskErr
         fail::point(format_args!("swap: replaced"));
     }
     Ok(())
+}
+
+/// Whether there is anything that would be missed: a rename takes the place of an empty directory, and of a file.
+fn holds_something(old: &Path) -> bool {
+    match old.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => names(old).map_or(true, |names| !names.is_empty()),
+        Ok(metadata) => metadata.len() > 0,
+        Err(_) => false,
+    }
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub(super) async fn is_wanted(
     work: Work,
 ) -> Result<bool, Failure> {
     let policy = &act.environment.policy;
-    let is_fresh = act.task.kind == Kind::Reset;
+    let is_fresh = matches!(act.task.kind, Kind::Reset | Kind::SyncData);
     if !policy.restore_on_failure
         || !act.is_recorded()
         || is_fresh

@@ -18,6 +18,7 @@ pub use room::{file_systems, is_short, lacks};
 
 use super::activity::Act;
 use super::failure::{Failure, chain};
+use super::services;
 use super::world::World;
 use crate::disk;
 use crate::plan::retention::{Removal, Stock, Thing, Why, decide, for_room, runs_to_forget};
@@ -178,6 +179,7 @@ async fn keep_order(world: &World, report: &mut Report) -> Result<(), Failure> {
     let stock = gather::all(world, Sizes::Measured).await?;
     let gone = decided(&stock, &world.settings());
     report.remove(world, gone, &View::default()).await;
+    services::external::sweep(world).await;
     leftovers::tidy(world).await
 }
 

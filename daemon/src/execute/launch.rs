@@ -290,6 +290,7 @@ fn job(
             restart: Backoff::default(),
             first_start_fails_is_final: true,
             journal,
+            door: None,
         }),
     })
 }

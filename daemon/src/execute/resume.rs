@@ -4,6 +4,7 @@ use wharf_wire::outcome::Kind;
 
 use super::failure::Failure;
 use super::route;
+use super::sync;
 use super::world::World;
 use crate::disk;
 use crate::plan::deployment::{Deployment, Event, Illegal, Phase};
@@ -41,8 +42,8 @@ pub async fn resume(world: &World, task: Task, log: &Log) -> Result<(Deployment,
     }
     if !rows.is_empty() && !deployment.is_committed() {
         discard(world, &task).await?;
-        if task.kind.brings_data() && !deployment.is_touched() {
-            throw_away(world, &task)?;
+        if !deployment.is_touched() {
+            throw_away(world, &task, deployment.phase())?;
         }
     }
     if matches!(deployment.phase(), Phase::Waiting | Phase::Parked) {
@@ -96,10 +97,14 @@ async fn discard(world: &World, task: &Task) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Data that came, and whose swap has not begun, is begun anew or wanted by nobody.
-fn throw_away(world: &World, task: &Task) -> Result<(), Failure> {
+/// Data that came, and whose swap has not begun, is begun anew or wanted by nobody. What a new environment begins
+/// with may be whole: then it only has to take its place.
+fn throw_away(world: &World, task: &Task, phase: Phase) -> Result<(), Failure> {
     let (project, environment) = (&task.key.project, &task.key.id);
     let arriving = world.paths.arriving_data(project, environment, &task.id);
+    if !task.kind.brings_data() && phase == Phase::Waiting && sync::is_whole(&arriving) {
+        return Ok(());
+    }
     tokio::task::block_in_place(|| disk::remove_tree(&arriving))
         .map_err(|error| Failure::host("cannot remove data that was arriving", &error))
 }
@@ -108,7 +113,8 @@ fn throw_away(world: &World, task: &Task) -> Result<(), Failure> {
 pub(super) fn makes(kind: Kind) -> bool {
     match kind {
         Kind::Rollback | Kind::Resume => false,
-        kind => !kind.brings_data() || kind == Kind::Reset,
+        Kind::Reset | Kind::SyncData => true,
+        kind => !kind.brings_data(),
     }
 }
 

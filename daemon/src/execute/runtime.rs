@@ -81,7 +81,7 @@ pub async fn of(
     };
     match runtimes.find(runtime).await {
         Found::Fits(version) => Ok([(runtime.name.as_str().to_owned(), version)].into()),
-        Found::Other(_) | Found::Missing => Err(Failure::new(
+        Found::Other(_) | Found::Missing | Found::Refused(..) => Err(Failure::new(
             "runtime-missing",
             format!("this host has no {runtime}"),
         )

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
-use wharf_config::application::{Application, Service};
+use wharf_config::application::{Application, Provider, Service};
 use wharf_config::name::ProcessName;
 use wharf_wire::event::Event;
 
@@ -25,13 +25,19 @@ use crate::store::environment::EnvironmentKey;
 use crate::store::service::ServiceRecord;
 
 mod attached;
+mod beside;
 mod command;
 pub(super) mod content;
+pub(super) mod copy;
+pub(super) mod external;
 pub(super) mod fill;
 mod make;
+pub(super) mod rows;
 mod server;
 mod start;
 
+use command::Stand;
+use external::External;
 pub use server::find;
 
 /// How long a service may take to end: it writes out what it has in memory.
@@ -40,11 +46,13 @@ pub const GRACE: Duration = Duration::from_secs(60);
 const PASSWORD: usize = 24;
 
 /// A service that an activity works with.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct One<'a> {
     pub(super) name: &'a ProcessName,
     pub(super) service: &'a Service,
     pub(super) server: Server,
+    /// Where it is, where the operator runs its server.
+    external: Option<External>,
     pub(super) recipe: Recipe,
 }
 
@@ -71,7 +79,7 @@ pub(super) async fn fresh(
 ) -> Result<(), Failure> {
     for (name, service) in &application.services {
         let one = One::of(act, name, service).await?;
-        make::fresh(act, &one, &directory.join(name.as_str())).await?;
+        make::fresh(act, one, &directory.join(name.as_str())).await?;
     }
     Ok(())
 }
@@ -127,8 +135,13 @@ pub(super) async fn relate(
         access: Access::Read,
     });
     let mut known = BTreeMap::new();
-    for name in services.keys() {
-        known.insert(name, passwords(act, name).await?);
+    for (name, service) in services {
+        let holds = Stand::own(act, name).data;
+        let passwords = passwords(act, (name, service), &holds).await?;
+        if !passwords.are_whole(service) {
+            return Err(content::stopped(act, name));
+        }
+        known.insert(name, passwords);
     }
     let all = services
         .iter()
@@ -139,8 +152,17 @@ pub(super) async fn relate(
     Ok(())
 }
 
-/// A service's passwords; made when they are first asked for.
-async fn passwords(act: &Act, name: &ProcessName) -> Result<Passwords, Failure> {
+/// A service's passwords, made when they are first asked for; and what they are for, as the directory has it that
+/// says what the service holds.
+async fn passwords(
+    act: &Act,
+    (name, service): (&ProcessName, &Service),
+    holds: &Path,
+) -> Result<Passwords, Failure> {
+    let external = match service.provider {
+        Provider::Own => None,
+        Provider::External { .. } => external::named(act, name, holds)?,
+    };
     let secret = async |of: &str| {
         let random: [u8; PASSWORD] = rand::random();
         let fresh = BASE64URL_NOPAD.encode(&random);
@@ -151,6 +173,7 @@ async fn passwords(act: &Act, name: &ProcessName) -> Result<Passwords, Failure> 
     Ok(Passwords {
         admin: secret("admin").await?,
         application: secret("application").await?,
+        external,
     })
 }
 
@@ -164,22 +187,57 @@ impl<'a> One<'a> {
         name: &'a ProcessName,
         service: &'a Service,
     ) -> Result<One<'a>, Failure> {
-        let server = server::insist(&act.world.runtimes, name, service).await?;
-        let passwords = passwords(act, name).await?;
-        let setting = Setting {
-            name,
-            service,
-            server: &server,
-            passwords: &passwords,
+        let (external, server) = match external::server(act, name, service).await? {
+            Some((external, server)) => (Some(external), server),
+            None => (
+                None,
+                server::insist(&act.world.runtimes, name, service).await?,
+            ),
         };
-        let recipe = plan::recipe(&setting);
+        let holds = Stand::own(act, name).data;
+        let recipe = recipe(act, (name, service), &server, &holds).await?;
         Ok(One {
             name,
             service,
             server,
+            external,
             recipe,
         })
     }
+
+    /// The same service with what this directory has of it.
+    ///
+    /// # Errors
+    /// That it cannot be told.
+    async fn with(self, act: &Act, holds: &Path) -> Result<One<'a>, Failure> {
+        let recipe = recipe(act, (self.name, self.service), &self.server, holds).await?;
+        Ok(One { recipe, ..self })
+    }
+
+    /// All that says whether it is started otherwise now.
+    fn settings(&self) -> String {
+        let service = serde_json::to_string(self.service).expect("a service is plain data");
+        match &self.external {
+            Some(external) => external.settings(&service),
+            None => service,
+        }
+    }
+}
+
+async fn recipe(
+    act: &Act,
+    (name, service): (&ProcessName, &Service),
+    server: &Server,
+    holds: &Path,
+) -> Result<Recipe, Failure> {
+    let passwords = passwords(act, (name, service), holds).await?;
+    let setting = Setting {
+        name,
+        service,
+        server,
+        passwords: &passwords,
+    };
+    Ok(plan::recipe(&setting))
 }
 
 /// Ends the services of an environment that are not among these; what they hold stays.

@@ -83,6 +83,8 @@ pub enum Found {
     Other(String),
     /// Nothing of it is there.
     Missing,
+    /// The operator has none of that: why, and what to do.
+    Refused(String, String),
 }
 
 /// A branch that is to live or to go.
@@ -322,7 +324,7 @@ fn unfit(application: &Application, runtimes: &BTreeMap<String, Found>) -> Vec<S
                     major(version)
                 ),
             ),
-            Some(Found::Missing) | None => (
+            Some(Found::Missing | Found::Refused(..)) | None => (
                 Some(format!("this host has no {}", runtime.name.as_str())),
                 "ask the host's operator to install it".to_owned(),
             ),
@@ -337,7 +339,7 @@ fn unfit(application: &Application, runtimes: &BTreeMap<String, Found>) -> Vec<S
         }
     }
     for service in application.services.values() {
-        let problem = unserved(service, runtimes.get(&service.to_string()));
+        let problem = unserved(service, runtimes.get(&service.wanted()));
         let rendered = problem.map(|problem| problem.render(report::WIDTH));
         lines.extend(
             rendered
@@ -358,6 +360,7 @@ fn unserved(service: &Service, found: Option<&Found>) -> Option<Problem> {
             format!("this host has {kind} {version}, not {service}"),
             format!("ask for \"{kind}:{}\"", major(version)),
         ),
+        Some(Found::Refused(message, hint)) => (message.clone(), hint.clone()),
         Some(Found::Missing) | None => (
             format!("this host has no {kind}, or not all programs of it"),
             "ask the host's operator to install it".to_owned(),

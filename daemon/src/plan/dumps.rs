@@ -257,7 +257,12 @@ impl Family {
         let mut from_the_best = Type::ALL.into_iter();
         let kind = from_the_best.find(|one| both.iter().flatten().any(|kind| *kind == one));
         let to = self.kinds.get(into).copied().unwrap_or(Type::Production);
-        may_restore(origin, kind.unwrap_or(mark.kind), to, self.sanitize)
+        // A dump holds what was there; nothing scrubs it on its way in.
+        let sanitize = match &self.sanitize {
+            Sanitize::Command(_) => &Sanitize::Unsaid,
+            said => said,
+        };
+        may_restore(origin, kind.unwrap_or(mark.kind), to, sanitize)
     }
 
     fn is_above(&self, from: &str, into: &str) -> bool {

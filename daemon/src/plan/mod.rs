@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod admission;
+pub mod beginning;
 pub mod by_hand;
 pub mod crons;
 pub mod deployment;

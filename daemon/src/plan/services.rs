@@ -14,10 +14,12 @@ use wharf_config::name::ProcessName;
 use wharf_sandbox::sandbox::{APP, SERVICES};
 
 mod custom;
+pub mod external;
 mod mariadb;
 mod memcached;
 mod postgresql;
 mod redis;
+pub mod rows;
 mod version;
 
 pub use version::{Step, step};
@@ -61,13 +63,27 @@ pub struct Setting<'a> {
     pub passwords: &'a Passwords,
 }
 
-/// A service's passwords: letters, digits, `-` and `_`.
+/// A service's passwords: letters, digits, `-` and `_`; and what they are for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Passwords {
     /// Wharf's own.
     pub admin: String,
     /// The application's.
     pub application: String,
+    /// What its database in an instance of the operator's is called, and its user there.
+    pub external: Option<String>,
+}
+
+impl Passwords {
+    /// Who the application is.
+    fn user(&self) -> &str {
+        self.external.as_deref().unwrap_or(APPLICATION)
+    }
+
+    /// Which database is its own.
+    fn database(&self) -> &str {
+        self.external.as_deref().unwrap_or(DATABASE)
+    }
 }
 
 impl std::fmt::Debug for Passwords {
@@ -92,14 +108,26 @@ pub struct Command {
 pub struct Recipe {
     /// Makes the data of one that has none yet.
     pub make: Option<Command>,
-    /// Starts it; it stays in the foreground.
-    pub start: Command,
+    /// Starts it.
+    pub start: Start,
     /// Ends well once it answers.
     pub ready: Option<Command>,
     /// Brings data to the server's version that an earlier one has made.
     pub upgrade: Option<Command>,
     /// How what it holds comes out and in; none where it holds nothing that lasts.
     pub content: Option<Content>,
+}
+
+/// How a service is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// By a server, which stays in the foreground.
+    Server(Command),
+    /// By a door that leads to an instance of the operator's.
+    Door {
+        /// What its socket is called.
+        socket: &'static str,
+    },
 }
 
 /// How what a service holds comes out and in.
@@ -111,6 +139,8 @@ pub struct Content {
     pub load: Load,
     /// A shell for people.
     pub shell: Option<Command>,
+    /// Prints a line for each table: its name, a tab, how many rows it has.
+    pub count: Option<Command>,
 }
 
 /// Into what a service's content is read.
@@ -164,6 +194,9 @@ pub fn directory(name: &ProcessName) -> String {
 
 /// How a service is run.
 pub fn recipe(setting: &Setting<'_>) -> Recipe {
+    if let Some(external) = external::recipe(setting) {
+        return external;
+    }
     match setting.service.kind {
         ServiceKind::Mariadb => mariadb::recipe(setting),
         ServiceKind::Postgresql => postgresql::recipe(setting),
@@ -202,9 +235,9 @@ struct Relationship {
     socket: String,
     /// The part of the address behind the user: host, path and options.
     rest: String,
-    user: Option<&'static str>,
+    user: Option<String>,
     password: Option<String>,
-    database: Option<&'static str>,
+    database: Option<String>,
 }
 
 impl Relationship {
@@ -232,10 +265,11 @@ impl Relationship {
     }
 
     fn url(&self) -> String {
-        let who = match (self.user, &self.password) {
-            (None, None) => String::new(),
-            (user, None) => format!("{}@", user.unwrap_or_default()),
-            (user, Some(password)) => format!("{}:{password}@", user.unwrap_or_default()),
+        let user = self.user.as_deref().unwrap_or_default();
+        let who = match &self.password {
+            None if self.user.is_none() => String::new(),
+            None => format!("{user}@"),
+            Some(password) => format!("{user}:{password}@"),
         };
         format!("{}://{who}{}", self.scheme, self.rest)
     }
@@ -258,9 +292,9 @@ pub fn variables<'a>(
         set("URL", Some(one.url()));
         set("HOST", Some(one.host.clone()));
         set("SOCKET", Some(one.socket.clone()));
-        set("USER", one.user.map(str::to_owned));
+        set("USER", one.user.clone());
         set("PASSWORD", one.password.clone());
-        set("NAME", one.database.map(str::to_owned));
+        set("NAME", one.database.clone());
         let described = json!({
             "type": service.to_string(),
             "scheme": one.scheme,

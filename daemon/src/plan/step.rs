@@ -41,6 +41,8 @@ pub enum Step {
     Fetch,
     /// It takes the place of the data that is there: from here on nothing goes back.
     Swap,
+    /// The parent's data comes to a new environment.
+    Clone,
     /// A snapshot goes.
     Forget,
     /// A command that makes static content of the release's own, counted from 1.
@@ -178,9 +180,9 @@ impl Step {
             Kind::Check => self.stage() == Stage::Build,
             Kind::Snapshot => matches!(self, Step::Snapshot | Step::Verify),
             // What serves then is a release that was there.
-            Kind::Restore | Kind::SyncData | Kind::DatabaseImport => restores || (serves && !makes),
+            Kind::Restore | Kind::DatabaseImport => restores || (serves && !makes),
             // A release is made of the slug that serves.
-            Kind::Reset => restores || (serves && self.stage() != Stage::Build),
+            Kind::Reset | Kind::SyncData => restores || (serves && self.stage() != Stage::Build),
             Kind::SnapshotTest => *self == Step::Fetch,
             Kind::SnapshotDelete => *self == Step::Forget,
             Kind::Cron => *self == Step::Cron,
@@ -221,6 +223,7 @@ impl Step {
             Step::Fetch => (3, 1),
             Step::Swap => (3, 2),
             Step::Release => (4, 0),
+            Step::Clone => (4, 3),
             Step::Service(_) => (5, 0),
             Step::ProbeInstall => (6, 0),
             Step::ProbeMaintenance => (7, 0),
@@ -271,6 +274,7 @@ impl fmt::Display for Step {
             Step::Verify => f.write_str("verify"),
             Step::Fetch => f.write_str("fetch"),
             Step::Swap => f.write_str("swap"),
+            Step::Clone => f.write_str("clone"),
             Step::Forget => f.write_str("forget"),
             Step::Assets(number) => write!(f, "assets {number}"),
             Step::Install(number) => write!(f, "install {number}"),
@@ -316,6 +320,7 @@ impl FromStr for Step {
             "verify" => Some(Step::Verify),
             "fetch" => Some(Step::Fetch),
             "swap" => Some(Step::Swap),
+            "clone" => Some(Step::Clone),
             "forget" => Some(Step::Forget),
             "start" => Some(Step::Start),
             "health" => Some(Step::Health),
@@ -378,6 +383,7 @@ pub(super) mod tests {
             Just(Step::Verify),
             Just(Step::Fetch),
             Just(Step::Swap),
+            Just(Step::Clone),
             Just(Step::Forget),
             (1_u32..3).prop_map(Step::Assets),
             (1_u32..3).prop_map(Step::Install),

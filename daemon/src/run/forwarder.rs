@@ -15,13 +15,18 @@ use std::{
     time::Duration,
 };
 
+use rustix::fs::Mode;
 use tokio::{
     io::{AsyncRead, AsyncWrite, copy_bidirectional},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-use super::sandbox::Forward;
+use super::{
+    job::{Beyond, Door as Outward},
+    keeper::reach,
+    sandbox::Forward,
+};
 
 /// Connections at a time. One more waits to be accepted, as with a server that is busy.
 const MOST: usize = 1024;
@@ -49,6 +54,58 @@ pub(super) fn aside(forward: Forward) -> io::Result<()> {
         .name("forwarder".into())
         .spawn(forwarding)
         .map(drop)
+}
+
+/// Keeps a door to something outside for as long as this process lives; returns why it cannot.
+pub(super) fn keep(door: &Outward) -> io::Error {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(keep_open(door)),
+        Err(error) => error,
+    }
+}
+
+async fn keep_open(door: &Outward) -> io::Error {
+    let bound = async {
+        let (_directory, path) = reach(&door.socket)?;
+        // Who sees it may use it, and who that is their directories say.
+        rustix::process::umask(Mode::from_raw_mode(0o077));
+        UnixListener::bind(path)
+    };
+    let listener = match bound.await {
+        Ok(listener) => listener,
+        Err(error) => return error,
+    };
+    let (places, to) = (Arc::new(Semaphore::new(MOST)), Arc::new(door.to.clone()));
+    loop {
+        let place = place(&places).await;
+        match listener.accept().await {
+            Ok((from, _)) => drop(tokio::spawn(out_of_door(from, Arc::clone(&to), place))),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+async fn out_of_door(from: UnixStream, to: Arc<Beyond>, place: OwnedSemaphorePermit) {
+    let led = match &*to {
+        Beyond::Socket(path) => match UnixStream::connect(path).await {
+            Ok(to) => Ok(join(from, to).await),
+            Err(error) => Err((path.display().to_string(), error)),
+        },
+        Beyond::Port { host, port } => match TcpStream::connect((host.as_str(), *port)).await {
+            Ok(to) => {
+                drop(to.set_nodelay(true));
+                Ok(join(from, to).await)
+            }
+            Err(error) => Err((format!("{host}, port {port}"), error)),
+        },
+    };
+    if let Err((beyond, error)) = led {
+        eprintln!("wharf: cannot connect to {beyond}: {error}");
+    }
+    drop(place);
 }
 
 /// Where connections come from, as far as it is there before the command is.
@@ -191,6 +248,36 @@ mod tests {
         assert_eq!(answer, "answer");
         forwarding.await.unwrap();
         assert_eq!(places.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_door_leads_to_a_socket_and_to_a_port() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let inner = UnixListener::bind(at("inner")).unwrap();
+        let tcp = TcpListener::bind(local(0)).await.unwrap();
+        let port = Beyond::Port {
+            host: "localhost".into(),
+            port: tcp.local_addr().unwrap().port(),
+        };
+        for (name, to) in [("one", Beyond::Socket(at("inner"))), ("two", port)] {
+            let (place, (mut visitor, from)) =
+                (Arc::new(Semaphore::new(1)), UnixStream::pair().unwrap());
+            let place = place.acquire_owned().await.unwrap();
+            let leading = tokio::spawn(out_of_door(from, Arc::new(to), place));
+            visitor.write_all(name.as_bytes()).await.unwrap();
+            visitor.shutdown().await.unwrap();
+            let mut heard = String::new();
+            if name == "one" {
+                let (mut served, _) = inner.accept().await.unwrap();
+                served.read_to_string(&mut heard).await.unwrap();
+            } else {
+                let (mut served, _) = tcp.accept().await.unwrap();
+                served.read_to_string(&mut heard).await.unwrap();
+            }
+            assert_eq!(heard, name);
+            leading.await.unwrap();
+        }
     }
 
     #[tokio::test]

@@ -23,7 +23,7 @@ use rustix::{
 use super::{
     bubblewrap::{Bubblewrap, Filters, Forks},
     calls::{self, Calls},
-    descriptors,
+    descriptors, forwarder,
     holder::{self, HoldError},
     host_root::{GROUP, HostRoot, PASSWD},
     isolation::Isolation,
@@ -91,6 +91,15 @@ pub fn become_sandbox(
         }
         Source::File(path) => job::take(path)?,
     };
+    if let Some(door) = job.door() {
+        // It is ours, and speaks with what no sandbox may see.
+        let files = job.sandbox.limits.open_files;
+        limit(Limits {
+            open_files: files,
+            ..Limits::default()
+        })?;
+        return Err(InsideError::System("keep a door", forwarder::keep(door)));
+    }
     let program = match isolation {
         Isolation::Bubblewrap(program) => program,
         Isolation::Units => return Ok(holder::hold(&job)?),

@@ -30,6 +30,16 @@ pub struct Job {
     pub kind: Kind,
 }
 
+impl Job {
+    /// The door that is kept in place of the command.
+    pub(super) fn door(&self) -> Option<&Door> {
+        match &self.kind {
+            Kind::Process(process) => process.door.as_ref(),
+            Kind::Stage(_) | Kind::Attended => None,
+        }
+    }
+}
+
 /// How long a job lives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -69,6 +79,34 @@ pub struct Process {
     /// Where its output goes to the journal, too: the values that are starred there.
     #[serde(default)]
     pub journal: Option<Vec<String>>,
+    /// What is kept in place of the command: nothing of a repository's runs then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub door: Option<Door>,
+}
+
+/// A Unix socket that leads to something outside of all sandboxes, for those who see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Door {
+    /// Where it is. Its directory is there.
+    pub socket: PathBuf,
+    /// Where it leads.
+    pub to: Beyond,
+}
+
+/// What is behind a [`Door`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Beyond {
+    /// A Unix socket.
+    Socket(PathBuf),
+    /// A port.
+    Port {
+        /// A name or an address.
+        host: String,
+        /// Its number.
+        port: u16,
+    },
 }
 
 /// How long a keeper waits before it starts a process again.

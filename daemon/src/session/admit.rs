@@ -92,8 +92,8 @@ impl Session {
             runtimes.insert(runtime.to_string(), found);
         }
         for service in admission::services(files) {
-            let found = services::find(&self.world.runtimes, &service).await;
-            runtimes.insert(service.to_string(), found);
+            let found = services::find(&self.world, &service).await;
+            runtimes.insert(service.wanted(), found);
         }
         let (mut serving, mut against, mut queue_full) = (BTreeMap::new(), Vec::new(), None);
         let (mut hosts, settings) = (BTreeMap::new(), self.world.settings());

@@ -38,6 +38,7 @@ use wharf_wire::view::Item;
 use super::peer::Broken;
 use super::{Session, store};
 use crate::execute::by_hand::What;
+use crate::plan::options::Data;
 
 impl Session {
     pub(super) async fn answer(&mut self, ask: Ask) -> Result<(), Broken> {
@@ -130,8 +131,10 @@ impl Session {
                 name,
                 parent,
                 title,
+                data,
             } => {
-                self.branch(&scope, &name, parent.as_deref(), title.as_deref())
+                let data = data.map(Data::of);
+                self.branch(&scope, &name, parent.as_deref(), title.as_deref(), data)
                     .await
             }
             Ask::Merge { scope } => self.merge(&scope).await,

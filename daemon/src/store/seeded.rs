@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::environment::EnvironmentKey;
-use super::{Recorder, StoreError, now};
+use super::{StoreError, now};
 
 /// Whether an environment has had it.
 ///
@@ -31,21 +31,4 @@ pub fn set(
         )?
         .execute((key.project.as_str(), key.id.as_str(), activity, now()))?;
     Ok(())
-}
-
-impl Recorder {
-    /// Forgets that an environment had it: its data is gone.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn forget_seeded(&self, key: &EnvironmentKey) -> Result<(), StoreError> {
-        let key = key.clone();
-        self.write("no sample data", move |connection| {
-            connection
-                .prepare_cached("DELETE FROM seeded WHERE project = ?1 AND environment = ?2")?
-                .execute((key.project.as_str(), key.id.as_str()))?;
-            Ok(())
-        })
-        .await
-    }
 }

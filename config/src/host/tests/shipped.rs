@@ -7,7 +7,7 @@ use super::*;
 /// What a package puts at `/etc/wharf/wharfd.toml`.
 const SHIPPED: &str = include_str!("../../../wharfd.toml");
 /// Keys that have no default, or one that is this place's: the line is an example.
-const EXAMPLES: [&str; 17] = [
+const EXAMPLES: [&str; 18] = [
     "domain",
     "identity.accounts",
     "mail.from",
@@ -19,6 +19,7 @@ const EXAMPLES: [&str; 17] = [
     "router.proxies",
     "router.tls.certificates",
     "router.tls.listen",
+    "services",
     "snapshots.credentials_file",
     "snapshots.identity_file",
     "snapshots.known_hosts_file",

@@ -71,10 +71,14 @@ pub(super) async fn insist_it_runs(act: &Act, name: &ProcessName) -> Result<(), 
     if record.is_some_and(|record| record.instance.is_some()) {
         return Ok(());
     }
+    Err(stopped(act, name))
+}
+
+/// That a service does not run.
+pub(super) fn stopped(act: &Act, name: &ProcessName) -> Failure {
     let id = &act.key().id;
     let message = format!("service {name} of {id} does not run");
-    Err(Failure::new("service-stopped", message)
-        .hint(format!("start it again: wharf resume -e {id}")))
+    Failure::new("service-stopped", message).hint(format!("start it again: wharf resume -e {id}"))
 }
 
 /// The service that is meant.

@@ -10,13 +10,13 @@ use wharf_config::application::Service;
 use wharf_config::name::ProcessName;
 
 use super::attached::{self, Attached};
+use super::beside::beside;
 use super::command::{self, Stand};
-use super::{GRACE, One, content, make, start};
+use super::{One, content, make};
 use crate::disk;
 use crate::execute::activity::Act;
 use crate::execute::dumps;
 use crate::execute::failure::Failure;
-use crate::execute::launch;
 use crate::execute::snapshots::Feed;
 use crate::plan::dumps::marked;
 use crate::plan::services::{self as plan, Content, Load};
@@ -52,10 +52,13 @@ pub(super) async fn fill(
     directory: &Path,
     input: Stdio,
 ) -> Result<(), Failure> {
+    if one.recipe.content.is_none() {
+        return Ok(());
+    }
+    let one = &make::fresh(act, one.clone(), directory).await?;
     let Some(Content { load, .. }) = &one.recipe.content else {
         return Ok(());
     };
-    make::fresh(act, one, directory).await?;
     let failed = format!("service {} cannot read the dump", one.name);
     let words = format!("load-{}", one.name);
     match load {
@@ -66,25 +69,18 @@ pub(super) async fn fill(
             loading.finish(&failed).await?;
         }
         Load::Served(load) => {
-            // A server of its own, beside the one that serves. No record has it: a daemon that starts ends it.
-            let id = start::instance(act, one)?;
-            let sockets = act.world.paths.scratch_sockets(id.as_str());
-            let stand = Stand {
-                data: directory.to_owned(),
-                sockets: sockets.clone(),
-            };
-            let loaded = async {
-                start::serve(act, one, &id, &stand).await?;
+            let all = [(one, directory.to_owned())];
+            let served = beside(act, &all, async |sockets| {
+                let stand = Stand {
+                    data: directory.to_owned(),
+                    sockets: sockets.to_owned(),
+                };
                 let sandbox = stand.client(act, load);
                 let streams = (input, Stdio::null());
                 let loading = attached::begin(act, &words, sandbox, load, streams).await?;
                 loading.finish(&failed).await
-            };
-            let loaded = loaded.await;
-            launch::stop_instance(&act.world, id.as_str(), None, GRACE).await?;
-            let removed = tokio::task::block_in_place(|| disk::remove_tree(&sockets));
-            removed.map_err(|error| Failure::host("cannot remove a socket directory", &error))?;
-            loaded?;
+            });
+            served.await?;
         }
     }
     let synced = tokio::task::block_in_place(|| disk::sync_filesystem(directory));

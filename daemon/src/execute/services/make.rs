@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{One, command};
+use super::{One, command, external};
 use crate::disk::{self, DiskError};
 use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
@@ -13,48 +13,60 @@ use crate::fail;
 /// How long making it may take.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Makes what a service holds, unless it is there.
+/// Makes what a service holds, unless it is there; the service with it.
 ///
 /// # Errors
 /// What its command printed, or the disk's.
-pub(super) async fn make(act: &Act, one: &One<'_>) -> Result<(), Failure> {
+pub(super) async fn make<'a>(act: &Act, one: One<'a>) -> Result<One<'a>, Failure> {
     let (project, id) = (&act.project.name, &act.key().id);
     let place = act.world.paths.service(project, id, one.name);
     if place.exists() {
-        return Ok(());
+        external::renew(act, &one).await?;
+        return Ok(one);
     }
     let making = act.world.paths.making_service(project, id, one.name);
     let top = act.world.paths.mounts(project, id);
     let counted = tokio::task::block_in_place(|| count_apart(&top));
     counted.map_err(|error| failed(&error))?;
-    fresh(act, one, &making).await?;
+    let one = fresh(act, one, &making).await?;
     tokio::task::block_in_place(|| {
         // Else the name could outlive a power cut, and what is below it not.
         disk::sync_filesystem(&making)?;
         fail::point(format_args!("service: made"));
         disk::rename(&making, &place)
     })
-    .map_err(|error| failed(&error))
+    .map_err(|error| failed(&error))?;
+    Ok(one)
 }
 
-/// Makes what a service holds that holds nothing, in a directory of this name; what was there is gone.
+/// Makes what a service holds that holds nothing, in a directory of this name; what was there is gone. The service
+/// with it.
 ///
 /// # Errors
 /// What its command printed, or the disk's.
-pub(super) async fn fresh(act: &Act, one: &One<'_>, directory: &Path) -> Result<(), Failure> {
+pub(super) async fn fresh<'a>(
+    act: &Act,
+    one: One<'a>,
+    directory: &Path,
+) -> Result<One<'a>, Failure> {
+    external::discard(&act.world, directory).await;
     tokio::task::block_in_place(|| {
         disk::remove_tree(directory)?;
         disk::make_directory(directory)
     })
     .map_err(|error| failed(&error))?;
+    if let Some(external) = &one.external {
+        external::make(act, &one, external, directory).await?;
+        return one.with(act, directory).await;
+    }
     let Some(make) = &one.recipe.make else {
-        return Ok(());
+        return Ok(one);
     };
     let sandbox = command::alone(act, directory.to_owned(), make);
     let words = format!("make-{}", one.name);
     match command::run(act, &words, sandbox, make, LIMIT).await? {
-        Ok(()) => Ok(()),
-        Err(printed) => Err(broken(one, &printed)),
+        Ok(()) => Ok(one),
+        Err(printed) => Err(broken(&one, &printed)),
     }
 }
 

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use wharf_config::application::{Service, ServiceKind};
 use wharf_config::name::ProcessName;
 
+use super::external;
 use crate::execute::failure::Failure;
 use crate::execute::runtime::{Runtimes, fits};
+use crate::execute::world::World;
 use crate::plan::admission::Found;
 use crate::plan::services::{Server, clients};
 
@@ -23,8 +25,11 @@ const DIRECTORIES: [&str; 5] = [
 const POSTGRESQL: &str = "/usr/lib/postgresql";
 
 /// What the host has of a service's server.
-pub async fn find(runtimes: &Runtimes, service: &Service) -> Found {
-    match look(runtimes, service).await {
+pub async fn find(world: &World, service: &Service) -> Found {
+    if !service.provider.is_own() {
+        return external::find(world, service).await;
+    }
+    match look(&world.runtimes, service).await {
         Looked::Fits(server) => Found::Fits(server.version),
         Looked::Other(version) => Found::Other(version),
         Looked::Missing(_) => Found::Missing,
@@ -103,6 +108,24 @@ async fn look(runtimes: &Runtimes, service: &Service) -> Looked {
     }
 }
 
+/// Whether an instance's version is what a service asks for.
+pub(super) fn fits_said(version: &str, service: &Service) -> bool {
+    fits(version, service.version.as_deref())
+}
+
+/// The client program of a kind of databases, with its others beside it; of several versions the newest, which
+/// understands the older ones.
+pub(super) fn clients_of(kind: ServiceKind) -> Option<PathBuf> {
+    if kind != ServiceKind::Postgresql {
+        let all = ["mariadb-dump", "mariadb"].map(place);
+        return all.into_iter().collect::<Option<Vec<_>>>()?.pop();
+    }
+    let versions = postgresql().unwrap_or_default().into_iter();
+    let clients = versions.map(|directory| directory.join("psql"));
+    let good = |client: &PathBuf| client.is_file() && client.with_file_name("pg_dump").is_file();
+    clients.chain(place("psql")).find(good)
+}
+
 /// What a kind's server is called, the usual name first.
 fn names(kind: ServiceKind) -> &'static [&'static str] {
     match kind {
@@ -119,7 +142,9 @@ fn names(kind: ServiceKind) -> &'static [&'static str] {
 fn programs(kind: ServiceKind) -> Vec<PathBuf> {
     let mut found = Vec::new();
     if kind == ServiceKind::Postgresql {
-        found = postgresql().unwrap_or_default();
+        let versions = postgresql().unwrap_or_default().into_iter();
+        let programs = versions.map(|directory| directory.join("postgres"));
+        found = programs.filter(|program| program.is_file()).collect();
     }
     // Links of one program are one.
     found.extend(names(kind).iter().filter_map(|name| place(name)));
@@ -140,6 +165,7 @@ fn place(name: &str) -> Option<PathBuf> {
     places.find(|place| place.is_file())
 }
 
+/// The directories of PostgreSQL's programs, the newest version's first.
 fn postgresql() -> io::Result<Vec<PathBuf>> {
     let mut versions = Vec::new();
     for entry in crate::disk::entries(Path::new(POSTGRESQL))? {
@@ -148,9 +174,9 @@ fn postgresql() -> io::Result<Vec<PathBuf>> {
             .file_name()
             .to_str()
             .and_then(|name| name.parse::<u32>().ok());
-        versions.extend(version.map(|version| (version, entry.path().join("bin/postgres"))));
+        versions.extend(version.map(|version| (version, entry.path().join("bin"))));
     }
     versions.sort();
-    let programs = versions.into_iter().rev().map(|(_, program)| program);
-    Ok(programs.filter(|program| program.is_file()).collect())
+    let directories = versions.into_iter().rev().map(|(_, directory)| directory);
+    Ok(directories.collect())
 }

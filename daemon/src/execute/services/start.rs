@@ -6,15 +6,14 @@ use wharf_config::application::Service;
 use wharf_config::name::ProcessName;
 
 use super::command::{self, Stand};
-use super::make;
-use super::{GRACE, One, stop};
+use super::{GRACE, One, external, make, stop};
 use crate::disk;
 use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
 use crate::execute::launch;
 use crate::execute::ready::{last_lines, tail};
-use crate::plan::services::{self as plan, Command};
-use crate::run::job::{self, Backoff, Job, JobId};
+use crate::plan::services::{self as plan, Command, Start};
+use crate::run::job::{self, Backoff, Door, Job, JobId};
 use crate::run::keeper::State;
 use crate::run::keepers::{Keeper, Watch};
 use crate::run::sandbox::Sandbox;
@@ -22,8 +21,10 @@ use crate::store::service::ServiceRecord;
 
 /// How long a service may take to answer: it may have to read what it holds, or mend it.
 const READY: Duration = Duration::from_secs(300);
+/// The same of one whose server the operator runs: that answered a moment ago.
+const OPENED: Duration = Duration::from_secs(20);
 /// How long one question to it may take.
-const QUESTION: Duration = Duration::from_secs(20);
+pub(super) const QUESTION: Duration = Duration::from_secs(20);
 /// The wait between two questions at first; each further one is twice as long.
 const FIRST: Duration = Duration::from_millis(50);
 /// The longest such wait.
@@ -39,13 +40,14 @@ pub(super) async fn ensure(
 ) -> Result<(), Failure> {
     let began = Instant::now();
     let one = One::of(act, name, service).await?;
-    let settings = serde_json::to_string(service).expect("a service is plain data");
+    let settings = one.settings();
     let record = act.world.recorder.service(act.key(), name).await?;
     let before = match record {
         Some(record) if runs(act, &one, &record, &settings).await => return Ok(()),
         Some(record) => {
             let step = judge(&one, &record)?;
             is_there(act, &one, &record)?;
+            external::insist_it_is_its_own(act, &one)?;
             let version = record.version.clone();
             stop(&act.world, record).await?;
             Before { version, step }
@@ -55,13 +57,20 @@ pub(super) async fn ensure(
             step: plan::Step::Same,
         },
     };
-    make::make(act, &one).await?;
+    let one = make::make(act, one).await?;
     begin(act, &one, before, settings).await?;
     let version = match one.server.version.as_str() {
         "0" => String::new(),
         version => format!(" {version}"),
     };
-    let text = format!("{name}: {}{version} answers", service.kind.as_str());
+    let kind = service.kind.as_str();
+    let text = match &one.external {
+        None => format!("{name}: {kind}{version} answers"),
+        Some(external) => {
+            let called = &external.instance.name;
+            format!("{name}: {kind}{version} of instance {called} answers")
+        }
+    };
     act.did("service", text, began);
     Ok(())
 }
@@ -105,6 +114,10 @@ fn judge(one: &One<'_>, record: &ServiceRecord) -> Result<plan::Step, Failure> {
             format!("its data is {was}'s, and {} cannot read it", kind.as_str()),
             "give the new service another name; the data of the earlier one stays as it is",
         );
+    }
+    if one.external.is_some() {
+        // What becomes of it with another version its operator has seen to.
+        return Ok(plan::Step::Same);
     }
     let now = &one.server.version;
     match plan::step(kind, before, now) {
@@ -212,17 +225,29 @@ pub(super) async fn serve(
         disk::make_directory(&own)
     })
     .map_err(|error| Failure::host("cannot make a socket directory", &error))?;
-    let command = &one.recipe.start;
-    let mut sandbox = stand.server(act, command);
-    sandbox.limits = command::limited(act, sandbox.limits, one.service.memory);
-    let keeper = spawn(act, id, sandbox, command).await?;
+    let (keeper, longest) = match &one.recipe.start {
+        Start::Server(command) => {
+            let mut sandbox = stand.server(act, command);
+            sandbox.limits = command::limited(act, sandbox.limits, one.service.memory);
+            (spawn(act, id, sandbox, command, None).await?, READY)
+        }
+        Start::Door { socket } => {
+            let nothing = Command::default();
+            let sandbox = stand.client(act, &nothing);
+            let external = one.external.as_ref();
+            let door = external.map(|external| external.door(&own, socket));
+            (spawn(act, id, sandbox, &nothing, door).await?, OPENED)
+        }
+    };
     let mut watch = keeper
         .watch()
         .await
         .map_err(|error| Failure::host("the keeper went away", &error))?;
     if let Some(ready) = &one.recipe.ready {
-        answers(act, one, id, ready, &mut watch, || stand.client(act, ready)).await?;
+        let sandbox = || stand.client(act, ready);
+        answers(act, one, id, (ready, longest), &mut watch, sandbox).await?;
     }
+    external::insist_it_is_shut(act, one, stand).await?;
     Ok(keeper)
 }
 
@@ -231,6 +256,7 @@ async fn spawn(
     id: &JobId,
     sandbox: Sandbox,
     command: &Command,
+    door: Option<Door>,
 ) -> Result<Keeper, Failure> {
     let journal = match act.world.has_journal {
         true => Some(act.world.recorder.secrets(act.key()).await?),
@@ -249,6 +275,7 @@ async fn spawn(
             restart: Backoff::default(),
             first_start_fails_is_final: true,
             journal,
+            door,
         }),
     };
     tokio::task::block_in_place(|| act.world.jobs.write(&job))
@@ -262,7 +289,7 @@ async fn answers(
     act: &Act,
     one: &One<'_>,
     id: &JobId,
-    ready: &Command,
+    (ready, longest): (&Command, Duration),
     watch: &mut Watch,
     sandbox: impl Fn() -> Sandbox,
 ) -> Result<(), Failure> {
@@ -274,7 +301,7 @@ async fn answers(
             Ok(()) => return Ok(()),
             Err(printed) => last = printed,
         }
-        if began.elapsed() > READY {
+        if began.elapsed() > longest {
             break;
         }
         tokio::select! {
@@ -287,7 +314,7 @@ async fn answers(
     let message = format!(
         "service {} did not answer within {} s",
         one.name,
-        READY.as_secs()
+        longest.as_secs()
     );
     Err(Failure::new("service-broken", message)
         .details(last_lines(last.as_bytes()))

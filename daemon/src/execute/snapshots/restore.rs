@@ -3,11 +3,15 @@
 use std::path::Path;
 use std::time::Instant;
 
+use wharf_config::project::{Kind, Sanitize};
+
 use super::super::activity::Act;
 use super::super::arrival::{Manner, arrive};
 use super::super::failure::Failure;
+use super::super::sync::{Source, scrub};
 use super::verify::{fetch, read_in};
 use super::wanted;
+use crate::plan::snapshots::{Origin, may_restore};
 use crate::store::snapshot::SnapshotRecord;
 
 /// Brings a snapshot's data back; what serves afterwards is the release that served, or the one that is
@@ -49,13 +53,42 @@ pub(in super::super) async fn fetch_and_read_in(
     record: &SnapshotRecord,
     arriving: &Path,
 ) -> Result<(), Failure> {
+    may_come(act, record)?;
     fetch(act, record, arriving).await?;
     let Some(number) = act.task.release.or(act.previous) else {
         return Ok(());
     };
     let release = act.world.recorder.release(act.key(), number).await?;
-    match release {
-        Some(release) => read_in(act, record, arriving, &release.application).await,
-        None => Ok(()),
+    let Some(release) = release else {
+        return Ok(());
+    };
+    read_in(act, record, arriving, &release.application).await?;
+    if record.key == *act.key() {
+        return Ok(());
     }
+    match act.project.sanitize {
+        // What scrubs is of today: it knows all that was ever stored.
+        Sanitize::Command(_) => {
+            let from = Source::find(act, record.key.id.as_str()).await?;
+            scrub(act, &from, &release.application, arriving).await
+        }
+        Sanitize::Unsaid | Sanitize::Needless => Ok(()),
+    }
+}
+
+/// The operator may have changed their mind since it was asked for.
+fn may_come(act: &Act, record: &SnapshotRecord) -> Result<(), Failure> {
+    if record.key == *act.key() {
+        return Ok(());
+    }
+    // What is not known is guarded best.
+    let kind = Kind::parse(&record.kind).unwrap_or(Kind::Production);
+    let (into, sanitize) = (act.environment.kind, &act.project.sanitize);
+    may_restore(Origin::Above, kind, into, sanitize).map_err(|why| {
+        let (id, name) = (&record.id, &act.key().id);
+        Failure::new(
+            "data-upward",
+            format!("snapshot {id} may not go into {name}: {why}"),
+        )
+    })
 }

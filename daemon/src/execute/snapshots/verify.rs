@@ -12,6 +12,7 @@ use wharf_config::application::Application;
 use super::super::activity::Act;
 use super::super::arrival::{mounts_in, services_in};
 use super::super::failure::Failure;
+use super::super::services::external::discard_all;
 use super::super::services::fill;
 use super::part::{self, Sink};
 use super::repository::{self, For, Repository};
@@ -32,7 +33,10 @@ pub(super) async fn added(
     repository: &Repository<'_>,
     since: SystemTime,
 ) -> Result<(), Failure> {
-    let said = repository.run(&["check", "--with-cache"]).await?;
+    // Its own lock would keep away whoever adds meanwhile; ours keeps away who removes. It lists the snapshots before it
+    // reads the index, so that it looks for nothing that is still on its way.
+    let words = ["check", "--with-cache", "--no-lock"];
+    let said = repository.run(&words).await?;
     if !said.is_good() {
         return Err(damaged(said.failure(
             "snapshot-failed",
@@ -233,6 +237,7 @@ pub(super) async fn test(act: &Act, record: &SnapshotRecord) -> Result<(), Failu
     let began = std::time::Instant::now();
     let scratch = act.world.paths.snapshot_scratch(&act.task.id);
     let fetched = fetch_and_try(act, record, &scratch).await;
+    discard_all(&act.world, &services_in(&scratch)).await;
     let removed = tokio::task::block_in_place(|| disk::remove_tree(&scratch));
     if let Err(error) = removed {
         tracing::warn!(

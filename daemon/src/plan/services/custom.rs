@@ -3,7 +3,9 @@
 use wharf_config::application::Custom;
 use wharf_config::name::ProcessName;
 
-use super::{APP, Command, Content, Load, Passwords, Recipe, Relationship, Setting, directory};
+use super::{
+    APP, Command, Content, Load, Passwords, Recipe, Relationship, Setting, Start, directory,
+};
 
 fn socket(name: &ProcessName) -> String {
     format!("{}/service.sock", directory(name))
@@ -27,13 +29,14 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
     let content = custom.dump.as_ref().zip(custom.restore.as_ref());
     Recipe {
         make: None,
-        start: command(&custom.start),
+        start: Start::Server(command(&custom.start)),
         ready: custom.ready.as_ref().map(command),
         upgrade: None,
         content: content.map(|(dump, restore)| Content {
             dump: command(dump),
             load: Load::Files(command(restore)),
             shell: None,
+            count: None,
         }),
     }
 }

@@ -5,11 +5,34 @@ use wharf_config::name::ProcessName;
 
 use super::{
     ADMIN, APP, APPLICATION, Command, Content, DATABASE, Load, Passwords, RUN, Recipe,
-    Relationship, SERVE, SETUP, SETUP_TEXT, Setting, directory,
+    Relationship, SERVE, SETUP, SETUP_TEXT, Setting, Start, directory,
 };
 
-fn socket(name: &ProcessName) -> String {
-    format!("{}/mariadb.sock", directory(name))
+/// Asks for the exact number of each table's rows: one question makes the other.
+pub(super) const COUNT: &str = "set -e; ask=$(\"$@\" --raw --execute=\"SELECT concat('SELECT ', quote(table_name), \
+                     ', count(*) FROM ', char(96), replace(table_name, char(96), char(96, 96)), \
+                     char(96), ';') FROM information_schema.tables \
+                     WHERE table_schema = database() AND table_type = 'BASE TABLE' ORDER BY 1\"); \
+                     printf '%s\\n' \"$ask\" | \"$@\"";
+
+/// What makes the client print values alone.
+pub(super) const PLAIN: [&str; 2] = ["--batch", "--skip-column-names"];
+/// What a dump is written with, before the database.
+pub(super) const DUMP: [&str; 8] = [
+    "--single-transaction",
+    "--quick",
+    "--routines",
+    "--triggers",
+    "--events",
+    "--hex-blob",
+    "--skip-dump-date",
+    "--default-character-set=utf8mb4",
+];
+/// What its socket is called.
+pub(super) const SOCKET: &str = "mariadb.sock";
+
+pub(super) fn socket(name: &ProcessName) -> String {
+    format!("{}/{SOCKET}", directory(name))
 }
 
 pub(super) fn relationship(name: &ProcessName, passwords: &Passwords) -> Relationship {
@@ -17,11 +40,11 @@ pub(super) fn relationship(name: &ProcessName, passwords: &Passwords) -> Relatio
     Relationship {
         scheme: "mysql",
         host: "localhost".to_owned(),
-        rest: format!("localhost/{DATABASE}?unix_socket={socket}"),
+        rest: format!("localhost/{}?unix_socket={socket}", passwords.database()),
         socket,
-        user: Some(APPLICATION),
+        user: Some(passwords.user().to_owned()),
         password: Some(passwords.application.clone()),
-        database: Some(DATABASE),
+        database: Some(passwords.database().to_owned()),
     }
 }
 
@@ -51,25 +74,9 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
         ];
         words.map(str::to_owned).to_vec()
     };
-    let plain = || {
-        [
-            admin("mariadb"),
-            vec!["--batch".into(), "--skip-column-names".into()],
-        ]
-        .concat()
-    };
-    let dump = [
-        "--single-transaction",
-        "--quick",
-        "--routines",
-        "--triggers",
-        "--events",
-        "--hex-blob",
-        "--skip-dump-date",
-        "--default-character-set=utf8mb4",
-        DATABASE,
-    ];
-    let dump = dump.map(str::to_owned).to_vec();
+    let plain = || [admin("mariadb"), PLAIN.map(str::to_owned).to_vec()].concat();
+    let dump = DUMP.iter().chain(&[DATABASE]);
+    let dump = dump.map(|word| (*word).to_owned()).collect();
     let password = |command: Command| command.with("MYSQL_PWD", &setting.passwords.admin);
     Recipe {
         make: Some(Command::new(
@@ -83,7 +90,7 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
                 "--skip-name-resolve",
             ],
         )),
-        start: Command::new(SERVE, start).with(SETUP_TEXT, users(setting.passwords)),
+        start: Start::Server(Command::new(SERVE, start).with(SETUP_TEXT, users(setting.passwords))),
         ready: Some(password(Command::new(
             RUN,
             [
@@ -112,13 +119,19 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
                 )
                 .with("MYSQL_PWD", &setting.passwords.application),
             ),
+            count: Some(password(Command::new(
+                COUNT,
+                [plain(), vec![DATABASE.to_owned()]].concat(),
+            ))),
         }),
     }
 }
 
 /// Who may come in: Wharf, the application, nobody else. A statement a line.
 fn users(passwords: &Passwords) -> String {
-    let Passwords { admin, application } = passwords;
+    let Passwords {
+        admin, application, ..
+    } = passwords;
     [
         format!("CREATE DATABASE IF NOT EXISTS {DATABASE} CHARACTER SET utf8mb4;"),
         format!("CREATE USER IF NOT EXISTS {ADMIN}@localhost;"),

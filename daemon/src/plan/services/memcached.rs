@@ -2,7 +2,7 @@
 
 use wharf_config::name::ProcessName;
 
-use super::{Command, RUN, Recipe, Relationship, Setting, directory};
+use super::{Command, RUN, Recipe, Relationship, Setting, Start, directory};
 
 /// Bytes that it takes beside what it holds.
 const OVERHEAD: u64 = 16 << 20;
@@ -32,7 +32,7 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
     ];
     Recipe {
         make: None,
-        start: Command::new(RUN, start),
+        start: Start::Server(Command::new(RUN, start)),
         // It takes connections as soon as its socket is there.
         ready: Some(Command::new("[ -S \"$1\" ]", [&socket])),
         upgrade: None,

@@ -5,9 +5,11 @@ use wharf_config::name::ProcessName;
 
 use super::{
     ADMIN, APP, APPLICATION, Command, Content, DATABASE, Load, Passwords, RUN, Recipe,
-    Relationship, SETUP_TEXT, Setting, directory,
+    Relationship, SETUP_TEXT, Setting, Start, directory,
 };
 
+/// What its socket is called.
+pub(super) const SOCKET: &str = ".s.PGSQL.5432";
 /// Makes the data; the superuser's password comes in a file.
 const MAKE: &str = "umask 077; printf '%s' \"$PGPASSWORD\" >/tmp/password; exec \"$@\"";
 /// Makes users and database, each line a statement of its own, of which those fail that were done before; then
@@ -16,17 +18,24 @@ const MAKE: &str = "umask 077; printf '%s' \"$PGPASSWORD\" >/tmp/password; exec 
 const SERVE: &str = "umask 077; rm -f postmaster.pid; setup=$WHARF_SETUP; unset WHARF_SETUP; \
                      printf '%s\\n' \"$setup\" | \"$1\" --single -D \"$3\" postgres >/tmp/setup 2>&1; \
                      unset setup; exec \"$@\"";
+/// Asks for the exact number of each table's rows.
+const COUNT: &str = "exec \"$@\" --no-align --tuples-only --field-separator='\t' --command=\"\
+                     SELECT format('%I.%I', table_schema, table_name), \
+                     (xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM %I.%I', \
+                     table_schema, table_name), false, true, '')))[1]::text \
+                     FROM information_schema.tables WHERE table_type = 'BASE TABLE' \
+                     AND table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1\"";
 
 pub(super) fn relationship(name: &ProcessName, passwords: &Passwords) -> Relationship {
     let directory = directory(name);
     Relationship {
         scheme: "postgresql",
-        rest: format!("/{DATABASE}?host={directory}"),
-        socket: format!("{directory}/.s.PGSQL.5432"),
+        rest: format!("/{}?host={directory}", passwords.database()),
+        socket: format!("{directory}/{SOCKET}"),
         host: directory,
-        user: Some(APPLICATION),
+        user: Some(passwords.user().to_owned()),
         password: Some(passwords.application.clone()),
-        database: Some(DATABASE),
+        database: Some(passwords.database().to_owned()),
     }
 }
 
@@ -42,32 +51,6 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
         // A quarter of what it may take, as its manual advises; in units of 8 KiB.
         say("shared_buffers", &(bytes / 4 / 8192).max(16).to_string());
     }
-    let as_application = |command: Command| {
-        command
-            .with("PGHOST", &directory)
-            .with("PGUSER", APPLICATION)
-            .with("PGPASSWORD", &setting.passwords.application)
-    };
-    let psql = [
-        &setting.beside("psql"),
-        "--no-psqlrc",
-        "--quiet",
-        "--set=ON_ERROR_STOP=1",
-    ];
-    let psql = psql.map(str::to_owned).to_vec();
-    let ask = [
-        psql.clone(),
-        vec![
-            format!("--dbname={DATABASE}"),
-            "--command=SELECT 1".to_owned(),
-        ],
-    ];
-    let dump = [
-        &setting.beside("pg_dump"),
-        "--no-owner",
-        "--no-privileges",
-        &format!("--dbname={DATABASE}"),
-    ];
     Recipe {
         make: Some(
             Command::new(
@@ -86,26 +69,67 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
             )
             .with("PGPASSWORD", &setting.passwords.admin),
         ),
-        start: Command::new(SERVE, start).with(SETUP_TEXT, users(setting.passwords)),
-        ready: Some(as_application(Command::new(RUN, ask.concat()))),
+        start: Start::Server(Command::new(SERVE, start).with(SETUP_TEXT, users(setting.passwords))),
+        ready: Some(ready(setting)),
         upgrade: None,
-        content: Some(Content {
-            dump: as_application(Command::new(RUN, dump)),
-            load: Load::Served(as_application(Command::new(
-                RUN,
-                [psql.clone(), vec![format!("--dbname={DATABASE}")]].concat(),
-            ))),
-            shell: Some(as_application(Command::new(
-                RUN,
-                [&setting.beside("psql"), &format!("--dbname={DATABASE}")],
-            ))),
-        }),
+        content: Some(content(setting)),
+    }
+}
+
+/// A command as the application's user.
+fn as_application(setting: &Setting<'_>, command: Command) -> Command {
+    command
+        .with("PGHOST", setting.directory())
+        .with("PGUSER", setting.passwords.user())
+        .with("PGPASSWORD", &setting.passwords.application)
+}
+
+fn psql(setting: &Setting<'_>) -> Vec<String> {
+    let psql = [
+        &setting.beside("psql"),
+        "--no-psqlrc",
+        "--quiet",
+        "--set=ON_ERROR_STOP=1",
+        &of_database(setting),
+    ];
+    psql.map(str::to_owned).to_vec()
+}
+
+fn of_database(setting: &Setting<'_>) -> String {
+    format!("--dbname={}", setting.passwords.database())
+}
+
+/// Ends well once its database answers.
+pub(super) fn ready(setting: &Setting<'_>) -> Command {
+    let mut ask = psql(setting);
+    ask.push("--command=SELECT 1".to_owned());
+    as_application(setting, Command::new(RUN, ask))
+}
+
+/// How its database comes out and in: as the application's user, who owns all that is in it.
+pub(super) fn content(setting: &Setting<'_>) -> Content {
+    let of_database = of_database(setting);
+    let dump = [
+        &setting.beside("pg_dump"),
+        "--no-owner",
+        "--no-privileges",
+        &of_database,
+    ];
+    let shell = [&setting.beside("psql"), &of_database];
+    let command = |command| as_application(setting, command);
+    Content {
+        dump: command(Command::new(RUN, dump)),
+        load: Load::Served(command(Command::new(RUN, psql(setting)))),
+        shell: Some(command(Command::new(RUN, shell))),
+        count: Some(command(Command::new(COUNT, psql(setting)))),
     }
 }
 
 /// Who may come in: Wharf, the application, nobody else.
 fn users(passwords: &Passwords) -> String {
-    let Passwords { admin, application } = passwords;
+    let Passwords {
+        admin, application, ..
+    } = passwords;
     [
         format!("CREATE ROLE {APPLICATION} LOGIN"),
         format!("ALTER ROLE {APPLICATION} LOGIN PASSWORD '{application}'"),

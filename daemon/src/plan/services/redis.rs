@@ -6,7 +6,7 @@ use wharf_config::name::ProcessName;
 
 use super::{
     APP, Command, Content, Load, Passwords, RUN, Recipe, Relationship, SERVE, SETUP, SETUP_TEXT,
-    Setting, directory,
+    Setting, Start, directory,
 };
 
 /// Has a server read what `--rdb` wrote, and write its log from that: with a log, no server looks at such a file.
@@ -47,8 +47,10 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
     };
     Recipe {
         make: None,
-        start: Command::new(SERVE, [&setting.program(), SETUP])
-            .with(SETUP_TEXT, settings(setting, &socket)),
+        start: Start::Server(
+            Command::new(SERVE, [&setting.program(), SETUP])
+                .with(SETUP_TEXT, settings(setting, &socket)),
+        ),
         ready: Some(password(Command::new(
             // It answers, with a status of 0, also that it is loading.
             "[ \"$(\"$@\")\" = PONG ]",
@@ -62,6 +64,10 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
             )),
             load: Load::Files(Command::new(LOAD, [&setting.program(), client])),
             shell: Some(ask(&[])),
+            count: Some(password(Command::new(
+                "printf 'keys\\t'; exec \"$@\"",
+                [client, "-s", &socket, "dbsize"],
+            ))),
         }),
     }
 }

@@ -10,6 +10,7 @@ fn service(kind: ServiceKind) -> Service {
     Service {
         kind,
         version: None,
+        provider: Default::default(),
         memory: None,
         custom: None,
         at: Default::default(),
@@ -20,6 +21,7 @@ fn passwords() -> Passwords {
     Passwords {
         admin: "ADMINS".into(),
         application: "APPS".into(),
+        external: None,
     }
 }
 
@@ -38,6 +40,13 @@ fn made(kind: ServiceKind, memory: Option<u64>) -> Recipe {
         passwords: &passwords(),
     };
     recipe(&setting)
+}
+
+fn served(start: Start) -> Command {
+    match start {
+        Start::Server(command) => command,
+        Start::Door { .. } => panic!("it has a server of its own"),
+    }
 }
 
 #[test]
@@ -83,12 +92,12 @@ fn no_password_is_an_argument() {
             upgrade,
             content,
         } = made(*kind, Some(1 << 30));
-        let mut all: Vec<Command> = vec![start];
+        let mut all: Vec<Command> = vec![served(start)];
         all.extend([make, ready, upgrade].into_iter().flatten());
         if let Some(content) = content {
             let (Load::Served(load) | Load::Files(load)) = content.load;
             all.extend([content.dump, load]);
-            all.extend(content.shell);
+            all.extend([content.shell, content.count].into_iter().flatten());
         }
         for command in all {
             let words = [vec![command.text], command.arguments].concat().join(" ");
@@ -102,12 +111,15 @@ fn no_password_is_an_argument() {
 
 #[test]
 fn what_a_service_may_take_reaches_its_server() {
-    let words = |kind| made(kind, Some(1 << 30)).start.arguments.join(" ");
+    let words = |kind| served(made(kind, Some(1 << 30)).start).arguments.join(" ");
     assert!(words(ServiceKind::Mariadb).contains("--innodb-buffer-pool-size=536870912"));
     assert!(words(ServiceKind::Postgresql).contains("shared_buffers=32768"));
     assert!(words(ServiceKind::Memcached).contains("-m 1008"));
-    let settings = &made(ServiceKind::Redis, Some(1 << 30)).start.variables[SETUP_TEXT];
+    let redis = served(made(ServiceKind::Redis, Some(1 << 30)).start);
+    let settings = &redis.variables[SETUP_TEXT];
     assert!(settings.contains("maxmemory 805306368"), "{settings}");
-    let usual = made(ServiceKind::Mariadb, None).start.arguments.join(" ");
+    let usual = served(made(ServiceKind::Mariadb, None).start)
+        .arguments
+        .join(" ");
     assert!(!usual.contains("buffer-pool"), "{usual}");
 }

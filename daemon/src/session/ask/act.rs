@@ -197,7 +197,7 @@ impl Session {
         })
     }
 
-    async fn order_new(&mut self, activity: NewActivity) -> Result<(), Broken> {
+    pub(super) async fn order_new(&mut self, activity: NewActivity) -> Result<(), Broken> {
         let ids = self.queue(activity).await?;
         self.watch_queued(ids).await
     }

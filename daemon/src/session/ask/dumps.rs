@@ -195,7 +195,7 @@ impl Session {
             project: tree.project.name.to_string(),
             parents: tree.parents(),
             kinds: kinds.collect(),
-            sanitize: tree.project.sanitize,
+            sanitize: tree.project.sanitize.clone(),
         })
     }
 }
@@ -208,8 +208,8 @@ fn goes_there(family: &Family, mark: &Mark, into: &str) -> Result<(), Failure> {
         let message = format!("this dump of {project}/{from} may not come into {into}: {why}");
         let hint = match why {
             NotThere::Unscrubbed => {
-                "where nobody in it has to be hidden, the operator writes into the project's file: [data] \
-                 sanitize = false"
+                "it comes scrubbed with: wharf sync data; where nobody in it has to be hidden, the operator writes \
+                 into the project's file: [data] sanitize = false"
             }
             NotThere::Upward | NotThere::Guarded { .. } => "see the tree: wharf environments",
         };

@@ -1,6 +1,6 @@
 //! The paths of services, and of what comes into mounts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wharf_config::name::{EnvironmentId, ProcessName, ProjectName};
 
@@ -13,7 +13,27 @@ impl Paths {
     /// What an environment's services hold, one directory each: beside its mounts, whose names all end
     /// with a hash, so that it counts with them and goes where they go.
     pub fn services(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
-        self.mounts(project, environment).join("services")
+        Self::services_of(&self.mounts(project, environment))
+    }
+
+    /// The same below anything that holds an environment's data.
+    pub fn services_of(data: &Path) -> PathBuf {
+        data.join("services")
+    }
+
+    /// Which database in an instance of the operator's is a service's own: all that such a one's directory has.
+    pub fn database_of(service: &Path) -> PathBuf {
+        service.join("external.json")
+    }
+
+    /// The databases that were made in instances of the operator's.
+    pub fn external_databases(&self) -> PathBuf {
+        self.state.join("external")
+    }
+
+    /// For whom one of them was made.
+    pub fn external_database(&self, name: &str) -> PathBuf {
+        self.external_databases().join(format!("{name}.json"))
     }
 
     /// What one service holds.

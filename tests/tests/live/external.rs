@@ -1,0 +1,524 @@
+//! Databases in servers that the operator runs: real ones, started here beside Wharf.
+
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, SystemTime};
+
+use wharf_tests::{Tree, World, run};
+
+use crate::restarts::keepers;
+
+/// Wharf's own password there.
+const PASSWORD: &str = "Of-Wharf-9";
+/// Who else there is in MariaDB, and that somebody may make databases.
+const USERS: &str = "CREATE USER wharf@localhost IDENTIFIED BY 'Of-Wharf-9';
+GRANT ALL ON *.* TO wharf@localhost WITH GRANT OPTION;
+CREATE DATABASE IF NOT EXISTS operators;
+";
+/// Nobody comes in without a password.
+const LOCK: &str = "ALTER USER root@localhost ACCOUNT LOCK;\n";
+
+/// A server of the operator's, outside of all that Wharf starts.
+struct Operators {
+    directory: tempfile::TempDir,
+    server: Child,
+}
+
+impl Drop for Operators {
+    fn drop(&mut self) {
+        self.server.kill().unwrap();
+        self.server.wait().unwrap();
+    }
+}
+
+/// A program as an ordinary user, which servers insist on; it ends with the test.
+fn ordinary(world: &World, program: &str) -> std::process::Command {
+    let mut command = world.command("bwrap");
+    command.args(["--die-with-parent", "--unshare-user", "--unshare-pid"]);
+    command.args(["--uid", "1000", "--gid", "1000", "--dev-bind", "/", "/"]);
+    command.args(["--proc", "/proc", program]);
+    command
+}
+
+/// Waits until a server answers: a file says so.
+fn wait_for(path: &Path, says: &str) {
+    let begun = SystemTime::now();
+    let said = || std::fs::read_to_string(path).is_ok_and(|text| text.contains(says));
+    while !(path.exists() && (says.is_empty() || said())) {
+        assert!(
+            begun.elapsed().unwrap() < Duration::from_secs(60),
+            "{path:?}"
+        );
+        std::thread::yield_now();
+    }
+}
+
+impl Operators {
+    fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
+    }
+
+    fn mariadb(world: &World, setup: &str) -> Operators {
+        let directory = tempfile::Builder::new()
+            .prefix("o.")
+            .tempdir_in("/tmp")
+            .unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let data = format!("--datadir={}", at("data").display());
+        let mut make = ordinary(world, "mariadb-install-db");
+        make.args(["--no-defaults", &data, "--skip-test-db"]);
+        run(make.arg("--auth-root-authentication-method=normal")).ok();
+        std::fs::write(at("setup.sql"), setup).unwrap();
+        let mut server = ordinary(world, "mariadbd");
+        server.args([
+            "--no-defaults",
+            &data,
+            "--skip-networking",
+            "--innodb-use-native-aio=0",
+        ]);
+        server.arg(format!("--socket={}", at("db.sock").display()));
+        server.arg(format!("--init-file={}", at("setup.sql").display()));
+        let server = server
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_for(&at("db.sock"), "");
+        Operators { directory, server }
+    }
+
+    /// It answers at a port, and Wharf is no superuser there.
+    fn postgresql(world: &World, port: u16, auth: &str) -> Operators {
+        let directory = tempfile::Builder::new()
+            .prefix("o.")
+            .tempdir_in("/tmp")
+            .unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let data = at("data").display().to_string();
+        let programs = std::fs::read_dir("/usr/lib/postgresql").unwrap();
+        let programs = programs.last().unwrap().unwrap().path().join("bin");
+        let program = |name: &str| programs.join(name).display().to_string();
+        std::fs::write(at("password"), "Of-the-operator").unwrap();
+        let mut make = ordinary(world, &program("initdb"));
+        make.arg(format!("--pwfile={}", at("password").display()));
+        make.args([
+            "-D",
+            &data,
+            "-U",
+            "operator",
+            &format!("--auth={auth}"),
+            "--no-sync",
+        ]);
+        run(&mut make).ok();
+        let mut server = ordinary(world, &program("postgres"));
+        server.args([
+            "-D",
+            &data,
+            "-p",
+            &port.to_string(),
+            "-c",
+            "listen_addresses=127.0.0.1",
+        ]);
+        server.arg("-k").arg(directory.path());
+        let server = server
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_for(&at("data/postmaster.pid"), "ready");
+        let role = format!("CREATE ROLE wharf LOGIN CREATEDB CREATEROLE PASSWORD '{PASSWORD}'");
+        let mut client = world.command(&program("psql"));
+        client
+            .env("PGPASSWORD", "Of-the-operator")
+            .arg("-h")
+            .arg(directory.path());
+        client.args([
+            "-U",
+            "operator",
+            "-p",
+            &port.to_string(),
+            "postgres",
+            "-c",
+            &role,
+        ]);
+        run(&mut client).ok();
+        Operators { directory, server }
+    }
+}
+
+/// Says in the host's file which instances there are.
+fn declare(world: &World, instances: &[String]) {
+    use std::os::unix::fs::PermissionsExt;
+    let password = world.home().join("config/instances.password");
+    std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
+    std::fs::set_permissions(&password, PermissionsExt::from_mode(0o640)).unwrap();
+    let file = world.home().join("config/wharfd.d/services.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let file_of = format!("password_file = {password:?} }}");
+    let lines: Vec<String> = instances
+        .iter()
+        .map(|one| format!("{one}, {file_of}\n"))
+        .collect();
+    std::fs::write(file, format!("[services]\n{}", lines.concat())).unwrap();
+    world.wharf(&["reload"]).ok();
+}
+
+fn by_socket(name: &str, operators: &Operators) -> String {
+    let socket = operators.path("db.sock");
+    format!("{name} = {{ type = \"mariadb\", socket = {socket:?}")
+}
+
+fn by_port(name: &str, port: u16) -> String {
+    format!("{name} = {{ type = \"postgresql\", host = \"localhost\", port = {port}")
+}
+
+/// A port that nothing listens at.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+const CONFIG: &str = r#"
+public = "."
+[services]
+database = { type = "mariadb:10", provider = "external" }
+warehouse = { type = "postgresql", provider = "external:stock" }
+[deploy]
+run = "sh schema.sh"
+"#;
+/// Talks to each as the application does, and leaves in MariaDB what belongs to the one who made it.
+const SCHEMA: &str = r#"set -e
+export MYSQL_PWD="$DATABASE_PASSWORD"
+mariadb --no-defaults -S "$DATABASE_SOCKET" -u "$DATABASE_USER" "$DATABASE_NAME" <<SQL
+CREATE TABLE IF NOT EXISTS orders (id INT AUTO_INCREMENT PRIMARY KEY, what TEXT);
+CREATE TABLE IF NOT EXISTS seen (what TEXT);
+CREATE OR REPLACE VIEW latest AS SELECT max(id) AS id FROM orders;
+CREATE OR REPLACE TRIGGER look AFTER INSERT ON orders FOR EACH ROW INSERT INTO seen VALUES (NEW.what);
+CREATE OR REPLACE PROCEDURE many() SELECT concat('many: ', count(*)) FROM seen;
+CREATE OR REPLACE EVENT yearly ON SCHEDULE EVERY 1 YEAR DO DELETE FROM seen WHERE what IS NULL;
+INSERT INTO orders (what) VALUES ('r$WHARF_RELEASE');
+SELECT concat('orders: ', group_concat(what ORDER BY orders.id), ' ', latest.id) FROM orders, latest;
+CALL many();
+SQL
+psql -qtA "$WAREHOUSE_URL" -v ON_ERROR_STOP=1 -c "CREATE TABLE IF NOT EXISTS stock (what text)" \
+  -c "INSERT INTO stock VALUES ('r$WHARF_RELEASE')" \
+  -c "SELECT 'stock: ' || string_agg(what, ',' ORDER BY what) FROM stock"
+"#;
+
+fn shop(world: &World) -> Tree<'_> {
+    let shop = world.site("shop", &[("wharf.toml", CONFIG), ("schema.sh", SCHEMA)]);
+    shop.init();
+    shop
+}
+
+/// What a shell in an environment prints.
+fn in_environment(shop: &Tree<'_>, name: &str, text: &str) -> wharf_tests::Said {
+    shop.wharf(&["run", "-e", name, "--", "sh", "-c", text])
+}
+
+fn variable(shop: &Tree<'_>, environment: &str, name: &str) -> String {
+    let said = in_environment(shop, environment, &format!("printenv {name}"));
+    said.ok().out.trim().to_owned()
+}
+
+#[test]
+fn each_environment_has_a_database_in_the_operator_s_servers_and_reaches_no_other() {
+    let world = World::new();
+    let (mariadb, port) = (
+        Operators::mariadb(&world, &format!("{USERS}{LOCK}")),
+        free_port(),
+    );
+    let _postgresql = Operators::postgresql(&world, port, "scram-sha-256");
+    declare(
+        &world,
+        &[by_socket("main", &mariadb), by_port("stock", port)],
+    );
+    let shop = shop(&world);
+    shop.push(&["main"])
+        .ok()
+        .has("database: mariadb 10.11")
+        .has("of instance main answers")
+        .has("of instance stock answers")
+        .has("| orders: r1 1")
+        .has("| many: 1")
+        .has("| stock: r1");
+    shop.commit("Two");
+    shop.push(&["main"])
+        .ok()
+        .lacks("answers")
+        .has("| orders: r1,r2 2")
+        .has("| stock: r1,r2");
+    shop.git(&["switch", "--quiet", "--create", "one"]).ok();
+    shop.push(&["one"])
+        .ok()
+        .has("| orders: r1 1")
+        .has("| stock: r1");
+    let [theirs, own] = ["main", "one"].map(|name| variable(&shop, name, "DATABASE_NAME"));
+    assert!(theirs.starts_with("w_shop_main_database_"), "{theirs}");
+    assert_eq!(variable(&shop, "one", "DATABASE_USER"), own);
+    let relationships = variable(&shop, "one", "WHARF_RELATIONSHIPS");
+    let relationships: serde_json::Value = serde_json::from_str(&relationships).unwrap();
+    assert_eq!(relationships["database"]["path"], own.as_str());
+    assert_eq!(
+        relationships["database"]["socket"],
+        "/run/services/database/mariadb.sock"
+    );
+
+    // From inside of one: nothing of main's, nor of the operator's, whoever it says it is.
+    let ask = |user: &str, what: &str| {
+        let text = format!(
+            "MYSQL_PWD=$DATABASE_PASSWORD mariadb --no-defaults -S $DATABASE_SOCKET -NB -u {user} -e '{what}'"
+        );
+        in_environment(&shop, "one", &text)
+    };
+    ask(&own, "SHOW DATABASES")
+        .ok()
+        .has(&own)
+        .lacks(&theirs)
+        .lacks("operators");
+    ask(&own, &format!("SELECT * FROM {theirs}.orders"))
+        .exits(1)
+        .has("denied");
+    ask(&own, "CREATE DATABASE w_mine").exits(1).has("denied");
+    ask(&theirs, "SELECT 1").exits(1).has("denied");
+    ask("wharf", "SELECT 1").exits(1).has("denied");
+    // A pattern in the place of a name would fit this one as well.
+    let like = own.replace('_', "-");
+    ask(
+        &own,
+        &format!("CREATE DATABASE `{like}`").replace('`', "\\`"),
+    )
+    .exits(1);
+    let theirs = variable(&shop, "main", "WAREHOUSE_NAME");
+    let other = format!(
+        "PGPASSWORD=$WAREHOUSE_PASSWORD psql -h $WAREHOUSE_HOST -U $WAREHOUSE_USER {theirs} -c 'SELECT 1'"
+    );
+    in_environment(&shop, "one", &other)
+        .exits(2)
+        .has("permission denied for database");
+
+    // Nobody's password but its own is in what it sees, and Wharf's is nowhere.
+    let all = in_environment(
+        &shop,
+        "one",
+        "env; cat /proc/*/environ /proc/*/cmdline | tr '\\0' '\\n'",
+    )
+    .ok();
+    assert!(!all.out.contains(PASSWORD));
+
+    // They are looked into and written out by the same commands.
+    shop.sh("echo 'SELECT user()' | wharf db shell database -e one")
+        .ok()
+        .has(&own);
+    shop.wharf(&["db", "dump", "warehouse", "-e", "one"])
+        .ok()
+        .has("COPY public.stock");
+    shop.wharf(&["db", "dump", "database", "-e", "one"])
+        .ok()
+        .has("CREATE TABLE `orders`")
+        .has("PROCEDURE `many`");
+
+    // Pause and deletion end the doors; the database of what is deleted is kept as other data is.
+    let count = keepers(&world).len();
+    shop.wharf(&["pause", "-e", "one"]).ok();
+    assert_eq!(keepers(&world).len(), count - 2);
+    shop.wharf(&["resume", "-e", "one"]).ok();
+    ask(&own, &format!("SELECT what FROM {own}.orders"))
+        .ok()
+        .has("r1");
+    shop.wharf(&["delete", "-e", "one"])
+        .ok()
+        .has("its data is kept on the host");
+    assert_eq!(keepers(&world).len(), count - 2);
+    shop.git(&["switch", "--quiet", "main"]).ok();
+
+    // What is kept goes when its time is over, with its database; nothing else does.
+    let made = || {
+        let names = std::fs::read_dir(world.home().join("state/external")).unwrap();
+        names.map(|name| name.unwrap().path()).collect::<Vec<_>>()
+    };
+    let long_ago = SystemTime::now() - Duration::from_secs(60 * 24 * 60 * 60);
+    for path in made() {
+        std::fs::File::open(path)
+            .unwrap()
+            .set_modified(long_ago)
+            .unwrap();
+    }
+    let databases = || {
+        let mut client = world.command("mariadb");
+        client
+            .env("MYSQL_PWD", PASSWORD)
+            .args(["--no-defaults", "-NB", "-u", "wharf"]);
+        client.arg(format!("--socket={}", mariadb.path("db.sock")));
+        run(client.arg("--execute=SHOW DATABASES; SELECT user FROM mysql.user")).ok()
+    };
+    shop.wharf(&["cleanup"]).ok();
+    databases().has(&own);
+    assert_eq!(made().len(), 4);
+    let kept = world.home().join("state/kept");
+    for one in std::fs::read_dir(kept).unwrap() {
+        std::fs::remove_dir_all(one.unwrap().path()).unwrap();
+    }
+    shop.wharf(&["cleanup"]).ok();
+    databases().lacks(&own).has("operators").has("w_shop_main");
+    assert_eq!(made().len(), 2);
+    shop.commit("Three");
+    shop.push(&["main"])
+        .ok()
+        .has("| orders: r1,r2,r3 3")
+        .has("| stock: r1,r2,r3");
+}
+
+#[test]
+fn what_an_external_service_holds_is_in_a_snapshot_and_comes_back_beside() {
+    let world = World::new();
+    let (mariadb, port) = (
+        Operators::mariadb(&world, &format!("{USERS}{LOCK}")),
+        free_port(),
+    );
+    let _postgresql = Operators::postgresql(&world, port, "scram-sha-256");
+    declare(
+        &world,
+        &[by_socket("main", &mariadb), by_port("stock", port)],
+    );
+    let shop = shop(&world);
+    shop.push(&["main"]).ok();
+    shop.wharf(&["snapshot", "create"]).ok();
+    let list = shop.wharf(&["snapshot", "list", "--json"]).ok().out;
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let id = list[0]["id"].as_str().unwrap().to_owned();
+    shop.commit("Two");
+    shop.push(&["main"])
+        .ok()
+        .has("| orders: r1,r2 2")
+        .has("| many: 2");
+    let before = variable(&shop, "main", "DATABASE_NAME");
+    shop.wharf(&["snapshot", "restore", &id])
+        .ok()
+        .has("database: the dump is read in")
+        .has("warehouse: the dump is read in")
+        .has("main serves r2 with it.");
+    // What was there is in its own database still, and nobody's any more.
+    assert_ne!(variable(&shop, "main", "DATABASE_NAME"), before);
+    assert_eq!(keepers(&world).len(), 2);
+    // Views, triggers and procedures are the new user's.
+    shop.commit("Three");
+    shop.push(&["main"])
+        .ok()
+        .has("| orders: r1,r3 2")
+        .has("| many: 2")
+        .has("| stock: r1,r3");
+}
+
+#[test]
+fn what_an_instance_cannot_be_is_said() {
+    let world = World::new();
+    let wanted = |service: &str| format!("public = \".\"\n[services]\ndatabase = {service}\n");
+    let shop = world.site(
+        "shop",
+        &[(
+            "wharf.toml",
+            &wanted("{ type = \"mariadb\", provider = \"external\" }"),
+        )],
+    );
+    shop.init();
+    shop.push(&["main"])
+        .exits(1)
+        .has("the host's operator names no instance of mariadb")
+        .has("wharf.toml:3:");
+    let (mariadb, port) = (
+        Operators::mariadb(&world, &format!("{USERS}{LOCK}")),
+        free_port(),
+    );
+    let _open = Operators::postgresql(&world, port, "trust");
+    declare(
+        &world,
+        &[by_socket("main", &mariadb), by_port("open", port)],
+    );
+    shop.push(&["main"]).ok().has("of instance main answers");
+    let push = |service: &str| {
+        shop.write("wharf.toml", &wanted(service));
+        shop.commit("Another");
+        shop.push(&["main"])
+    };
+    push("{ type = \"mariadb:11\", provider = \"external\" }")
+        .has("service database: instance main is mariadb 10.11")
+        .has("not mariadb:11")
+        .has("main still serves r1");
+    push("{ type = \"mariadb\", provider = \"external:other\" }")
+        .exits(1)
+        .has("no instance of mariadb that is called other")
+        .has("one of main");
+    push("\"mariadb\"").has("its data is in the operator's instance main");
+    push("{ type = \"mariadb\", provider = \"external\" }\nother = { type = \"postgresql\", provider = \"external\" }")
+        .has("instance open lets somebody in without a password")
+        .has("main still serves r1");
+
+    // Who writes another's database into its own place comes to nothing.
+    let theirs = variable(&shop, "main", "DATABASE_NAME");
+    let hostile = format!(
+        "{{ type = \"custom\", start = \"echo '{{\\\"instance\\\":\\\"main\\\",\\\"database\\\":\\\"{theirs}\\\"}}' >$DATA/external.json; exit 3\", ready = \"test -e never\" }}"
+    );
+    shop.git(&["switch", "--quiet", "--create", "two"]).ok();
+    shop.write("wharf.toml", &wanted(&hostile));
+    shop.commit("Hostile");
+    shop.push(&["two"]).has("ended at its start");
+    shop.write(
+        "wharf.toml",
+        &wanted("{ type = \"mariadb\", provider = \"external\" }"),
+    );
+    shop.commit("And now");
+    shop.push(&["two"])
+        .has(&format!("{theirs} was not made for it"));
+    shop.git(&["switch", "--quiet", "main"]).ok();
+
+    // A password that everybody may read is no password; a server that is away is said to be.
+    let password = world.home().join("config/instances.password");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(&password, mode).unwrap();
+    push("{ type = \"mariadb\", provider = \"external\" }").has("everybody may read it");
+    declare(&world, &[by_socket("main", &mariadb)]);
+    drop(mariadb);
+    shop.wharf(&["redeploy"])
+        .has("instance main of mariadb: it does not do what Wharf needs")
+        .has("main still serves r1");
+}
+
+const QUICK: &str = r#"
+public = "."
+[services]
+warehouse = { type = "postgresql", provider = "external" }
+[deploy]
+repeatable = true
+run = "psql -qtA $WAREHOUSE_URL -c 'CREATE TABLE IF NOT EXISTS seen (what text)' -c 'SELECT count(*) FROM seen'"
+"#;
+
+#[test]
+fn an_external_service_survives_every_death_of_the_daemon_at_its_start() {
+    let (world, port) = (World::new(), free_port());
+    let _postgresql = Operators::postgresql(&world, port, "scram-sha-256");
+    declare(&world, &[by_port("stock", port)]);
+    let shop = world.site("shop", &[("wharf.toml", QUICK)]);
+    shop.init();
+    shop.push(&["main"]).ok().has("| 0");
+    let mut points: Vec<String> = world.trace();
+    points.retain(|point| point.contains("service"));
+    points.dedup();
+    for wanted in ["service: named", "service: made", "record service: before"] {
+        assert!(points.iter().any(|point| point == wanted), "{points:?}");
+    }
+    for (number, point) in points.iter().enumerate() {
+        let branch = format!("at{number}");
+        world.freeze_at(point);
+        shop.push(&["-o", "nowait", &format!("main:{branch}")]).ok();
+        world.wait_until_frozen();
+        world.kill_daemon();
+        world.start();
+        let all = world.activities(Some("shop"), 1).unwrap();
+        shop.wharf(&["activity", "wait", &all[0].id]).ok();
+        shop.wharf(&["db", "dump", "-e", &branch])
+            .ok()
+            .has("CREATE TABLE public.seen");
+        assert_eq!(keepers(&world).len(), number + 2, "{point}");
+    }
+}

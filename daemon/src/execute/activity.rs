@@ -21,8 +21,8 @@ use super::replaced::Replaced;
 use super::resume::resume;
 use super::world::World;
 use super::{
-    build, check, closed, conclude, deploy, dumps, end, promote, reset, retire, route, seed, snapshots,
-    standing, sync, tip,
+    build, check, closed, conclude, deploy, dumps, end, promote, reset, retire, route, seed,
+    snapshots, standing, sync, tip,
 };
 use crate::fail;
 use crate::journal::{self, Facts, Message};

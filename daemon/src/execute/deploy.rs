@@ -22,8 +22,8 @@ use super::launch::{self, Launched};
 use super::replaced::Replaced;
 use super::resume::makes;
 use super::{
-    assets, checks, closed, housekeeping, maintenance, mirror, release, retire, route, seed, services,
-    snapshots, sync, target, variables,
+    assets, checks, closed, housekeeping, maintenance, mirror, release, retire, route, seed,
+    services, snapshots, sync, target, variables,
 };
 use crate::plan::step::Step;
 use crate::run::sandbox::Sandbox;

@@ -121,7 +121,7 @@ fn growth(
                 taken
             }),
         ];
-        let rounds = if megabytes < 1_000 { 5 } else { 3 };
+        let rounds = if megabytes < 100 { 5 } else { 3 };
         let table = in_turn(rounds, &mut peers);
         drop(peers);
         (format!("{megabytes} MB"), table)

@@ -61,9 +61,9 @@ test-tools: build ## large tools in the sandbox: composer, cargo, MariaDB, Chrom
 	    cargo test --locked -p wharf-tests --features tools --test tools
 
 .PHONY: test-long
-test-long: build test-tools ## the same, with many more cases for each property; readers of what strangers write with optimised programs
+test-long: build test-tools ## the same, with many more cases for each property and a gigabyte of data; readers of what strangers write with optimised programs
 	PROPTEST_CASES=20000 WHARF_SEEDS=1000000 WHARF_CRASH_RUNS=3000 \
-	    WHARF_CRASH_ALL=1 WHARF_CUTS=250 \
+	    WHARF_CRASH_ALL=1 WHARF_CUTS=250 WHARF_LIFE_MB=1000 \
 	    WHARF_BIN="$$(scripts/gather.sh --where)" \
 	    cargo test --locked --workspace --no-fail-fast
 	WHARF_FUZZ=1000000 cargo test --locked --release -p wharf-tests --test fuzz

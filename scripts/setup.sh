@@ -69,8 +69,8 @@ has_php_fpm() { compgen -G '/usr/sbin/php-fpm*' >/dev/null; }
 # Debian has PostgreSQL's programs in a directory of their version.
 has_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
 
-# Debian packs PHP's SQLite apart from PHP.
-has_php_sqlite() { php -r 'exit(extension_loaded("pdo_sqlite") ? 0 : 1);' 2>/dev/null; }
+# Debian packs apart from PHP what it reaches databases with.
+has_php_modules() { php -r 'exit(array_diff(["pdo_mysql", "pdo_pgsql", "redis"], array_map(strtolower(...), get_loaded_extensions())) ? 1 : 0);' 2>/dev/null; }
 
 check_cargo() {
   local how="get it with rustup (https://rustup.rs), then run this again"
@@ -137,7 +137,7 @@ can_link || missing+=(gcc libc6-dev)
 has_venv || missing+=(python3-venv)
 has_postgresql || missing+=(postgresql)
 has_php_fpm || missing+=(php-fpm)
-has_php_sqlite || missing+=(php-cli php-sqlite3)
+has_php_modules || missing+=(php-cli php-mysql php-pgsql php-redis)
 [ "${1-}" != tools ] || has_debian_crate itoa || missing+=(librust-itoa-dev)
 if [ ${#missing[@]} -gt 0 ]; then
   mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)

@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    io::{self, IsTerminal as _, Read as _, Write as _},
+    io::{self, IsTerminal as _, Read as _},
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
     path::{Path, PathBuf},
     process::Stdio,
@@ -337,12 +337,25 @@ pub(crate) fn import(
 ///
 /// # Errors
 /// That it cannot be read.
-pub(crate) fn send(mut input: File, mut pipe: File) -> Result<(), Failure> {
+pub(crate) fn send(input: File, mut pipe: File) -> Result<(), Failure> {
+    let watched = pipe.as_fd().try_clone_to_owned().map_err(unread)?;
+    send_through(input, &watched, &mut pipe)
+}
+
+/// The same, where something is done to it on its way into the pipe.
+///
+/// # Errors
+/// As [`send`].
+pub(crate) fn send_through(
+    mut input: File,
+    watched: &OwnedFd,
+    pipe: &mut impl io::Write,
+) -> Result<(), Failure> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let mut both = [
             PollFd::new(&input, PollFlags::IN),
-            PollFd::new(&pipe, PollFlags::empty()),
+            PollFd::new(watched, PollFlags::empty()),
         ];
         rustix::io::retry_on_intr(|| poll(&mut both, None)).map_err(|e| unread(e.into()))?;
         if both[1].revents().contains(PollFlags::ERR) {

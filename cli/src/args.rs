@@ -8,7 +8,7 @@ use clap_complete::Shell;
 
 pub use admin::Admin;
 pub use answer::Answer;
-pub use database::Database;
+pub use database::{Data, Database};
 pub use mount::Mount;
 pub use parts::{
     Activity, ActivityLog, Branch, Crons, Hook, Key, KeyFile, Log, Notify, Project, Repositories,
@@ -196,6 +196,9 @@ pub enum Command {
                       itself,\nin its first deployment.\n\nWho may: contributors, as with wharf run."
     )]
     Seed,
+    /// Begin with nothing again
+    #[command(subcommand)]
+    Data(Data),
     /// Stop an activity and all of its processes
     Cancel {
         /// The activity, such as 4f2a
@@ -340,6 +343,7 @@ const SECTIONS: [(&str, &[&str]); 5] = [
             "resume",
             "maintenance",
             "seed",
+            "data",
             "cancel",
             "mount",
             "variable",

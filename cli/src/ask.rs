@@ -53,6 +53,10 @@ pub fn run(directory: &Path, global: &Global, command: &Command) -> Result<u8, F
                     let output = output.as_ref();
                     return database::dump(directory, &place, scope, service.clone(), output);
                 }
+                Command::Db(Database::Import { service, file }) => {
+                    let service = service.clone();
+                    database::import(directory, &place, scope, service, file, global.json)
+                }
                 Command::Slug(Slug::Export { slug, output }) => {
                     archive::export(directory, &place, scope, slug.as_ref(), output.as_ref())
                 }
@@ -110,6 +114,7 @@ fn wants(command: &Command) -> Wants {
         | Command::Resume
         | Command::Maintenance { .. }
         | Command::Seed
+        | Command::Data(_)
         | Command::Merge
         | Command::Promote
         | Command::Sync { .. }
@@ -245,6 +250,7 @@ fn answer(place: &Place, scope: Scope, json: bool, command: &Command) -> Result<
         Command::Pause => act(place, Ask::Pause(scope), json),
         Command::Resume => act(place, Ask::Resume(scope), json),
         Command::Seed => act(place, Ask::Seed(scope), json),
+        Command::Data(args::Data::Reset) => act(place, Ask::ResetData(scope), json),
         Command::Maintenance { to } => {
             let on = *to == args::Switch::On;
             act(place, Ask::Maintenance { scope, on }, json)

@@ -60,6 +60,7 @@ pub fn run(wharf: &Wharf) -> Result<u8, Failure> {
         | Command::Resume
         | Command::Maintenance { .. }
         | Command::Seed
+        | Command::Data(_)
         | Command::Approve { .. }
         | Command::Cancel { .. }
         | Command::Branch(_)

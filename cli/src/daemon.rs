@@ -288,6 +288,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::ImportSlug(_)
         | Ask::Download { .. }
         | Ask::Upload { .. }
+        | Ask::ImportDump { .. }
         | Ask::SetVariable { .. }
         | Ask::DeleteVariable { .. }
         | Ask::Deploy { .. }
@@ -297,6 +298,7 @@ fn patience(ask: &Ask) -> Option<Duration> {
         | Ask::Pause(_)
         | Ask::Resume(_)
         | Ask::Seed(_)
+        | Ask::ResetData(_)
         | Ask::Maintenance { .. } => None,
         Ask::Approve { .. } | Ask::Run { .. } | Ask::RunCron { .. } | Ask::Database { .. } => None,
         Ask::Cancel { .. } | Ask::Reload | Ask::Mounts { .. } => Some(THOROUGH),

@@ -4,6 +4,7 @@ use std::{
     ffi::OsStr,
     fs::File,
     io::{self, Read, Write},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
     thread,
@@ -18,10 +19,12 @@ use wharf_wire::{
 };
 
 use crate::{
-    archive::Target,
+    act,
+    archive::{self, Target},
     attend,
     daemon::{Answer, Conversation},
     failure::Failure,
+    follow::{self, Lines},
 };
 
 /// Where a dump goes, and whether it is compressed on its way.
@@ -125,6 +128,99 @@ pub(crate) fn dump_there(
         dump.target.keep()?;
     }
     Ok(code)
+}
+
+/// What is wrong with a dump's place in the command.
+const IMPORT: &str = "wharf db import dump.sql.gz";
+
+/// Gives this machine's daemon a dump, which a service is to read.
+///
+/// # Errors
+/// Its refusal, or that it cannot be asked; that the file cannot be read.
+pub(crate) fn import(
+    directory: &Path,
+    place: &Place,
+    scope: Scope,
+    service: Option<String>,
+    file: &PathBuf,
+    json: bool,
+) -> Result<Exit, Failure> {
+    let source = archive::source(directory, Some(file), IMPORT)?;
+    let mut conversation = Conversation::begin(place, Ask::ImportDump { scope, service })?;
+    let pipe = archive::passed(&mut conversation, Passed::Input)?;
+    send(source, pipe)?;
+    let told = follow::hear(conversation, Lines::Talk)?;
+    act::outcome(place, None, told, json)
+}
+
+/// The same over there.
+///
+/// # Errors
+/// As [`import`].
+pub(crate) fn import_there(
+    directory: &Path,
+    ssh: &mut Command,
+    file: &PathBuf,
+    unrun: impl Fn(io::Error) -> Failure,
+    ended: impl Fn(ExitStatus) -> Result<u8, Failure>,
+) -> Result<u8, Failure> {
+    let source = archive::source(directory, Some(file), IMPORT)?;
+    let mut child = ssh.stdin(Stdio::piped()).spawn().map_err(&unrun)?;
+    let input = child.stdin.take().expect("it was asked for");
+    let sent = send(source, input.into());
+    let code = ended(child.wait().map_err(&unrun)?);
+    sent?;
+    code
+}
+
+/// What gzip packed begins so.
+const PACKED: [u8; 2] = [0x1f, 0x8b];
+
+/// Sends a dump packed, whether it is or not: then whoever reads it can tell whether all of it came.
+fn send(mut source: File, pipe: OwnedFd) -> Result<(), Failure> {
+    let unread = |error| Failure::new(Exit::Failed, "cannot read the dump").because(error);
+    let watched = pipe.try_clone().map_err(unread)?;
+    let mut first = Vec::new();
+    let taken = (&mut source).take(2).read_to_end(&mut first);
+    taken.map_err(unread)?;
+    let mut pipe = Pipe(Some(pipe.into()));
+    if first == PACKED {
+        return match pipe.write_all(&first) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(unread(error)),
+            _ => archive::send_through(source, &watched, &mut pipe),
+        };
+    }
+    let mut encoder = GzEncoder::new(pipe, Compression::fast());
+    let sent = match encoder.write_all(&first) {
+        Err(error) => Err(unread(error)),
+        Ok(()) => archive::send_through(source, &watched, &mut encoder),
+    };
+    if sent.is_err() {
+        // Else what was sent by then would get an end.
+        encoder.get_mut().0 = None;
+        return sent;
+    }
+    match encoder.finish() {
+        // The daemon says why it takes no more.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(unread(error)),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// The daemon's pipe, as long as something is to come.
+struct Pipe(Option<File>);
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Some(pipe) => pipe.write(bytes),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Begins a service's own shell; returns its exit status.

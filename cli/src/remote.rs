@@ -54,6 +54,10 @@ pub fn run(
             let ended = |status| ended(status, remote);
             return database::dump_there(directory, &mut ssh, output.as_ref(), unrun, ended);
         }
+        args::Command::Db(args::Database::Import { file, .. }) => {
+            let ended = |status| ended(status, remote);
+            return database::import_there(directory, &mut ssh, file, unrun, ended);
+        }
         attended if attended.is_attended() => return attending(&mut ssh, sits),
         args::Command::Slug(Slug::Import { file }) => ssh
             .stdin(archive::source(directory, file.as_ref(), archive::IMPORT)?)

@@ -42,6 +42,7 @@ pub use runtime::{Runtime, RuntimeName};
 pub use seed::Seed;
 pub use services::{Custom, Provider, Service, ServiceKind, prefix as service_prefix};
 pub use step::Step;
+pub(crate) use step::command;
 pub use visible::{MAX_VALUE, Visible, check_value};
 
 /// What is built, deployed and served.

@@ -29,7 +29,7 @@ mod written;
 pub use access::{Access, Previews};
 pub use pattern::BranchPattern;
 pub use plan::{MaxActive, PLANS};
-pub use policy::{Accept, Approve, Branchable, OnNewBranch, Policy, Wake};
+pub use policy::{Accept, Approve, Branchable, NewData, OnNewBranch, Policy, Wake};
 pub use remote::Remote;
 pub use role::{Role, Roles, Who};
 pub use schedule::{Schedule, Window};
@@ -68,18 +68,20 @@ pub struct Project {
     pub remote: Option<Remote>,
     /// Who is told of what happens in it, beside the host's own list.
     pub notify: Vec<Notify>,
-    /// What is done to production's data before it goes anywhere else.
+    /// What is done to data before it goes down to another environment.
     pub sanitize: Sanitize,
 }
 
-/// What is done to production's data before it goes anywhere else.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What is done to data before it goes down to another environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Sanitize {
-    /// Nobody says: it goes nowhere.
+    /// Nobody says: production's goes nowhere.
     #[default]
     Unsaid,
     /// Nothing, since nobody in it has to be hidden.
     Needless,
+    /// This command of the environment's that it comes from is run on the copy first.
+    Command(String),
 }
 
 /// A branch that the operator declared.

@@ -2,7 +2,9 @@
 //! to be remembered goes through the [`Recorder`](crate::store::Recorder).
 
 pub mod activity;
+mod anew;
 pub mod archive;
+mod arrival;
 pub mod aside;
 mod assets;
 pub mod beneath;
@@ -20,6 +22,7 @@ pub mod conclude;
 pub mod crons;
 pub mod deploy;
 pub mod distance;
+pub mod dumps;
 pub mod durable;
 pub mod end;
 pub mod failure;
@@ -49,6 +52,7 @@ pub mod refs;
 mod release;
 pub mod replaced;
 pub mod repository;
+mod reset;
 pub mod resume;
 pub mod retire;
 pub mod route;
@@ -64,6 +68,7 @@ pub mod snapshots;
 pub mod source;
 pub mod standing;
 pub mod swap;
+mod sync;
 pub mod target;
 pub mod tip;
 pub mod tree_changes;

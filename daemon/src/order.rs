@@ -10,6 +10,7 @@ use wharf_wire::view::{Actor, Commit};
 
 use crate::execute::repository;
 use crate::plan::admission::{self, Branch};
+use crate::plan::beginning::Beginning;
 use crate::plan::limits::Wish;
 use crate::plan::options::{Options, Rebuild, When};
 use crate::plan::places::{Place, Places};
@@ -105,8 +106,12 @@ fn wish(
     }
     let mut warnings = Vec::new();
     if !is_new {
-        let given = [("title", &options.title), ("parent", &options.parent)];
-        for (name, _) in given.into_iter().filter(|(_, value)| value.is_some()) {
+        let given = [
+            ("title", options.title.is_some()),
+            ("parent", options.parent.is_some()),
+            ("clone_parent_on_create", options.data.is_some()),
+        ];
+        for (name, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
             let id = &record.key.id;
             let text = format!("{name} counts for a new environment only; {id} keeps its own");
             warnings.extend(report::warning(&text));
@@ -114,6 +119,7 @@ fn wish(
         return warnings;
     }
     record.title = options.title.clone().unwrap_or_default();
+    record.beginning = Beginning::of(options.data);
     match options
         .parent
         .as_deref()
@@ -192,6 +198,7 @@ fn activity(
         title: String::new(),
         chosen_parent: None,
         maintenance: None,
+        beginning: Beginning::default(),
     };
     NewActivity {
         production: environment.kind == Type::Production,

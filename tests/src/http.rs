@@ -92,8 +92,28 @@ impl Visitor {
     /// # Errors
     /// What went wrong on the way.
     pub fn post(&self, host: &str, path: &str, body: &[u8]) -> Result<Page, ureq::Error> {
+        self.post_with(host, path, body, &[])
+    }
+
+    /// The same with headers.
+    ///
+    /// # Errors
+    /// What went wrong on the way.
+    pub fn post_with(
+        &self,
+        host: &str,
+        path: &str,
+        body: &[u8],
+        headers: &[(&str, &str)],
+    ) -> Result<Page, ureq::Error> {
         let url = format!("http://127.0.0.1:{}{path}", self.port);
-        let mut answer = self.agent.post(&url).header("Host", host).send(body)?;
+        let request = self.agent.post(&url).header("Host", host);
+        let mut answer = headers
+            .iter()
+            .fold(request, |request, (name, value)| {
+                request.header(*name, *value)
+            })
+            .send(body)?;
         Page::read(&mut answer)
     }
 }

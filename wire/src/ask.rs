@@ -205,6 +205,14 @@ pub enum Ask {
         /// The terminal that its caller sits at, if they do.
         terminal: Option<Terminal>,
     },
+    /// A dump comes, packed by gzip, through the pipe that is `Passed`; once all of it is there one of the live
+    /// release's services reads it, which is followed.
+    ImportDump {
+        /// Which environment.
+        scope: Scope,
+        /// The service's name; none where the release has one alone.
+        service: Option<String>,
+    },
     /// The crons of an environment's live release, by name: one `Item::Cron` each.
     Crons(Scope),
     /// A cron runs now, and is followed.
@@ -224,6 +232,8 @@ pub enum Ask {
     Resume(Scope),
     /// Brings sample data to an environment once more.
     Seed(Scope),
+    /// All of an environment's data is put aside, and what serves is deployed anew; followed.
+    ResetData(Scope),
     /// Keeps visitors away from an environment, or lets them in again.
     Maintenance {
         /// Which environment.
@@ -241,6 +251,8 @@ pub enum Ask {
         parent: Option<String>,
         /// What people say of it.
         title: Option<String>,
+        /// Whether it begins with its parent's data; none: as the project has it.
+        data: Option<bool>,
     },
     /// A child's code comes to its parent's branch.
     Merge {

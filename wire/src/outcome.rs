@@ -136,6 +136,12 @@ pub enum Kind {
     SnapshotDelete,
     /// `wharf seed`: sample data is brought once more.
     Seed,
+    /// `wharf sync data`: the parent's data came to its child.
+    SyncData,
+    /// `wharf db import`: what a dump says came into a service.
+    DatabaseImport,
+    /// `wharf data reset`: the environment begins with nothing again.
+    Reset,
 }
 
 impl Kind {
@@ -170,6 +176,9 @@ impl Kind {
             Kind::SnapshotTest => "snapshot-test",
             Kind::SnapshotDelete => "snapshot-delete",
             Kind::Seed => "seed",
+            Kind::SyncData => "sync-data",
+            Kind::DatabaseImport => "database-import",
+            Kind::Reset => "reset",
         }
     }
 
@@ -198,6 +207,9 @@ impl Kind {
             | Kind::SnapshotTest
             | Kind::SnapshotDelete
             | Kind::Seed
+            | Kind::SyncData
+            | Kind::DatabaseImport
+            | Kind::Reset
             | Kind::MaintenanceOn
             | Kind::MaintenanceOff => false,
         }
@@ -205,7 +217,11 @@ impl Kind {
 
     /// Whether a release serves because of it once it has succeeded; a rollback's is an earlier one.
     pub fn makes_live(self) -> bool {
-        self.moves_branch() || matches!(self, Kind::Redeploy | Kind::Activate | Kind::Resume)
+        self.moves_branch()
+            || matches!(
+                self,
+                Kind::Redeploy | Kind::Activate | Kind::Resume | Kind::Reset | Kind::SyncData
+            )
     }
 
     /// Whether it is somebody's word alone: it is recorded and has ended, and changes nothing of what
@@ -221,6 +237,14 @@ impl Kind {
     /// hand.
     pub fn runs_beside(self) -> bool {
         matches!(self, Kind::Run | Kind::Cron | Kind::Upload | Kind::Download)
+    }
+
+    /// Whether data comes by it that takes the place of what is there.
+    pub fn brings_data(self) -> bool {
+        matches!(
+            self,
+            Kind::Restore | Kind::SyncData | Kind::DatabaseImport | Kind::Reset
+        )
     }
 
     /// Whether it only has to do with copies of data: what serves stays, and so does its data.

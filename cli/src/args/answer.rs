@@ -113,6 +113,7 @@ impl Command {
             | Command::Resume
             | Command::Maintenance { .. }
             | Command::Seed
+            | Command::Data(_)
             | Command::Approve { .. }
             | Command::Cancel { .. }
             | Command::Activity(Activity::Approve { .. } | Activity::Cancel { .. })

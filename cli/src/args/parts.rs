@@ -18,7 +18,7 @@ pub struct Branch {
     /// What people say of it
     #[arg(long)]
     pub title: Option<String>,
-    /// Begin without the parent's data: this version copies none anyway
+    /// Begin without the parent's data
     #[arg(long)]
     pub no_data: bool,
 }

@@ -1,6 +1,6 @@
 //! A command's words for the far side of ssh.
 
-use super::{Activity, Command, Crons, Database, Project, What};
+use super::{Activity, Command, Crons, Data, Database, Project, What};
 
 impl Command {
     /// The command's words for the far side of ssh; `None` where it makes no sense there. What
@@ -65,6 +65,7 @@ impl Command {
             Command::Pause => words(&["pause"]),
             Command::Resume => words(&["resume"]),
             Command::Seed => words(&["seed"]),
+            Command::Data(Data::Reset) => words(&["data", "reset"]),
             Command::Maintenance { to } => words(&["maintenance", to.word()]),
             Command::Deploy { commit } => words(&["deploy", "--commit", commit]),
             Command::Redeploy { rebuild, now } => {

@@ -113,10 +113,13 @@ fn a_value_is_never_sent_among_the_words() {
 }
 
 /// Command lines that make sense over ssh.
-const SENT: [&str; 71] = [
+const SENT: [&str; 74] = [
     "wharf status",
     "wharf db dump database",
+    "wharf db import -",
+    "wharf db import database -",
     "wharf db shell",
+    "wharf data reset",
     "wharf activities -n 3",
     "wharf log 4f2a -f",
     "wharf log --app",

@@ -28,6 +28,7 @@ pub(super) fn answer(
             name: branch.name.clone(),
             parent: branch.parent.clone(),
             title: branch.title.clone(),
+            data: branch.no_data.then_some(false),
         },
         Command::Merge => Ask::Merge { scope },
         Command::Promote => Ask::Promote { scope },

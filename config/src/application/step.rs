@@ -172,7 +172,7 @@ pub(crate) fn step_name(run: &str) -> String {
 }
 
 /// A command's text.
-pub(super) fn command(item: &Item<'_>) -> Option<String> {
+pub(crate) fn command(item: &Item<'_>) -> Option<String> {
     let text = item.text(COMMAND)?;
     if text.trim().is_empty() {
         item.bad("the command is empty", "write a command, or remove the key");

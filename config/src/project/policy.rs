@@ -15,6 +15,8 @@ pub struct Policy {
     pub on_new_branch: OnNewBranch,
     /// How long it runs on without a deployment or a request; none: for good.
     pub pause_after: Option<Duration>,
+    /// What data a new environment begins with.
+    pub data: NewData,
     /// What ends a pause by itself.
     pub wake: Wake,
     /// Whether a deployment waits for somebody's approval.
@@ -59,6 +61,16 @@ pub enum OnNewBranch {
     Inactive,
     /// Nothing: the push is refused.
     Reject,
+}
+
+/// What data a new environment begins with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NewData {
+    /// Its parent's, scrubbed, where that may come.
+    #[default]
+    Clone,
+    /// None.
+    Empty,
 }
 
 /// What ends a pause, beside `wharf resume`.

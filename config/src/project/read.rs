@@ -15,6 +15,7 @@ use toml::de::DeValue;
 
 use super::{Kind, MaxActive, PLANS, Project, Remote, Sanitize, remote};
 use crate::{
+    application::command,
     host::ON_FAILURE,
     name::{Domain, ProjectName},
     notify::read::destinations,
@@ -115,18 +116,17 @@ fn project(table: Table<'_>, name: ProjectName) -> Option<Project> {
     })
 }
 
-/// `[data]`: how production's data may leave it.
+/// `[data]`: how data goes down.
 fn sanitize(item: &Item<'_>) -> Option<Sanitize> {
     let table = item.table("")?;
     let found = table.get("sanitize").and_then(|item| {
         if let DeValue::String(_) = item.value() {
-            item.later_value("COMMAND");
-            return None;
+            return command(&item).map(Sanitize::Command);
         }
         match item.boolean()? {
             false => Some(Sanitize::Needless),
             true => {
-                let hint = "write sanitize = false where nobody in the data has to be hidden";
+                let hint = "name a command: sanitize = \"bin/scrub\"; or false where nobody in the data has to be hidden";
                 item.bad("says nothing of how", hint);
                 None
             }

@@ -12,7 +12,7 @@ struct Section {
 
 /// Every code, in one of them.
 #[rustfmt::skip]
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 11] = [
     Section {
         title: "A push is refused",
         seen: "git ends with `! [remote rejected]` and status 1, behind an `error:` line for each reason. Nothing has changed. `wharf` that should move a branch exits with 6 for the same reasons.",
@@ -57,7 +57,7 @@ const SECTIONS: [Section; 10] = [
         title: "A command in what serves ended",
         seen: "`wharf run`, `wharf shell` or a cron is not started, or not ended by the command itself; `wharf activities` or `wharf crons` has why.",
         codes: &[
-            "caller-gone", "cron-failed", "cron-stopped", "data-restored",
+            "caller-gone", "cron-failed", "cron-stopped", "data-restored", "data-synced",
             "environment-ends", "exit-code", "no-command", "no-database",
             "run-interrupted", "run-lost", "service-stopped", "too-many-commands",
         ],
@@ -66,8 +66,13 @@ const SECTIONS: [Section; 10] = [
         title: "A snapshot is not taken, or not restored",
         seen: "`wharf snapshot` exits with 3, 5 or 6. The data is as it was, and what is not whole is never listed as good.",
         codes: &[
-            "no-data", "restic-missing", "snapshot-bad", "snapshot-failed", "snapshot-store", "unknown-snapshot",
+            "no-data", "restic-missing", "sanitize-failed", "snapshot-bad", "snapshot-failed", "snapshot-store", "unknown-snapshot",
         ],
+    },
+    Section {
+        title: "A dump is not read in",
+        seen: "`wharf db import` exits with 1, 3, 5 or 6. What the service holds is as it was.",
+        codes: &["dump-damaged", "dump-gone", "dump-refused"],
     },
     Section {
         title: "A variable is not set",

@@ -1,13 +1,13 @@
 //! The end of an activity: recorded first, then said to whoever follows it and to the operator.
 
 use wharf_wire::event::Event as LogEvent;
-use wharf_wire::outcome::State;
+use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::Activity;
 
 use super::{Desk, Event};
 use crate::execute::activity::Conclusion;
 use crate::execute::failure::chain;
-use crate::execute::{World, end};
+use crate::execute::{World, dumps, end};
 use crate::journal::{self, Facts, Message};
 use crate::notify::Audience;
 use crate::plan::limits::Status;
@@ -29,6 +29,11 @@ pub(super) async fn close(world: &World, desk: &Desk, ticket: &Ticket, mut concl
     let end = || recorder.end_and_tell(id, conclusion.ending.clone(), audience.clone());
     insist(id, "its end", end).await;
     world.telling.notify_one();
+    if ticket.kind == Kind::DatabaseImport
+        && let Ok(Some(task)) = recorder.task(id).await
+    {
+        dumps::forget(world, &task).await;
+    }
     let record = match world.recorder.activity(id).await {
         Ok(activity) => activity,
         // Its end is recorded, and is what has to be said.

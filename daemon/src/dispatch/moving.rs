@@ -16,6 +16,7 @@ use wharf_wire::view::Actor;
 use crate::disk::{self, DiskError};
 use crate::execute::World;
 use crate::execute::failure::chain;
+use crate::plan::options::Data;
 
 /// What such a file's name ends with.
 pub(super) const EXTENSION: &str = "move";
@@ -39,6 +40,9 @@ pub struct Left {
     pub title: String,
     /// The parent that somebody chose for it.
     pub chosen_parent: Option<String>,
+    /// What data it is to begin with.
+    #[serde(default)]
+    pub data: Option<Data>,
 }
 
 /// The file of a move that is made now.

@@ -14,6 +14,7 @@ use crate::execute::World;
 use crate::execute::failure::chain;
 use crate::identity::{self, Account};
 use crate::plan::admission;
+use crate::plan::beginning::Beginning;
 use crate::plan::options::Options;
 use crate::settings::Settings;
 use crate::store::activity::NewActivity;
@@ -82,6 +83,7 @@ fn tell_of(left: &Left, activity: &mut NewActivity) {
         activity.source.clone_from(&left.source);
         environment.title.clone_from(&left.title);
         environment.choose(left.chosen_parent.clone());
+        environment.beginning = Beginning::of(left.data);
     }
 }
 

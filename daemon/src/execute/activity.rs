@@ -21,10 +21,12 @@ use super::replaced::Replaced;
 use super::resume::resume;
 use super::world::World;
 use super::{
-    build, check, conclude, deploy, end, promote, retire, route, seed, snapshots, standing, tip,
+    build, check, conclude, deploy, dumps, end, promote, reset, retire, route, seed, snapshots,
+    standing, sync, tip,
 };
 use crate::fail;
 use crate::journal::{self, Facts, Message};
+use crate::plan::beginning::Beginning;
 use crate::plan::deployment::{Deployment, Event, Illegal, Outcome, Phase};
 use crate::plan::limits::Status;
 use crate::plan::step::Step;
@@ -128,7 +130,7 @@ pub async fn perform(
         && route::is_paused(&act.world.paths, act.key())
     {
         conclusion.ended.serves = match act.task.kind {
-            Kind::Restore if act.is_touched() => end::restored_and_paused(&name),
+            kind if kind.brings_data() && act.is_touched() => end::replaced_and_paused(kind, &name),
             _ => end::still_paused(&name, live, act.is_touched()),
         };
     }
@@ -253,6 +255,9 @@ impl Act {
             (_, Kind::Resume) => standing::resume(self).await,
             (_, Kind::Snapshot) => snapshots::take(self).await,
             (_, Kind::Restore) => snapshots::restore(self).await,
+            (_, Kind::SyncData) => sync::data(self).await,
+            (_, Kind::DatabaseImport) => dumps::import(self).await,
+            (_, Kind::Reset) => reset::reset(self).await,
             (_, Kind::SnapshotTest) => snapshots::test(self).await,
             (_, Kind::SnapshotDelete) => snapshots::delete(self).await,
             (_, Kind::MaintenanceOn) => maintenance::switch(self, Switch::On).await,
@@ -391,6 +396,15 @@ impl Act {
         let key = self.key();
         matches!(self.task.kind, Kind::Delete | Kind::Deactivate)
             && !self.world.paths.route(&key.project, &key.id).exists()
+    }
+
+    /// Whether its environment began with its parent's data.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub(super) async fn is_cloned(&self) -> Result<bool, Failure> {
+        let record = self.world.recorder.environment(self.key()).await?;
+        Ok(record.is_some_and(|record| record.beginning == Beginning::Cloned))
     }
 
     /// Lets these processes end after the activity has.

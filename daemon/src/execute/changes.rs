@@ -57,12 +57,15 @@ impl Changes {
         if self.done.is_empty() && self.broken.is_none() {
             return failure;
         }
+        let services = release.application.services.keys();
         let mounts = release.application.mounts.keys();
-        let mounts: Vec<&str> = mounts.map(|path| path.as_str()).collect();
-        failure.details(self.lines(&mounts))
+        let services = services.map(|name| name.as_str());
+        let places: Vec<&str> = services.chain(mounts.map(|path| path.as_str())).collect();
+        failure.details(self.lines(&places))
     }
 
-    fn lines(&self, mounts: &[&str]) -> Vec<String> {
+    /// With the services and mounts that they may have written into.
+    fn lines(&self, places: &[&str]) -> Vec<String> {
         let mut lines = Vec::new();
         let done = self
             .done
@@ -72,9 +75,9 @@ impl Changes {
         for text in done.chain(broken) {
             lines.extend(wrapped(&text));
         }
-        let data = match mounts {
+        let data = match places {
             [] => "what they wrote outside of the release is not undone".to_owned(),
-            mounts => format!("data may have changed in {}", mounts.join(", ")),
+            places => format!("data may have changed in {}", places.join(", ")),
         };
         lines.extend(wrapped(&data));
         lines

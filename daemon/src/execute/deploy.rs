@@ -23,7 +23,7 @@ use super::replaced::Replaced;
 use super::resume::makes;
 use super::{
     assets, checks, housekeeping, maintenance, mirror, release, retire, route, seed, services,
-    snapshots, target, variables,
+    snapshots, sync, target, variables,
 };
 use crate::plan::step::Step;
 use crate::run::sandbox::Sandbox;
@@ -130,6 +130,7 @@ async fn prepare_and_serve(
 ) -> Result<(), Failure> {
     // Known before any command changes something.
     target::files(act, &release.application, &release.slug)?;
+    sync::first(act, release).await?;
     services::ensure(act, &release.application).await?;
     let sandbox = release::sandbox(act, release).await?;
     let bound = Bound::of_deploy(&act.settings.host.deploy);

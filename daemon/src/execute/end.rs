@@ -73,8 +73,13 @@ pub fn success(
         (Kind::SnapshotDelete, live) => {
             ("the snapshot is gone".to_owned(), stays(environment, live))
         }
-        (Kind::Restore, Some(live)) => (
-            "the data is restored".to_owned(),
+        (kind, Some(live)) if kind.brings_data() => (
+            match kind {
+                Kind::SyncData => "the parent's data is here".to_owned(),
+                Kind::DatabaseImport => "the dump is read in".to_owned(),
+                Kind::Reset => "the data is as in a new environment".to_owned(),
+                _ => "the data is restored".to_owned(),
+            },
             format!("{environment} serves r{live} with it."),
         ),
         (kind, live) if kind.is_aside() => (
@@ -161,6 +166,9 @@ pub fn hints(kind: Kind, environment: &str, previous: Option<u32>, who: Undoing)
         (
             Kind::Delete
             | Kind::Restore
+            | Kind::SyncData
+            | Kind::DatabaseImport
+            | Kind::Reset
             | Kind::SnapshotTest
             | Kind::SnapshotDelete
             | Kind::Check
@@ -231,11 +239,15 @@ pub fn still_paused(environment: &str, live: u32, touched: bool) -> String {
     format!("{environment} is still paused, and serves r{live} again once resumed; {changed}")
 }
 
-/// The last line of a restore whose data is in its place and whose release did not start on it.
-pub(super) fn restored_and_paused(environment: &str) -> String {
-    format!(
-        "{environment} is paused; its data is the snapshot's, and it serves again once resumed."
-    )
+/// The last line of what brought data that is in its place, where the release did not start on it.
+pub(super) fn replaced_and_paused(kind: Kind, environment: &str) -> String {
+    let whose = match kind {
+        Kind::SyncData => "its parent's",
+        Kind::DatabaseImport => "the dump's",
+        Kind::Reset => "a new environment's",
+        _ => "the snapshot's",
+    };
+    format!("{environment} is paused; its data is {whose}, and it serves again once resumed.")
 }
 
 /// The end that an activity's log should have: a daemon that died right after it was recorded could
@@ -252,7 +264,7 @@ pub fn recorded(activity: &Activity, url: Option<String>, who: Undoing) -> Optio
             let hints = reason.hint.iter().cloned().collect();
             let last = match (activity.kind, live) {
                 (kind, live) if kind.runs_beside() => stays(name, live),
-                (Kind::Restore, _) if touched => restored_and_paused(name),
+                (kind, _) if kind.brings_data() && touched => replaced_and_paused(kind, name),
                 (kind @ (Kind::Delete | Kind::Deactivate), None) => half_gone(kind, name),
                 _ => serves(name, live, changed),
             };

@@ -28,10 +28,6 @@ pub fn say_source(act: &Act) {
         _ => format!("{source} into {branch}: {commit}"),
     };
     act.did(kind.word(), text, Instant::now());
-    if kind == Kind::Branch {
-        act.log
-            .note("its data begins empty: this version of Wharf clones none");
-    }
 }
 
 /// The slug with which the child serves this commit; none where it is of the other trust domain, or

@@ -4,6 +4,7 @@ use wharf_wire::outcome::Kind;
 
 use super::failure::Failure;
 use super::route;
+use super::sync;
 use super::world::World;
 use crate::disk;
 use crate::plan::deployment::{Deployment, Event, Illegal, Phase};
@@ -41,8 +42,8 @@ pub async fn resume(world: &World, task: Task, log: &Log) -> Result<(Deployment,
     }
     if !rows.is_empty() && !deployment.is_committed() {
         discard(world, &task).await?;
-        if task.kind == Kind::Restore && !deployment.is_touched() {
-            throw_away(world, &task)?;
+        if !deployment.is_touched() {
+            throw_away(world, &task, deployment.phase())?;
         }
     }
     if matches!(deployment.phase(), Phase::Waiting | Phase::Parked) {
@@ -72,7 +73,7 @@ async fn find(world: &World, task: &Task) -> Found {
     // What serves before its data is swapped is what serves after it.
     let (project, environment) = (&task.key.project, &task.key.id);
     let arriving = world.paths.arriving_data(project, environment, &task.id);
-    let is_arriving = task.kind == Kind::Restore && arriving.exists();
+    let is_arriving = task.kind.brings_data() && arriving.exists();
     Found {
         routed: !takes_down(task.kind)
             && !is_arriving
@@ -96,17 +97,25 @@ async fn discard(world: &World, task: &Task) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Data that came, and whose swap has not begun, is begun anew or wanted by nobody.
-fn throw_away(world: &World, task: &Task) -> Result<(), Failure> {
+/// Data that came, and whose swap has not begun, is begun anew or wanted by nobody. What a new environment begins
+/// with may be whole: then it only has to take its place.
+fn throw_away(world: &World, task: &Task, phase: Phase) -> Result<(), Failure> {
     let (project, environment) = (&task.key.project, &task.key.id);
     let arriving = world.paths.arriving_data(project, environment, &task.id);
+    if !task.kind.brings_data() && phase == Phase::Waiting && sync::is_whole(&arriving) {
+        return Ok(());
+    }
     tokio::task::block_in_place(|| disk::remove_tree(&arriving))
         .map_err(|error| Failure::host("cannot remove data that was arriving", &error))
 }
 
 /// Whether its release is one that it makes; else it was there.
 pub(super) fn makes(kind: Kind) -> bool {
-    !matches!(kind, Kind::Rollback | Kind::Resume | Kind::Restore)
+    match kind {
+        Kind::Rollback | Kind::Resume => false,
+        Kind::Reset | Kind::SyncData => true,
+        kind => !kind.brings_data(),
+    }
 }
 
 fn takes_down(kind: Kind) -> bool {

@@ -2,6 +2,7 @@
 //! before its processes start; and once more whenever somebody asks.
 
 use wharf_config::application::Seed;
+use wharf_wire::outcome::Kind;
 
 use super::activity::Act;
 use super::bound::Bound;
@@ -29,12 +30,13 @@ pub(super) async fn first(
     let Some(seed) = &release.application.seed else {
         return Ok(());
     };
+    let begins = act.task.kind == Kind::Reset;
     let before = Before {
         kind: act.environment.kind,
-        serves: act.previous.is_some(),
-        // No environment begins with another's data yet.
-        cloned: false,
-        seeded: act.world.recorder.is_seeded(act.key()).await?,
+        // What people left there is put aside by then.
+        serves: act.previous.is_some() && !begins,
+        cloned: !begins && act.is_cloned().await?,
+        seeded: !begins && act.world.recorder.is_seeded(act.key()).await?,
     };
     if !wants(seed, before) {
         return Ok(());

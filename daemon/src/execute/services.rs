@@ -15,8 +15,8 @@ use wharf_wire::event::Event;
 
 use super::activity::Act;
 use super::failure::Failure;
-use super::launch;
 use super::world::World;
+use super::{launch, route};
 use crate::plan::limits::Status;
 use crate::plan::services::{self as plan, Passwords, Recipe, Server, Setting};
 use crate::plan::step::Step;
@@ -25,11 +25,14 @@ use crate::store::environment::EnvironmentKey;
 use crate::store::service::ServiceRecord;
 
 mod attached;
+mod beside;
 mod command;
 pub(super) mod content;
+pub(super) mod copy;
 pub(super) mod external;
 pub(super) mod fill;
 mod make;
+pub(super) mod rows;
 mod server;
 mod start;
 
@@ -65,11 +68,29 @@ pub(super) async fn ensure(act: &Act, application: &Application) -> Result<(), F
     Ok(())
 }
 
+/// Makes what each service of an application holds that holds nothing yet, below a directory of this name.
+///
+/// # Errors
+/// That this host has no server for one, or what its command printed.
+pub(super) async fn fresh(
+    act: &Act,
+    application: &Application,
+    directory: &Path,
+) -> Result<(), Failure> {
+    for (name, service) in &application.services {
+        let one = One::of(act, name, service).await?;
+        make::fresh(act, one, &directory.join(name.as_str())).await?;
+    }
+    Ok(())
+}
+
 /// Has services be again as what serves asks for them, after a deployment that failed: it may have started them
 /// otherwise, or anew. Where nothing serves, none runs.
 pub(super) async fn put_back(act: &Act) {
     let put = async {
-        let live = act.previous.filter(|_| act.status == Status::Active);
+        // It may have been paused by this one itself.
+        let runs = act.status == Status::Active && !route::is_paused(&act.world.paths, act.key());
+        let live = act.previous.filter(|_| runs);
         let Some(live) = live else {
             return stop_all(&act.world, act.key()).await;
         };

@@ -329,8 +329,11 @@ impl Deployment {
                 Kind::Snapshot => self.has_done(&Step::Verify),
                 Kind::SnapshotTest => self.has_done(&Step::Fetch),
                 Kind::SnapshotDelete => self.has_done(&Step::Forget),
+                Kind::Reset | Kind::SyncData => self.phase == Phase::Committed,
                 // One that was paused stays so.
-                Kind::Restore => self.phase == Phase::Committed || self.has_done(&Step::Swap),
+                kind if kind.brings_data() => {
+                    self.phase == Phase::Committed || self.has_done(&Step::Swap)
+                }
                 // Nothing was to be done.
                 kind if kind.is_word() || kind.runs_beside() => false,
                 Kind::Seed => self.phase == Phase::Working && self.open.is_none(),

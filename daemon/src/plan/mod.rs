@@ -2,9 +2,11 @@
 
 pub mod access;
 pub mod admission;
+pub mod beginning;
 pub mod by_hand;
 pub mod crons;
 pub mod deployment;
+pub mod dumps;
 pub mod hosts;
 pub mod kept_away;
 pub mod limits;

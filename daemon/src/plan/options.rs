@@ -73,12 +73,22 @@ impl When {
 }
 
 /// What a new environment begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Data {
     /// Its parent's data.
     Clone,
     /// None.
     Empty,
+}
+
+impl Data {
+    /// As a command line says it.
+    pub fn of(clone: bool) -> Data {
+        match clone {
+            true => Data::Clone,
+            false => Data::Empty,
+        }
+    }
 }
 
 const STATUS: &str = "environment.status";

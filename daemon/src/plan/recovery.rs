@@ -91,7 +91,7 @@ pub fn resume(
 pub fn decide(deployment: &Deployment, found: Found) -> Recovery {
     if deployment.is_committed() {
         Recovery::Finish
-    } else if deployment.kind() == Kind::Restore {
+    } else if deployment.kind().brings_data() {
         restores(deployment, found)
     } else if found.routed {
         Recovery::Finish

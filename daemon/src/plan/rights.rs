@@ -71,11 +71,13 @@ pub enum Act {
     DeleteSnapshot,
     /// Bring sample data to it.
     Seed,
+    /// Put all of its data aside and begin anew.
+    Reset,
 }
 
 impl Act {
     /// Every act, for the table in the documentation.
-    pub const ALL: [Act; 32] = [
+    pub const ALL: [Act; 33] = [
         Act::View,
         Act::Push,
         Act::Force,
@@ -108,6 +110,7 @@ impl Act {
         Act::TakeSnapshot,
         Act::DeleteSnapshot,
         Act::Seed,
+        Act::Reset,
     ];
 
     /// The least role for it. Whoever may push could merge by hand and push that, so merging needs
@@ -138,11 +141,12 @@ impl Act {
             | Act::Upload
             | Act::Seed => Role::Contributor,
             // Whoever made a branch may take it away again.
-            Act::Deactivate | Act::Delete if kind == Kind::Development => Role::Contributor,
+            Act::Deactivate | Act::Delete | Act::Reset if kind == Kind::Development => Role::Contributor,
             // Of production it is what all visitors see.
             Act::Maintenance if kind != Kind::Production => Role::Contributor,
             Act::Deactivate
             | Act::Delete
+            | Act::Reset
             | Act::Maintenance
             | Act::Force
             | Act::MergeOnly
@@ -187,6 +191,7 @@ impl Act {
             Act::Import => "import slugs for",
             Act::Download => "take data of",
             Act::Seed => "bring sample data to",
+            Act::Reset => "reset the data of",
             Act::Upload => "write into the mounts of",
             Act::Snapshot => "take snapshots of",
             Act::Restore => "restore the data of",

@@ -19,6 +19,7 @@ mod mariadb;
 mod memcached;
 mod postgresql;
 mod redis;
+pub mod rows;
 mod version;
 
 pub use version::{Step, step};
@@ -138,6 +139,8 @@ pub struct Content {
     pub load: Load,
     /// A shell for people.
     pub shell: Option<Command>,
+    /// Prints a line for each table: its name, a tab, how many rows it has.
+    pub count: Option<Command>,
 }
 
 /// Into what a service's content is read.

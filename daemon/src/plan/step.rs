@@ -37,6 +37,8 @@ pub enum Step {
     Fetch,
     /// It takes the place of the data that is there: from here on nothing goes back.
     Swap,
+    /// The parent's data comes to a new environment.
+    Clone,
     /// A snapshot goes.
     Forget,
     /// A command that makes static content of the release's own, counted from 1.
@@ -171,7 +173,9 @@ impl Step {
             Kind::Check => self.stage() == Stage::Build,
             Kind::Snapshot => matches!(self, Step::Snapshot | Step::Verify),
             // What serves then is a release that was there.
-            Kind::Restore => restores || (serves && !makes),
+            Kind::Restore | Kind::DatabaseImport => restores || (serves && !makes),
+            // A release is made of the slug that serves.
+            Kind::Reset | Kind::SyncData => restores || (serves && self.stage() != Stage::Build),
             Kind::SnapshotTest => *self == Step::Fetch,
             Kind::SnapshotDelete => *self == Step::Forget,
             Kind::Cron => *self == Step::Cron,
@@ -208,10 +212,11 @@ impl Step {
             Step::Build(number) => (1, number.saturating_mul(2).saturating_sub(1)),
             Step::BuildAssets(number) => (2, *number),
             Step::Freeze => (3, 0),
+            // What comes is there before a release has it and a server uses it.
+            Step::Fetch => (3, 1),
+            Step::Swap => (3, 2),
             Step::Release => (4, 0),
-            // What comes back is there before a server uses it.
-            Step::Fetch => (4, 1),
-            Step::Swap => (4, 2),
+            Step::Clone => (4, 3),
             Step::Service(_) => (5, 0),
             Step::ProbeInstall => (6, 0),
             Step::ProbeMaintenance => (7, 0),
@@ -257,6 +262,7 @@ impl fmt::Display for Step {
             Step::Verify => f.write_str("verify"),
             Step::Fetch => f.write_str("fetch"),
             Step::Swap => f.write_str("swap"),
+            Step::Clone => f.write_str("clone"),
             Step::Forget => f.write_str("forget"),
             Step::Assets(number) => write!(f, "assets {number}"),
             Step::Install(number) => write!(f, "install {number}"),
@@ -300,6 +306,7 @@ impl FromStr for Step {
             "verify" => Some(Step::Verify),
             "fetch" => Some(Step::Fetch),
             "swap" => Some(Step::Swap),
+            "clone" => Some(Step::Clone),
             "forget" => Some(Step::Forget),
             "start" => Some(Step::Start),
             "health" => Some(Step::Health),
@@ -360,6 +367,7 @@ pub(super) mod tests {
             Just(Step::Verify),
             Just(Step::Fetch),
             Just(Step::Swap),
+            Just(Step::Clone),
             Just(Step::Forget),
             (1_u32..3).prop_map(Step::Assets),
             (1_u32..3).prop_map(Step::Install),

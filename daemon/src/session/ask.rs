@@ -7,6 +7,7 @@ mod config;
 mod crons;
 mod delete;
 mod deploy;
+mod dumps;
 mod grant;
 mod host;
 mod info;
@@ -37,6 +38,7 @@ use wharf_wire::view::Item;
 use super::peer::Broken;
 use super::{Session, store};
 use crate::execute::by_hand::What;
+use crate::plan::options::Data;
 
 impl Session {
     pub(super) async fn answer(&mut self, ask: Ask) -> Result<(), Broken> {
@@ -110,6 +112,9 @@ impl Session {
                 self.run(&scope, What::Service(service, act), terminal)
                     .await
             }
+            Ask::ImportDump { scope, service } => {
+                self.import_dump(&scope, service.as_deref()).await
+            }
             Ask::Crons(scope) => self.crons(&scope).await,
             Ask::RunCron { scope, name } => self.run_cron(&scope, &name).await,
             Ask::Rollback { scope, release } => self.roll_back(&scope, release).await,
@@ -119,14 +124,17 @@ impl Session {
             Ask::Pause(scope) => self.pause(&scope).await,
             Ask::Resume(scope) => self.resume(&scope).await,
             Ask::Seed(scope) => self.seed(&scope).await,
+            Ask::ResetData(scope) => self.reset_data(&scope).await,
             Ask::Maintenance { scope, on } => self.maintain(&scope, on).await,
             Ask::Branch {
                 scope,
                 name,
                 parent,
                 title,
+                data,
             } => {
-                self.branch(&scope, &name, parent.as_deref(), title.as_deref())
+                let data = data.map(Data::of);
+                self.branch(&scope, &name, parent.as_deref(), title.as_deref(), data)
                     .await
             }
             Ask::Merge { scope } => self.merge(&scope).await,

@@ -50,7 +50,8 @@ pub struct NewActivity {
     pub now: bool,
     /// The release to go back to.
     pub target: Option<u32>,
-    /// The id of the environment that the code came from, where a command brought it.
+    /// The id of the environment that the code came from, where a command brought it; of an import, the name
+    /// of the dump's place, which people are not told.
     pub source: Option<String>,
     /// Its environment was another branch's, which is called otherwise now.
     pub renames: Option<Rename>,
@@ -85,7 +86,8 @@ pub struct Task {
     pub rebuild: bool,
     /// The release to go back to, or the one that was being made when the daemon died.
     pub release: Option<u32>,
-    /// The id of the environment that the code came from, where a command brought it.
+    /// The id of the environment that the code came from, where a command brought it; of an import, the name
+    /// of the dump's place, which people are not told.
     pub source: Option<String>,
     /// The slug that it made or found in an earlier attempt.
     pub slug: Option<String>,

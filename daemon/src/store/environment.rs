@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use wharf_config::name::{BranchName, EnvironmentId, ProjectName};
 
 use super::{StoreError, baseline, now, variable};
+use crate::plan::beginning::Beginning;
 use crate::plan::rename::Rename;
 
 /// Identifies an environment everywhere in the daemon.
@@ -63,16 +64,19 @@ pub struct EnvironmentRecord {
     pub chosen_parent: Option<String>,
     /// Who keeps visitors away, where somebody does.
     pub maintenance: Option<String>,
+    /// What data it begins with.
+    pub beginning: Beginning,
 }
 
 /// An environment's record, column by column.
-pub(super) const COLUMNS: &str = "project, id, branch, type, parent, trust_domain, status, tip, live, generation, title, chosen_parent, maintenance";
+pub(super) const COLUMNS: &str = "project, id, branch, type, parent, trust_domain, status, tip, live, generation, title, chosen_parent, maintenance, beginning";
 
 /// Reads [`COLUMNS`], which come first.
 pub(super) fn record(row: &Row<'_>) -> Result<EnvironmentRecord, StoreError> {
     let project: String = row.get(0)?;
     let id: String = row.get(1)?;
     let branch: String = row.get(2)?;
+    let beginning: String = row.get(13)?;
     Ok(EnvironmentRecord {
         key: key(&project, &id)?,
         branch: BranchName::parse(&branch).map_err(|_| StoreError::Unreadable {
@@ -89,6 +93,10 @@ pub(super) fn record(row: &Row<'_>) -> Result<EnvironmentRecord, StoreError> {
         title: row.get(10)?,
         chosen_parent: row.get(11)?,
         maintenance: row.get(12)?,
+        beginning: Beginning::parse(&beginning).ok_or(StoreError::Unreadable {
+            what: "beginning",
+            value: beginning,
+        })?,
     })
 }
 
@@ -153,9 +161,9 @@ pub fn touch(connection: &Connection, wanted: &EnvironmentRecord) -> Result<(), 
         .prepare_cached(
             "INSERT INTO environment
                  (project, id, branch, type, parent, trust_domain, status, tip, title,
-                  chosen_parent, created)
+                  chosen_parent, beginning, created)
              VALUES (:project, :id, :branch, :type, :parent, :trust_domain, :status, :tip, :title,
-                  :chosen_parent, :now)
+                  :chosen_parent, :beginning, :now)
              ON CONFLICT (project, id) DO UPDATE SET
                  type = :type, parent = coalesce(chosen_parent, :parent),
                  trust_domain = :trust_domain, status = :status, tip = :tip
@@ -172,6 +180,7 @@ pub fn touch(connection: &Connection, wanted: &EnvironmentRecord) -> Result<(), 
             ":tip": wanted.tip,
             ":title": wanted.title,
             ":chosen_parent": wanted.chosen_parent,
+            ":beginning": wanted.beginning.word(),
             ":now": now(),
         })?;
     if changed == 0 {
@@ -359,6 +368,21 @@ pub fn set_maintenance(
     Ok(())
 }
 
+/// Records what data an environment begins with.
+///
+/// # Errors
+/// The database's.
+pub fn set_beginning(
+    connection: &Connection,
+    key: &EnvironmentKey,
+    beginning: Beginning,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE environment SET beginning = ?3 WHERE project = ?1 AND id = ?2")?
+        .execute((key.project.as_str(), key.id.as_str(), beginning.word()))?;
+    Ok(())
+}
+
 /// Forgets a deleted environment with its releases and secrets; its activities stay. Where the
 /// branch was pushed again meanwhile the environment itself stays too, and nothing serves there.
 ///
@@ -380,6 +404,8 @@ pub fn forget(connection: &mut Connection, key: &EnvironmentKey) -> Result<(), S
     variable::forget(&transaction, key)?;
     set_live(&transaction, key, None)?;
     set_maintenance(&transaction, key, None)?;
+    // Should it live again, it begins again.
+    set_beginning(&transaction, key, Beginning::ByRule)?;
     transaction.execute(
         "UPDATE environment SET status = 'active'
          WHERE project = ?1 AND id = ?2 AND status IN ('paused', 'deleting')",

@@ -2,27 +2,24 @@
 
 declare(strict_types=1);
 
-/** The shop's data: SQLite on a mount. */
+/** The shop's data: this environment's MariaDB, as Wharf's variables say how to reach it. */
 final class Database
 {
-    private const FILE = __DIR__ . '/../data/shop.db';
     private const MIGRATIONS = __DIR__ . '/../migrations';
 
     public static function open(): PDO
     {
-        $database = new PDO('sqlite:' . self::FILE, options: [PDO::ATTR_DEFAULT_FETCH_MODE => PDO::FETCH_ASSOC]);
-        $database->exec('PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON');
-        return $database;
-    }
-
-    public static function exists(): bool
-    {
-        return is_file(self::FILE);
+        $socket = getenv('DATABASE_SOCKET');
+        $address = "mysql:unix_socket=$socket;charset=utf8mb4;dbname=" . getenv('DATABASE_NAME');
+        $options = [PDO::ATTR_DEFAULT_FETCH_MODE => PDO::FETCH_ASSOC];
+        return new PDO($address, getenv('DATABASE_USER'), getenv('DATABASE_PASSWORD'), $options);
     }
 
     public static function has(PDO $database, string $table): bool
     {
-        $found = $database->prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?");
+        $found = $database->prepare(
+            'SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?',
+        );
         $found->execute([$table]);
         return $found->fetchColumn() !== false;
     }
@@ -30,7 +27,9 @@ final class Database
     /** @return array<int, string> the files of the migrations that are still to be done, by version */
     public static function pending(PDO $database): array
     {
-        $version = (int) $database->query('PRAGMA user_version')->fetchColumn();
+        $version = self::has($database, 'migration')
+            ? (int) $database->query('SELECT MAX(version) FROM migration')->fetchColumn()
+            : 0;
         $files = glob(self::MIGRATIONS . '/*.sql');
         sort($files);
         $versions = array_map(static fn (string $file): int => (int) basename($file), $files);
@@ -41,17 +40,16 @@ final class Database
         );
     }
 
-    /** Does one migration, all of it or nothing. */
+    /**
+     * Does one migration. MariaDB commits each change of a table by itself, so one that failed half-way
+     * is done again from its beginning: its statements must bear to be said twice.
+     */
     public static function migrate(PDO $database, int $version, string $file): void
     {
-        $database->beginTransaction();
-        try {
-            $database->exec(file_get_contents($file));
-            $database->exec("PRAGMA user_version = $version");
-            $database->commit();
-        } catch (Throwable $error) {
-            $database->rollBack();
-            throw $error;
+        $database->exec('CREATE TABLE IF NOT EXISTS migration (version INT PRIMARY KEY)');
+        foreach (explode(";\n", rtrim(file_get_contents($file))) as $statement) {
+            $database->exec($statement);
         }
+        $database->prepare('INSERT INTO migration (version) VALUES (?)')->execute([$version]);
     }
 }

@@ -5,50 +5,58 @@ declare(strict_types=1);
 /** What visitors see and buy. */
 final class Shop
 {
-    /** Kept until bin/clear-cache. */
-    private const CACHE = __DIR__ . '/../var/cache/products.json';
-
-    public function __construct(private readonly PDO $database)
+    public function __construct(private readonly PDO $database, private readonly Memory $memory)
     {
     }
 
-    /** @return list<array{sku: string, title: string, net: int}> */
+    /** @return list<array{sku: string, title: string, net: int}> what sells best comes first */
     public function products(): array
     {
-        $cached = @file_get_contents(self::CACHE);
-        if ($cached !== false) {
-            return json_decode($cached, true, flags: JSON_THROW_ON_ERROR);
-        }
-        $products = $this->database->query('SELECT sku, title, net FROM product ORDER BY title')->fetchAll();
-        @mkdir(dirname(self::CACHE));
-        $new = self::CACHE . '.' . getmypid();
-        file_put_contents($new, json_encode($products, JSON_THROW_ON_ERROR));
-        rename($new, self::CACHE);
-        return $products;
+        $find = fn (): array => $this->database
+            ->query('SELECT sku, title, net FROM product ORDER BY sold DESC, title')
+            ->fetchAll();
+        return $this->memory->products($find);
     }
 
     public function put(string $cart, string $sku): void
     {
-        $this->database->prepare('INSERT INTO line (cart, sku) VALUES (?, ?)')->execute([$cart, $sku]);
+        if (in_array($sku, array_column($this->products(), 'sku'), true)) {
+            $this->memory->put($cart, $sku);
+        }
     }
 
-    /** What is in a cart, gross, in cents. */
-    public function total(string $cart): int
+    /** @return list<array{sku: string, title: string, amount: int, gross: int}> what is in a cart */
+    public function lines(string $cart): array
     {
-        $nets = $this->database->prepare('SELECT net FROM line JOIN product USING (sku) WHERE cart = ?');
-        $nets->execute([$cart]);
-        return array_sum(array_map(Price::gross(...), $nets->fetchAll(PDO::FETCH_COLUMN)));
+        $amounts = $this->memory->cart($cart);
+        $lines = [];
+        foreach ($this->products() as ['sku' => $sku, 'title' => $title, 'net' => $net]) {
+            if (isset($amounts[$sku])) {
+                $amount = $amounts[$sku];
+                $lines[] = ['sku' => $sku, 'title' => $title, 'amount' => $amount, 'gross' => $amount * Price::gross($net)];
+            }
+        }
+        return $lines;
     }
 
-    /** Buys what is in a cart; returns the order's number. */
-    public function buy(string $cart): int
+    /** Buys what is in a cart; returns the order's number, or null where nothing is. */
+    public function buy(string $cart, string $email): ?int
     {
-        $total = $this->total($cart);
+        $lines = $this->lines($cart);
+        if ($lines === []) {
+            return null;
+        }
         $this->database->beginTransaction();
-        $this->database->prepare('INSERT INTO sale (cart, total) VALUES (?, ?)')->execute([$cart, $total]);
+        $sale = $this->database->prepare('INSERT INTO sale (email, total) VALUES (?, ?)');
+        $sale->execute([$email, array_sum(array_column($lines, 'gross'))]);
         $number = (int) $this->database->lastInsertId();
-        $this->database->prepare('DELETE FROM line WHERE cart = ?')->execute([$cart]);
+        $add = $this->database->prepare('INSERT INTO sale_line (number, sku, amount, gross) VALUES (?, ?, ?, ?)');
+        foreach ($lines as $line) {
+            $add->execute([$number, $line['sku'], $line['amount'], $line['gross']]);
+        }
         $this->database->commit();
+        $this->memory->forgetCart($cart);
+        $this->memory->ring();
         return $number;
     }
 }

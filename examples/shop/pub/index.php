@@ -12,7 +12,7 @@ if ($path === '/health') {
     header('Content-Type: text/plain');
     exit($good ? "ok\n" : "the database is too old\n");
 }
-$shop = new Shop($database);
+$shop = new Shop($database, Memory::open());
 $settings = Settings::all($database);
 $locale = explode(',', $settings['locales'])[0];
 $cart = $_COOKIE['cart'] ?? '';
@@ -27,7 +27,10 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST' && $path === '/cart') {
     exit;
 }
 if ($_SERVER['REQUEST_METHOD'] === 'POST' && $path === '/order') {
-    $note = 'Order ' . $shop->buy($cart);
+    $email = filter_var($_POST['email'] ?? '', FILTER_VALIDATE_EMAIL);
+    $number = $email === false ? null : $shop->buy($cart, $email);
+    http_response_code($number === null ? 422 : 200);
+    $note = $number === null ? 'An order needs something in the cart and an e-mail address' : "Order $number";
 } elseif (!in_array($path, ['/', '/cart'], true)) {
     http_response_code(404);
     $note = 'Not here';
@@ -42,8 +45,14 @@ $h = htmlspecialchars(...);
 <h1><?= $h($settings['title']) ?></h1>
 <p><?= $h($note) ?></p>
 <?php if ($path === '/cart'): ?>
-<p>Total: <?= Price::shown($shop->total($cart)) ?></p>
-<form method="post" action="/order"><button>Buy</button></form>
+<ul>
+<?php foreach ($lines = $shop->lines($cart) as $line): ?>
+<li><?= $line['amount'] ?> <?= $h($line['title']) ?>: <?= Price::shown($line['gross']) ?></li>
+<?php endforeach ?>
+</ul>
+<p>Total: <?= Price::shown(array_sum(array_column($lines, 'gross'))) ?></p>
+<form method="post" action="/order">
+<input type="email" name="email" placeholder="Invoice to" required> <button>Buy</button></form>
 <?php else: ?>
 <ul>
 <?php foreach ($shop->products() as $product): ?>

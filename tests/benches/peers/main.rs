@@ -8,19 +8,23 @@
 )]
 
 mod checkout;
+mod data;
 mod hooks;
 mod live;
 mod rollback;
 mod sandbox;
 mod scale;
+mod snapshots;
 mod table;
 mod world;
+
+use std::fmt::Display;
 
 use table::Table;
 use world::World;
 
 /// Makes one part's table.
-type Measure = fn(&World) -> Table;
+type Measure = fn(&World) -> Box<dyn Display>;
 
 fn main() {
     // `cargo test --benches` calls it too; nothing is measured in a test.
@@ -38,14 +42,19 @@ fn main() {
     );
     println!("line that says 1.00. Absolute times are this machine's, ratios carry over.\n");
     println!("{}\n", world::machine());
-    let parts: [(&str, Measure); 7] = [
-        ("hooks", hooks::measure),
-        ("checkout", checkout::measure),
-        ("live", live::measure),
-        ("rollback", rollback::of_a_server),
-        ("rollback", rollback::of_a_site),
-        ("sandbox", sandbox::measure),
-        ("scale", scale::measure),
+    let parts: [(&str, Measure); 10] = [
+        ("hooks", |world| Box::new(hooks::measure(world))),
+        ("checkout", |world| Box::new(checkout::measure(world))),
+        ("live", |world| Box::new(live::measure(world))),
+        ("rollback", |world| Box::new(rollback::of_a_server(world))),
+        ("rollback", |world| Box::new(rollback::of_a_site(world))),
+        ("sandbox", |world| Box::new(sandbox::measure(world))),
+        ("scale", |world| Box::new(scale::measure(world))),
+        ("snapshots", |world| Box::new(snapshots::of_mariadb(world))),
+        ("snapshots", |world| {
+            Box::new(snapshots::of_postgresql(world))
+        }),
+        ("snapshots", |world| Box::new(snapshots::of_files(world))),
     ];
     for (name, measure) in parts {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {

@@ -61,3 +61,42 @@ impl fmt::Display for Table {
         Ok(())
     }
 }
+
+/// Times of each peer at each size, printed as medians with their ratio to one of them at the same size.
+pub(crate) struct Growth {
+    /// What was measured.
+    pub(crate) title: String,
+    /// On what, and how.
+    pub(crate) note: String,
+    /// The peer that is 1.00.
+    pub(crate) base: &'static str,
+    /// By size, in the order in which they are printed.
+    pub(crate) sizes: Vec<(String, Table)>,
+}
+
+impl fmt::Display for Growth {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "## {}\n\n{}\n", self.title, self.note)?;
+        let (mut head, mut line) = ("|".to_owned(), "|---|".to_owned());
+        for (size, table) in &self.sizes {
+            let rounds = table.rows.first().map_or(0, |(_, times)| times.len());
+            head.push_str(&format!(" | {size}, {rounds} rounds | ratio"));
+            line.push_str("---:|---:|");
+        }
+        writeln!(out, "{head} |\n{line}")?;
+        let names = self.sizes.first().map_or(&[][..], |(_, table)| &table.rows);
+        for (name, _) in names {
+            write!(out, "| {name} |")?;
+            for (_, table) in &self.sizes {
+                let of = |wanted: &str| {
+                    let row = table.rows.iter().find(|(name, _)| *name == wanted);
+                    median(&row.expect("each size has each peer").1)
+                };
+                let (own, base) = (of(name), of(self.base));
+                write!(out, " {:.2} s | {:.2} |", own / 1_000.0, own / base)?;
+            }
+            writeln!(out)?;
+        }
+        Ok(())
+    }
+}

@@ -83,6 +83,23 @@ impl World {
         taken
     }
 
+    /// The same with the text of a shell, which ends at what fails first.
+    pub(crate) fn shell(&self, directory: &Path, text: &str) -> Duration {
+        self.said_by(directory, text).0
+    }
+
+    /// The same, with what it prints.
+    pub(crate) fn said_by(&self, directory: &Path, text: &str) -> (Duration, String) {
+        let mut command = self.command("bash", directory);
+        command.args(["-euo", "pipefail", "-c", text]);
+        let begin = Instant::now();
+        let output = command.output().unwrap();
+        let taken = begin.elapsed();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}\n{said}");
+        (taken, String::from_utf8(output.stdout).unwrap())
+    }
+
     /// A work tree with one commit.
     pub(crate) fn work_tree(&self, name: &str, files: &[(&str, &str)]) -> PathBuf {
         let tree = self.directory(name);

@@ -189,7 +189,7 @@ fn a_database_that_cannot_be_written_or_is_another_file_is_refused_and_an_older_
         for table in 'history', 'project', 'baseline', 'variable', 'salt', 'notification', 'destination', \
         'service', 'snapshot', 'snapshot_use', 'seeded': ours.execute('drop table ' + table)\n\
         ours.execute('drop index activity_cron')\n\
-        for column in 'title', 'chosen_parent', 'maintenance':\n\
+        for column in 'title', 'chosen_parent', 'maintenance', 'beginning':\n\
             \x20 ours.execute('alter table environment drop column ' + column)\n\
         for column in 'source', 'due', 'approved_by', 'now':\n\
             \x20 ours.execute('alter table activity drop column ' + column)\n\

@@ -46,7 +46,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 "#;
 
-fn shop<'w>(world: &'w World, name: &str) -> Tree<'w> {
+pub(crate) fn shop<'w>(world: &'w World, name: &str) -> Tree<'w> {
     let shop = world.site(
         name,
         &[
@@ -190,6 +190,76 @@ fn a_snapshot_holds_what_services_hold() {
         .has("| orders: r1,r3")
         .has("| stock: r1,r3")
         .has("| seen: r1,r3");
+}
+
+/// Takes away what is in one table, in all of the cache, and hides what is in another table.
+const SCRUB: &str = r#"set -e
+export MYSQL_PWD="$DATABASE_PASSWORD" REDISCLI_AUTH="$CACHE_PASSWORD"
+mariadb --no-defaults -S "$DATABASE_SOCKET" -u "$DATABASE_USER" "$DATABASE_NAME" \
+  -e "UPDATE orders SET what = 'hidden'"
+psql -qtA "$WAREHOUSE_URL" -v ON_ERROR_STOP=1 -c "DELETE FROM stock"
+redis-cli -s "$CACHE_SOCKET" flushall >/dev/null
+"#;
+
+#[test]
+fn a_parents_databases_come_down_scrubbed_and_counted() {
+    let world = World::new();
+    let shop = shop(&world, "shop");
+    shop.write("scrub.sh", SCRUB);
+    shop.commit("Scrub");
+    shop.push(&["main"]).ok();
+    let file = world.home().join("config/projects.d/shop.toml");
+    let old = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(
+        &file,
+        format!("{old}\n[data]\nsanitize = \"sh scrub.sh\"\n"),
+    )
+    .unwrap();
+    world.wharf(&["reload"]).ok();
+    // A new environment begins with it, and its own commands run on that.
+    shop.wharf(&["branch", "feature", "main"])
+        .ok()
+        .has("cache: 1 key before, 0 keys after: keys 1 -> 0")
+        .has("database: 1 table, 1 row before, 1 table, 1 row after: as many in each as before")
+        .has("warehouse: 1 table, 1 row before, 1 table, 0 rows after: public.stock 1 -> 0")
+        .has("it begins with main's data")
+        .has("| orders: hidden,r1")
+        .has("| stock: r1")
+        .has("| seen: r1")
+        .has("feature now serves r1");
+    // Its passwords are its own.
+    let password = |environment: &str| {
+        let words = [
+            "run",
+            "-e",
+            environment,
+            "--",
+            "printenv",
+            "DATABASE_PASSWORD",
+        ];
+        shop.wharf(&words).ok().out
+    };
+    assert_ne!(password("main"), password("feature"));
+    shop.wharf(&["redeploy", "-e", "feature"])
+        .ok()
+        .has("| orders: hidden,r1,r2");
+    shop.wharf(&["sync", "data", "-e", "feature"])
+        .ok()
+        .has("main's data is in its place")
+        .has("| orders: hidden,r3")
+        .has("| stock: r3")
+        .has("feature serves r3 with it.");
+    // Nothing of the servers that were scrubbed is left.
+    assert_eq!(keepers(&world).len(), 8);
+    let sockets = std::fs::read_dir(world.home().join("run/services")).unwrap();
+    assert_eq!(sockets.count(), 2);
+    // A parent whose servers do not run has nothing to give; what was there stays.
+    shop.wharf(&["branch", "below", "feature"]).ok();
+    shop.wharf(&["pause", "-e", "feature"]).ok();
+    shop.wharf(&["sync", "data", "-e", "below"])
+        .exits(3)
+        .has("service cache of feature does not run")
+        .has("below still serves r1; nothing was changed.");
 }
 
 const QUICK: &str = r#"

@@ -2,10 +2,12 @@
 //! something is in the way.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 
+use rustix::fs::{CWD, FileType, Mode};
 use serde_json::Value;
-use wharf_tests::{Tree, Watched, World};
+use wharf_tests::{Tree, Watched, World, pause};
 use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::Activity;
 
@@ -418,6 +420,34 @@ fn snapshots_are_taken_in_their_rhythm_and_the_older_go() {
     assert!(all.iter().all(|one| one["why"] == "scheduled"), "{all:?}");
 }
 
+#[test]
+fn one_that_takes_long_keeps_no_other_environment_waiting() {
+    let world = World::new();
+    let config = "public = \".\"\n[services.slow]\ntype = \"custom\"\n\
+        start = \"touch $SOCKET; exec sleep 600\"\nready = \"test -e $SOCKET\"\n\
+        dump = \"if test -p gate; then cat gate; else echo all; fi\"\nrestore = \"cat >all\"\n";
+    let shop = world.site("shop", &[("wharf.toml", config)]);
+    shop.init();
+    shop.push(&["main"]).ok();
+    shop.push(&["main:side"]).ok();
+    let gate = state(&world).join("mounts/shop/main/services/slow/gate");
+    rustix::fs::mknodat(CWD, &gate, FileType::Fifo, Mode::from_raw_mode(0o666), 0).unwrap();
+    let slow = Watched::wharf(&shop, &["snapshot", "create"]);
+    let mut gate = fs::File::options().write(true).open(gate).unwrap();
+    let locks = state(&world).join("snapshots/shop/locks");
+    let began = std::time::Instant::now();
+    while fs::read_dir(&locks).map_or(0, Iterator::count) == 0 {
+        assert!(began.elapsed() < wharf_tests::LIMIT, "nothing is locked");
+        pause();
+    }
+    shop.wharf(&["snapshot", "create", "-e", "side"])
+        .ok()
+        .has("the snapshot is taken");
+    gate.write_all(b"the rest").unwrap();
+    drop(gate);
+    slow.said().ok().has("8 B, of which");
+}
+
 fn rule_off(world: &World) {
     let file = world.home().join("config/projects.d/shop.toml");
     let old = fs::read_to_string(&file).unwrap();
@@ -671,7 +701,7 @@ fn a_full_disk_leaves_the_old_data() {
     shop.wharf(&words).exits(3).has("the host's disk is full");
     assert_eq!(last(&world).reason.unwrap().code, "disk-full");
     assert_eq!(fs::read_dir(&mounts).unwrap().count(), 0);
-    wharf_tests::run(world.command("umount").arg(&mounts)).ok();
+    wharf_tests::run(world.command("umount").arg("--lazy").arg(&mounts)).ok();
     assert_eq!(shop.get("/").ok(), "new\n");
     assert_eq!(snapshots(&shop)[0]["state"], "good");
     shop.wharf(&words).ok();
@@ -688,7 +718,7 @@ fn a_full_disk_leaves_the_old_data() {
     let fill = "head -c 20000000 /dev/urandom >uploads/larger";
     shop.wharf(&["run", "--", "sh", "-c", fill]).ok();
     shop.wharf(&["snapshot", "create"]).exits(3);
-    wharf_tests::run(world.command("umount").arg(&snapshots_at)).ok();
+    wharf_tests::run(world.command("umount").arg("--lazy").arg(&snapshots_at)).ok();
     let all = snapshots(&shop);
     assert_eq!(all[0]["state"], "bad");
     assert_eq!(all[1]["state"], "good");

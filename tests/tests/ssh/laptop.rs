@@ -77,7 +77,7 @@ pub(crate) fn settings() -> insta::Settings {
     for (from, to) in [
         (r"(localhost|127\.0\.0\.1):\d+", "${1}:PORT"),
         (
-            r"(push|check|delete|redeploy|rollback|branch|merge|promote|sync|activate) [0-9a-f]{4,8}\b",
+            r"(push|check|cron|delete|redeploy|rollback|branch|merge|promote|sync|activate) [0-9a-f]{4,8}\b",
             "${1} ID",
         ),
         (r"wharf log [0-9a-f]{4,8}\b", "wharf log ID"),
@@ -85,6 +85,7 @@ pub(crate) fn settings() -> insta::Settings {
         (r"superseded by [0-9a-f]{4,8}\b", "superseded by ID"),
         (r"(?m) +(total )?(\d+h )?(\d+m )?\d+(\.\d+)?s$", " ${1}TIME"),
         (r"\bin \d+ ms\b", "in TIME"),
+        (r"(mariadb|redis) [\d.]+ answers", "${1} VERSION answers"),
         (r"\bwas on for [\d.]+m?s\b", "was on for TIME"),
         (r"\b[0-9a-f]{7}\b", "COMMIT"),
         // What stands in tables.

@@ -18,6 +18,15 @@ fn every_step_of_a_push_is_explained() {
         .has("installed with 3 products")
         .has("main now serves r1.");
 
+    story.chapter("What runs beside the pages", "dan");
+    story
+        .types("wharf crons run rank", 0)
+        .has("Storm lamp: 0 sold");
+    story.types(
+        "echo 'SELECT sku, net, sold FROM product' | wharf db shell database",
+        0,
+    );
+
     story.chapter("A change of the code is not noticed", "dan");
     change(&story, "pub/index.php", "Into the cart", "Add");
     story
@@ -28,13 +37,26 @@ fn every_step_of_a_push_is_explained() {
     story.chapter("A migration lets visitors wait", "dan");
     story.shop.write(
         "migrations/003-notes.sql",
-        "CREATE TABLE note (text TEXT) STRICT;\n",
+        "CREATE TABLE IF NOT EXISTS note (text TEXT);\n",
     );
     story.shop.commit("Notes");
     story
         .types("git push wharf main", 0)
         .has("requests wait 30s")
         .has("main now serves r3");
+
+    story.chapter("A migration that fails leaves what served", "dan");
+    let broken = "migrations/004-broken.sql";
+    story.shop.write(
+        broken,
+        "ALTER TABLE sale ADD COLUMN IF NOT EXISTS note TEXT;\nALTER TABLE sale ADD COLUMN total INT;\n",
+    );
+    story.shop.commit("More notes");
+    story
+        .types("git push wharf main", 0)
+        .has("stopped invoices while commands run")
+        .has("main still serves r3");
+    story.shop.git(&["rm", "--quiet", broken]).ok();
 
     story.chapter("Static content without its committed configuration", "dan");
     story.types(
@@ -44,7 +66,7 @@ fn every_step_of_a_push_is_explained() {
     story
         .types("git push wharf main", 0)
         .has("config/shop.php is not committed")
-        .has("main now serves r4");
+        .has("main now serves r5");
 
     story.chapter("A failing check changes nothing", "dan");
     change(
@@ -55,7 +77,7 @@ fn every_step_of_a_push_is_explained() {
     );
     story
         .types("git push wharf main", 0)
-        .has("main still serves r4");
+        .has("main still serves r5");
     reads_as("shop", &story.told);
 }
 

@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 use toml::de::DeValue;
 
 use super::super::{
-    Accept, Access, Approve, Branchable, Kind, OnNewBranch, Policy, Retention, Rhythm, Schedule,
-    Snapshots, Wake, Window, schedule,
+    Accept, Access, Approve, Branchable, Kind, NewData, OnNewBranch, Policy, Retention, Rhythm,
+    Schedule, Snapshots, Wake, Window, schedule,
 };
 use crate::reader::{Item, Table};
 
@@ -22,7 +22,7 @@ pub(super) const ON_NEW_BRANCH: [(&str, OnNewBranch); 3] = [
     ("reject", OnNewBranch::Reject),
 ];
 /// Keys that later versions act on.
-const LATER: &[&str] = &["data", "network", "env"];
+const LATER: &[&str] = &["network", "env"];
 /// The shortest time between two snapshots, and the longest.
 const RHYTHM: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(366 * 24 * 60 * 60);
@@ -51,12 +51,15 @@ pub(super) fn read(table: &Table<'_>, inherited: &Inherited, kind: Option<Kind>)
     let on_new_branch = table
         .get("on_new_branch")
         .and_then(|item| item.one_of(&ON_NEW_BRANCH));
+    let data = [("clone", NewData::Clone), ("none", NewData::Empty)];
+    let data = table.get("data").and_then(|item| item.one_of(&data));
     table.later(LATER);
     Policy {
         accept: accept.unwrap_or_default(),
         branchable,
         on_new_branch: on_new_branch.unwrap_or(inherited.on_new_branch),
         pause_after: pause_after(table, kind),
+        data: data.unwrap_or_default(),
         wake: wake.unwrap_or_default(),
         approve,
         schedule: read_schedule(table, inherited),

@@ -35,6 +35,7 @@ fn record(name: &str, kind: Type) -> EnvironmentRecord {
         title: String::new(),
         chosen_parent: None,
         maintenance: None,
+        beginning: crate::plan::beginning::Beginning::default(),
     }
 }
 

@@ -37,6 +37,7 @@ fn record(
         title: String::new(),
         chosen_parent: None,
         maintenance: None,
+        beginning: crate::plan::beginning::Beginning::default(),
     }
 }
 

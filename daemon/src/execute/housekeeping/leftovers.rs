@@ -9,7 +9,7 @@ use wharf_config::name::{EnvironmentId, ProjectName};
 
 use super::super::failure::{Failure, chain};
 use super::super::world::World;
-use super::super::{launch, numbers};
+use super::super::{dumps, launch, numbers};
 use super::gather::names;
 use crate::disk;
 use crate::store::StoreError;
@@ -45,10 +45,15 @@ pub async fn sweep(world: &World) -> io::Result<()> {
     for project in names(&paths.caches())? {
         sweep_going(&paths.caches().join(project))?;
     }
+    let wanted = dumps::wanted(world).await;
     for project in names(&paths.all_mounts())? {
         let project = paths.all_mounts().join(project);
         for environment in names(&project)? {
-            sweep_going(&project.join(environment))?;
+            let environment = project.join(environment);
+            sweep_going(&environment)?;
+            if let Ok(wanted) = &wanted {
+                sweep_dumps(&environment, wanted)?;
+            }
         }
     }
     for directory in [paths.state(), paths.routes(), paths.jobs()] {
@@ -80,6 +85,17 @@ fn sweep_going(directory: &Path) -> io::Result<()> {
         let entry = entry?;
         if Paths::is_going(&entry.file_name()) {
             remove(&entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Dumps that nobody is to read in any more.
+fn sweep_dumps(directory: &Path, wanted: &BTreeSet<String>) -> io::Result<()> {
+    for entry in crate::disk::entries(directory)? {
+        let (name, path) = entry.map(|entry| (entry.file_name(), entry.path()))?;
+        if Paths::is_dump(&name) && !wanted.contains(&*name.to_string_lossy()) {
+            remove(&path);
         }
     }
     Ok(())

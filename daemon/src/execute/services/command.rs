@@ -94,6 +94,21 @@ pub(super) async fn run(
     command: &Command,
     limit: Duration,
 ) -> Result<Result<(), String>, Failure> {
+    let asked = ask(act, words, sandbox, command, limit).await?;
+    Ok(asked.map(drop))
+}
+
+/// The same, for what it prints.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn ask(
+    act: &Act,
+    words: &str,
+    sandbox: Sandbox,
+    command: &Command,
+    limit: Duration,
+) -> Result<Result<String, String>, Failure> {
     let quiet = Quiet {
         words,
         text: &command.text,
@@ -103,9 +118,10 @@ pub(super) async fn run(
         most: MOST,
     };
     let (exit, printed) = quietly(act, quiet).await?;
+    let printed = String::from_utf8_lossy(&printed).into_owned();
     Ok(match exit {
-        Exit::Code(0) => Ok(()),
+        Exit::Code(0) => Ok(printed),
         Exit::TimedOut(_) => Err(format!("it took longer than {} s", limit.as_secs())),
-        _ => Err(String::from_utf8_lossy(&printed).into_owned()),
+        _ => Err(printed),
     })
 }

@@ -8,6 +8,7 @@ use super::command::Stand;
 use super::{One, plan};
 use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
+use crate::plan::dumps::{Mark, marked};
 use crate::plan::services::{Command, Content};
 use crate::run::sandbox::Sandbox;
 
@@ -26,7 +27,7 @@ pub(in crate::execute) async fn by_hand(
     let one = One::of(act, name, service).await?;
     let Content { dump, shell, .. } = one.recipe.content.ok_or_else(|| empty(name, service))?;
     let command = match wanted {
-        DatabaseAct::Dump => dump,
+        DatabaseAct::Dump => marked(service.kind, &dump, &mark(act, name)),
         DatabaseAct::Shell => shell.ok_or_else(|| {
             let message = format!("a {} service has no shell", service.kind.as_str());
             Failure::new("no-database", message).hint("use its own: wharf shell")
@@ -35,6 +36,33 @@ pub(in crate::execute) async fn by_hand(
     insist_it_runs(act, name).await?;
     let sandbox = Stand::own(act, name).client(act, &command);
     Ok((sandbox, command))
+}
+
+/// What a dump of one of the environment's services says of itself.
+pub(super) fn mark(act: &Act, name: &ProcessName) -> Mark {
+    Mark {
+        project: act.project.name.to_string(),
+        environment: act.key().id.to_string(),
+        kind: act.environment.kind,
+        service: name.to_string(),
+    }
+}
+
+/// The service that is meant, where something can be read into it.
+///
+/// # Errors
+/// That there is none such, or it holds nothing, or nobody knows how it is read in.
+pub(in crate::execute) fn readable<'a>(
+    application: &'a Application,
+    name: Option<&str>,
+) -> Result<(&'a ProcessName, &'a Service), Failure> {
+    let (name, service) = choose(application, name)?;
+    let custom = service.custom.as_ref();
+    let is_mute = custom.is_some_and(|custom| custom.dump.is_none() || custom.restore.is_none());
+    match plan::lasts(service.kind) && !is_mute {
+        true => Ok((name, service)),
+        false => Err(empty(name, service)),
+    }
 }
 
 /// Refuses to ask a service that does not run.

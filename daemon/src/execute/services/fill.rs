@@ -10,13 +10,15 @@ use wharf_config::application::Service;
 use wharf_config::name::ProcessName;
 
 use super::attached::{self, Attached};
+use super::beside::beside;
 use super::command::{self, Stand};
-use super::{GRACE, One, content, make, start};
+use super::{One, content, make};
 use crate::disk;
 use crate::execute::activity::Act;
+use crate::execute::dumps;
 use crate::execute::failure::Failure;
-use crate::execute::launch;
 use crate::execute::snapshots::Feed;
+use crate::plan::dumps::marked;
 use crate::plan::services::{self as plan, Content, Load};
 
 /// Begins to write out what a running service of the activity's environment holds.
@@ -31,10 +33,11 @@ pub(super) async fn dump(
     let Some(Content { dump, .. }) = &one.recipe.content else {
         return Ok(None);
     };
-    let sandbox = Stand::own(act, one.name).client(act, dump);
+    let dump = marked(one.service.kind, dump, &content::mark(act, one.name));
+    let sandbox = Stand::own(act, one.name).client(act, &dump);
     let words = format!("dump-{}", one.name);
     let streams = (Stdio::null(), output);
-    attached::begin(act, &words, sandbox, dump, streams)
+    attached::begin(act, &words, sandbox, &dump, streams)
         .await
         .map(Some)
 }
@@ -66,25 +69,18 @@ pub(super) async fn fill(
             loading.finish(&failed).await?;
         }
         Load::Served(load) => {
-            // A server of its own, beside the one that serves. No record has it: a daemon that starts ends it.
-            let id = start::instance(act, one)?;
-            let sockets = act.world.paths.scratch_sockets(id.as_str());
-            let stand = Stand {
-                data: directory.to_owned(),
-                sockets: sockets.clone(),
-            };
-            let loaded = async {
-                start::serve(act, one, &id, &stand).await?;
+            let all = [(one, directory.to_owned())];
+            let served = beside(act, &all, async |sockets| {
+                let stand = Stand {
+                    data: directory.to_owned(),
+                    sockets: sockets.to_owned(),
+                };
                 let sandbox = stand.client(act, load);
                 let streams = (input, Stdio::null());
                 let loading = attached::begin(act, &words, sandbox, load, streams).await?;
                 loading.finish(&failed).await
-            };
-            let loaded = loaded.await;
-            launch::stop_instance(&act.world, id.as_str(), None, GRACE).await?;
-            let removed = tokio::task::block_in_place(|| disk::remove_tree(&sockets));
-            removed.map_err(|error| Failure::host("cannot remove a socket directory", &error))?;
-            loaded?;
+            });
+            served.await?;
         }
     }
     let synced = tokio::task::block_in_place(|| disk::sync_filesystem(directory));
@@ -107,6 +103,31 @@ pub(in crate::execute) async fn fill_from_file(
     fill(act, &one, directory, input.into()).await
 }
 
+/// The same of one that is packed: it is unpacked on its way.
+///
+/// # Errors
+/// As [`fill_from_file`], and that it cannot be unpacked.
+pub(in crate::execute) async fn fill_from_packed(
+    act: &Act,
+    (name, service): (&ProcessName, &Service),
+    file: &Path,
+    directory: &Path,
+) -> Result<(), Failure> {
+    let one = One::of(act, name, service).await?;
+    let opened = std::fs::File::open(file);
+    let file = opened.map_err(|error| Failure::host("cannot read a dump", &error))?;
+    let (from, into) = io::pipe().map_err(no_pipe)?;
+    // It ends with the pipe, whatever becomes of the server.
+    let pouring = tokio::task::spawn_blocking(move || dumps::pour(file, into));
+    let filled = fill(act, &one, directory, from.into()).await;
+    let poured = pouring.await.expect("unpacking does not panic");
+    filled.and(poured)
+}
+
+fn no_pipe(error: io::Error) -> Failure {
+    Failure::host("cannot make a pipe", &error)
+}
+
 /// What a running service of the activity's environment holds, as a stream; none where it holds nothing that lasts.
 ///
 /// # Errors
@@ -120,7 +141,6 @@ pub(in crate::execute) async fn feed(
     }
     let one = One::of(act, name, service).await?;
     content::insist_it_runs(act, name).await?;
-    let no_pipe = |error| Failure::host("cannot make a pipe", &error);
     let (from, output) = io::pipe().map_err(no_pipe)?;
     let Some(dumping) = dump(act, &one, output.into()).await? else {
         return Ok(None);

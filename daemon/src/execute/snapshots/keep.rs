@@ -82,11 +82,9 @@ pub(super) async fn remove(
         // One that never came to a repository has no place.
         if !location.is_empty() {
             let repository = repository::open(world, cancel, location, For::Removing).await?;
-            let mut ids = Vec::new();
-            for record in &here {
-                let tagged = repository.tagged(&record.id).await?;
-                ids.extend(tagged.into_iter().map(|one| one.id));
-            }
+            let tags: Vec<&str> = here.iter().map(|record| record.id.as_str()).collect();
+            let tagged = repository.tagged(&tags).await?;
+            let ids: Vec<String> = tagged.into_iter().map(|one| one.id).collect();
             repository.forget(&ids).await?;
         }
         for record in here {

@@ -119,14 +119,23 @@ struct Line {
     item: String,
 }
 
-/// How much there is, and how much of it was new.
-#[derive(Debug, Clone, Copy, Default)]
+/// A part that is in the repository, as restic says.
+#[derive(Debug)]
 pub(super) struct Copied {
+    name: String,
+    /// How many paths were named.
+    paths: usize,
     bytes: u64,
+    /// How much of it was new.
     pub(super) added: u64,
 }
 
-/// Copies a part; returns it as it is recorded.
+/// The tag that says of what restic's snapshot is the copy.
+fn tag_of(part: &str) -> String {
+    format!("part={part}")
+}
+
+/// Copies a part.
 ///
 /// # Errors
 /// That it is not whole; what there may be of it has the tag.
@@ -135,10 +144,9 @@ pub(super) async fn copy(
     tag: &str,
     host: &str,
     part: Part,
-) -> Result<(PartRecord, Copied), Failure> {
+) -> Result<Copied, Failure> {
     let Part { name, source } = part;
-    let own = format!("part={name}");
-    let tags = format!("{tag},{own}");
+    let tags = format!("{tag},{}", tag_of(&name));
     let mut words: Vec<OsString> = [
         "backup", "--json", "--quiet", "--tag", &tags, "--host", host,
     ]
@@ -146,49 +154,71 @@ pub(super) async fn copy(
     .into();
     let (world, cancel) = (repository.world(), repository.cancel());
     let mut heard = Heard::default();
-    let (said, names) = match source {
+    let (said, paths) = match source {
         Source::Directories { top, names } => {
             words.push("--".into());
             words.extend(names.iter().map(OsString::from));
             let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
             let restic = repository.within(&top);
             let said = restic.run(world, cancel, &words, |line| heard.line(line));
-            (said.await?, names)
+            (said.await?, names.len())
         }
         Source::Stream { name, feed } => {
             words.extend(["--stdin", "--stdin-filename", &name].map(OsString::from));
             let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
             let restic = repository.within(std::path::Path::new("/"));
             let said = restic.run_fed(world, cancel, &words, |line| heard.line(line), feed);
-            (said.await?, vec![name])
+            (said.await?, 1)
         }
     };
     // Whoever deletes a file while it is read has it deleted in the copy, too.
     let is_whole = said.is_good() || said.code == Some(3) && heard.only_lost_what_went();
-    let Some(copied) = heard.copied.filter(|_| is_whole) else {
+    let Some((bytes, added)) = heard.copied.filter(|_| is_whole) else {
         let mut failure = said.failure("snapshot-failed", &format!("{name} cannot be copied"));
         failure.details.extend(heard.unread.into_iter().take(5));
         return Err(failure);
     };
-    let listed = repository.tagged(&format!("{tag},{own}")).await?;
-    let snapshot = match listed.as_slice() {
-        [one] if one.paths.len() == names.len() => one.id.clone(),
-        _ => {
-            let message = format!("the copy of {name} is not whole");
-            return Err(Failure::new("snapshot-failed", message));
+    Ok(Copied {
+        name,
+        paths,
+        bytes,
+        added,
+    })
+}
+
+/// Looks for the parts of a snapshot where they were copied to, all at once, since each call of restic's takes about a
+/// second; returns them as they are recorded.
+///
+/// # Errors
+/// That one is not there with all that was named: restic passes over a path that went before it came to it.
+pub(super) async fn stored(
+    repository: &Repository<'_>,
+    tag: &str,
+    copied: Vec<Copied>,
+) -> Result<Vec<PartRecord>, Failure> {
+    let listed = repository.tagged(&[tag]).await?;
+    let record = |part: Copied| {
+        let own = tag_of(&part.name);
+        let mut found = listed.iter().filter(|one| one.tags.contains(&own));
+        match (found.next(), found.next()) {
+            (Some(one), None) if one.paths.len() == part.paths => Ok(PartRecord {
+                name: part.name,
+                snapshot: one.id.clone(),
+                bytes: part.bytes,
+            }),
+            _ => {
+                let message = format!("the copy of {} is not whole", part.name);
+                Err(Failure::new("snapshot-failed", message))
+            }
         }
     };
-    let record = PartRecord {
-        name,
-        snapshot,
-        bytes: copied.bytes,
-    };
-    Ok((record, copied))
+    copied.into_iter().map(record).collect()
 }
 
 #[derive(Default)]
 struct Heard {
-    copied: Option<Copied>,
+    /// How much there is, and how much of it was new.
+    copied: Option<(u64, u64)>,
     /// What could not be read, as far as it is kept.
     unread: Vec<String>,
     more: bool,
@@ -204,10 +234,7 @@ impl Heard {
         };
         match line.message_type.as_str() {
             "summary" => {
-                self.copied = Some(Copied {
-                    bytes: line.total_bytes_processed,
-                    added: line.data_added,
-                });
+                self.copied = Some((line.total_bytes_processed, line.data_added));
             }
             "error" if self.unread.len() < Self::MOST => self.unread.push(line.item),
             "error" => self.more = true,

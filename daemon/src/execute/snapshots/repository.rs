@@ -80,6 +80,9 @@ pub(super) struct Listed {
     /// What was named when it was made.
     #[serde(default)]
     pub(super) paths: Vec<PathBuf>,
+    /// What it was tagged with.
+    #[serde(default)]
+    pub(super) tags: Vec<String>,
 }
 
 /// Where a project's snapshots go by today's settings, as restic names it.
@@ -370,16 +373,20 @@ impl Repository<'_> {
         }
     }
 
-    /// All that bear a tag.
+    /// All that bear one of these tags.
     ///
     /// # Errors
     /// That it cannot be read.
-    pub(super) async fn tagged(&self, tag: &str) -> Result<Vec<Listed>, Failure> {
+    pub(super) async fn tagged(&self, tags: &[&str]) -> Result<Vec<Listed>, Failure> {
+        // Without any it would list all that there are.
+        if tags.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut words = vec!["snapshots", "--json"];
+        words.extend(tags.iter().flat_map(|tag| ["--tag", tag]));
         let mut text = Vec::new();
         let said = self
-            .heard(&["snapshots", "--json", "--tag", tag], |line| {
-                text.extend_from_slice(line);
-            })
+            .heard(&words, |line| text.extend_from_slice(line))
             .await?;
         if !said.is_good() {
             return Err(store_failure(&said, "the snapshots cannot be listed"));

@@ -1,102 +1,47 @@
-//! Restoring a snapshot: all of it comes beside what is there, then takes its place by renames.
-//!
-//! Before the swap begins every failure and every death leaves the old data, and what came is thrown
-//! away. Once it has begun it is done to its end, by whichever daemon: for each part, what is there is
-//! kept, and what came takes its name.
+//! Restoring a snapshot: all of it comes beside what is there, then takes its place.
 
 use std::path::Path;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-use tokio_util::sync::CancellationToken;
-use wharf_wire::event::Event;
-use wharf_wire::view::Reason;
+use wharf_config::project::{Kind, Sanitize};
 
 use super::super::activity::Act;
-use super::super::crons::Pace;
-use super::super::crons::quiet::end_crons;
+use super::super::arrival::{Manner, arrive};
 use super::super::failure::Failure;
-use super::super::housekeeping::names;
-use super::super::{deploy, retire, route, standing};
-use super::verify::{fetch, part_directory, read_in, services_directory};
-use super::{part, wanted};
-use crate::disk;
-use crate::fail;
-use crate::plan::limits::Status;
-use crate::plan::step::Step;
-use crate::store::insist::insist;
+use super::super::sync::{Source, scrub};
+use super::verify::{fetch, read_in};
+use super::wanted;
+use crate::plan::snapshots::{Origin, may_restore};
 use crate::store::snapshot::SnapshotRecord;
 
 /// Brings a snapshot's data back; what serves afterwards is the release that served, or the one that is
 /// asked for.
 ///
 /// # Errors
-/// What its user should read. Before the swap the environment is as it was; after it the data is the
-/// snapshot's, and the environment is paused where its release does not start.
+/// As [`arrive`].
 pub(in super::super) async fn restore(act: &mut Act) -> Result<Option<u32>, Failure> {
     let record = wanted(act).await?;
-    if !act.is_touched() {
-        begin(act, &record).await?;
-    }
-    // From here on it is done to its end, whoever wants it stopped.
-    act.cancel = CancellationToken::new();
-    act.step(Step::Swap, swap(act)).await?;
-    let Some(release) = act.task.release else {
-        act.log.note("it was paused before, and stays so");
-        return Ok(act.previous);
+    let manner = Manner {
+        code: "data-restored",
+        done: "restored",
+        whose: "the snapshot's".to_owned(),
+        otherwise: format!(
+            "or restore another: wharf snapshot list -e {}",
+            act.key().id
+        ),
     };
-    deploy::roll_back(act).await.map_err(|failure| {
-        let id = act.key().id.as_str();
-        let message = format!(
-            "the data is restored, and r{release} does not start on it: {}",
-            failure.reason.message
+    let come = async |act: &Act, arriving: &Path| {
+        let began = Instant::now();
+        fetch_and_read_in(act, &record, arriving).await?;
+        let size = bytesize::ByteSize(record.bytes).display().si();
+        act.did(
+            "fetch",
+            format!("{}: {size}, and verified", record.id),
+            began,
         );
-        Failure {
-            details: failure.details,
-            exit_code: failure.exit_code,
-            ..Failure::new(&failure.reason.code, message)
-        }
-        .hint(format!(
-            "{id} is paused; try it again with: wharf resume -e {id}; or restore another: wharf snapshot list -e {id}"
-        ))
-    })
-}
-
-/// What can fail while nothing is changed.
-async fn begin(act: &mut Act, record: &SnapshotRecord) -> Result<(), Failure> {
-    let began = Instant::now();
-    match (act.status, act.task.release, act.previous) {
-        (Status::Inactive | Status::Deleting, ..) => return Err(standing::inactive(act)),
-        (Status::Paused, ..) | (_, Some(_), _) => {}
-        (Status::Active, None, Some(live)) => {
-            act.world.recorder.set_target(&act.task.id, live).await?;
-            act.task.release = Some(live);
-        }
-        (Status::Active, None, None) => {
-            let name = act.key().id.as_str();
-            let message = format!("{name} serves nothing, so nothing would use its data");
-            return Err(Failure::new("no-release", message)
-                .hint(format!("deploy it first: wharf redeploy -e {name}")));
-        }
-    }
-    let arriving = arriving(act);
-    let fetched = act
-        .step(Step::Fetch, fetch_and_read_in(act, record, &arriving))
-        .await
-        .and_then(|()| match act.cancel.is_cancelled() {
-            true => Err(Failure::cancelled()),
-            false => Ok(()),
-        });
-    if let Err(failure) = fetched {
-        throw_away(act);
-        return Err(failure);
-    }
-    let size = bytesize::ByteSize(record.bytes).display().si();
-    act.did(
-        "fetch",
-        format!("{}: {size}, and verified", record.id),
-        began,
-    );
-    Ok(())
+        Ok(())
+    };
+    arrive(act, &manner, come).await
 }
 
 /// Fetches all, and has servers beside those that serve read what is theirs.
@@ -105,141 +50,42 @@ async fn fetch_and_read_in(
     record: &SnapshotRecord,
     arriving: &Path,
 ) -> Result<(), Failure> {
+    may_come(act, record)?;
     fetch(act, record, arriving).await?;
     let Some(number) = act.task.release.or(act.previous) else {
         return Ok(());
     };
     let release = act.world.recorder.release(act.key(), number).await?;
-    match release {
-        Some(release) => read_in(act, record, arriving, &release.application).await,
-        None => Ok(()),
-    }
-}
-
-fn arriving(act: &Act) -> std::path::PathBuf {
-    let (project, environment) = (&act.key().project, &act.key().id);
-    let paths = &act.world.paths;
-    paths.arriving_data(project, environment, &act.task.id)
-}
-
-fn throw_away(act: &Act) {
-    let arriving = arriving(act);
-    let removed = tokio::task::block_in_place(|| disk::remove_tree(&arriving));
-    if let Err(error) = removed {
-        let path = arriving.display();
-        tracing::warn!(%path, error = super::super::failure::chain(&error), "it stays");
-    }
-}
-
-/// Stops what works with the data, and puts the snapshot's in its place. Whatever of it was done
-/// already stays done.
-async fn swap(act: &Act) -> Result<(), Failure> {
-    let began = Instant::now();
-    let key = act.key();
-    let reason = Reason {
-        code: "data-restored".into(),
-        message: format!(
-            "the data of {} is restored, and what runs there ends first",
-            key.id
-        ),
-        hint: None,
+    let Some(release) = release else {
+        return Ok(());
     };
-    let _closed = act.world.hands.close(key, reason).await;
-    quiet(act).await?;
-    fail::point(format_args!("swap: quiet"));
-    let (arriving, kept) = (arriving(act), act.world.paths.kept(&act.task.id));
-    let mounts = act.world.paths.mounts(&key.project, &key.id);
-    let services = act.world.paths.services(&key.project, &key.id);
-    let moved = tokio::task::block_in_place(|| {
-        let came = part_directory(&arriving, part::MOUNTS);
-        exchange(&came, &mounts, &kept)?;
-        let came = services_directory(&arriving);
-        exchange(&came, &services, &kept.join("services"))?;
-        disk::remove_tree(&arriving)
-    });
-    moved.map_err(|error| Failure::host("cannot put the data in its place", &error))?;
-    act.did("swap", "the snapshot's data is in its place", began);
-    act.log.note(format!(
-        "what was there is kept on the host as {}{}",
-        act.task.id,
-        retire::kept_for(act)
-    ));
-    Ok(())
-}
-
-/// Visitors are told that it is paused, so that nothing starts it again whatever dies meanwhile; then
-/// its processes end.
-async fn quiet(act: &Act) -> Result<(), Failure> {
-    if route::read(&act.world.paths, act.key()).is_some() {
-        route::pause(&act.world, act.key(), false).await?;
-        if route::confirm(act).await.is_err() {
-            let text = "the router does not answer: requests may fail until it does";
-            act.log.event(Event::Warning { text: text.into() });
-        }
-        let paused = || act.world.recorder.set_status(act.key(), Status::Paused);
-        insist(&act.task.id, "that it is paused", paused).await;
-    }
-    end_crons(act, "gets other data", Pace::Soon).await;
-    retire::stop_processes(act).await
-}
-
-/// Gives what came the names that it is to have, and keeps what had them. Each name is in one of three
-/// states, which the directories tell: both are there, what was there is kept, or what came is there.
-fn exchange(came: &Path, mounts: &Path, kept: &Path) -> Result<(), disk::DiskError> {
-    let there = names(came).map_err(disk::at("look at", came))?;
-    if there.is_empty() {
+    read_in(act, record, arriving, &release.application).await?;
+    if record.key == *act.key() {
         return Ok(());
     }
-    disk::make_directory(kept)?;
-    disk::make_directory(mounts)?;
-    std::fs::File::open(kept)
-        .and_then(|kept| kept.set_modified(SystemTime::now()))
-        .map_err(disk::at("put aside", kept))?;
-    for name in there {
-        let (new, old, aside) = (came.join(&name), mounts.join(&name), kept.join(&name));
-        if aside.symlink_metadata().is_err() && old.symlink_metadata().is_ok() {
-            disk::rename(&old, &aside)?;
-            fail::point(format_args!("swap: kept"));
+    match act.project.sanitize {
+        // What scrubs is of today: it knows all that was ever stored.
+        Sanitize::Command(_) => {
+            let from = Source::find(act, record.key.id.as_str()).await?;
+            scrub(act, &from, &release.application, arriving).await
         }
-        disk::rename(&new, &old)?;
-        fail::point(format_args!("swap: replaced"));
+        Sanitize::Unsaid | Sanitize::Needless => Ok(()),
     }
-    Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    /// Two mounts, of which one is new, from each state that a death may leave.
-    #[test]
-    fn an_exchange_that_died_anywhere_is_done_to_its_end() {
-        for dead in 0..=3 {
-            let directory = tempfile::tempdir().unwrap();
-            let top = directory.path();
-            let [came, mounts, kept] = ["came", "mounts", "kept"].map(|name| top.join(name));
-            for (path, text) in [("came/a", "new"), ("came/b", "new"), ("mounts/a", "old")] {
-                fs::create_dir_all(top.join(path)).unwrap();
-                fs::write(top.join(path).join("file"), text).unwrap();
-            }
-            let moves = [
-                ("mounts/a", "kept/a"),
-                ("came/a", "mounts/a"),
-                ("came/b", "mounts/b"),
-            ];
-            fs::create_dir(&kept).unwrap();
-            for (from, to) in &moves[..dead] {
-                fs::rename(top.join(from), top.join(to)).unwrap();
-            }
-            exchange(&came, &mounts, &kept).unwrap();
-            exchange(&came, &mounts, &kept).unwrap();
-            let read = |path: &str| fs::read_to_string(top.join(path).join("file")).unwrap();
-            assert_eq!(
-                [read("mounts/a"), read("mounts/b"), read("kept/a")],
-                ["new", "new", "old"]
-            );
-            assert!(!kept.join("b").exists());
-        }
+/// The operator may have changed their mind since it was asked for.
+fn may_come(act: &Act, record: &SnapshotRecord) -> Result<(), Failure> {
+    if record.key == *act.key() {
+        return Ok(());
     }
+    // What is not known is guarded best.
+    let kind = Kind::parse(&record.kind).unwrap_or(Kind::Production);
+    let (into, sanitize) = (act.environment.kind, &act.project.sanitize);
+    may_restore(Origin::Above, kind, into, sanitize).map_err(|why| {
+        let (id, name) = (&record.id, &act.key().id);
+        Failure::new(
+            "data-upward",
+            format!("snapshot {id} may not go into {name}: {why}"),
+        )
+    })
 }

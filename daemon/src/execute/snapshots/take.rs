@@ -3,6 +3,7 @@
 use std::time::{Instant, SystemTime};
 
 use bytesize::ByteSize;
+use wharf_wire::outcome::Kind;
 
 use super::super::activity::Act;
 use super::super::failure::Failure;
@@ -61,7 +62,9 @@ pub(in super::super) async fn before_deploy(act: &Act) -> Result<(), Failure> {
     let Some(live) = act.previous else {
         return Ok(());
     };
-    if !act.environment.policy.snapshot_before_deploy || !act.is_recorded() {
+    // What came a moment ago is copied from elsewhere, and what was there is kept.
+    let is_fresh = matches!(act.task.kind, Kind::Reset | Kind::SyncData);
+    if !act.environment.policy.snapshot_before_deploy || !act.is_recorded() || is_fresh {
         return Ok(());
     }
     let Some(release) = act.world.recorder.release(act.key(), live).await? else {
@@ -102,8 +105,12 @@ async fn perform(
     let id = act.task.id.as_str();
     // A daemon may have died between this and the end of the step.
     let known = act.world.recorder.snapshot(id).await?;
-    let is_made = known.is_some_and(|known| known.state == SnapshotState::Good);
-    let done = steps(act, made, release, parts, is_made).await;
+    let before = match known {
+        Some(known) if known.state == SnapshotState::Good => Before::Made,
+        Some(known) if !known.repository.is_empty() => Before::Begun,
+        Some(_) | None => Before::Nothing,
+    };
+    let done = steps(act, made, release, parts, before).await;
     if let Err(failure) = &done {
         let why = &failure.reason.message;
         let bad = || act.world.recorder.snapshot_bad(id, why);
@@ -124,12 +131,23 @@ async fn perform(
     Ok(())
 }
 
+/// What an attempt before this one has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing of it can be in a repository.
+    Nothing,
+    /// Something may be there.
+    Begun,
+    /// All of it.
+    Made,
+}
+
 async fn steps(
     act: &Act,
     made: SnapshotRecord,
     release: &ReleaseRecord,
     parts: Vec<Part>,
-    is_made: bool,
+    before: Before,
 ) -> Result<Option<(u64, u64)>, Failure> {
     let began = SystemTime::now();
     let location = repository::location(&act.world, &act.settings, &act.key().project);
@@ -137,7 +155,7 @@ async fn steps(
     let id = act.task.id.as_str();
     let copied = act
         .step(Step::Snapshot, async {
-            if is_made {
+            if before == Before::Made {
                 return Ok(None);
             }
             let made = SnapshotRecord {
@@ -148,21 +166,22 @@ async fn steps(
                 ..made
             };
             recorder.make_snapshot(made).await?;
-            let repository = open_to_add(act, &location).await?;
+            let repository = open_to_add(act, &location, before).await?;
             let host = act.key().to_string();
-            let (mut records, mut added) = (Vec::new(), 0_u64);
+            let (mut copied, mut added) = (Vec::new(), 0_u64);
             for part in parts {
-                let (record, copied) = part::copy(&repository, id, &host, part).await?;
-                added = added.saturating_add(copied.added);
-                records.push(record);
+                let part = part::copy(&repository, id, &host, part).await?;
+                added = added.saturating_add(part.added);
+                copied.push(part);
             }
+            let records = part::stored(&repository, id, copied).await?;
             recorder.snapshot_stored(id, &records, added).await?;
             let bytes = records.iter().map(|part| part.bytes).sum();
             Ok(Some((bytes, added)))
         })
         .await?;
     act.step(Step::Verify, async {
-        if is_made {
+        if before == Before::Made {
             return Ok(());
         }
         let reading = For::Reading;
@@ -178,10 +197,14 @@ async fn steps(
 async fn open_to_add<'a>(
     act: &'a Act,
     location: &str,
+    before: Before,
 ) -> Result<repository::Repository<'a>, Failure> {
     let id = act.task.id.as_str();
     let repository = repository::open(&act.world, &act.cancel, location, For::Adding).await?;
-    let left = repository.tagged(id).await?;
+    if before == Before::Nothing {
+        return Ok(repository);
+    }
+    let left = repository.tagged(&[id]).await?;
     if left.is_empty() {
         return Ok(repository);
     }

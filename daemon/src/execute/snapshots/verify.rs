@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use wharf_config::application::Application;
 
 use super::super::activity::Act;
+use super::super::arrival::{mounts_in, services_in};
 use super::super::failure::Failure;
 use super::super::services::external::discard_all;
 use super::super::services::fill;
@@ -32,7 +33,10 @@ pub(super) async fn added(
     repository: &Repository<'_>,
     since: SystemTime,
 ) -> Result<(), Failure> {
-    let said = repository.run(&["check", "--with-cache"]).await?;
+    // Its own lock would keep away whoever adds meanwhile; ours keeps away who removes. It lists the snapshots before it
+    // reads the index, so that it looks for nothing that is still on its way.
+    let words = ["check", "--with-cache", "--no-lock"];
+    let said = repository.run(&words).await?;
     if !said.is_good() {
         return Err(damaged(said.failure(
             "snapshot-failed",
@@ -167,7 +171,7 @@ pub(super) async fn read_in(
     fetched: &Path,
     application: &Application,
 ) -> Result<(), Failure> {
-    let services = services_directory(fetched);
+    let services = services_in(fetched);
     for part in &record.parts {
         let Some(name) = part::service_of(&part.name) else {
             continue;
@@ -192,14 +196,12 @@ pub(super) async fn read_in(
     Ok(())
 }
 
-/// Where what services are to hold lies in what was fetched. No part is called so.
-pub(super) fn services_directory(fetched: &Path) -> PathBuf {
-    fetched.join("services")
-}
-
-/// Where a part lies in what was fetched. The names are ours.
-pub(super) fn part_directory(fetched: &Path, name: &str) -> PathBuf {
-    fetched.join(name.replace(':', "-"))
+/// Where a part lies in what was fetched. The names are ours, and none is that of what [`services_in`] says.
+fn part_directory(fetched: &Path, name: &str) -> PathBuf {
+    match name {
+        part::MOUNTS => mounts_in(fetched),
+        name => fetched.join(name.replace(':', "-")),
+    }
 }
 
 /// Also has servers read what was fetched, where the environment's release says which.
@@ -235,7 +237,7 @@ pub(super) async fn test(act: &Act, record: &SnapshotRecord) -> Result<(), Failu
     let began = std::time::Instant::now();
     let scratch = act.world.paths.snapshot_scratch(&act.task.id);
     let fetched = fetch_and_try(act, record, &scratch).await;
-    discard_all(act, &services_directory(&scratch)).await;
+    discard_all(act, &services_in(&scratch)).await;
     let removed = tokio::task::block_in_place(|| disk::remove_tree(&scratch));
     if let Err(error) = removed {
         tracing::warn!(

@@ -11,9 +11,12 @@ const NOT_ROUTED: Found = Found {
     repeatable: false,
 };
 
-const KINDS: [Kind; 15] = [
+const KINDS: [Kind; 18] = [
     Kind::Snapshot,
     Kind::Restore,
+    Kind::SyncData,
+    Kind::DatabaseImport,
+    Kind::Reset,
     Kind::SnapshotTest,
     Kind::SnapshotDelete,
     Kind::MaintenanceOn,

@@ -36,6 +36,7 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
             dump: command(dump),
             load: Load::Files(command(restore)),
             shell: None,
+            count: None,
         }),
     }
 }

@@ -289,6 +289,7 @@ fn mariadb_content(setting: &Setting<'_>) -> Content {
         dump: command(RUN, words("mariadb-dump", &mariadb::DUMP)),
         load: Load::Served(command(LOAD, words("mariadb", &mariadb::PLAIN))),
         shell: Some(command(RUN, words("mariadb", &[]))),
+        count: Some(command(mariadb::COUNT, words("mariadb", &mariadb::PLAIN))),
     }
 }
 

@@ -8,6 +8,13 @@ use super::{
     Relationship, SERVE, SETUP, SETUP_TEXT, Setting, Start, directory,
 };
 
+/// Asks for the exact number of each table's rows: one question makes the other.
+pub(super) const COUNT: &str = "set -e; ask=$(\"$@\" --raw --execute=\"SELECT concat('SELECT ', quote(table_name), \
+                     ', count(*) FROM ', char(96), replace(table_name, char(96), char(96, 96)), \
+                     char(96), ';') FROM information_schema.tables \
+                     WHERE table_schema = database() AND table_type = 'BASE TABLE' ORDER BY 1\"); \
+                     printf '%s\\n' \"$ask\" | \"$@\"";
+
 /// What makes the client print values alone.
 pub(super) const PLAIN: [&str; 2] = ["--batch", "--skip-column-names"];
 /// What a dump is written with, before the database.
@@ -112,6 +119,10 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
                 )
                 .with("MYSQL_PWD", &setting.passwords.application),
             ),
+            count: Some(password(Command::new(
+                COUNT,
+                [plain(), vec![DATABASE.to_owned()]].concat(),
+            ))),
         }),
     }
 }

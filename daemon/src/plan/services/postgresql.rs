@@ -18,6 +18,13 @@ const MAKE: &str = "umask 077; printf '%s' \"$PGPASSWORD\" >/tmp/password; exec 
 const SERVE: &str = "umask 077; rm -f postmaster.pid; setup=$WHARF_SETUP; unset WHARF_SETUP; \
                      printf '%s\\n' \"$setup\" | \"$1\" --single -D \"$3\" postgres >/tmp/setup 2>&1; \
                      unset setup; exec \"$@\"";
+/// Asks for the exact number of each table's rows.
+const COUNT: &str = "exec \"$@\" --no-align --tuples-only --field-separator='\t' --command=\"\
+                     SELECT format('%I.%I', table_schema, table_name), \
+                     (xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM %I.%I', \
+                     table_schema, table_name), false, true, '')))[1]::text \
+                     FROM information_schema.tables WHERE table_type = 'BASE TABLE' \
+                     AND table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1\"";
 
 pub(super) fn relationship(name: &ProcessName, passwords: &Passwords) -> Relationship {
     let directory = directory(name);
@@ -114,6 +121,7 @@ pub(super) fn content(setting: &Setting<'_>) -> Content {
         dump: command(Command::new(RUN, dump)),
         load: Load::Served(command(Command::new(RUN, psql(setting)))),
         shell: Some(command(Command::new(RUN, shell))),
+        count: Some(command(Command::new(COUNT, psql(setting)))),
     }
 }
 

@@ -64,6 +64,10 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
             )),
             load: Load::Files(Command::new(LOAD, [&setting.program(), client])),
             shell: Some(ask(&[])),
+            count: Some(password(Command::new(
+                "printf 'keys\\t'; exec \"$@\"",
+                [client, "-s", &socket, "dbsize"],
+            ))),
         }),
     }
 }

@@ -97,7 +97,7 @@ fn no_password_is_an_argument() {
         if let Some(content) = content {
             let (Load::Served(load) | Load::Files(load)) = content.load;
             all.extend([content.dump, load]);
-            all.extend(content.shell);
+            all.extend([content.shell, content.count].into_iter().flatten());
         }
         for command in all {
             let words = [vec![command.text], command.arguments].concat().join(" ");

@@ -42,7 +42,7 @@ pub fn may_restore(
     from: Origin,
     kind: Kind,
     into: Kind,
-    sanitize: Sanitize,
+    sanitize: &Sanitize,
 ) -> Result<(), NotThere> {
     match from {
         Origin::Itself => return Ok(()),
@@ -80,11 +80,15 @@ mod tests {
         const KINDS: [Kind; 3] = [Development, Staging, Production];
         for kind in KINDS {
             for into in KINDS {
-                for sanitize in [Sanitize::Needless, Sanitize::Unsaid] {
-                    let may = |from| may_restore(from, kind, into, sanitize);
+                for sanitize in [
+                    Sanitize::Needless,
+                    Sanitize::Unsaid,
+                    Sanitize::Command("true".to_owned()),
+                ] {
+                    let may = |from| may_restore(from, kind, into, &sanitize);
                     assert_eq!(may(Origin::Itself), Ok(()));
                     assert_eq!(may(Origin::Elsewhere), Err(NotThere::Upward));
-                    let expected = match (kind, into, sanitize) {
+                    let expected = match (kind, into, &sanitize) {
                         (Development, Staging | Production, _) | (Staging, Production, _) => {
                             Err(NotThere::Guarded {
                                 from: kind,

@@ -168,7 +168,7 @@ impl Session {
         self.order_new(activity).await
     }
 
-    fn new_activity(
+    pub(super) fn new_activity(
         &self,
         record: EnvironmentRecord,
         kind: Kind,
@@ -197,7 +197,20 @@ impl Session {
         })
     }
 
-    async fn order_new(&mut self, activity: NewActivity) -> Result<(), Broken> {
+    pub(super) async fn order_new(&mut self, activity: NewActivity) -> Result<(), Broken> {
+        let ids = self.queue(activity).await?;
+        self.watch_queued(ids).await
+    }
+
+    /// Tells what was recorded, and what comes of it.
+    pub(super) async fn watch_queued(&mut self, ids: Vec<String>) -> Result<(), Broken> {
+        let activities = ids.clone();
+        self.peer.send(&FromDaemon::Queued { activities }).await?;
+        self.follow(&ids, vec![]).await
+    }
+
+    /// Records it, where there is room in the queue.
+    pub(super) async fn queue(&mut self, activity: NewActivity) -> Result<Vec<String>, Broken> {
         let key = &activity.key;
         let (project, environment) = (key.project.to_string(), key.id.to_string());
         let kind = activity.kind;
@@ -218,13 +231,7 @@ impl Session {
                 exit: Exit::Refused,
             }));
         }
-        let ids = self.ordered(vec![activity]).await?;
-        self.peer
-            .send(&FromDaemon::Queued {
-                activities: ids.clone(),
-            })
-            .await?;
-        self.follow(&ids, vec![]).await
+        self.ordered(vec![activity]).await
     }
 
     pub(super) async fn cancel(&mut self, activity: String) -> Result<(), Broken> {

@@ -84,7 +84,10 @@ impl Session {
         .await
     }
 
-    async fn serving(&self, record: &EnvironmentRecord) -> Result<Option<ReleaseRecord>, Broken> {
+    pub(super) async fn serving(
+        &self,
+        record: &EnvironmentRecord,
+    ) -> Result<Option<ReleaseRecord>, Broken> {
         let Some(live) = record.live else {
             return Ok(None);
         };

@@ -69,6 +69,7 @@ impl Session {
                 source: None,
                 title: String::new(),
                 chosen_parent: None,
+                data: None,
             };
             let moved = self.carry(project, swaps, left, activities).await?;
             let Some(ids) = moved else { continue };

@@ -28,8 +28,9 @@ use crate::fail;
 use crate::journal::{self, Facts, Message};
 use crate::order::{self, Pushed};
 use crate::plan::admission::Judged;
+use crate::plan::beginning::Beginning;
 use crate::plan::merge as texts;
-use crate::plan::options::Options;
+use crate::plan::options::{Data, Options};
 use crate::plan::places::Asked;
 use crate::report;
 use crate::store::activity::NewActivity;
@@ -64,6 +65,8 @@ pub(super) struct Landing {
     pub(super) title: String,
     /// Of a new branch: the parent that is not the rule's.
     pub(super) chosen_parent: Option<String>,
+    /// Of a new branch: what data it begins with.
+    pub(super) data: Option<Data>,
 }
 
 impl Landing {
@@ -75,6 +78,7 @@ impl Landing {
             source: String::new(),
             title: String::new(),
             chosen_parent: None,
+            data: None,
         }
     }
 }
@@ -124,6 +128,7 @@ impl Session {
                 source: landing.recorded_source(),
                 title: landing.title.clone(),
                 chosen_parent: landing.chosen_parent.clone(),
+                data: landing.data,
             };
             let swap = Swap {
                 branch: landing.into.branch.clone(),
@@ -311,6 +316,7 @@ impl Session {
         if let Some(environment) = &mut activity.environment {
             environment.title.clone_from(&landing.title);
             environment.choose(landing.chosen_parent.clone());
+            environment.beginning = Beginning::of(landing.data);
         }
         Ok(activity)
     }

@@ -10,11 +10,15 @@ use super::super::peer::Broken;
 use super::super::scope::plain;
 use super::land::{Aim, Landing, tip};
 use super::refuse::Against;
+use super::snapshots::UNSCRUBBED;
+use super::standing::runs;
 use super::tree::{Tree, refusal};
 use super::{info, store};
 use crate::plan::limits::Status;
+use crate::plan::options::Data;
 use crate::plan::policy::Reason;
 use crate::plan::rights::Act;
+use crate::plan::snapshots::{NotThere, Origin, may_restore};
 use crate::store::environment::EnvironmentRecord;
 use crate::store::release::ReleaseRecord;
 
@@ -99,20 +103,8 @@ impl Session {
     pub(super) async fn sync(&mut self, scope: &Scope, what: Synced) -> Result<(), Broken> {
         let child = self.environment(scope).await?;
         self.may_in(Act::Sync, &child)?;
-        let id = child.key.id.to_string();
         if what == Synced::Data {
-            return Err(match child.is_production() {
-                true => refusal(
-                    "data-upward",
-                    format!("{id} is production, and data never goes up"),
-                    "code does: wharf merge, wharf promote",
-                ),
-                false => refusal(
-                    "not-supported-yet",
-                    "this version of Wharf copies no data from a parent".to_owned(),
-                    format!("its code comes with: wharf sync code -e {id}"),
-                ),
-            });
+            return self.sync_data(scope, child).await;
         }
         let tree = self.tree(scope).await?;
         let parent = tree.parent_of(&child)?;
@@ -125,12 +117,42 @@ impl Session {
         self.land(&tree, landing).await
     }
 
+    /// Orders the parent's data for a child, unless it may not go there.
+    async fn sync_data(&mut self, scope: &Scope, child: EnvironmentRecord) -> Result<(), Broken> {
+        let id = child.key.id.to_string();
+        if child.is_production() {
+            return Err(refusal(
+                "data-upward",
+                format!("{id} is production, and data never goes up"),
+                "code does: wharf merge, wharf promote",
+            ));
+        }
+        let tree = self.tree(scope).await?;
+        let parent = tree.parent_of(&child)?;
+        self.may_know(&tree, &child, &parent)?;
+        let mut against = Against::default();
+        against.take(runs(&child))?;
+        let (into, sanitize) = (tree.place(&child.branch).kind, &tree.project.sanitize);
+        let may = may_restore(Origin::Above, parent.kind, into, sanitize);
+        against.and(may.map_err(|why| {
+            let hint = match why {
+                NotThere::Unscrubbed => UNSCRUBBED,
+                NotThere::Upward | NotThere::Guarded { .. } => "see the tree: wharf environments",
+            };
+            let message = format!("data of {} may not go into {id}: {why}", parent.id);
+            refusal("data-upward", message, hint)
+        }))?;
+        self.order_from(child, Kind::SyncData, parent.id.to_string())
+            .await
+    }
+
     pub(super) async fn branch(
         &mut self,
         scope: &Scope,
         name: &str,
         parent: Option<&str>,
         title: Option<&str>,
+        data: Option<Data>,
     ) -> Result<(), Broken> {
         let tree = self.tree(scope).await?;
         let mut against = Against::default();
@@ -166,6 +188,7 @@ impl Session {
             aim: Aim::Begin(parent.branch.clone()),
             source: parent.id.to_string(),
             title: title.unwrap_or_default(),
+            data,
             chosen_parent: (!by_rule).then(|| parent.id.to_string()),
             ..Landing::new(Kind::Branch, place)
         };

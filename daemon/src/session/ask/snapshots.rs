@@ -24,6 +24,9 @@ use crate::store::snapshot::{SnapshotOrder, SnapshotRecord, SnapshotState};
 
 /// The longest title.
 const MAX_TITLE: usize = 80;
+/// What the operator does where nobody says how data is scrubbed.
+pub(super) const UNSCRUBBED: &str = "the operator names what scrubs it in the project's file: [data] sanitize = \
+     \"COMMAND\"; or false where nobody in it has to be hidden";
 /// Snapshots in one answer, at most.
 const MOST: usize = 5_000;
 
@@ -207,13 +210,10 @@ impl Session {
             false => Origin::Elsewhere,
         };
         let kind = self.guarded_as(project, snapshot).await?;
-        let sanitize = project.sanitize;
-        may_restore(origin, kind, self.type_of(into)?, sanitize).map_err(|why| {
+        may_restore(origin, kind, self.type_of(into)?, &project.sanitize).map_err(|why| {
             let hint = match why {
                 NotThere::Unscrubbed => {
-                    "where nobody in it has to be hidden, the operator writes into the project's file: [data] \
-                     sanitize = false"
-                        .to_owned()
+                    UNSCRUBBED.to_owned()
                 }
                 NotThere::Upward | NotThere::Guarded { .. } => {
                     format!("see whose it is: wharf snapshot list; the tree: wharf environments; restore it where it is from: wharf snapshot restore {} -e {from}", snapshot.id)

@@ -94,6 +94,14 @@ impl Session {
         self.order_plainly(record, Kind::Seed, live).await
     }
 
+    pub(super) async fn reset_data(&mut self, scope: &Scope) -> Result<(), Broken> {
+        let record = self.environment(scope).await?;
+        let mut against = self.rights(&[Act::Reset], &record)?;
+        against.take(not_production(&record, "reset"))?;
+        against.and(runs(&record))?;
+        self.order_plainly(record, Kind::Reset, None).await
+    }
+
     pub(super) async fn maintain(&mut self, scope: &Scope, on: bool) -> Result<(), Broken> {
         let record = self.environment(scope).await?;
         let against = self.rights(&[Act::Maintenance], &record)?;
@@ -105,6 +113,19 @@ impl Session {
         self.order_plainly(record, kind, None).await
     }
 
+    /// Orders what brings something from another environment to what serves.
+    pub(super) async fn order_from(
+        &mut self,
+        record: EnvironmentRecord,
+        kind: Kind,
+        source: String,
+    ) -> Result<(), Broken> {
+        let commit = self.live_commit(&record).await?;
+        let mut activity = self.new_activity(record, kind, commit, SlugUse::Reuse, None)?;
+        activity.source = Some(source);
+        self.order_new(activity).await
+    }
+
     /// Orders what is about no commit but the one that serves.
     async fn order_plainly(
         &mut self,
@@ -112,6 +133,13 @@ impl Session {
         kind: Kind,
         target: Option<u32>,
     ) -> Result<(), Broken> {
+        let commit = self.live_commit(&record).await?;
+        self.order(record, kind, commit, SlugUse::Reuse, target)
+            .await
+    }
+
+    /// The commit that serves, if one does.
+    async fn live_commit(&self, record: &EnvironmentRecord) -> Result<Commit, Broken> {
         let live = match record.live {
             Some(live) => self.world.recorder.release(&record.key, live).await,
             None => Ok(None),
@@ -122,9 +150,7 @@ impl Session {
             subject: release.subject,
             forced: false,
         });
-        let commit = commit.unwrap_or_default();
-        self.order(record, kind, commit, SlugUse::Reuse, target)
-            .await
+        Ok(commit.unwrap_or_default())
     }
 }
 
@@ -147,7 +173,7 @@ pub(super) fn lives(record: &EnvironmentRecord) -> Result<(), Broken> {
 }
 
 /// Refuses to pause what is paused, or has nothing to stop.
-fn runs(record: &EnvironmentRecord) -> Result<(), Broken> {
+pub(super) fn runs(record: &EnvironmentRecord) -> Result<(), Broken> {
     lives(record)?;
     let name = record.key.id.as_str();
     if record.status() == Status::Paused {

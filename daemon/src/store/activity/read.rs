@@ -1,6 +1,7 @@
 //! Activities as people read them.
 
 use rusqlite::{Connection, OptionalExtension, Row};
+use wharf_wire::outcome::Kind;
 use wharf_wire::view::{Activity, Actor, Commit, Reason};
 
 use super::{StoreError, steps, word};
@@ -16,12 +17,15 @@ pub(in crate::store) const VIEW: &str = "id, project, environment, branch, kind,
 pub(in crate::store) fn view(row: &Row<'_>, first: usize) -> rusqlite::Result<Activity> {
     let code: Option<String> = row.get(first + 17)?;
     let message: Option<String> = row.get(first + 18)?;
+    let kind: Kind = word(row, first + 4)?;
+    // Of an import it is the name of a directory.
+    let source: Option<String> = row.get(first + 23)?;
     Ok(Activity {
         id: row.get(first)?,
         project: row.get(first + 1)?,
         environment: row.get(first + 2)?,
         branch: row.get(first + 3)?,
-        kind: word(row, first + 4)?,
+        kind,
         state: word(row, first + 5)?,
         actor: Actor {
             name: row.get(first + 6)?,
@@ -33,7 +37,7 @@ pub(in crate::store) fn view(row: &Row<'_>, first: usize) -> rusqlite::Result<Ac
             subject: row.get(first + 10)?,
             forced: row.get(first + 11)?,
         },
-        source: row.get(first + 23)?,
+        source: source.filter(|_| kind != Kind::DatabaseImport),
         due: row.get(first + 24)?,
         approved_by: row.get(first + 25)?,
         slug: row.get(first + 12)?,

@@ -68,6 +68,7 @@ fn report(source: &str, kind: Kind, old: &str, new: &str) -> NewActivity {
         title: String::new(),
         chosen_parent: None,
         maintenance: None,
+        beginning: crate::plan::beginning::Beginning::default(),
     });
     NewActivity {
         environment,

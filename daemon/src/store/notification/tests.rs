@@ -36,6 +36,7 @@ impl Store {
             title: String::new(),
             chosen_parent: None,
             maintenance: None,
+            beginning: crate::plan::beginning::Beginning::default(),
         };
         let activity = NewActivity {
             key,

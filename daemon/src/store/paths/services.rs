@@ -6,6 +6,9 @@ use wharf_config::name::{EnvironmentId, ProcessName, ProjectName};
 
 use super::Paths;
 
+/// How the name of a directory begins that holds a dump.
+const DUMP: &str = ".dump-";
+
 impl Paths {
     /// What an environment's services hold, one directory each: beside its mounts, whose names all end
     /// with a hash, so that it counts with them and goes where they go.
@@ -72,6 +75,22 @@ impl Paths {
     pub fn service_sockets(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
         self.all_service_sockets()
             .join(format!("{project}.{environment}"))
+    }
+
+    /// The directory of a dump that waits to be read in, beside the mounts, whose names have no dot.
+    pub fn dump(&self, project: &ProjectName, environment: &EnvironmentId, token: &str) -> PathBuf {
+        let mounts = self.mounts(project, environment);
+        mounts.join(Paths::dump_name(token))
+    }
+
+    /// What it is called there.
+    pub fn dump_name(token: &str) -> String {
+        format!("{DUMP}{token}")
+    }
+
+    /// Whether a directory's name says that it is such a one.
+    pub fn is_dump(name: &std::ffi::OsStr) -> bool {
+        name.as_encoded_bytes().starts_with(DUMP.as_bytes())
     }
 
     /// A fresh place for what comes into an environment's mounts: beside them, so that it counts as

@@ -1,5 +1,9 @@
 -- Version 6: data. Times are milliseconds since 1970-01-01 UTC.
 
+-- What data an environment begins with: '' as the project's file has it, clone or empty as somebody wished,
+-- cloned once its parent's came.
+ALTER TABLE environment ADD COLUMN beginning TEXT NOT NULL DEFAULT '';
+
 -- Databases, caches and queues of environments: they outlive releases. `version` is the server's that
 -- used the data last, '' while none has; `instance` names the keeper, '' while none runs; `settings` is
 -- what that was started with, as JSON.

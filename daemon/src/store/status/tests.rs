@@ -74,6 +74,7 @@ fn order(branch: &str, kind: Kind, source: &str, wish: Wish) -> NewActivity {
         title: String::new(),
         chosen_parent: None,
         maintenance: None,
+        beginning: crate::plan::beginning::Beginning::default(),
     };
     NewActivity {
         environment: (kind == Kind::Push).then_some(environment),

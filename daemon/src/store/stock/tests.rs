@@ -54,6 +54,7 @@ impl Shop {
             title: String::new(),
             chosen_parent: None,
             maintenance: None,
+            beginning: crate::plan::beginning::Beginning::default(),
         };
         let activity = NewActivity {
             key: self.key.clone(),

@@ -36,6 +36,7 @@ fn make(connection: &Connection, id: &str, parent: Option<&str>) {
         title: String::new(),
         chosen_parent: None,
         maintenance: None,
+        beginning: crate::plan::beginning::Beginning::default(),
     };
     touch(connection, &record).unwrap();
 }

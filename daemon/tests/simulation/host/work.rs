@@ -396,7 +396,7 @@ fn program(kind: Kind) -> Vec<Step> {
         Kind::Check => &["checkout", "build 1", "patch 1", "build 2", "freeze"],
         Kind::MaintenanceOn | Kind::MaintenanceOff => &["maintenance"],
         Kind::Snapshot => &["snapshot", "verify"],
-        Kind::Restore => &[
+        Kind::Restore | Kind::SyncData | Kind::DatabaseImport | Kind::Reset => &[
             "fetch",
             "swap",
             "start",

@@ -132,9 +132,17 @@ fn no_password_is_an_argument() {
             passwords: &passwords,
         };
         let Recipe { ready, content, .. } = recipe(&setting).unwrap();
-        let Content { dump, load, shell } = content.unwrap();
+        let Content {
+            dump,
+            load,
+            shell,
+            count,
+        } = content.unwrap();
         let (Load::Served(load) | Load::Files(load)) = load;
-        for command in [Some(dump), Some(load), shell, ready].into_iter().flatten() {
+        for command in [Some(dump), Some(load), shell, count, ready]
+            .into_iter()
+            .flatten()
+        {
             let words = [vec![command.text], command.arguments].concat().join(" ");
             assert!(
                 !words.contains("APPS") && !words.contains("ADMINS"),

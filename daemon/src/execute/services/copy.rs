@@ -1,0 +1,140 @@
+//! What services of one environment hold, brought to fresh places beside those of another.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use futures_util::future::try_join_all;
+use wharf_config::application::{Application, Service};
+use wharf_config::name::ProcessName;
+
+use super::beside::beside;
+use super::{One, content, fill};
+use crate::execute::activity::Act;
+use crate::execute::failure::Failure;
+use crate::plan::services as plan;
+use crate::run::sandbox::{Access, Bind, SERVICES, Sandbox};
+
+/// Has what services of `from` hold come into directories below `into`, by their names, of those that `application`
+/// has, too. All dumps begin together: each is of that moment.
+///
+/// # Errors
+/// That one does not run there, cannot be written out or read in; something may be there then.
+pub(in crate::execute) async fn copy(
+    act: &Act,
+    (from, theirs): (&Act, &Application),
+    application: &Application,
+    into: &Path,
+) -> Result<(), Failure> {
+    let both = theirs.services.iter().filter_map(|(name, theirs)| {
+        let ours = application.services.get(name)?;
+        (plan::lasts(theirs.kind) && theirs.kind == ours.kind).then_some((name, theirs, ours))
+    });
+    let copied = both.map(|(name, theirs, ours)| {
+        let directory = into.join(name.as_str());
+        async move { one(act, from, (name, theirs, ours), &directory).await }
+    });
+    try_join_all(copied).await.map(drop)
+}
+
+async fn one(
+    act: &Act,
+    from: &Act,
+    (name, theirs, ours): (&ProcessName, &Service, &Service),
+    directory: &Path,
+) -> Result<(), Failure> {
+    let theirs = One::of(from, name, theirs).await?;
+    let ours = One::of(act, name, ours).await?;
+    content::insist_it_runs(from, name).await?;
+    let no_pipe = |error| Failure::host("cannot make a pipe", &error);
+    let (input, output) = io::pipe().map_err(no_pipe)?;
+    let Some(dumping) = fill::dump(from, &theirs, output.into()).await? else {
+        return Ok(());
+    };
+    let failed = format!("service {name} of {} cannot be written out", from.key().id);
+    let (filled, dumped) = tokio::join!(
+        fill::fill(act, &ours, directory, input.into()),
+        dumping.finish(&failed)
+    );
+    match (filled, dumped) {
+        // Whoever reads no more ends who writes, too.
+        (Err(failure), _) | (Ok(()), Err(failure)) => Err(failure),
+        (Ok(()), Ok(())) => Ok(()),
+    }
+}
+
+/// Services whose content came, each in a directory of its own.
+#[derive(Debug)]
+pub(in crate::execute) struct Came<'a>(Vec<(One<'a>, PathBuf)>);
+
+impl<'a> Came<'a> {
+    /// Those of an application that are below this directory.
+    ///
+    /// # Errors
+    /// That this host has no server for one.
+    pub(in crate::execute) async fn of(
+        act: &Act,
+        application: &'a Application,
+        into: &Path,
+    ) -> Result<Came<'a>, Failure> {
+        let mut all = Vec::new();
+        for (name, service) in &application.services {
+            let directory = into.join(name.as_str());
+            if directory.is_dir() {
+                let one = One::of(act, name, service).await?;
+                all.push((one.with(act, &directory).await?, directory));
+            }
+        }
+        Ok(Came(all))
+    }
+
+    /// Whether none came.
+    pub(in crate::execute) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn all(&self) -> &[(One<'a>, PathBuf)] {
+        &self.0
+    }
+
+    /// Has a server run on each while the work goes on, which is told where their sockets are.
+    ///
+    /// # Errors
+    /// That one does not start or may go on, and the work's.
+    pub(in crate::execute) async fn served<T>(
+        &self,
+        act: &Act,
+        work: impl AsyncFnOnce(&Path) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let all: Vec<_> = self
+            .0
+            .iter()
+            .map(|(one, data)| (one, data.clone()))
+            .collect();
+        beside(act, &all, work).await
+    }
+
+    /// Shows a command those servers instead of the environment's own.
+    ///
+    /// # Errors
+    /// That their passwords cannot be recorded.
+    pub(in crate::execute) async fn relate(
+        &self,
+        act: &Act,
+        sockets: &Path,
+        sandbox: &mut Sandbox,
+    ) -> Result<(), Failure> {
+        sandbox.binds.push(Bind {
+            source: sockets.to_owned(),
+            target: SERVICES.into(),
+            access: Access::Read,
+        });
+        let mut known = Vec::new();
+        for (one, data) in &self.0 {
+            known.push(super::passwords(act, (one.name, one.service), data).await?);
+        }
+        let all = self.0.iter().zip(&known);
+        let all = all.map(|((one, _), passwords)| (one.name, one.service, passwords));
+        sandbox.environment.extend(plan::variables(all));
+        Ok(())
+    }
+}

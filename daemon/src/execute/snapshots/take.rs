@@ -3,7 +3,6 @@
 use std::time::{Instant, SystemTime};
 
 use bytesize::ByteSize;
-use wharf_wire::outcome::Kind;
 
 use super::super::activity::Act;
 use super::super::failure::Failure;
@@ -64,7 +63,7 @@ pub(in super::super) async fn before_deploy(act: &Act) -> Result<(), Failure> {
         return Ok(());
     };
     // What came a moment ago is copied from elsewhere, and what was there is kept.
-    let is_fresh = matches!(act.task.kind, Kind::Reset | Kind::SyncData);
+    let is_fresh = act.task.kind.deploys_anew();
     let policy = &act.environment.policy;
     let is_wanted = policy.snapshot_before_deploy || policy.restore_on_failure;
     if !is_wanted || !act.is_recorded() || is_fresh {

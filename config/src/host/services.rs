@@ -185,7 +185,6 @@ fn host_name(text: &str) -> Result<String, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{host::Host, place::Place};
 
     fn load(files: &[(&str, &str)]) -> Result<Host, String> {

@@ -9,7 +9,6 @@ use std::time::Instant;
 
 use wharf_config::application::Mount;
 use wharf_wire::event::Event;
-use wharf_wire::outcome::Kind;
 use wharf_wire::route::{Route, Unavailable};
 use wharf_wire::view::Reason;
 
@@ -38,7 +37,7 @@ pub(super) async fn is_wanted(
     work: Work,
 ) -> Result<bool, Failure> {
     let policy = &act.environment.policy;
-    let is_fresh = matches!(act.task.kind, Kind::Reset | Kind::SyncData);
+    let is_fresh = act.task.kind.deploys_anew();
     if !policy.restore_on_failure
         || !act.is_recorded()
         || is_fresh

@@ -383,7 +383,7 @@ impl Deployment {
                 Kind::Snapshot => self.has_done(&Step::Verify),
                 Kind::SnapshotTest => self.has_done(&Step::Fetch),
                 Kind::SnapshotDelete => self.has_done(&Step::Forget),
-                Kind::Reset | Kind::SyncData => self.phase == Phase::Committed,
+                kind if kind.deploys_anew() => self.phase == Phase::Committed,
                 // One that was paused stays so.
                 kind if kind.brings_data() => {
                     self.phase == Phase::Committed || self.has_done(&Step::Swap)

@@ -89,23 +89,22 @@ async fn keep_open(door: &Outward) -> io::Error {
 }
 
 async fn out_of_door(from: UnixStream, to: Arc<Beyond>, place: OwnedSemaphorePermit) {
-    let led = match &*to {
-        Beyond::Socket(path) => match UnixStream::connect(path).await {
-            Ok(to) => Ok(join(from, to).await),
-            Err(error) => Err((path.display().to_string(), error)),
-        },
-        Beyond::Port { host, port } => match TcpStream::connect((host.as_str(), *port)).await {
-            Ok(to) => {
-                drop(to.set_nodelay(true));
-                Ok(join(from, to).await)
-            }
-            Err(error) => Err((format!("{host}, port {port}"), error)),
-        },
-    };
-    if let Err((beyond, error)) = led {
-        eprintln!("wharf: cannot connect to {beyond}: {error}");
+    if let Err(error) = lead(from, &to).await {
+        eprintln!("wharf: cannot connect to {to}: {error}");
     }
     drop(place);
+}
+
+async fn lead(from: UnixStream, to: &Beyond) -> io::Result<()> {
+    match to {
+        Beyond::Socket(path) => join(from, UnixStream::connect(path).await?).await,
+        Beyond::Port { host, port } => {
+            let to = TcpStream::connect((host.as_str(), *port)).await?;
+            drop(to.set_nodelay(true));
+            join(from, to).await;
+        }
+    }
+    Ok(())
 }
 
 /// Where connections come from, as far as it is there before the command is.

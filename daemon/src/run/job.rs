@@ -1,6 +1,7 @@
 //! What a runner is asked to start: a file named by an id. Only the id crosses to the runner.
 
 use std::{
+    fmt,
     fs::File,
     io,
     path::{Path, PathBuf},
@@ -28,6 +29,15 @@ pub struct Job {
     pub arguments: Vec<String>,
     /// A stage's step or a process.
     pub kind: Kind,
+}
+
+impl fmt::Display for Beyond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => path.display().fmt(f),
+            Self::Port { host, port } => write!(f, "{host}, port {port}"),
+        }
+    }
 }
 
 impl Job {

@@ -59,3 +59,66 @@ fn a_database_is_its_environment_s_alone() {
         .ok()
         .has("| orders: r1,r2,r3");
 }
+
+/// A MariaDB that the operator runs, where Wharf's own user may make databases.
+const OPERATORS: &str = r#"set -e
+install -d -o nobody -m 755 /run/operators /var/lib/operators
+cat >/run/operators/setup.sql <<SQL
+CREATE USER IF NOT EXISTS wharf@localhost IDENTIFIED BY 'Of-Wharf-9';
+GRANT ALL ON *.* TO wharf@localhost WITH GRANT OPTION;
+ALTER USER root@localhost ACCOUNT LOCK;
+SQL
+setpriv --reuid=nobody --regid=nogroup --clear-groups mariadb-install-db --no-defaults \
+    --datadir=/var/lib/operators --auth-root-authentication-method=normal --skip-test-db >/dev/null
+systemd-run --quiet --unit=operators --property=User=nobody mariadbd --no-defaults \
+    --datadir=/var/lib/operators --socket=/run/operators/db.sock --skip-networking \
+    --innodb-use-native-aio=0 --init-file=/run/operators/setup.sql
+install -D -m 640 -g wharf /dev/stdin /etc/wharf/main.password <<PASSWORD
+Of-Wharf-9
+PASSWORD
+install -D -m 644 /dev/stdin /etc/wharf/wharfd.d/services.toml <<TOML
+[services]
+main = { type = "mariadb", socket = "/run/operators/db.sock", password_file = "/etc/wharf/main.password" }
+TOML
+"#;
+
+#[test]
+fn a_database_in_the_operator_s_server_is_reached_through_a_door() {
+    let machine = Machine::boot();
+    machine.runs(OPERATORS);
+    machine.waits_for("test -S /run/operators/db.sock");
+    machine.runs("wharf reload");
+    let config = CONFIG.replace(
+        "\"mariadb:10.11\"",
+        "{ type = \"mariadb:10.11\", provider = \"external\" }",
+    );
+    let orders = ORDERS.replace("-u app main", "-u $DATABASE_USER $DATABASE_NAME");
+    let files = [("wharf.toml", config.as_str()), ("orders.sh", &orders)];
+    for project in ["shop", "blog"] {
+        machine
+            .pushes(project, &files)
+            .ok()
+            .has("of instance main answers")
+            .has("| orders: r1");
+    }
+    let others = machine.runs("find /var/lib/wharf ! -user wharf").out;
+    assert_eq!(others, "");
+
+    // The door stays where the daemon dies, and leads to a server that is started again.
+    machine.runs(
+        "systemctl kill -s KILL wharfd; systemctl reset-failed wharfd; systemctl start wharfd",
+    );
+    machine
+        .changes("shop", &[("other", "1")])
+        .ok()
+        .lacks("answers")
+        .has("| orders: r1,r2");
+    machine.runs("systemctl kill --signal=KILL operators; systemctl stop operators; systemctl reset-failed operators || :");
+    machine.runs(&format!("rm -f /run/operators/db.sock\n{OPERATORS}"));
+    machine.waits_for("test -S /run/operators/db.sock");
+    machine
+        .changes("shop", &[("other", "2")])
+        .ok()
+        .lacks("answers")
+        .has("| orders: r1,r2,r3");
+}

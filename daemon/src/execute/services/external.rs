@@ -16,6 +16,7 @@ use super::server::{clients_of, fits_said};
 use super::{One, Passwords};
 use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
+use crate::execute::housekeeping::names;
 use crate::execute::world::World;
 use crate::fail;
 use crate::identity::Account;
@@ -230,18 +231,26 @@ async fn give(
     told.await.map(drop)
 }
 
-/// Takes away the database that this directory names, since nobody will read of it any more.
-pub(in crate::execute) async fn discard(world: &World, service: &Path) {
-    let pointer = tokio::task::block_in_place(|| Pointer::read(service));
-    if let Ok(Some(pointer)) = pointer {
-        ledger::drop_one(world, &pointer.database).await;
+/// Takes away the database that this directory names for a service, since nobody will read of it any more. What was
+/// made for somebody else stays, and what the service works with.
+pub(super) async fn discard(act: &Act, name: &ProcessName, directory: &Path) {
+    let Ok(Some(database)) = named(act, name, directory) else {
+        return;
+    };
+    let own = Stand::own(act, name).data;
+    if named(act, name, &own).is_ok_and(|used| used.as_ref() != Some(&database)) {
+        ledger::drop_one(&act.world, &database).await;
     }
 }
 
-/// The same of all that what was fetched has.
-pub(in crate::execute) async fn discard_all(world: &World, services: &Path) {
-    for directory in ledger::directories(services) {
-        discard(world, &directory).await;
+/// The same of all services that there are below a directory.
+pub(in crate::execute) async fn discard_all(act: &Act, services: &Path) {
+    let names = tokio::task::block_in_place(|| names(services)).unwrap_or_default();
+    for name in names
+        .iter()
+        .filter_map(|name| ProcessName::parse(name).ok())
+    {
+        discard(act, &name, &services.join(name.as_str())).await;
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn fresh<'a>(
     one: One<'a>,
     directory: &Path,
 ) -> Result<One<'a>, Failure> {
-    external::discard(&act.world, directory).await;
+    external::discard(act, one.name, directory).await;
     tokio::task::block_in_place(|| {
         disk::remove_tree(directory)?;
         disk::make_directory(directory)

@@ -3,7 +3,6 @@
 use std::time::{Instant, SystemTime};
 
 use bytesize::ByteSize;
-use wharf_wire::outcome::Kind;
 
 use super::super::activity::Act;
 use super::super::failure::Failure;
@@ -63,8 +62,8 @@ pub(in super::super) async fn before_deploy(act: &Act) -> Result<(), Failure> {
     let Some(live) = act.previous else {
         return Ok(());
     };
-    // What came a moment ago is copied from elsewhere, and what was there is kept; of fresh data there is nothing to copy.
-    let is_fresh = matches!(act.task.kind, Kind::Reset | Kind::SyncData);
+    // What came a moment ago is copied from elsewhere, and what was there is kept.
+    let is_fresh = act.task.kind.deploys_anew();
     let policy = &act.environment.policy;
     let is_wanted = policy.snapshot_before_deploy || policy.restore_on_failure;
     if !is_wanted || !act.is_recorded() || is_fresh {
@@ -109,9 +108,10 @@ async fn perform(
     // A daemon may have died between this and the end of the step. What would be put back is of this moment:
     // visitors came in again between the two.
     let known = act.world.recorder.snapshot(id).await?;
-    let is_open = act.data() == Data::Open;
     let before = match known {
-        Some(known) if known.state == SnapshotState::Good && is_open => Before::Made,
+        Some(known) if known.state == SnapshotState::Good && act.data() == Data::Open => {
+            Before::Made
+        }
         Some(known) if !known.repository.is_empty() => Before::Begun,
         Some(_) | None => Before::Nothing,
     };

@@ -237,7 +237,7 @@ pub(super) async fn test(act: &Act, record: &SnapshotRecord) -> Result<(), Failu
     let began = std::time::Instant::now();
     let scratch = act.world.paths.snapshot_scratch(&act.task.id);
     let fetched = fetch_and_try(act, record, &scratch).await;
-    discard_all(&act.world, &services_in(&scratch)).await;
+    discard_all(act, &services_in(&scratch)).await;
     let removed = tokio::task::block_in_place(|| disk::remove_tree(&scratch));
     if let Err(error) = removed {
         tracing::warn!(

@@ -115,12 +115,6 @@ fn invalid(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-/// The directories of services below one that has them.
-pub(super) fn directories(services: &Path) -> Vec<PathBuf> {
-    let entries = disk::entries(services).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).collect()
-}
-
 /// Takes away what nothing names any more: neither an environment's data nor what is kept of one.
 pub(in crate::execute) async fn sweep(world: &World) {
     let looked = tokio::task::block_in_place(|| {

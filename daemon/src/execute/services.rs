@@ -63,7 +63,7 @@ pub(super) struct One<'a> {
 pub(super) async fn ensure(act: &Act, application: &Application) -> Result<(), Failure> {
     for (name, service) in &application.services {
         let ensured = start::ensure(act, name, service);
-        act.step(Step::Service(name.to_string()), ensured).await?;
+        Box::pin(act.step(Step::Service(name.to_string()), ensured)).await?;
     }
     Ok(())
 }

@@ -103,7 +103,7 @@ pub(super) async fn data(act: &mut Act) -> Result<Option<u32>, Failure> {
         Err(Failure::new("no-data", message)
             .hint("both must have it in wharf.toml, by the same names: [mounts] of the kind `data`, or [services]"))
     };
-    anew(act, &manner, Rest::Stays, come).await
+    Box::pin(anew(act, &manner, Rest::Stays, come)).await
 }
 
 fn upward(from: &Source, act: &Act, why: &NotThere) -> Failure {

@@ -33,6 +33,10 @@ use crate::traces;
 use crate::watch;
 use means::Means;
 
+/// What a worker's stack may take: an activity is one deep future, and a build that is not optimized has room on the
+/// stack for each branch of it. Only what is used takes memory.
+const STACK: usize = 16 << 20;
+
 /// The daemon of Wharf: git pushes become deployments.
 ///
 /// Without a command it serves until SIGTERM or SIGINT; applications go on without it.
@@ -164,6 +168,7 @@ pub fn live(flags: Flags) -> Result<(), End> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .thread_stack_size(STACK)
         .build()
         .map_err(|error| End::host("cannot start", &error))?;
     match flags.command {

@@ -137,6 +137,8 @@ pub(super) async fn failed(
         Ok(()) if data == Data::Changed => failure,
         Ok(()) => changes.told(failure, release),
         Err(why) => {
+            // It is paused: none of them runs.
+            services::put_back(act).await;
             let text = not_back(act, why).reason;
             act.log.event(Event::Warning { text: text.message });
             let failure = changes.told(failure, release);
@@ -205,7 +207,11 @@ async fn restore(aside: &Act) -> Result<(), Failure> {
     let record =
         record.ok_or_else(|| Failure::new("snapshot-bad", format!("snapshot {id} is not good")))?;
     let arriving = arrival::arriving(aside);
-    snapshots::fetch_and_read_in(aside, &record, &arriving).await?;
+    let fetched = snapshots::fetch_and_read_in(aside, &record, &arriving).await;
+    if fetched.is_err() {
+        arrival::throw_away(&arriving);
+    }
+    fetched?;
     fail::point(format_args!("put back: fetched"));
     retire::stop_processes(aside).await?;
     fail::point(format_args!("put back: stopped"));

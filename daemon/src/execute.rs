@@ -15,6 +15,7 @@ mod changes;
 pub mod check;
 pub mod checkout;
 mod checks;
+mod closed;
 pub mod collect;
 pub mod command;
 mod commands;

@@ -247,6 +247,11 @@ impl Kind {
         )
     }
 
+    /// Whether what serves is deployed anew on the data that comes by it.
+    pub fn deploys_anew(self) -> bool {
+        matches!(self, Kind::SyncData | Kind::Reset)
+    }
+
     /// Whether it only has to do with copies of data: what serves stays, and so does its data.
     pub fn is_copy(self) -> bool {
         matches!(

@@ -65,7 +65,8 @@ impl Database {
             Database::Shell { service } => ("shell", service, None),
         };
         let mut words = ["db", verb].map(str::to_owned).to_vec();
-        if service.is_some() || file.is_some() {
+        // Behind it all would be the last of two, of which the first may be left out.
+        if service.is_some() && file.is_none() {
             words.push("--".to_owned());
         }
         words.extend(service.clone());

@@ -27,6 +27,8 @@ pub struct Policy {
     pub snapshots: Snapshots,
     /// Whether its data is copied before deploy commands run.
     pub snapshot_before_deploy: bool,
+    /// Whether that data comes back where the deployment then fails; visitors are kept away meanwhile.
+    pub restore_on_failure: bool,
     /// Who may look; none: as its parent.
     pub access: Option<Access>,
 }

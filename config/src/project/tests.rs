@@ -114,6 +114,7 @@ fn policy_is_read() {
         approve = true
         snapshots = { every = "1h", keep = "2 per hour for 1 week" }
         snapshot_before_deploy = true
+        restore_on_failure = true
         deploy_window = "Mon-Fri 09:00-16:00"
         deploy_at = "10:00"
         [environments.staging]
@@ -150,7 +151,7 @@ fn policy_is_read() {
         rhythm.keep,
         Retention::parse("2 per hour for 7 days").unwrap()
     );
-    assert!(production.snapshot_before_deploy);
+    assert!(production.snapshot_before_deploy && production.restore_on_failure);
     assert_eq!(production.schedule.window.unwrap().days.len(), 5);
     assert!(production.schedule.at.is_some() && production.schedule.zone.is_some());
     let staging = project.environment(&branch("staging"), None).policy;
@@ -194,6 +195,7 @@ fn every_slip_of_a_policy_is_named() {
         mirror_to = "x"
         snapshots = true
         snapshot_before_deploy = "yes"
+        restore_on_failure = 1
         access = "allow:everybody"
         [environments."a["]
         [roles]
@@ -218,6 +220,7 @@ fn every_slip_of_a_policy_is_named() {
         "must be rules such as",
         "must say how often",
         "snapshot_before_deploy",
+        "restore_on_failure",
         "is the branch of `staging`",
         "days and hours",
         "time of the day",

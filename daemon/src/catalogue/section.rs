@@ -57,7 +57,7 @@ const SECTIONS: [Section; 11] = [
         title: "A command in what serves ended",
         seen: "`wharf run`, `wharf shell` or a cron is not started, or not ended by the command itself; `wharf activities` or `wharf crons` has why.",
         codes: &[
-            "caller-gone", "cron-failed", "cron-stopped", "data-restored", "data-synced",
+            "caller-gone", "cron-failed", "cron-stopped", "data-held", "data-restored", "data-synced",
             "environment-ends", "exit-code", "no-command", "no-database",
             "run-interrupted", "run-lost", "service-stopped", "too-many-commands",
         ],

@@ -12,22 +12,22 @@ use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::Reason;
 
 use super::bound::Bound;
-use super::changes::Changes;
 use super::crons::Held;
 use super::failure::{Failure, chain};
+use super::hands::Closed as Shut;
 use super::maintenance::{self, Switch};
 use super::parking::{Turn, park};
 use super::replaced::Replaced;
 use super::resume::resume;
 use super::world::World;
 use super::{
-    build, check, conclude, deploy, dumps, end, promote, reset, retire, route, seed, snapshots,
-    standing, sync, tip,
+    build, check, closed, conclude, deploy, dumps, end, promote, reset, retire, route, seed,
+    snapshots, standing, sync, tip,
 };
 use crate::fail;
 use crate::journal::{self, Facts, Message};
 use crate::plan::beginning::Beginning;
-use crate::plan::deployment::{Deployment, Event, Illegal, Outcome, Phase};
+use crate::plan::deployment::{Data, Deployment, Event, Illegal, Outcome, Phase};
 use crate::plan::limits::Status;
 use crate::plan::step::Step;
 use crate::settings::{self, Settings};
@@ -65,6 +65,8 @@ pub struct Act {
     held: OnceLock<Instant>,
     /// Nothing begins by itself in the environment until it has ended.
     quiet: OnceLock<Held>,
+    /// Nobody begins anything there by hand until it has ended.
+    shut: OnceLock<Shut>,
     /// What to do the next time, said at its end.
     advice: Mutex<Vec<String>>,
     /// Why nothing is deployed, where the code is kept and that is all.
@@ -134,6 +136,9 @@ pub async fn perform(
             _ => end::still_paused(&name, live, act.is_touched()),
         };
     }
+    if act.data() == Data::PutBack {
+        conclusion.ended.serves = end::serves(&name, previous, end::PUT_BACK);
+    }
     act.end(conclusion.ending.state);
     conclusion.replaced = std::mem::take(&mut *act.replaced());
     Some(conclusion)
@@ -202,6 +207,7 @@ impl Act {
             replaced: Mutex::default(),
             held: OnceLock::new(),
             quiet: OnceLock::new(),
+            shut: OnceLock::new(),
             advice: Mutex::default(),
             kept: None,
         })
@@ -228,8 +234,9 @@ impl Act {
     }
 
     async fn perform(&mut self) -> Result<Option<u32>, Failure> {
+        closed::open_again(self).await?;
         match (self.phase(), self.task.kind) {
-            (Phase::Broken, _) => Err(interrupted(self).await),
+            (Phase::Broken, _) => Err(conclude::interrupted(self).await),
             (Phase::Committed, _) => Ok(deploy::finish(self).await),
             (_, kind) if kind.moves_branch() && self.status == Status::Inactive => {
                 self.kept = Some(standing::keep(self).await?);
@@ -382,7 +389,7 @@ impl Act {
         self.look(Phase::Working, Deployment::phase)
     }
 
-    fn is_stopped(&self) -> bool {
+    pub(super) fn is_stopped(&self) -> bool {
         self.look(false, Deployment::is_stopped)
     }
 
@@ -437,6 +444,16 @@ impl Act {
         self.quiet.get_or_init(|| held)
     }
 
+    /// Keeps people's own commands away until it has ended.
+    pub(super) fn shuts(&self, shut: Shut) {
+        self.shut.get_or_init(|| shut);
+    }
+
+    /// What became of the data.
+    pub(super) fn data(&self) -> Data {
+        self.look(Data::Open, Deployment::data)
+    }
+
     /// Says at its good end what to do the next time.
     pub(super) fn advise(&self, text: String) {
         self.advice().push(text);
@@ -465,32 +482,6 @@ impl Act {
     /// The name of the branch.
     pub fn branch(&self) -> &BranchName {
         &self.task.branch
-    }
-}
-
-/// The end of what a death interrupted and nobody may begin again, with the commands that had run.
-async fn interrupted(act: &Act) -> Failure {
-    let id = act.task.id.as_str();
-    let failure = match act.is_stopped() {
-        true => Failure::cancelled(),
-        false => Failure::new("interrupted", "Wharf was stopped while deploy commands ran").hint(
-            format!(
-                "see what they did, then: wharf redeploy -e {} (or set deploy.repeatable)",
-                act.key().id
-            ),
-        ),
-    };
-    let Some(number) = act.task.release else {
-        return failure;
-    };
-    let recorder = &act.world.recorder;
-    let activity = insist(id, "what was done", || recorder.activity(id)).await;
-    let release = insist(id, "its release", || recorder.release(act.key(), number)).await;
-    match activity.zip(release) {
-        Some((activity, release)) => {
-            Changes::recorded(&activity.steps, &release).told(failure, &release)
-        }
-        None => failure,
     }
 }
 

@@ -179,23 +179,36 @@ async fn swap(act: &Act, manner: &Manner, rest: Rest) -> Result<(), Failure> {
     let _closed = act.world.hands.close(key, reason).await;
     quiet(act).await?;
     fail::point(format_args!("swap: quiet"));
-    let arriving = arriving(act);
-    let moved = tokio::task::block_in_place(|| {
-        put_in_place(act, &arriving, rest)?;
-        disk::remove_tree(&arriving)
-    });
-    moved.map_err(|error| Failure::host("cannot put the data in its place", &error))?;
+    take_place(act, rest)?;
     act.did(
         "swap",
         format!("{} data is in its place", manner.whose),
         began,
     );
+    say_kept(act);
+    Ok(())
+}
+
+/// Says where it is.
+pub(super) fn say_kept(act: &Act) {
     act.log.note(format!(
         "what was there is kept on the host as {}{}",
         act.task.id,
         retire::kept_for(act)
     ));
-    Ok(())
+}
+
+/// Has what came take its place, where nothing works with what is there. Whatever of it was done already stays done.
+///
+/// # Errors
+/// The host's.
+pub(super) fn take_place(act: &Act, rest: Rest) -> Result<(), Failure> {
+    let arriving = arriving(act);
+    let moved = tokio::task::block_in_place(|| {
+        put_in_place(act, &arriving, rest)?;
+        disk::remove_tree(&arriving)
+    });
+    moved.map_err(|error| Failure::host("cannot put the data in its place", &error))
 }
 
 /// Gives all that came the place of what is there, which is kept. Blocks.

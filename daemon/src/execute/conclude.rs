@@ -7,10 +7,13 @@ use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::Reason;
 
 use super::activity::{Act, Conclusion, milliseconds};
+use super::changes::Changes;
 use super::end::{self, Undoing};
 use super::failure::Failure;
 use super::replaced::Replaced;
+use crate::plan::deployment::Data;
 use crate::store::activity::Ending;
+use crate::store::insist::insist;
 
 pub(super) fn succeeded(act: &Act, live: Option<u32>, began: Instant) -> Conclusion {
     let (kind, name) = (act.task.kind, act.key().id.as_str());
@@ -145,5 +148,32 @@ pub fn never_began(
             live_after: live,
         },
         replaced: Replaced::default(),
+    }
+}
+
+/// The end of what a death interrupted and nobody may begin again, with the commands that had run.
+pub(super) async fn interrupted(act: &Act) -> Failure {
+    let id = act.task.id.as_str();
+    let failure = match act.is_stopped() {
+        true => Failure::cancelled(),
+        false => Failure::new("interrupted", "Wharf was stopped while deploy commands ran").hint(
+            format!(
+                "see what they did, then: wharf redeploy -e {} (or set deploy.repeatable)",
+                act.key().id
+            ),
+        ),
+    };
+    let Some(number) = act.task.release else {
+        return failure;
+    };
+    let recorder = &act.world.recorder;
+    let activity = insist(id, "what was done", || recorder.activity(id)).await;
+    let release = insist(id, "its release", || recorder.release(act.key(), number)).await;
+    match activity.zip(release) {
+        Some(_) if act.data() == Data::PutBack => failure,
+        Some((activity, release)) => {
+            Changes::recorded(&activity.steps, &release).told(failure, &release)
+        }
+        None => failure,
     }
 }

@@ -22,8 +22,8 @@ use super::launch::{self, Launched};
 use super::replaced::Replaced;
 use super::resume::makes;
 use super::{
-    assets, checks, housekeeping, maintenance, mirror, release, retire, route, seed, services,
-    snapshots, sync, target, variables,
+    assets, checks, closed, housekeeping, maintenance, mirror, release, retire, route, seed,
+    services, snapshots, sync, target, variables,
 };
 use crate::plan::step::Step;
 use crate::run::sandbox::Sandbox;
@@ -46,8 +46,7 @@ pub async fn deploy(act: &Act, built: Built) -> Result<u32, Failure> {
     let mut changes = Changes::default();
     if let Err(failure) = prepare_and_serve(act, &release, &mut changes).await {
         release::give_up(act, number).await;
-        services::put_back(act).await;
-        return Err(changes.told(failure, &release));
+        return Err(closed::failed(act, failure, &changes, &release).await);
     }
     maintenance::say_lifted(act);
     mirror::follow(act, &release.commit).await;
@@ -101,17 +100,22 @@ pub async fn roll_back(act: &Act) -> Result<Option<u32>, Failure> {
         format!("r{number} again, commit {commit}"),
         Instant::now(),
     );
-    let again = async {
-        services::ensure(act, &release.application).await?;
-        let sandbox = release::sandbox(act, &release).await?;
-        serve(act, &release, &sandbox, Proof::Health).await
-    };
-    if let Err(failure) = again.await {
+    if let Err(failure) = serve_again(act, &release).await {
         services::put_back(act).await;
         return Err(failure);
     }
     mirror::follow(act, &release.commit).await;
     Ok(Some(number))
+}
+
+/// Has a release serve again that served before.
+///
+/// # Errors
+/// As [`roll_back`].
+pub(super) async fn serve_again(act: &Act, release: &ReleaseRecord) -> Result<(), Failure> {
+    services::ensure(act, &release.application).await?;
+    let sandbox = release::sandbox(act, release).await?;
+    serve(act, release, &sandbox, Proof::Health).await
 }
 
 /// What a release must show before it serves.
@@ -136,8 +140,12 @@ async fn prepare_and_serve(
     let bound = Bound::of_deploy(&act.settings.host.deploy);
     let work = Work::ask(act, release, &sandbox, &bound).await?;
     quiet::crons(act, release, work).await?;
-    maintenance::begin(act, release, &sandbox, &bound, work).await?;
-    quiet::workers(act, release, work).await?;
+    if closed::is_wanted(act, release, work).await? {
+        closed::close(act, release).await?;
+    } else {
+        maintenance::begin(act, release, &sandbox, &bound, work).await?;
+        quiet::workers(act, release, work).await?;
+    }
     if work.may_change_data(release) {
         snapshots::before_deploy(act).await?;
     }

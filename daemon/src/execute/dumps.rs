@@ -54,10 +54,14 @@ pub fn take_in<M: Fn(&Mark) -> Result<(), Failure>>(
     let failed = |error| Failure::host("cannot take a dump in", &error).or_full();
     let directory = coming.file.parent().expect("below the state");
     disk::make_directory(directory).map_err(failed)?;
-    let file = File::create_new(&coming.file).map_err(disk::at("create", &coming.file));
+    // People's data is in it.
+    disk::create_private(&coming.file).map_err(failed)?;
+    let file = File::options().write(true).open(&coming.file);
     let kept = Kept {
         input,
-        file: file.map_err(failed)?,
+        file: file
+            .map_err(disk::at("open", &coming.file))
+            .map_err(failed)?,
         left: coming.room,
         full: None,
     };
@@ -234,8 +238,10 @@ async fn read_in(act: &Act, arriving: &Path) -> Result<(ProcessName, u64), Failu
     let name = ProcessName::parse(name).map_err(|_| gone())?;
     let file = place.join(name.as_str());
     let number = act.task.release.or(act.previous);
-    let number = number.expect("nothing comes where nothing served");
-    let release = act.world.recorder.release(key, number).await?;
+    let release = match number {
+        Some(number) => act.world.recorder.release(key, number).await?,
+        None => None,
+    };
     let application = release.map(|release| release.application);
     let service = application
         .as_ref()

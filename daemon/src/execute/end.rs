@@ -14,6 +14,9 @@ pub const UNTOUCHED: &str = "nothing was changed.";
 /// The same, where one did.
 pub const TOUCHED: &str = "deploy commands may have changed its data.";
 
+/// The same, where it was brought back.
+pub const PUT_BACK: &str = "its data is as it was before the deploy commands.";
+
 /// The verdict of somebody's own command that ended well.
 pub const RAN: &str = "it ran to its end";
 
@@ -260,7 +263,15 @@ pub fn recorded(activity: &Activity, url: Option<String>, who: Undoing) -> Optio
         Some(reason) if state != State::Succeeded => {
             let touched = |name: &str| name.parse().is_ok_and(|step: Step| step.touches());
             let touched = activity.steps.iter().any(|step| touched(&step.name));
-            let changed = if touched { TOUCHED } else { UNTOUCHED };
+            let begun = activity.steps.iter().rev();
+            let mut begun = begun.filter_map(|step| step.name.parse::<Step>().ok());
+            // The last one that counts.
+            let last = begun.find(|step| step.touches() || *step == Step::PutBack);
+            let changed = match last {
+                Some(Step::PutBack) if touched => PUT_BACK,
+                Some(step) if step.touches() => TOUCHED,
+                _ => UNTOUCHED,
+            };
             let hints = reason.hint.iter().cloned().collect();
             let last = match (activity.kind, live) {
                 (kind, live) if kind.runs_beside() => stays(name, live),

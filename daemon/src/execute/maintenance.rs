@@ -74,13 +74,32 @@ fn assets(release: &ReleaseRecord) -> usize {
 }
 
 /// The route of what visitors meet now; none where they meet nothing.
-fn serving(act: &Act) -> Option<Route> {
+pub(super) fn serving(act: &Act) -> Option<Route> {
     let route = route::read(&act.world.paths, act.key());
     route.filter(|route| act.previous.is_some() && !route::says_paused(route))
 }
 
 async fn hold(act: &Act, release: &ReleaseRecord, serving: Route) -> Result<(), Failure> {
     let began = Instant::now();
+    keep_away(act, release, serving).await?;
+    let waits = humantime::format_duration(release.application.deploy.maintenance.hold);
+    act.did(
+        "maintenance",
+        format!("on; requests wait {waits}, then see a page"),
+        began,
+    );
+    Ok(())
+}
+
+/// Has requests wait, then see a page, as long as an activity wants it.
+///
+/// # Errors
+/// That it cannot be recorded or written, or the router does not follow.
+pub(super) async fn keep_away(
+    act: &Act,
+    release: &ReleaseRecord,
+    serving: Route,
+) -> Result<(), Failure> {
     let long = release.application.deploy.maintenance.hold;
     let milliseconds = u64::try_from(long.as_millis()).unwrap_or(u64::MAX);
     let maintenance = Maintenance {
@@ -89,7 +108,7 @@ async fn hold(act: &Act, release: &ReleaseRecord, serving: Route) -> Result<(), 
         page: page(&act.world, release),
         pass: Vec::new(),
     };
-    act.holds(began);
+    act.holds(Instant::now());
     let route = Route {
         maintenance: Some(maintenance),
         ..serving
@@ -102,12 +121,6 @@ async fn hold(act: &Act, release: &ReleaseRecord, serving: Route) -> Result<(), 
         Message::MaintenanceOn,
         &Facts::of_act(act),
         "maintenance on",
-    );
-    let waits = humantime::format_duration(long);
-    act.did(
-        "maintenance",
-        format!("on; requests wait {waits}, then see a page"),
-        began,
     );
     Ok(())
 }

@@ -113,8 +113,7 @@ fn throw_away(world: &World, task: &Task, phase: Phase) -> Result<(), Failure> {
 pub(super) fn makes(kind: Kind) -> bool {
     match kind {
         Kind::Rollback | Kind::Resume => false,
-        Kind::Reset | Kind::SyncData => true,
-        kind => !kind.brings_data(),
+        kind => !kind.brings_data() || kind.deploys_anew(),
     }
 }
 

@@ -100,11 +100,20 @@ async fn take_down(act: &Act) -> Result<(), Failure> {
     .await
 }
 
-/// Ends all processes of an environment, once no request is in flight to them.
+/// Ends all processes of an environment, once no request is in flight to them, and its services.
 ///
 /// # Errors
 /// That one may go on.
 pub async fn stop_processes(act: &Act) -> Result<(), Failure> {
+    stop_applications(act).await?;
+    services::stop_all(&act.world, act.key()).await
+}
+
+/// The same without its services.
+///
+/// # Errors
+/// That one may go on.
+pub(super) async fn stop_applications(act: &Act) -> Result<(), Failure> {
     let processes = processes(act).await?;
     let upstreams = processes.iter();
     let upstreams = upstreams.flat_map(|record| launch::listens(&act.world, record));
@@ -113,7 +122,7 @@ pub async fn stop_processes(act: &Act) -> Result<(), Failure> {
         let grace = launch::grace_of(&act.world, &record).await;
         launch::stop_instance(&act.world, &record.instance, None, grace).await?;
     }
-    services::stop_all(&act.world, act.key()).await
+    Ok(())
 }
 
 /// Moves an environment's data to where it is kept. Its time says since when.

@@ -18,7 +18,7 @@ pub use export::{export, part_of};
 pub use part::{Part, Sink, Source};
 pub use repository::Repositories;
 pub use restic::Feed;
-pub(super) use restore::restore;
+pub(super) use restore::{fetch_and_read_in, restore};
 pub(super) use take::{before_deploy, take};
 
 use super::activity::Act;

@@ -24,6 +24,20 @@ pub struct Deployment {
     stopped: bool,
     /// The late commands that have begun, counted from 1.
     late: u32,
+    data: Data,
+}
+
+/// What becomes of the environment's data where it is put back when a deployment fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Data {
+    /// Whoever may works with it.
+    Open,
+    /// Only the deployment may, which has not begun to.
+    Closed,
+    /// It may have changed it.
+    Changed,
+    /// It is as it was before, and open.
+    PutBack,
 }
 
 /// What may come next.
@@ -141,7 +155,13 @@ impl Deployment {
             once: false,
             stopped: false,
             late: 0,
+            data: Data::Open,
         }
+    }
+
+    /// What became of the data.
+    pub fn data(&self) -> Data {
+        self.data
     }
 
     /// What started it.
@@ -207,6 +227,9 @@ impl Deployment {
     }
 
     fn start(&self, step: &Step) -> Result<Deployment, Illegal> {
+        if *step == Step::PutBack {
+            return self.put_back();
+        }
         let may = match self.phase {
             Phase::Working => !step.is_late(),
             Phase::Committed => step.is_late(),
@@ -237,8 +260,28 @@ impl Deployment {
                 Step::After(number) => *number,
                 _ => self.late,
             },
+            data: match (step, self.data) {
+                (Step::Close, _) => Data::Closed,
+                (step, Data::Closed) if step.touches() => Data::Changed,
+                (step, Data::PutBack) if step.touches() => Data::Open,
+                (_, data) => data,
+            },
             ..self.clone()
         })
+    }
+
+    /// It may begin whatever failed, and before anything is done again after a death.
+    fn put_back(&self) -> Result<Deployment, Illegal> {
+        let is_closed = matches!(self.data, Data::Closed | Data::Changed);
+        let may = matches!(self.phase, Phase::Working | Phase::Broken);
+        match &self.open {
+            Some(open) => Err(Illegal::Overlap(Step::PutBack, open.clone())),
+            None if !may || !is_closed => Err(Illegal::Step(Step::PutBack, self.phase)),
+            None => Ok(Deployment {
+                open: Some(Step::PutBack),
+                ..self.clone()
+            }),
+        }
     }
 
     fn end_step(&self, outcome: Outcome) -> Result<Deployment, Illegal> {
@@ -252,10 +295,16 @@ impl Deployment {
             (step, _) if step.is_late() => self.phase,
             _ => Phase::Broken,
         };
+        let data = match (step, outcome, self.data) {
+            (Step::PutBack, Outcome::Succeeded, Data::Changed) => Data::PutBack,
+            (Step::PutBack | Step::Route, Outcome::Succeeded, _) => Data::Open,
+            (_, _, data) => data,
+        };
         Ok(Deployment {
             phase,
             open: None,
             stopped: self.stopped || outcome == Outcome::Cancelled,
+            data,
             ..self.clone()
         })
     }
@@ -303,6 +352,11 @@ impl Deployment {
             phase,
             open: None,
             last: None,
+            data: match recovery {
+                // The switch opened it.
+                Recovery::Finish => Data::Open,
+                Recovery::Redo | Recovery::Fail | Recovery::Cancel => self.data,
+            },
             ..self.clone()
         })
     }
@@ -329,7 +383,7 @@ impl Deployment {
                 Kind::Snapshot => self.has_done(&Step::Verify),
                 Kind::SnapshotTest => self.has_done(&Step::Fetch),
                 Kind::SnapshotDelete => self.has_done(&Step::Forget),
-                Kind::Reset | Kind::SyncData => self.phase == Phase::Committed,
+                kind if kind.deploys_anew() => self.phase == Phase::Committed,
                 // One that was paused stays so.
                 kind if kind.brings_data() => {
                     self.phase == Phase::Committed || self.has_done(&Step::Swap)

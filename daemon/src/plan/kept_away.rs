@@ -15,6 +15,9 @@ pub fn kept_away(kind: Kind, steps: &[Row], ended: Option<u64>) -> Option<u64> {
         return None;
     }
     let (maintenance, route) = (Step::Maintenance.to_string(), Step::Route.to_string());
+    let (close, put_back) = (Step::Close.to_string(), Step::PutBack.to_string());
+    // What is closed stays so over a death.
+    let mut is_closed = false;
     let mut since = None;
     let mut total = None;
     let mut until = |since: &mut Option<u64>, at: u64| {
@@ -24,12 +27,14 @@ pub fn kept_away(kind: Kind, steps: &[Row], ended: Option<u64>) -> Option<u64> {
     };
     for step in steps {
         let is_good = step.result.as_deref() == Some(Outcome::Succeeded.word());
-        if step.name == maintenance {
+        if step.name == maintenance || step.name == close {
             since.get_or_insert(step.started);
-        } else if step.name == route && is_good {
+            is_closed = step.name == close;
+        } else if (step.name == route || step.name == put_back) && is_good {
             // Its rename let them in.
             until(&mut since, step.ended.unwrap_or(step.started));
-        } else if step.name == RESTART {
+            is_closed = false;
+        } else if step.name == RESTART && !is_closed {
             // The new daemon did, before anything else.
             until(&mut since, step.started);
         }
@@ -77,8 +82,15 @@ mod tests {
             command("succeeded"),
             row("route", 120, 130, "failed"),
         ];
+        let back = [
+            row("close", 10, 12, "succeeded"),
+            command("interrupted"),
+            row(RESTART, 45, 45, "fail"),
+            row("put back", 46, 70, "succeeded"),
+        ];
         for (steps, ended, expected) in [
-            (&good[..], Some(901), Some(50)),
+            (&back[..], Some(90), Some(60)),
+            (&good, Some(901), Some(50)),
             (&bad, Some(42), Some(32)),
             (&bad, None, None),
             (&late, Some(150), Some(35 + 50)),

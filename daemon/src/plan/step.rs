@@ -29,6 +29,10 @@ pub enum Step {
     ProbeMaintenance,
     /// Visitors are kept away, or let in again: the route says so.
     Maintenance,
+    /// Visitors and all that works with the data are kept away from it until it is known how the deployment ends.
+    Close,
+    /// It failed: the data is as it was, and what served serves on it again.
+    PutBack,
     /// The environment's data is copied into its project's repository of snapshots.
     Snapshot,
     /// The copy is read, and held against what it should be.
@@ -140,7 +144,10 @@ impl Step {
 
     /// Whether it is done even when somebody stops the activity: nothing is left half-way.
     pub fn is_finishing(&self) -> bool {
-        matches!(self, Step::Stop | Step::PutAside | Step::Swap)
+        matches!(
+            self,
+            Step::Stop | Step::PutAside | Step::Swap | Step::PutBack
+        )
     }
 
     /// Whether an activity of this kind has such a step.
@@ -221,9 +228,10 @@ impl Step {
             Step::ProbeInstall => (6, 0),
             Step::ProbeMaintenance => (7, 0),
             Step::Maintenance => (8, 0),
-            Step::Snapshot => (8, 1),
-            Step::Verify => (8, 2),
-            Step::Forget => (8, 3),
+            Step::Close => (8, 1),
+            Step::Snapshot => (8, 2),
+            Step::Verify => (8, 3),
+            Step::Forget => (8, 4),
             Step::Assets(number) => (9, *number),
             Step::Install(number) => (10, *number),
             Step::Command(number) => (11, *number),
@@ -240,6 +248,8 @@ impl Step {
             Step::PutAside => (22, 0),
             Step::Keep => (23, 0),
             Step::Cron => (24, 0),
+            // It comes after whatever failed.
+            Step::PutBack => (25, 0),
         }
     }
 }
@@ -258,6 +268,8 @@ impl fmt::Display for Step {
             Step::ProbeInstall => f.write_str("probe install"),
             Step::ProbeMaintenance => f.write_str("probe maintenance"),
             Step::Maintenance => f.write_str("maintenance"),
+            Step::Close => f.write_str("close"),
+            Step::PutBack => f.write_str("put back"),
             Step::Snapshot => f.write_str("snapshot"),
             Step::Verify => f.write_str("verify"),
             Step::Fetch => f.write_str("fetch"),
@@ -302,6 +314,8 @@ impl FromStr for Step {
             "probe install" => Some(Step::ProbeInstall),
             "probe maintenance" => Some(Step::ProbeMaintenance),
             "maintenance" => Some(Step::Maintenance),
+            "close" => Some(Step::Close),
+            "put back" => Some(Step::PutBack),
             "snapshot" => Some(Step::Snapshot),
             "verify" => Some(Step::Verify),
             "fetch" => Some(Step::Fetch),
@@ -363,6 +377,8 @@ pub(super) mod tests {
             Just(Step::ProbeInstall),
             Just(Step::ProbeMaintenance),
             Just(Step::Maintenance),
+            Just(Step::Close),
+            Just(Step::PutBack),
             Just(Step::Snapshot),
             Just(Step::Verify),
             Just(Step::Fetch),

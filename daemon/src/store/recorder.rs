@@ -269,7 +269,7 @@ impl Recorder {
 
     pub async fn set_beginning(&self, key: &EnvironmentKey, to: Beginning) -> Result<()> {
         let key = key.clone();
-        self.write("beginning", move |connection| {
+        self.write("first data", move |connection| {
             environment::set_beginning(connection, &key, to)
         })
         .await

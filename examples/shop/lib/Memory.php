@@ -37,6 +37,11 @@ final class Memory
         $this->redis->del("cart:$cart");
     }
 
+    public function forgetAll(): void
+    {
+        $this->redis->flushDb();
+    }
+
     /** The products, which $find tells where they are not known. */
     public function products(callable $find): array
     {

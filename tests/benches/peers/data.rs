@@ -52,6 +52,14 @@ impl<'w> Holder<'w> {
         let name = format!("{short}-{megabytes}");
         let config = format!("public = \".\"\n{more}");
         let tree = project(world, &name, &[("wharf.toml", &config)]);
+        // Nobody in the data has to be hidden from the environment that gets a copy of it.
+        let file = world
+            .directory("wharf/config/projects.d")
+            .join(format!("{name}.toml"));
+        let said = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("{said}\n[data]\nsanitize = false\n")).unwrap();
+        world.run(&tree, "wharf reload");
+        world.run(&tree, "git push --quiet wharf main:copy");
         let mounts = world.directory(&format!("wharf/state/mounts/{name}/main"));
         let holder = Holder {
             world,

@@ -31,7 +31,7 @@ pub(crate) fn of_mariadb(world: &World) -> Growth {
     ];
     let note = "Rows of hexadecimal text, of which each is another; all that is written is on the disk at the end. What is Wharf's is the \
                 whole command: a snapshot is encrypted, and read again before it is good; a restore reads it in beside what \
-                serves, stops that, and starts it again.";
+                serves, stops that, and starts it again; so does what comes from the parent.";
     growth(world, Kind::MariaDb, ("MariaDB", note), peers)
 }
 
@@ -109,7 +109,9 @@ fn growth(
             peer(NEW, move |_| create(holder)),
             peer(UNCHANGED, move |_| create(holder)),
             peer(read.0, move |_| shell(read.1(holder))),
-            // What copies an environment's data into another comes here, before the snapshots go.
+            peer("wharf sync data, into another environment", move |_| {
+                world.run(&holder.tree, "wharf sync data -e copy")
+            }),
             peer("wharf snapshot restore", move |_| {
                 let ids = snapshots(holder);
                 let taken = world.run(&holder.tree, &format!("wharf snapshot restore {}", ids[0]));
@@ -121,7 +123,7 @@ fn growth(
                 taken
             }),
         ];
-        let rounds = if megabytes < 1_000 { 5 } else { 3 };
+        let rounds = if megabytes < 100 { 5 } else { 3 };
         let table = in_turn(rounds, &mut peers);
         drop(peers);
         (format!("{megabytes} MB"), table)

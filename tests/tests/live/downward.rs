@@ -334,7 +334,7 @@ fn points(world: &World, shop: &Tree<'_>, words: &[&str]) -> Vec<String> {
             "sync: ",
             "clone: ",
         ];
-        let own = parts.iter().any(|part| point.starts_with(part)) || point.contains("beginning");
+        let own = parts.iter().any(|part| point.starts_with(part)) || point.contains("first data");
         if own && !seen.contains(&point) {
             seen.push(point);
         }
@@ -376,6 +376,70 @@ fn a_sync_survives_every_death() {
         assert_eq!(shows(&world, "feature"), "scrubbed\n", "{point}");
         nothing_arrives(&world, "feature");
     }
+}
+
+/// A shop whose data is in a database.
+const DATABASE: &str = r#"
+public = "."
+[services]
+main = "postgresql"
+[deploy]
+repeatable = true
+run = "psql -qtA $MAIN_URL -c 'CREATE TABLE IF NOT EXISTS words (word text)'"
+"#;
+
+#[test]
+fn a_database_that_comes_down_survives_every_death() {
+    let world = World::new();
+    let shop = world.site("shop", &[("wharf.toml", DATABASE)]);
+    shop.init().ok();
+    let sql = |environment: &str, sql: &str| {
+        let words = ["run", "-e", environment, "--", "sh", "-c"];
+        let line = format!("psql -qtA $MAIN_URL -c \"{sql}\"");
+        shop.wharf(&[&words[..], &[&line]].concat()).ok().out
+    };
+    rule(
+        &world,
+        "[data]\nsanitize = \"psql -q $MAIN_URL -c \\\"UPDATE words SET word = 'scrubbed'\\\"\"\n",
+    );
+    shop.push(&["main"]).ok();
+    sql("main", "INSERT INTO words VALUES ('secret')");
+    shop.push(&["main:feature"])
+        .ok()
+        .has("main: 1 table, 1 row before, 1 table, 1 row after");
+    let look = "SELECT string_agg(word, ',') FROM words";
+    for point in [
+        "step deploy fetch: started",
+        "sync: scrubbing",
+        "swap: quiet",
+        "swap: kept",
+        "swap: replaced",
+        "step deploy service main: started",
+        "step deploy deploy 1: started",
+    ] {
+        sql(
+            "feature",
+            "DELETE FROM words; INSERT INTO words VALUES ('own')",
+        );
+        let ended = killed_at(&world, &shop, &SYNC, point);
+        assert_eq!(ended.state, State::Succeeded, "{point}");
+        assert_eq!(sql("feature", look), "scrubbed\n", "{point}");
+        nothing_arrives(&world, "feature");
+        let sockets = fs::read_dir(world.home().join("run/services")).unwrap();
+        assert_eq!(sockets.count(), 2, "{point}");
+    }
+    // The same at a beginning.
+    for (number, point) in ["sync: scrubbing", "clone: whole", "clone: placed"]
+        .iter()
+        .enumerate()
+    {
+        let name = format!("at{number}");
+        let ended = killed_at(&world, &shop, &["branch", &name, "main"], point);
+        assert_eq!(ended.state, State::Succeeded, "{point}");
+        assert_eq!(sql(&name, look), "scrubbed\n", "{point}");
+        nothing_arrives(&world, &name);
+    }
+    assert_eq!(sql("main", look), "secret\n");
 }
 
 #[test]

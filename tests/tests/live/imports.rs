@@ -197,6 +197,16 @@ fn a_dump_of_another_environment_never_goes_upward() {
     shop.sh("gzip -dc feature.rdb.gz | wharf db import -e main -")
         .exits(6)
         .has("may not come into main");
+    // So does what a snapshot has of it.
+    shop.wharf(&["snapshot", "create", "-e", "feature"]).ok();
+    let list = shop.wharf(&["snapshot", "list", "--json"]).ok().out;
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let (id, part) = (list[0]["id"].as_str().unwrap(), "service:cache");
+    shop.wharf(&["snapshot", "export", id, "--part", part, "-o", "part.rdb"])
+        .ok();
+    shop.wharf(&["db", "import", "part.rdb", "-e", "main"])
+        .exits(6)
+        .has("this dump of shop/feature may not come into main");
     // Back into its own it goes.
     redis(&shop, "feature", "set word other");
     shop.wharf(&["db", "import", "feature.rdb.gz", "-e", "feature"])
@@ -246,7 +256,7 @@ fn an_import_survives_every_death() {
     shop.wharf(&words).ok();
     let mut points = Vec::new();
     for point in world.trace() {
-        let own = ["step ", "swap: ", "dump: "];
+        let own = ["step ", "swap: ", "dump: ", "record activities: "];
         if own.iter().any(|one| point.starts_with(one)) && !points.contains(&point) {
             points.push(point);
         }
@@ -264,7 +274,8 @@ fn an_import_survives_every_death() {
         drop(watched);
         let word = match point.as_str() {
             // Nobody had recorded it yet.
-            "dump: there" => "new\n",
+            "record activities: before" => "new\n",
+            point if point.starts_with("dump: ") => "new\n",
             _ => {
                 let id = last_import(&world).id;
                 shop.wharf(&["activity", "wait", &id]);

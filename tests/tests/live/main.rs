@@ -36,6 +36,7 @@ mod patches;
 mod php;
 mod policy;
 mod private;
+mod put_back;
 mod python;
 mod queue;
 mod renames;

@@ -120,7 +120,7 @@ fn what_fails_on_fresh_data_leaves_it_paused_and_begins_anew_the_next_time() {
         .exits(3)
         .has("install failed in command 1 of 2")
         .has("begin again: wharf data reset -e feature")
-        .has("feature is paused; its data is a new environment's");
+        .has("its data is a new environment's, and it serves again once resumed.");
     assert_eq!(world.get("feature--shop.localhost", "/").status, 503);
     shop.write("install.sh", INSTALL);
     shop.commit("Mended");

@@ -260,7 +260,7 @@ fn data_never_goes_upward() {
     shop.wharf(&["snapshot", "restore", &of_main, "-e", "feature"])
         .exits(6)
         .has("leaves it only scrubbed")
-        .has("sanitize = false");
+        .has("[data] sanitize = \"COMMAND\"");
     rule(&world, "[data]\nsanitize = false\n");
     shop.wharf(&["snapshot", "restore", &of_main, "-e", "feature"])
         .ok()

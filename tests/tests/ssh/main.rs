@@ -12,6 +12,7 @@ mod archives;
 mod asking;
 mod by_hand;
 mod dry_run;
+mod dumps;
 mod leaver;
 mod leaving;
 mod mounts;

@@ -78,6 +78,19 @@ fn every_step_of_a_push_is_explained() {
     story
         .types("git push wharf main", 0)
         .has("main still serves r5");
+
+    let file = world.home().join("config/projects.d/shop.toml");
+    let said = fs::read_to_string(&file).unwrap();
+    let scrub = "\n[data]\nsanitize = \"php bin/scrub\"\n";
+    fs::write(&file, format!("{said}{scrub}")).unwrap();
+    world.wharf(&["reload"]).ok();
+    story.chapter("A branch begins with what production has, scrubbed", "dan");
+    story
+        .types("wharf branch summer main", 0)
+        .has("hid who made 0 orders")
+        .has("it begins with main's data")
+        .lacks("sample orders")
+        .has("summer now serves r1.");
     reads_as("shop", &story.told);
 }
 

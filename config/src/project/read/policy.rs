@@ -65,6 +65,7 @@ pub(super) fn read(table: &Table<'_>, inherited: &Inherited, kind: Option<Kind>)
         schedule: read_schedule(table, inherited),
         snapshots: snapshots(table),
         snapshot_before_deploy: flag("snapshot_before_deploy").unwrap_or_default(),
+        restore_on_failure: flag("restore_on_failure").unwrap_or_default(),
         access: table.get("access").and_then(|item| access(&item)),
     }
 }

@@ -164,6 +164,11 @@ async fn sweep_processes(world: &World, recorded: &BTreeSet<String>) -> io::Resu
             remove(&world.paths.sockets().join(&name));
         }
     }
+    for name in names(&world.paths.all_service_sockets())? {
+        if Paths::is_scratch_sockets(&name) {
+            remove(&world.paths.all_service_sockets().join(&name));
+        }
+    }
     Ok(())
 }
 

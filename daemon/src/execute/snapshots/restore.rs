@@ -45,7 +45,10 @@ pub(in super::super) async fn restore(act: &mut Act) -> Result<Option<u32>, Fail
 }
 
 /// Fetches all, and has servers beside those that serve read what is theirs.
-async fn fetch_and_read_in(
+///
+/// # Errors
+/// That it cannot be restored, or read by a server.
+pub(in super::super) async fn fetch_and_read_in(
     act: &Act,
     record: &SnapshotRecord,
     arriving: &Path,

@@ -3,7 +3,6 @@
 use std::time::{Instant, SystemTime};
 
 use bytesize::ByteSize;
-use wharf_wire::outcome::Kind;
 
 use super::super::activity::Act;
 use super::super::failure::Failure;
@@ -11,6 +10,7 @@ use super::part::{self, Part};
 use super::repository::{self, For};
 use super::{keep, verify};
 use crate::journal::{self, Facts, Message};
+use crate::plan::deployment::Data;
 use crate::plan::snapshots::Why;
 use crate::plan::step::Step;
 use crate::store::insist::insist;
@@ -63,8 +63,10 @@ pub(in super::super) async fn before_deploy(act: &Act) -> Result<(), Failure> {
         return Ok(());
     };
     // What came a moment ago is copied from elsewhere, and what was there is kept.
-    let is_fresh = matches!(act.task.kind, Kind::Reset | Kind::SyncData);
-    if !act.environment.policy.snapshot_before_deploy || !act.is_recorded() || is_fresh {
+    let is_fresh = act.task.kind.deploys_anew();
+    let policy = &act.environment.policy;
+    let is_wanted = policy.snapshot_before_deploy || policy.restore_on_failure;
+    if !is_wanted || !act.is_recorded() || is_fresh {
         return Ok(());
     }
     let Some(release) = act.world.recorder.release(act.key(), live).await? else {
@@ -103,10 +105,13 @@ async fn perform(
 ) -> Result<(), Failure> {
     let began = Instant::now();
     let id = act.task.id.as_str();
-    // A daemon may have died between this and the end of the step.
+    // A daemon may have died between this and the end of the step. What would be put back is of this moment:
+    // visitors came in again between the two.
     let known = act.world.recorder.snapshot(id).await?;
     let before = match known {
-        Some(known) if known.state == SnapshotState::Good => Before::Made,
+        Some(known) if known.state == SnapshotState::Good && act.data() == Data::Open => {
+            Before::Made
+        }
         Some(known) if !known.repository.is_empty() => Before::Begun,
         Some(_) | None => Before::Nothing,
     };

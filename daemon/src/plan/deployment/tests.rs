@@ -164,6 +164,46 @@ fn what_may_be_repeated_is_begun_again_and_told_all_the_same() {
 }
 
 #[test]
+fn data_is_put_back_after_whatever_failed_and_after_every_death_before_that_is_done() {
+    let data = |rows: &[_]| replay(Kind::Push, rows).unwrap().data();
+    let good = Some("succeeded");
+    let closed = [("close", good), ("snapshot", good)];
+    assert_eq!(data(&closed), Data::Closed);
+    let changed = [&closed[..], &[("deploy 1", Some("failed"))]].concat();
+    assert_eq!(data(&changed), Data::Changed);
+    let back = [&changed[..], &[("put back", good)]].concat();
+    let state = replay(Kind::Push, &back).unwrap();
+    assert_eq!(
+        (state.data(), state.phase()),
+        (Data::PutBack, Phase::Broken)
+    );
+    assert!(state.apply(&Event::Ended(State::Failed)).is_ok());
+    // Not twice, and never where nothing was closed or all is done.
+    let again = Event::StepStarted(Step::PutBack);
+    assert!(state.apply(&again).is_err());
+    assert!(run(Kind::Push, std::slice::from_ref(&again)).is_err());
+    for rows in [
+        vec![("close", None)],
+        [&closed[..], &[("deploy 1", None)]].concat(),
+        [&changed[..], &[("put back", None)]].concat(),
+    ] {
+        let before = replay(Kind::Push, &rows).unwrap();
+        for recovery in [Recovery::Redo, Recovery::Fail, Recovery::Cancel] {
+            let state = before.apply(&Event::Interrupted(recovery)).unwrap();
+            let state = match recovery {
+                Recovery::Redo => state.apply(&Event::Began).unwrap(),
+                _ => state,
+            };
+            assert!(state.apply(&again).is_ok(), "{rows:?} {recovery:?}");
+        }
+        let live = before.apply(&Event::Interrupted(Recovery::Finish)).unwrap();
+        assert_eq!(live.data(), Data::Open);
+    }
+    let routed = [&closed[..], &[("deploy 1", good), ("route", good)]].concat();
+    assert_eq!(data(&routed), Data::Open);
+}
+
+#[test]
 fn maintenance_that_somebody_switches_is_done_to_its_end() {
     for kind in [Kind::MaintenanceOn, Kind::MaintenanceOff] {
         let state = run(kind, &done("maintenance")).unwrap();

@@ -81,6 +81,8 @@ fn settings(setting: &Setting<'_>, socket: &str) -> String {
         format!("requirepass {}", setting.passwords.application),
         "appendonly yes".to_owned(),
         "appendfsync everysec".to_owned(),
+        // A dump comes the way a replica's copy does, for which it would wait 5 s lest others want it, too.
+        "repl-diskless-sync-delay 0".to_owned(),
     ];
     // A quarter is left for what it copies while it writes its log anew.
     let memory = setting.service.memory;

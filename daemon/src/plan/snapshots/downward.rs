@@ -28,9 +28,7 @@ pub enum NotThere {
         to: Kind,
     },
     /// Nobody says that it may go as it is.
-    #[error(
-        "production's data leaves it only scrubbed, and nothing says that it needs no scrubbing"
-    )]
+    #[error("production's data leaves it only scrubbed, and nothing says how")]
     Unscrubbed,
 }
 

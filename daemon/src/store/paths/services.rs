@@ -71,6 +71,12 @@ impl Paths {
         self.all_service_sockets().join(instance)
     }
 
+    /// Whether a directory's name says that it is such a one: of an environment there is a dot in it, of a server
+    /// there are more.
+    pub fn is_scratch_sockets(name: &str) -> bool {
+        name.matches('.').count() > 1
+    }
+
     /// Those of one environment, a directory a service; bound into the sandboxes of its releases.
     pub fn service_sockets(&self, project: &ProjectName, environment: &EnvironmentId) -> PathBuf {
         self.all_service_sockets()

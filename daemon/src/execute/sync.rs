@@ -137,7 +137,7 @@ async fn copied(
     let mounts = files::mounts(&from.release.application, application);
     let copied = files::copy(act, from, &mounts, &mounts_in(arriving)).await?;
     let theirs = (&from.act, &from.release.application);
-    let brought = copy::copy(act, theirs, application, &services).await;
+    let brought = Box::pin(copy::copy(act, theirs, application, &services)).await;
     brought.map_err(|failure| full(act, failure))?;
     let is_empty = tokio::task::block_in_place(|| {
         disk::entries(&services).map(|mut all| all.next().is_none())

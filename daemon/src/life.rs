@@ -33,6 +33,10 @@ use crate::traces;
 use crate::watch;
 use means::Means;
 
+/// What a thread's stack may grow to. An activity is one value of 50 KB, and a build that is not optimised has all that it
+/// may become on the stack at once: two megabytes are too few. What is not used takes no memory.
+const STACK: usize = 8 * 1024 * 1024;
+
 /// The daemon of Wharf: git pushes become deployments.
 ///
 /// Without a command it serves until SIGTERM or SIGINT; applications go on without it.
@@ -163,6 +167,7 @@ pub fn live(flags: Flags) -> Result<(), End> {
             .map_err(|error| End::host("cannot look as the daemon's user", &error))?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK)
         .enable_all()
         .build()
         .map_err(|error| End::host("cannot start", &error))?;

@@ -35,7 +35,7 @@ use means::Means;
 
 /// What a worker's stack may take: an activity is one deep future, and a build that is not optimized has room on the
 /// stack for each branch of it. Only what is used takes memory.
-const STACK: usize = 16 << 20;
+const STACK: usize = 8 << 20;
 
 /// The daemon of Wharf: git pushes become deployments.
 ///
@@ -167,8 +167,8 @@ pub fn live(flags: Flags) -> Result<(), End> {
             .map_err(|error| End::host("cannot look as the daemon's user", &error))?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
         .thread_stack_size(STACK)
+        .enable_all()
         .build()
         .map_err(|error| End::host("cannot start", &error))?;
     match flags.command {

@@ -338,7 +338,7 @@ impl Due {
         );
         let id = self.release.activity.clone();
         let act = Act::aside(world, &self.environment, Kind::Redeploy, number, id)?;
-        let launched = deploy::restore(&act, &self.release, &self.present).await?;
+        let launched = Box::pin(deploy::restore(&act, &self.release, &self.present)).await?;
         for process in launched.processes {
             let member = Member::find(world, process.record).await;
             let unknown = |error| Failure::host("cannot watch what was started", &error);

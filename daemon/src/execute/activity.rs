@@ -117,7 +117,7 @@ pub async fn perform(
         &Facts::of_act(&act),
         format_args!("started: {kind} of {of}"),
     );
-    let done = act.perform().await;
+    let done = Box::pin(act.perform()).await;
     if done.is_err() {
         maintenance::end(&act).await;
     }
@@ -156,12 +156,12 @@ async fn make_and_deploy(act: &Act) -> Result<Option<u32>, Failure> {
     };
     let built = match child {
         Some(built) => built,
-        None => build::build(act).await?,
+        None => Box::pin(build::build(act)).await?,
     };
     if park(act, &built).await? == Turn::Parked {
         return Ok(act.previous);
     }
-    deploy::deploy(act, built).await.map(Some)
+    Box::pin(deploy::deploy(act, built)).await.map(Some)
 }
 
 impl Act {
@@ -234,7 +234,7 @@ impl Act {
     }
 
     async fn perform(&mut self) -> Result<Option<u32>, Failure> {
-        closed::open_again(self).await?;
+        Box::pin(closed::open_again(self)).await?;
         match (self.phase(), self.task.kind) {
             (Phase::Broken, _) => Err(conclude::interrupted(self).await),
             (Phase::Committed, _) => Ok(deploy::finish(self).await),
@@ -253,19 +253,19 @@ impl Act {
                 tip::follow(self).await?;
                 make_and_deploy(self).await
             }
-            (_, Kind::Rollback) => deploy::roll_back(self).await,
+            (_, Kind::Rollback) => Box::pin(deploy::roll_back(self)).await,
             (_, Kind::Delete) => retire::delete(self).await,
-            (_, Kind::Check) => check::check(self).await,
-            (_, Kind::Seed) => seed::again(self).await,
+            (_, Kind::Check) => Box::pin(check::check(self)).await,
+            (_, Kind::Seed) => Box::pin(seed::again(self)).await,
             (_, Kind::Deactivate) => retire::deactivate(self).await,
             (_, Kind::Pause) => standing::pause(self).await,
-            (_, Kind::Resume) => standing::resume(self).await,
+            (_, Kind::Resume) => Box::pin(standing::resume(self)).await,
             (_, Kind::Snapshot) => snapshots::take(self).await,
-            (_, Kind::Restore) => snapshots::restore(self).await,
-            (_, Kind::SyncData) => sync::data(self).await,
-            (_, Kind::DatabaseImport) => dumps::import(self).await,
-            (_, Kind::Reset) => reset::reset(self).await,
-            (_, Kind::SnapshotTest) => snapshots::test(self).await,
+            (_, Kind::Restore) => Box::pin(snapshots::restore(self)).await,
+            (_, Kind::SyncData) => Box::pin(sync::data(self)).await,
+            (_, Kind::DatabaseImport) => Box::pin(dumps::import(self)).await,
+            (_, Kind::Reset) => Box::pin(reset::reset(self)).await,
+            (_, Kind::SnapshotTest) => Box::pin(snapshots::test(self)).await,
             (_, Kind::SnapshotDelete) => snapshots::delete(self).await,
             (_, Kind::MaintenanceOn) => maintenance::switch(self, Switch::On).await,
             (_, Kind::MaintenanceOff) => maintenance::switch(self, Switch::Off).await,

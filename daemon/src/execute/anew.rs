@@ -37,7 +37,7 @@ pub(super) async fn anew(
     fetch(act, begin).await?;
     replace(act, manner, rest).await?;
     act.cancel = cancel;
-    match deploy::deploy(act, built).await {
+    match Box::pin(deploy::deploy(act, built)).await {
         Ok(number) => Ok(Some(number)),
         Err(failure) => {
             let name = &act.key().id;

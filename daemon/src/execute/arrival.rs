@@ -59,7 +59,7 @@ pub(super) async fn arrive(
         act.log.note("it was paused before, and stays so");
         return Ok(act.previous);
     };
-    deploy::roll_back(act).await.map_err(|failure| {
+    Box::pin(deploy::roll_back(act)).await.map_err(|failure| {
         let id = act.key().id.as_str();
         let message = format!(
             "the data is {}, and r{release} does not start on it: {}",

@@ -133,7 +133,7 @@ pub(super) async fn failed(
         services::put_back(act).await;
         return changes.told(failure, release);
     }
-    match put_back(act).await {
+    match Box::pin(put_back(act)).await {
         Ok(()) if data == Data::Changed => failure,
         Ok(()) => changes.told(failure, release),
         Err(why) => {
@@ -187,7 +187,7 @@ async fn put_back(act: &Act) -> Result<(), Failure> {
             }
             _ => "nothing had changed".to_owned(),
         };
-        deploy::serve_again(&aside, &live).await?;
+        Box::pin(deploy::serve_again(&aside, &live)).await?;
         act.did(
             "put back",
             format!("{text}; r{} serves again", live.number),

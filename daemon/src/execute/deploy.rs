@@ -44,9 +44,9 @@ pub async fn deploy(act: &Act, built: Built) -> Result<u32, Failure> {
     let release = release::make(act, built).await?;
     let number = release.number;
     let mut changes = Changes::default();
-    if let Err(failure) = prepare_and_serve(act, &release, &mut changes).await {
+    if let Err(failure) = Box::pin(prepare_and_serve(act, &release, &mut changes)).await {
         release::give_up(act, number).await;
-        return Err(closed::failed(act, failure, &changes, &release).await);
+        return Err(Box::pin(closed::failed(act, failure, &changes, &release)).await);
     }
     maintenance::say_lifted(act);
     mirror::follow(act, &release.commit).await;
@@ -100,7 +100,7 @@ pub async fn roll_back(act: &Act) -> Result<Option<u32>, Failure> {
         format!("r{number} again, commit {commit}"),
         Instant::now(),
     );
-    if let Err(failure) = serve_again(act, &release).await {
+    if let Err(failure) = Box::pin(serve_again(act, &release)).await {
         services::put_back(act).await;
         return Err(failure);
     }
@@ -115,7 +115,7 @@ pub async fn roll_back(act: &Act) -> Result<Option<u32>, Failure> {
 pub(super) async fn serve_again(act: &Act, release: &ReleaseRecord) -> Result<(), Failure> {
     services::ensure(act, &release.application).await?;
     let sandbox = release::sandbox(act, release).await?;
-    serve(act, release, &sandbox, Proof::Health).await
+    Box::pin(serve(act, release, &sandbox, Proof::Health)).await
 }
 
 /// What a release must show before it serves.
@@ -134,7 +134,7 @@ async fn prepare_and_serve(
 ) -> Result<(), Failure> {
     // Known before any command changes something.
     target::files(act, &release.application, &release.slug)?;
-    sync::first(act, release).await?;
+    Box::pin(sync::first(act, release)).await?;
     services::ensure(act, &release.application).await?;
     let sandbox = release::sandbox(act, release).await?;
     let bound = Bound::of_deploy(&act.settings.host.deploy);
@@ -153,7 +153,7 @@ async fn prepare_and_serve(
     assets::deploy(act, release, &sandbox, &bound, changes).await?;
     work.run(act, release, &sandbox, &bound, changes).await?;
     seed::first(act, release, &sandbox, &bound, changes).await?;
-    serve(act, release, &sandbox, Proof::Checks).await
+    Box::pin(serve(act, release, &sandbox, Proof::Checks)).await
 }
 
 async fn serve(

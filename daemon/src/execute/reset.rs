@@ -33,7 +33,7 @@ pub(super) async fn reset(act: &mut Act) -> Result<Option<u32>, Failure> {
         whose: "a new environment's".to_owned(),
         otherwise: format!("or begin again: wharf data reset -e {name}"),
     };
-    anew(act, &manner, Rest::Goes, fresh).await
+    Box::pin(anew(act, &manner, Rest::Goes, fresh)).await
 }
 
 /// Makes what mounts and services of a new environment hold.

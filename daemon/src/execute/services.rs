@@ -62,7 +62,8 @@ pub(super) struct One<'a> {
 /// What the pusher should read. What ran before and fits goes on.
 pub(super) async fn ensure(act: &Act, application: &Application) -> Result<(), Failure> {
     for (name, service) in &application.services {
-        let ensured = start::ensure(act, name, service);
+        // In the heap, as what else works with servers: all of it lies below a deployment on one stack.
+        let ensured = Box::pin(start::ensure(act, name, service));
         act.step(Step::Service(name.to_string()), ensured).await?;
     }
     Ok(())
@@ -187,7 +188,7 @@ impl<'a> One<'a> {
         name: &'a ProcessName,
         service: &'a Service,
     ) -> Result<One<'a>, Failure> {
-        let (external, server) = match external::server(act, name, service).await? {
+        let (external, server) = match Box::pin(external::server(act, name, service)).await? {
             Some((external, server)) => (Some(external), server),
             None => (
                 None,

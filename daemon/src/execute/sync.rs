@@ -103,7 +103,7 @@ pub(super) async fn data(act: &mut Act) -> Result<Option<u32>, Failure> {
         Err(Failure::new("no-data", message)
             .hint("both must have it in wharf.toml, by the same names: [mounts] of the kind `data`, or [services]"))
     };
-    anew(act, &manner, Rest::Stays, come).await
+    Box::pin(anew(act, &manner, Rest::Stays, come)).await
 }
 
 fn upward(from: &Source, act: &Act, why: &NotThere) -> Failure {
@@ -137,7 +137,7 @@ async fn copied(
     let mounts = files::mounts(&from.release.application, application);
     let copied = files::copy(act, from, &mounts, &mounts_in(arriving)).await?;
     let theirs = (&from.act, &from.release.application);
-    let brought = copy::copy(act, theirs, application, &services).await;
+    let brought = Box::pin(copy::copy(act, theirs, application, &services)).await;
     brought.map_err(|failure| full(act, failure))?;
     let is_empty = tokio::task::block_in_place(|| {
         disk::entries(&services).map(|mut all| all.next().is_none())

@@ -18,6 +18,11 @@ SELECT concat('orders: ', group_concat(what)) FROM orders;
 SQL
 "#;
 
+const SCRUB: &str = r#"set -e
+export MYSQL_PWD="$DATABASE_PASSWORD"
+mariadb --no-defaults -S "$DATABASE_SOCKET" -u app main -e "DELETE FROM orders; INSERT INTO orders VALUES ('hidden')"
+"#;
+
 /// For each server of the machine's, its process id as `$pid`.
 const SERVERS: &str = "for comm in /proc/[0-9]*/comm; do [ \"$(cat $comm 2>/dev/null)\" = mariadbd ] || continue; \
                        pid=${comm%/comm}; pid=${pid#/proc/};";
@@ -58,6 +63,24 @@ fn a_database_is_its_environment_s_alone() {
         .changes("shop", &[("other", "2")])
         .ok()
         .has("| orders: r1,r2,r3");
+
+    // A branch begins with a scrubbed copy: on servers that are its own, which do not stay.
+    machine.runs(
+        "printf '\\n[data]\\nsanitize = \"sh scrub.sh\"\\n' >>/etc/wharf/projects.d/shop.toml; wharf reload",
+    );
+    machine.changes("shop", &[("scrub.sh", SCRUB)]).ok();
+    machine
+        .runs("wharf branch -p shop feature main 2>&1")
+        .has("database: 1 table, 4 rows before, 1 table, 1 row after: orders 4 -> 1")
+        .has("| orders: hidden,r1")
+        .has("feature now serves r1");
+    machine
+        .runs("wharf sync data -p shop -e feature 2>&1")
+        .has("| orders: hidden,r2")
+        .has("feature serves r2 with it");
+    machine.runs(&format!("{SERVERS} echo $pid; done | wc -l | grep -qx 3"));
+    let others = machine.runs("find /var/lib/wharf ! -user wharf").out;
+    assert_eq!(others, "");
 }
 
 /// A MariaDB that the operator runs, where Wharf's own user may make databases.

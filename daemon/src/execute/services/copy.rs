@@ -31,7 +31,7 @@ pub(in crate::execute) async fn copy(
     });
     let copied = both.map(|(name, theirs, ours)| {
         let directory = into.join(name.as_str());
-        async move { one(act, from, (name, theirs, ours), &directory).await }
+        Box::pin(async move { one(act, from, (name, theirs, ours), &directory).await })
     });
     try_join_all(copied).await.map(drop)
 }
@@ -52,7 +52,7 @@ async fn one(
     };
     let failed = format!("service {name} of {} cannot be written out", from.key().id);
     let (filled, dumped) = tokio::join!(
-        fill::fill(act, &ours, directory, input.into()),
+        Box::pin(fill::fill(act, &ours, directory, input.into())),
         dumping.finish(&failed)
     );
     match (filled, dumped) {

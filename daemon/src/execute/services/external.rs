@@ -228,7 +228,7 @@ async fn give(
     let password = passwords.application;
     let said = plan::make(&external.instance, database, &password);
     let told = client::tell(&act.world, &external.instance, said, Some(&password));
-    told.await.map(drop)
+    Box::pin(told).await.map(drop)
 }
 
 /// Takes away the database that this directory names for a service, since nobody will read of it any more. What was

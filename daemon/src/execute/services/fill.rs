@@ -55,7 +55,7 @@ pub(super) async fn fill(
     if one.recipe.content.is_none() {
         return Ok(());
     }
-    let one = &make::fresh(act, one.clone(), directory).await?;
+    let one = &Box::pin(make::fresh(act, one.clone(), directory)).await?;
     let Some(Content { load, .. }) = &one.recipe.content else {
         return Ok(());
     };
@@ -80,7 +80,7 @@ pub(super) async fn fill(
                 let loading = attached::begin(act, &words, sandbox, load, streams).await?;
                 loading.finish(&failed).await
             });
-            served.await?;
+            Box::pin(served).await?;
         }
     }
     let synced = tokio::task::block_in_place(|| disk::sync_filesystem(directory));

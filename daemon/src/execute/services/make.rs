@@ -56,7 +56,7 @@ pub(super) async fn fresh<'a>(
     })
     .map_err(|error| failed(&error))?;
     if let Some(external) = &one.external {
-        external::make(act, &one, external, directory).await?;
+        Box::pin(external::make(act, &one, external, directory)).await?;
         return one.with(act, directory).await;
     }
     let Some(make) = &one.recipe.make else {

@@ -247,7 +247,7 @@ pub(super) async fn serve(
         let sandbox = || stand.client(act, ready);
         answers(act, one, id, (ready, longest), &mut watch, sandbox).await?;
     }
-    external::insist_it_is_shut(act, one, stand).await?;
+    Box::pin(external::insist_it_is_shut(act, one, stand)).await?;
     Ok(keeper)
 }
 

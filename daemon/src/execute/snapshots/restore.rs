@@ -41,7 +41,7 @@ pub(in super::super) async fn restore(act: &mut Act) -> Result<Option<u32>, Fail
         );
         Ok(())
     };
-    arrive(act, &manner, come).await
+    Box::pin(arrive(act, &manner, come)).await
 }
 
 /// Fetches all, and has servers beside those that serve read what is theirs.

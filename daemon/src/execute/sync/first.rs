@@ -58,7 +58,7 @@ pub(in crate::execute) async fn first(act: &Act, release: &ReleaseRecord) -> Res
     if !has_data(release) {
         return Ok(());
     }
-    act.step(Step::Clone, clone(act, &from, release)).await
+    Box::pin(act.step(Step::Clone, clone(act, &from, release))).await
 }
 
 /// Whether an application has anything that another one's data could be.

@@ -18,15 +18,6 @@ pub const CHANCE: usize = 8;
 const PATIENCE: &str = "20";
 /// Where PostgreSQL's own databases are told from.
 const POSTGRES: &str = "postgres";
-/// Reads a dump, of which views, triggers and routines become their reader's own: only who may do anything may
-/// make some of another user. Each of these patterns is how a statement of mariadb-dump's begins a line, and no
-/// line of data begins so.
-const LOAD: &str = r#"umask 077; { LC_ALL=C sed -E \
-    -e 's,^(/\*![0-9]+ )DEFINER=`[^`]*`@`[^`]*` (SQL SECURITY),\1\2,' \
-    -e 's,^(/\*![0-9]+ CREATE\*/ /\*![0-9]+ )DEFINER=`[^`]*`@`[^`]*`(\*/),\1\2,' \
-    -e 's,^CREATE DEFINER=`[^`]*`@`[^`]*` ,CREATE ,' \
-    || echo >/tmp/broken; } | "$@" && [ ! -e /tmp/broken ]"#;
-
 /// A program of the host's that speaks with an instance as Wharf's own user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
@@ -282,12 +273,14 @@ fn mariadb_content(setting: &Setting<'_>) -> Content {
             .chain(more.map(str::to_owned))
             .collect::<Vec<_>>()
     };
-    let command = |text: &str, words: Vec<String>| {
-        Command::new(text, words).with("MYSQL_PWD", &passwords.application)
-    };
+    let password = |command: Command| command.with("MYSQL_PWD", &passwords.application);
+    let command = |text: &str, words: Vec<String>| password(Command::new(text, words));
     Content {
         dump: command(RUN, words("mariadb-dump", &mariadb::DUMP)),
-        load: Load::Served(command(LOAD, words("mariadb", &mariadb::PLAIN))),
+        load: Load::Served(password(mariadb::load(
+            words("mariadb", &mariadb::PLAIN),
+            "CURRENT_USER",
+        ))),
         shell: Some(command(RUN, words("mariadb", &[]))),
         count: Some(command(mariadb::COUNT, words("mariadb", &mariadb::PLAIN))),
     }

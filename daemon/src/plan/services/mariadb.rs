@@ -15,6 +15,10 @@ pub(super) const COUNT: &str = "set -e; ask=$(\"$@\" --raw --execute=\"SELECT co
                      WHERE table_schema = database() AND table_type = 'BASE TABLE' ORDER BY 1\"); \
                      printf '%s\\n' \"$ask\" | \"$@\"";
 
+/// Reads a dump, whose views, triggers, routines and events become the reader's own application's: who they were of is
+/// nobody here, and only who may do anything may make some for another.
+const LOAD: &str = "umask 077; { LC_ALL=C sed -E \"$WHARF_DEFINERS\" || echo >/tmp/broken; } | \"$@\" && \
+                    [ ! -e /tmp/broken ]";
 /// What makes the client print values alone.
 pub(super) const PLAIN: [&str; 2] = ["--batch", "--skip-column-names"];
 /// What a dump is written with, before the database.
@@ -102,9 +106,9 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
         upgrade: Some(password(Command::new(RUN, admin("mariadb-upgrade")))),
         content: Some(Content {
             dump: password(Command::new(RUN, [admin("mariadb-dump"), dump].concat())),
-            load: Load::Served(password(Command::new(
-                RUN,
+            load: Load::Served(password(load(
                 [plain(), vec![DATABASE.to_owned()]].concat(),
+                &format!("`{APPLICATION}`@`localhost`"),
             ))),
             shell: Some(
                 Command::new(
@@ -125,6 +129,22 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
             ))),
         }),
     }
+}
+
+/// Reads a dump by this client, with all of it that has a definer for this one.
+pub(super) fn load(client: Vec<String>, definer: &str) -> Command {
+    // How statements of mariadb-dump's begin a line, and no line of data does.
+    let begin = [
+        r"/\*![0-9]+ ",
+        r"/\*![0-9]+ CREATE\*/ /\*![0-9]+ ",
+        "CREATE ",
+    ];
+    let replace =
+        |begin: &str| format!("s,^({begin})DEFINER=`[^`]*`@`[^`]*`,\\1DEFINER={definer},");
+    let definers: Vec<String> = begin.into_iter().map(replace).collect();
+    // Nearly all of it are rows, which are not looked at.
+    let definers = format!("/^INSERT /b;{}", definers.join(";"));
+    Command::new(LOAD, client).with("WHARF_DEFINERS", definers)
 }
 
 /// Who may come in: Wharf, the application, nobody else. A statement a line.

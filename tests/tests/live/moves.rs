@@ -53,7 +53,7 @@ fn a_branch_is_begun_changed_and_merged_where_nobody_pushes() {
     let said = shop.wharf(&["branch", "feature", "--title", "New cart"]);
     said.ok()
         .has("feature begins at ")
-        .has("its data begins empty")
+        .lacks("it begins without data")
         .has("feature now serves r1.");
     assert_eq!(tip(&world, "feature"), tip(&world, "main"));
     let activity = newest(&world);

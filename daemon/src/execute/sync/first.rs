@@ -29,6 +29,11 @@ pub(in crate::execute) async fn first(act: &Act, release: &ReleaseRecord) -> Res
     let Some(record) = recorder.environment(act.key()).await? else {
         return Ok(());
     };
+    if record.beginning == Beginning::Cloned {
+        // Whoever recorded it may have died before it was gone.
+        throw_away(&arriving(act));
+        return Ok(());
+    }
     let seeded = recorder.is_seeded(act.key()).await?;
     let (beginning, rule) = (record.beginning, act.environment.policy.data);
     let Some(parent) = record

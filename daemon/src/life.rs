@@ -33,6 +33,9 @@ use crate::traces;
 use crate::watch;
 use means::Means;
 
+/// Bytes that a thread's stack may take: of these only what is used.
+const STACK: usize = 16 << 20;
+
 /// The daemon of Wharf: git pushes become deployments.
 ///
 /// Without a command it serves until SIGTERM or SIGINT; applications go on without it.
@@ -163,6 +166,8 @@ pub fn live(flags: Flags) -> Result<(), End> {
             .map_err(|error| End::host("cannot look as the daemon's user", &error))?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        // All that a deployment does lies on one stack, and frames of a build without optimization are large.
+        .thread_stack_size(STACK)
         .enable_all()
         .build()
         .map_err(|error| End::host("cannot start", &error))?;

@@ -22,6 +22,7 @@ use crate::fail;
 use crate::plan::limits::Status;
 use crate::plan::step::Step;
 use crate::store::insist::insist;
+use crate::store::paths::Paths;
 
 /// What the directory of services is called, among mounts and what is kept of them.
 const SERVICES: &str = "services";
@@ -155,12 +156,12 @@ pub(super) fn throw_away(arriving: &Path) {
 
 /// Where what mounts are to hold lies in what came, by their names.
 pub(super) fn mounts_in(came: &Path) -> PathBuf {
-    came.join("mounts")
+    Paths::mounts_in(came)
 }
 
 /// Where what services are to hold lies in what came, by their names.
 pub(super) fn services_in(came: &Path) -> PathBuf {
-    came.join(SERVICES)
+    Paths::services_in(came)
 }
 
 /// Stops what works with the data, and puts the snapshot's in its place. Whatever of it was done

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use wharf_config::name::{BranchName, EnvironmentId, ProjectName};
 
-use super::{StoreError, baseline, now, variable};
+use super::{StoreError, baseline, beginning, now, variable};
 use crate::plan::beginning::Beginning;
 use crate::plan::rename::Rename;
 
@@ -76,7 +76,7 @@ pub(super) fn record(row: &Row<'_>) -> Result<EnvironmentRecord, StoreError> {
     let project: String = row.get(0)?;
     let id: String = row.get(1)?;
     let branch: String = row.get(2)?;
-    let beginning: String = row.get(13)?;
+    let data: String = row.get(13)?;
     Ok(EnvironmentRecord {
         key: key(&project, &id)?,
         branch: BranchName::parse(&branch).map_err(|_| StoreError::Unreadable {
@@ -93,9 +93,9 @@ pub(super) fn record(row: &Row<'_>) -> Result<EnvironmentRecord, StoreError> {
         title: row.get(10)?,
         chosen_parent: row.get(11)?,
         maintenance: row.get(12)?,
-        beginning: Beginning::parse(&beginning).ok_or(StoreError::Unreadable {
+        beginning: Beginning::parse(&data).ok_or(StoreError::Unreadable {
             what: "beginning",
-            value: beginning,
+            value: data,
         })?,
     })
 }
@@ -368,21 +368,6 @@ pub fn set_maintenance(
     Ok(())
 }
 
-/// Records what data an environment begins with.
-///
-/// # Errors
-/// The database's.
-pub fn set_beginning(
-    connection: &Connection,
-    key: &EnvironmentKey,
-    beginning: Beginning,
-) -> Result<(), StoreError> {
-    connection
-        .prepare_cached("UPDATE environment SET beginning = ?3 WHERE project = ?1 AND id = ?2")?
-        .execute((key.project.as_str(), key.id.as_str(), beginning.word()))?;
-    Ok(())
-}
-
 /// Forgets a deleted environment with its releases and secrets; its activities stay. Where the
 /// branch was pushed again meanwhile the environment itself stays too, and nothing serves there.
 ///
@@ -405,7 +390,7 @@ pub fn forget(connection: &mut Connection, key: &EnvironmentKey) -> Result<(), S
     set_live(&transaction, key, None)?;
     set_maintenance(&transaction, key, None)?;
     // Should it live again, it begins again.
-    set_beginning(&transaction, key, Beginning::ByRule)?;
+    beginning::set(&transaction, key, Beginning::ByRule)?;
     transaction.execute(
         "UPDATE environment SET status = 'active'
          WHERE project = ?1 AND id = ?2 AND status IN ('paused', 'deleting')",

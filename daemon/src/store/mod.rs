@@ -4,6 +4,7 @@ pub mod activity;
 pub mod backup;
 pub mod ballast;
 pub mod baseline;
+pub mod beginning;
 pub mod crons;
 pub mod database;
 pub mod environment;

@@ -22,7 +22,6 @@ use super::stock::{self, Numbers, View};
 use super::{Database, Fault, StoreError};
 use crate::fail;
 use crate::notify::Audience;
-use crate::plan::beginning::Beginning;
 use crate::plan::limits::{Counted, Status};
 use crate::plan::parking::Leave;
 use crate::plan::retention::{Record, Release, Slug};
@@ -263,14 +262,6 @@ impl Recorder {
         let key = key.clone();
         self.write("maintenance", move |connection| {
             environment::set_maintenance(connection, &key, who.as_deref())
-        })
-        .await
-    }
-
-    pub async fn set_beginning(&self, key: &EnvironmentKey, to: Beginning) -> Result<()> {
-        let key = key.clone();
-        self.write("first data", move |connection| {
-            environment::set_beginning(connection, &key, to)
         })
         .await
     }

@@ -22,6 +22,16 @@ impl Paths {
             .join(format!("{ARRIVING}{activity}"))
     }
 
+    /// What mounts are to hold in what came, by their names.
+    pub fn mounts_in(came: &Path) -> PathBuf {
+        came.join("files")
+    }
+
+    /// What services are to hold there, by their names.
+    pub fn services_in(came: &Path) -> PathBuf {
+        Self::services_of(came)
+    }
+
     /// The name of a mount's directory among the environment's data.
     pub fn mount_name(path: &RelPath) -> String {
         segment(path)

@@ -195,7 +195,6 @@ fn every_slip_of_a_policy_is_named() {
         mirror_to = "x"
         snapshots = true
         snapshot_before_deploy = "yes"
-        restore_on_failure = 1
         access = "allow:everybody"
         [environments."a["]
         [roles]
@@ -220,7 +219,6 @@ fn every_slip_of_a_policy_is_named() {
         "must be rules such as",
         "must say how often",
         "snapshot_before_deploy",
-        "restore_on_failure",
         "is the branch of `staging`",
         "days and hours",
         "time of the day",
@@ -233,6 +231,36 @@ fn every_slip_of_a_policy_is_named() {
         "bcrypt",
         "a cost from 4 to 14",
     ] {
+        assert!(said.contains(slip), "{slip}: {said}");
+    }
+}
+
+#[test]
+fn what_becomes_of_data_is_read_and_its_slips_are_named() {
+    let text = |keys: &str, sanitize: &str| {
+        format!(
+            "repository = \"/srv/git/shop.git\"\n[environments.\"*\"]\n{keys}\n[data]\n{sanitize}\n"
+        )
+    };
+    let good = read_text(&text(
+        "data = \"none\"\nrestore_on_failure = true",
+        "sanitize = \"bin/scrub\"",
+    ))
+    .unwrap();
+    let scrub = Sanitize::Command("bin/scrub".to_owned());
+    assert_eq!(good.sanitize, scrub);
+    let policy = good.environment(&branch("feature"), None).policy;
+    assert_eq!(
+        (policy.data, policy.restore_on_failure),
+        (NewData::Empty, true)
+    );
+    for (keys, sanitize, slip) in [
+        ("data = \"copy\"", "", "is not one of its values"),
+        ("restore_on_failure = 1", "", "restore_on_failure"),
+        ("", "sanitize = true", "says nothing of how"),
+        ("", "sanitize = \" \"", "the command is empty"),
+    ] {
+        let said = read_text(&text(keys, sanitize)).unwrap_err().render(72);
         assert!(said.contains(slip), "{slip}: {said}");
     }
 }

@@ -76,6 +76,11 @@ impl<'a> Places<'a> {
         self.all.iter().find(|place| place.branch == *branch)
     }
 
+    /// What is recorded of an environment.
+    pub fn by_id(&self, id: &EnvironmentId) -> Option<&Place> {
+        self.all.iter().find(|place| place.id == *id)
+    }
+
     /// The id of a branch's environment, which it has or would get.
     pub fn id(&self, branch: &BranchName) -> EnvironmentId {
         if let Some(place) = self.of(branch) {

@@ -114,7 +114,24 @@ impl Ground<'_> {
         if self.options.when == When::Now && has_window {
             reasons.extend(self.denied(Act::Now, &environment));
         }
+        reasons.extend(self.of_parent(name));
         reasons
+    }
+
+    /// A new environment begins with its parent's data, so whoever names a parent may look at it.
+    fn of_parent(&self, name: &BranchName) -> Option<Reason> {
+        let wanted = self.options.parent.as_deref()?;
+        if self.places.of(name).is_some() {
+            return None;
+        }
+        let id = self.places.parent(name, wanted).ok()?;
+        let kind = self
+            .places
+            .environment(&self.places.by_id(&id)?.branch)
+            .kind;
+        let (roles, whose) = (self.project.roles.as_ref(), "the parent that is named");
+        let denied = may(roles, self.person, Act::View, whose, kind).err()?;
+        Some(denied.into())
     }
 
     fn of_policy(&self, environment: &Environment, update: &RefUpdate) -> Vec<Reason> {

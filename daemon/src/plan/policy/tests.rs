@@ -135,6 +135,32 @@ impl Case<'_> {
 }
 
 #[test]
+fn nobody_names_a_parent_that_they_may_not_look_at() {
+    let mut project = project();
+    let roles = project.roles.as_mut().unwrap();
+    let development = [(Kind::Development, Role::Contributor)];
+    roles
+        .given
+        .insert(Who::Person("dan".into()), development.into());
+    let denied: &[&str] = &["denied"];
+    for (option, name, codes) in [
+        ("parent=staging", "refs/heads/new", denied),
+        ("environment.parent=production", "refs/heads/new", denied),
+        ("parent=cart", "refs/heads/new", &[]),
+        ("parent=nowhere", "refs/heads/new", &[]),
+        // It keeps its own.
+        ("parent=staging", "refs/heads/cart", &[]),
+    ] {
+        let case = Case {
+            project: project.clone(),
+            options: &[option],
+            ..case("dan")
+        };
+        assert_eq!(case.codes(name, OLD, NEW), codes, "{option} {name}");
+    }
+}
+
+#[test]
 fn who_may_push_what() {
     let forced = |who| Case {
         forced: true,

@@ -164,10 +164,11 @@ fn silence_with_closed_descriptors() {
 fn a_signal_for_everybody() {
     let host = Host::new();
     let shop = Shop::open(&host);
-    // The first goes to all but the shell itself, the second to the sandbox's first process.
+    // The first goes to all but the shell itself, the second to the sandbox's first process. What waits for the
+    // shell may die of it, and the shell with that, so it speaks first.
     build(
         &shop,
-        "sleep 31536144 &\nkill -9 -1\nkill -9 1\necho none of them is ours; exit 5\n",
+        "sleep 31536144 &\necho none of them is ours\nkill -9 -1\nkill -9 1\nexit 5\n",
     );
     shop.failed().has(says("processes::a_signal_for_everybody"));
     assert!(!is_left("31536144"), "a process is left");

@@ -1,9 +1,11 @@
-//! The life of much data: a migration of all of it, one that fails half-way, a snapshot, an accident, a restore; and
-//! somebody who writes all the time through the application and loses nothing that it said is stored.
+//! The life of much data: a migration of all of it, one that fails half-way, a snapshot, an accident, a restore, a
+//! branch that begins with a scrubbed copy, a promotion, a failure whose data comes back; and somebody who writes all
+//! the time through the application and loses nothing that it said is stored.
 //!
 //! A few megabytes here, a gigabyte in `make test-long`: `WHARF_LIFE_MB`.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,6 +57,8 @@ struct Database {
     /// So many rows, each of `ROW` characters; `#` is another number in each of its digests.
     rows: fn(usize) -> String,
     digest: &'static str,
+    /// Takes away what nobody but production may have.
+    scrub: &'static str,
     /// What of all rows says whether one of them is another.
     sum: &'static str,
     /// Prints the numbers that a directory of its data has, without a server.
@@ -66,6 +70,7 @@ const MARIADB: Database = Database {
     migrate: "MYSQL_PWD=$DATABASE_PASSWORD mariadb --no-defaults -S $DATABASE_SOCKET -u app main <migrate.sql",
     rows: |count| format!("seq_1_to_{count}"),
     digest: "SHA2(CONCAT(seq, '-', #), 512)",
+    scrub: "MYSQL_PWD=$DATABASE_PASSWORD mariadb --no-defaults -S $DATABASE_SOCKET -u app main -e 'DELETE FROM entry'",
     sum: "SELECT COUNT(*), SUM(CRC32(text)) FROM item;",
     look: "echo \"SELECT number FROM main.entry INTO OUTFILE '$2/numbers';\" | \
            mariadbd --no-defaults --bootstrap --datadir=$1 >&2; cat $2/numbers",
@@ -76,6 +81,7 @@ const POSTGRESQL: Database = Database {
     migrate: "psql -q $DATABASE_URL -v ON_ERROR_STOP=1 -f migrate.sql",
     rows: |count| format!("generate_series(1, {count}) AS seq"),
     digest: "encode(sha512((seq || '-#')::bytea), 'hex')",
+    scrub: "psql -q $DATABASE_URL -c 'DELETE FROM entry'",
     sum: "SELECT COUNT(*), SUM(hashtext(text)) FROM item;",
     look: "echo 'COPY entry TO STDOUT' | $(ls -d /usr/lib/postgresql/*/bin/postgres | sort -V | tail -n 1) \
            --single -D $1 main | grep -x '[0-9][0-9]*'",
@@ -146,8 +152,22 @@ fn sh(shop: &Tree<'_>, line: &str) -> Said {
 }
 
 fn sql(shop: &Tree<'_>, text: &str) -> String {
+    sql_in(shop, "main", text)
+}
+
+fn sql_in(shop: &Tree<'_>, environment: &str, text: &str) -> String {
     shop.write("../typed.sql", text);
-    sh(shop, "wharf db shell database <../typed.sql").ok().out
+    let line = format!("wharf db shell database -e {environment} <../typed.sql");
+    sh(shop, &line).ok().out
+}
+
+/// Writes what follows the project's first line into its file, and has the daemon read it.
+fn rule(world: &World, tables: &str) {
+    let file = world.home().join("config/projects.d/shop.toml");
+    let old = fs::read_to_string(&file).unwrap();
+    let old = old.lines().next().unwrap();
+    fs::write(&file, format!("{old}\n{tables}")).unwrap();
+    world.wharf(&["reload"]).ok();
 }
 
 fn push(shop: &Tree<'_>, migration: &str) -> Said {
@@ -239,6 +259,36 @@ fn lives(database: &Database) {
             .has("what was there is kept on the host as ")
             .has("main serves r2 with it.");
         let restored = writer.stored().len();
+        let kept = kept(&world, &shop, database);
+        writer.goes_on();
+
+        let scrubbed = format!("[data]\nsanitize = \"{}\"\n", database.scrub);
+        rule(&world, &scrubbed);
+        push(&shop, "SELECT 1;\n")
+            .ok()
+            .has("main now serves r4 (was r2).");
+        timed("branch", || sh(&shop, "wharf branch feature main"))
+            .ok()
+            .has("it begins with main's data");
+        assert_eq!(sql_in(&shop, "feature", database.sum), whole);
+        let any = "SELECT CASE WHEN EXISTS (SELECT 1 FROM entry) THEN 'some' ELSE 'none' END;";
+        assert!(sql_in(&shop, "feature", any).contains("none"));
+        assert!(sql(&shop, any).contains("some"));
+        shop.write("migrate.sql", "SELECT 2;\n");
+        shop.commit("Feature");
+        sh(&shop, "git push wharf HEAD:feature")
+            .ok()
+            .has("feature now serves r2");
+        sh(&shop, "wharf promote -e feature")
+            .ok()
+            .has("main now serves r5");
+        writer.goes_on();
+
+        let back = "[environments.main]\ntype = \"production\"\nrestore_on_failure = true\n";
+        rule(&world, &format!("{back}{scrubbed}"));
+        push(&shop, "DELETE FROM item;\nSELECT nonsense;\n")
+            .has("as before the deploy commands; r5 serves again")
+            .has("main still serves r5; its data is as it was before the deploy commands.");
         writer.goes_on();
         drop(done);
 
@@ -248,14 +298,13 @@ fn lives(database: &Database) {
         assert!(all_in(&before, &shown), "of before the snapshot");
         assert!(all_in(&stored[restored..], &shown), "of after the restore");
         // What the restore took back is in what it kept.
-        let kept = kept(&world, &shop, database);
         let either = &shown | &kept;
         assert!(all_in(&stored, &either), "of what was told stored");
         let refused = writer.refused.lock().unwrap();
         let paused = |why: &String| why.starts_with("503");
         assert!(refused.iter().all(paused), "{refused:?}");
         println!(
-            "{megabytes} MB, {} stored, {} taken back and kept, {} refused while the restore swapped",
+            "{megabytes} MB, {} stored, {} taken back and kept, {} refused while data was swapped",
             stored.len(),
             stored
                 .iter()

@@ -82,7 +82,6 @@ pub const ALL: &[Entry] = &[
     entry("not-fast-forward", "the parent has commits that its child does not serve", "`wharf sync code`, then promote again"),
     entry("not-live", "nothing serves in the environment yet", "`wharf log -e ENVIRONMENT` says why"),
     entry("not-parked", "what should be approved does not wait for that", "`wharf activities` shows what waits; `wharf approve ID --now` passes by a window"),
-    entry("not-supported-yet", "this version of Wharf cannot do it", "the message says what it can"),
     entry("operator-only", "it concerns the whole host: only root and the daemon's own user may, and not on behalf of somebody", "ask the host's operator"),
     entry("over-limit", "a build, a deployment or a process took more than one of `build.limits`, `deploy.limits` or `processes.limits`, which the message names, and was stopped with all that it had started, or failed where it got no more", "let it take less, or ask the host's operator to raise the limit"),
     entry("parent-ring", "an environment would be its own ancestor", "choose another parent: `wharf info --parent NAME`"),

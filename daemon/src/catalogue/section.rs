@@ -48,7 +48,7 @@ const SECTIONS: [Section; 11] = [
             "bad-commit", "branch-exists", "branch-name", "conflicts", "cron-held", "data-upward", "ended", "grant-time",
             "no-grant", "no-parent", "no-release", "no-seed",
             "not-branchable", "not-fast-forward", "not-live",
-            "not-parked", "not-supported-yet", "operator-only", "parent-ring", "production", "status", "title",
+            "not-parked", "operator-only", "parent-ring", "production", "status", "title",
             "too-many-watchers", "unknown-activity", "unknown-commit", "unknown-cron", "unknown-destination",
             "unknown-environment", "unknown-project", "unknown-type", "unrelated-histories", "up-to-date",
         ],

@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::PathBuf;
 
-use wharf_tests::{Tree, Watched, World};
+use wharf_tests::{Tree, World};
 use wharf_wire::ask::{Ask, Scope, Synced};
 use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::Activity;
+
+use crate::snapshots::killed_at;
 
 /// A server that answers with what is in the data mount.
 const SERVER: &str = r#"import http.server, os
@@ -63,7 +65,7 @@ fn put(shop: &Tree<'_>, environment: &str, word: &str) {
 }
 
 /// Writes what follows the project's first line into its file, and has the daemon read it.
-fn rule(world: &World, tables: &str) {
+pub(crate) fn rule(world: &World, tables: &str) {
     let file = world.home().join("config/projects.d/shop.toml");
     let old = fs::read_to_string(&file).unwrap();
     let old = old.lines().next().unwrap();
@@ -340,19 +342,6 @@ fn points(world: &World, shop: &Tree<'_>, words: &[&str]) -> Vec<String> {
         }
     }
     seen
-}
-
-/// Begins a command, kills the daemon at a point, starts it again and waits for what comes of it.
-fn killed_at(world: &World, shop: &Tree<'_>, words: &[&str], point: &str) -> Activity {
-    world.freeze_at(point);
-    let watched = Watched::wharf(shop, words);
-    world.wait_until_frozen();
-    world.kill_daemon();
-    world.start();
-    let id = last(world).id;
-    shop.wharf(&["activity", "wait", &id]);
-    drop(watched);
-    last(world)
 }
 
 #[test]

@@ -5,7 +5,6 @@
 //! A few megabytes here, a gigabyte in `make test-long`: `WHARF_LIFE_MB`.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +14,7 @@ use std::time::{Duration, Instant};
 use wharf_tests::{Said, Tree, Visitor, World, pause, run_for};
 
 use crate::app::host;
+use crate::downward::rule;
 
 /// Megabytes of data, unless `WHARF_LIFE_MB` says otherwise.
 const SIZE: usize = 4;
@@ -159,15 +159,6 @@ fn sql_in(shop: &Tree<'_>, environment: &str, text: &str) -> String {
     shop.write("../typed.sql", text);
     let line = format!("wharf db shell database -e {environment} <../typed.sql");
     sh(shop, &line).ok().out
-}
-
-/// Writes what follows the project's first line into its file, and has the daemon read it.
-fn rule(world: &World, tables: &str) {
-    let file = world.home().join("config/projects.d/shop.toml");
-    let old = fs::read_to_string(&file).unwrap();
-    let old = old.lines().next().unwrap();
-    fs::write(&file, format!("{old}\n{tables}")).unwrap();
-    world.wharf(&["reload"]).ok();
 }
 
 fn push(shop: &Tree<'_>, migration: &str) -> Said {

@@ -480,7 +480,7 @@ fn points(world: &World, shop: &Tree<'_>, words: &[&str]) -> Vec<String> {
 }
 
 /// Begins a command, kills the daemon at a point, starts it again and waits for what comes of it.
-fn killed_at(world: &World, shop: &Tree<'_>, words: &[&str], point: &str) -> Activity {
+pub(crate) fn killed_at(world: &World, shop: &Tree<'_>, words: &[&str], point: &str) -> Activity {
     world.freeze_at(point);
     let watched = Watched::wharf(shop, words);
     world.wait_until_frozen();

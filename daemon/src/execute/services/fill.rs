@@ -1,5 +1,6 @@
 //! A service's content, written out and read into a fresh place: nothing of what serves is touched by it.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -98,9 +99,11 @@ pub(in crate::execute) async fn fill_from_file(
     directory: &Path,
 ) -> Result<(), Failure> {
     let one = One::of(act, name, service).await?;
-    let opened = std::fs::File::open(file);
-    let input = opened.map_err(|error| Failure::host("cannot read a dump", &error))?;
-    fill(act, &one, directory, input.into()).await
+    fill(act, &one, directory, open(file)?.into()).await
+}
+
+fn open(file: &Path) -> Result<File, Failure> {
+    File::open(file).map_err(|error| Failure::host("cannot read a dump", &error))
 }
 
 /// The same of one that is packed: it is unpacked on its way.
@@ -114,8 +117,7 @@ pub(in crate::execute) async fn fill_from_packed(
     directory: &Path,
 ) -> Result<(), Failure> {
     let one = One::of(act, name, service).await?;
-    let opened = std::fs::File::open(file);
-    let file = opened.map_err(|error| Failure::host("cannot read a dump", &error))?;
+    let file = open(file)?;
     let (from, into) = io::pipe().map_err(no_pipe)?;
     // It ends with the pipe, whatever becomes of the server.
     let pouring = tokio::task::spawn_blocking(move || dumps::pour(file, into));

@@ -32,6 +32,7 @@ needs=(
   mariadb-dump:mariadb-client
   redis-server:redis-server
   memcached:memcached
+  nats-server:nats-server
   restic:restic
 )
 # The languages of the examples, as sandboxes find them.
@@ -68,6 +69,12 @@ has_php_fpm() { compgen -G '/usr/sbin/php-fpm*' >/dev/null; }
 
 # Debian has PostgreSQL's programs in a directory of their version.
 has_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
+
+# Debian has RabbitMQ's own programs beside those for its package's user.
+has_rabbitmq() { [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]; }
+
+# What the tests' applications speak with RabbitMQ.
+has_pika() { PATH=/usr/local/bin:/usr/bin python3 -c 'import pika' 2>/dev/null; }
 
 # Debian packs apart from PHP what it reaches databases with.
 has_php_modules() { php -r 'exit(array_diff(["pdo_mysql", "pdo_pgsql", "redis"], array_map(strtolower(...), get_loaded_extensions())) ? 1 : 0);' 2>/dev/null; }
@@ -137,6 +144,8 @@ can_link || missing+=(gcc libc6-dev)
 has_venv || missing+=(python3-venv)
 has_postgresql || missing+=(postgresql)
 has_php_fpm || missing+=(php-fpm)
+has_rabbitmq || missing+=(rabbitmq-server)
+has_pika || missing+=(python3-pika)
 has_php_modules || missing+=(php-cli php-mysql php-pgsql php-redis)
 [ "${1-}" != tools ] || has_debian_crate itoa || missing+=(librust-itoa-dev)
 if [ ${#missing[@]} -gt 0 ]; then

@@ -52,7 +52,7 @@ pub struct Sandbox {
     pub network: Network,
     /// What leads into a network of its own, or out of it.
     #[serde(default)]
-    pub forward: Option<Forward>,
+    pub forwards: Vec<Forward>,
     /// Bytes that `/tmp`, the home and `/dev/shm` may each take, in memory.
     pub scratch: u64,
     /// What its processes may take.
@@ -138,7 +138,8 @@ pub enum Forward {
         /// Of the application.
         port: u16,
         /// Where the application may listen instead: then nobody has to wait for its port.
-        instead: PathBuf,
+        #[serde(default)]
+        instead: Option<PathBuf>,
     },
     /// Who connects to the port reaches the socket.
     Out {
@@ -218,7 +219,7 @@ impl Sandbox {
                 .map(|(k, v)| (k.to_owned(), v.to_owned()))
                 .into(),
             network: Network::Shared,
-            forward: None,
+            forwards: Vec::new(),
             scratch: SCRATCH,
             limits: Limits {
                 open_files: Some(65_536),

@@ -84,6 +84,9 @@ pub struct Custom {
     pub dump: Option<String>,
     /// Reads what `dump` wrote, while it does not run and holds nothing.
     pub restore: Option<String>,
+    /// The port that it listens on in its own network, where it knows no sockets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
 }
 
 macro_rules! kinds {
@@ -118,6 +121,8 @@ kinds! {
     Valkey = "valkey",
     /// `memcached`
     Memcached = "memcached",
+    /// `rabbitmq`
+    Rabbitmq = "rabbitmq",
     /// `custom`: commands of the developer's own.
     Custom = "custom",
 }
@@ -268,6 +273,8 @@ fn memory(item: &Item<'_>, kind: Option<ServiceKind>, provider: &Provider) -> Op
         ServiceKind::Mariadb => 192,
         ServiceKind::Postgresql => 64,
         ServiceKind::Redis | ServiceKind::Valkey | ServiceKind::Memcached => 32,
+        // Half of it is gone before anything is in it.
+        ServiceKind::Rabbitmq => 256,
         ServiceKind::Custom => 0,
     };
     if size >= megabytes * 1_000_000 {
@@ -286,11 +293,16 @@ fn custom(table: &Table<'_>, item: &Item<'_>, needed: bool) -> Option<Custom> {
         table.missing(&["start"], message, "write start = \"COMMAND\" below it");
     }
     let (ready, dump, restore) = (get("ready"), get("dump"), get("restore"));
+    let port = table.get("port").and_then(|item| {
+        let port = item.number(1024..=u32::from(u16::MAX))?;
+        u16::try_from(port).ok()
+    });
     Some(Custom {
         start: start.and_then(|item| command(&item))?,
         ready,
         dump,
         restore,
+        port,
     })
 }
 

@@ -131,10 +131,10 @@ async fn start_all(
 fn reached(sandbox: &Sandbox) -> Sandbox {
     let mut sandbox = sandbox.clone();
     if sandbox.network == Network::None {
-        sandbox.forward = Some(Forward::In {
+        sandbox.forwards.push(Forward::In {
             socket: format!("{SOCKETS}/port.sock").into(),
             port: PRIVATE_PORT,
-            instead: SOCKET.into(),
+            instead: Some(SOCKET.into()),
         });
     }
     sandbox
@@ -291,6 +291,7 @@ fn job(
             first_start_fails_is_final: true,
             journal,
             door: None,
+            entrance: None,
         }),
     })
 }

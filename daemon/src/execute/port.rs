@@ -1,13 +1,18 @@
-//! Ports for processes that start.
+//! Ports for processes and services that start.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 
 use super::failure::Failure;
 
 /// Ports that processes are given: below the range that outgoing connections take.
-const PORTS: std::ops::Range<u16> = 20_000..30_000;
+const PORTS: Range<u16> = 20_000..30_000;
+/// Ports that services keep: apart from those, so that no process takes the one of a service that rests.
+const KEPT: Range<u16> = 30_000..32_768;
+/// Ports of those that are looked at.
+const LOOKED_AT: usize = 64;
 
 /// Keeps a port from everybody else who asks for one here.
 #[derive(Debug)]
@@ -25,10 +30,26 @@ pub(super) fn free() -> Result<(u16, Reservation), Failure> {
         let Ok(reserved) = name.and_then(|name| UnixListener::bind_addr(&name)) else {
             continue;
         };
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if is_free(port) {
             return Ok((port, Reservation { _held: reserved }));
         }
     }
-    Err(Failure::new("no-port", "no free port for the process")
-        .hint("this is the host's trouble, not your code's: tell its operator"))
+    Err(none("process"))
+}
+
+/// Some ports of those that services keep on which nobody listens at this moment.
+pub(super) fn to_keep() -> Vec<u16> {
+    let any = std::iter::repeat_with(|| rand::random_range(KEPT));
+    any.take(LOOKED_AT).filter(|port| is_free(*port)).collect()
+}
+
+/// Whether nobody listens on a port of the loopback's.
+pub(super) fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+/// That there is none for something.
+pub(super) fn none(what: &str) -> Failure {
+    Failure::new("no-port", format!("no free port for the {what}"))
+        .hint("this is the host's trouble, not your code's: tell its operator")
 }

@@ -20,7 +20,7 @@ use super::{launch, route};
 use crate::plan::limits::Status;
 use crate::plan::services::{self as plan, Passwords, Recipe, Server, Setting};
 use crate::plan::step::Step;
-use crate::run::sandbox::{Access, Bind, SERVICES, Sandbox};
+use crate::run::sandbox::{Access, Bind, Forward, Network, SERVICES, Sandbox};
 use crate::store::environment::EnvironmentKey;
 use crate::store::service::ServiceRecord;
 
@@ -29,6 +29,7 @@ mod beside;
 mod command;
 pub(super) mod content;
 pub(super) mod copy;
+mod entrance;
 pub(super) mod external;
 pub(super) mod fill;
 mod make;
@@ -53,6 +54,8 @@ pub(super) struct One<'a> {
     pub(super) server: Server,
     /// Where it is, where the operator runs its server.
     external: Option<External>,
+    /// The port of the loopback's that leads to it, where somebody needs that.
+    entrance: Option<u16>,
     pub(super) recipe: Recipe,
 }
 
@@ -63,7 +66,7 @@ pub(super) struct One<'a> {
 pub(super) async fn ensure(act: &Act, application: &Application) -> Result<(), Failure> {
     for (name, service) in &application.services {
         // In the heap, as what else works with servers: all of it lies below a deployment on one stack.
-        let ensured = Box::pin(start::ensure(act, name, service));
+        let ensured = Box::pin(start::ensure(act, name, service, application.network));
         act.step(Step::Service(name.to_string()), ensured).await?;
     }
     Ok(())
@@ -150,7 +153,20 @@ pub(super) async fn relate(
     for (name, value) in plan::variables(all) {
         sandbox.environment.entry(name).or_insert(value);
     }
+    for (name, passwords) in &known {
+        lead_out(sandbox, name, passwords);
+    }
     Ok(())
+}
+
+/// Leads a sandbox whose network is its own to a service that knows no sockets: by the same port as the others.
+fn lead_out(sandbox: &mut Sandbox, name: &ProcessName, passwords: &Passwords) {
+    if let (Some(port), Network::None) = (passwords.port, sandbox.network) {
+        sandbox.forwards.push(Forward::Out {
+            port,
+            socket: plan::socket_of_port(name).into(),
+        });
+    }
 }
 
 /// A service's passwords, made when they are first asked for; and what they are for, as the directory has it that
@@ -175,6 +191,10 @@ async fn passwords(
         admin: secret("admin").await?,
         application: secret("application").await?,
         external,
+        port: match plan::port(service) {
+            Some(_) => Some(entrance::port(act, name).await?),
+            None => None,
+        },
     })
 }
 
@@ -202,6 +222,7 @@ impl<'a> One<'a> {
             service,
             server,
             external,
+            entrance: None,
             recipe,
         })
     }
@@ -217,7 +238,10 @@ impl<'a> One<'a> {
 
     /// All that says whether it is started otherwise now.
     fn settings(&self) -> String {
-        let service = serde_json::to_string(self.service).expect("a service is plain data");
+        let mut service = serde_json::to_string(self.service).expect("a service is plain data");
+        if let Some(port) = self.entrance {
+            service = format!("{service} at {port}");
+        }
         match &self.external {
             Some(external) => external.settings(&service),
             None => service,

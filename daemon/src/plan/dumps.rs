@@ -68,7 +68,9 @@ pub fn marked(kind: ServiceKind, dump: &Command, mark: &Mark) -> Command {
         ServiceKind::Redis | ServiceKind::Valkey => {
             format!("( {text} ) && printf '\\n%s\\n' \"${MARK_TEXT}\"")
         }
-        ServiceKind::Memcached | ServiceKind::Custom => return dump.clone(),
+        ServiceKind::Memcached | ServiceKind::Rabbitmq | ServiceKind::Custom => {
+            return dump.clone();
+        }
     };
     let mut command = Command {
         text,
@@ -110,7 +112,7 @@ fn reads(kind: ServiceKind) -> &'static str {
         ServiceKind::Mariadb => "SQL, as mariadb-dump writes it",
         ServiceKind::Postgresql => "SQL, as pg_dump writes it",
         ServiceKind::Redis | ServiceKind::Valkey => "an RDB file",
-        ServiceKind::Memcached => "nothing",
+        ServiceKind::Memcached | ServiceKind::Rabbitmq => "nothing",
         ServiceKind::Custom => "what its own command wrote",
     }
 }
@@ -178,7 +180,10 @@ impl Look {
                 return Err(NotOne::Packed(is_packed.map_or("", |(_, name)| name)));
             }
             ServiceKind::Redis | ServiceKind::Valkey if is_rdb => {}
-            ServiceKind::Redis | ServiceKind::Valkey | ServiceKind::Memcached => {
+            ServiceKind::Redis
+            | ServiceKind::Valkey
+            | ServiceKind::Memcached
+            | ServiceKind::Rabbitmq => {
                 return other("something else");
             }
             ServiceKind::Mariadb | ServiceKind::Postgresql => match () {

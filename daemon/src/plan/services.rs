@@ -6,6 +6,7 @@
 //! application: [`Setting::directory`].
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -18,6 +19,7 @@ pub mod external;
 mod mariadb;
 mod memcached;
 mod postgresql;
+mod rabbitmq;
 mod redis;
 pub mod rows;
 mod version;
@@ -40,6 +42,8 @@ const SETUP: &str = "/tmp/setup";
 const SETUP_TEXT: &str = "WHARF_SETUP";
 /// Runs a program in the script's place.
 const RUN: &str = "umask 077; exec \"$@\"";
+/// What the socket is called that leads to a service's port.
+pub const SOCKET_OF_PORT: &str = "port.sock";
 
 /// A server that the host has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +76,8 @@ pub struct Passwords {
     pub application: String,
     /// What its database in an instance of the operator's is called, and its user there.
     pub external: Option<String>,
+    /// The port of this host's own that leads to it, where it knows no sockets.
+    pub port: Option<u16>,
 }
 
 impl Passwords {
@@ -202,13 +208,34 @@ pub fn recipe(setting: &Setting<'_>) -> Recipe {
         ServiceKind::Postgresql => postgresql::recipe(setting),
         ServiceKind::Redis | ServiceKind::Valkey => redis::recipe(setting),
         ServiceKind::Memcached => memcached::recipe(setting),
+        ServiceKind::Rabbitmq => rabbitmq::recipe(setting),
         ServiceKind::Custom => custom::recipe(setting),
     }
 }
 
-/// Whether what a service of this kind holds outlives it.
+/// The port that a service listens on in its own network, where it knows no sockets: a forwarder leads there
+/// from [`socket_of_port`].
+pub fn port(service: &Service) -> Option<u16> {
+    match service.kind {
+        ServiceKind::Rabbitmq => Some(rabbitmq::PORT),
+        ServiceKind::Custom => service.custom.as_ref()?.port,
+        _ => None,
+    }
+}
+
+/// The socket that leads to a service's port, in every sandbox.
+pub fn socket_of_port(name: &ProcessName) -> String {
+    format!("{}/{SOCKET_OF_PORT}", directory(name))
+}
+
+/// Ends well once a socket is there.
+fn socket_is_there(socket: &str) -> Command {
+    Command::new("[ -S \"$1\" ]", [socket])
+}
+
+/// Whether what a service of this kind holds can be kept, and put back.
 pub fn lasts(kind: ServiceKind) -> bool {
-    kind != ServiceKind::Memcached
+    !matches!(kind, ServiceKind::Memcached | ServiceKind::Rabbitmq)
 }
 
 /// Whether it is a database, where the others are caches and queues.
@@ -223,7 +250,10 @@ pub fn clients(kind: ServiceKind) -> &'static [&'static str] {
         ServiceKind::Redis => &["redis-cli"],
         ServiceKind::Valkey => &["valkey-cli"],
         // Those of PostgreSQL lie beside the server.
-        ServiceKind::Postgresql | ServiceKind::Memcached | ServiceKind::Custom => &[],
+        ServiceKind::Postgresql
+        | ServiceKind::Memcached
+        | ServiceKind::Rabbitmq
+        | ServiceKind::Custom => &[],
     }
 }
 
@@ -232,7 +262,9 @@ pub fn clients(kind: ServiceKind) -> &'static [&'static str] {
 struct Relationship {
     scheme: &'static str,
     host: String,
-    socket: String,
+    port: Option<u16>,
+    /// None where it is reached by its port only.
+    socket: Option<String>,
     /// The part of the address behind the user: host, path and options.
     rest: String,
     user: Option<String>,
@@ -246,10 +278,27 @@ impl Relationship {
         Relationship {
             scheme,
             host: "localhost".to_owned(),
+            port: None,
             rest: socket.clone(),
-            socket,
+            socket: Some(socket),
             user: None,
             password: password.cloned(),
+            database: None,
+        }
+    }
+
+    /// One that is reached by a port of the loopback's.
+    fn port(scheme: &'static str, passwords: &Passwords, path: &str) -> Relationship {
+        let (host, port) = (Ipv4Addr::LOCALHOST.to_string(), passwords.port);
+        let number = port.map_or_else(String::new, |port| format!(":{port}"));
+        Relationship {
+            scheme,
+            rest: format!("{host}{number}{path}"),
+            host,
+            port,
+            socket: None,
+            user: None,
+            password: Some(passwords.application.clone()),
             database: None,
         }
     }
@@ -260,6 +309,7 @@ impl Relationship {
             ServiceKind::Postgresql => postgresql::relationship(name, passwords),
             ServiceKind::Redis | ServiceKind::Valkey => redis::relationship(name, passwords),
             ServiceKind::Memcached => memcached::relationship(name),
+            ServiceKind::Rabbitmq => rabbitmq::relationship(passwords),
             ServiceKind::Custom => custom::relationship(name, passwords),
         }
     }
@@ -291,7 +341,8 @@ pub fn variables<'a>(
         };
         set("URL", Some(one.url()));
         set("HOST", Some(one.host.clone()));
-        set("SOCKET", Some(one.socket.clone()));
+        set("PORT", one.port.map(|port| port.to_string()));
+        set("SOCKET", one.socket.clone());
         set("USER", one.user.clone());
         set("PASSWORD", one.password.clone());
         set("NAME", one.database.clone());
@@ -300,6 +351,7 @@ pub fn variables<'a>(
             "scheme": one.scheme,
             "url": one.url(),
             "host": one.host,
+            "port": one.port,
             "socket": one.socket,
             "username": one.user,
             "password": one.password,

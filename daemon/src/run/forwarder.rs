@@ -15,21 +15,28 @@ use std::{
     time::Duration,
 };
 
-use rustix::fs::Mode;
+use futures_util::future::join_all;
+use rustix::{
+    fs::Mode,
+    process::{Resource, getrlimit},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, copy_bidirectional},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    runtime::{Builder, Runtime},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
 use super::{
-    job::{Beyond, Door as Outward},
+    job::{Door as Outward, End},
     keeper::reach,
     sandbox::Forward,
 };
 
 /// Connections at a time. One more waits to be accepted, as with a server that is busy.
 const MOST: usize = 1024;
+/// Half of the descriptors that are for other things.
+const SPARE: usize = 32;
 /// The waits between two looks at a port where nothing listens yet; each is a quarter longer.
 const FASTEST: Duration = Duration::from_millis(5);
 /// See [`FASTEST`].
@@ -41,64 +48,131 @@ const PAUSE: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// That there is no thread, or no door.
-pub(super) fn aside(forward: Forward) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let door = runtime.block_on(Door::make(&forward))?;
-    let forwarding = move || {
-        let why = runtime.block_on(serve(forward, door));
-        eprintln!("wharf: connections are not led to the process: {why}");
+pub(super) fn aside(forwards: Vec<Forward>) -> io::Result<()> {
+    if forwards.is_empty() {
+        return Ok(());
+    }
+    let runtime = runtime()?;
+    let mut doors = Vec::with_capacity(forwards.len());
+    for forward in forwards {
+        let door = runtime.block_on(Door::make(&forward))?;
+        doors.push((forward, door));
+    }
+    let forwarding = async {
+        let serving = doors.into_iter().map(|(forward, door)| async {
+            let why = serve(forward, door).await;
+            eprintln!("wharf: connections are not led to the process: {why}");
+        });
+        join_all(serving).await;
     };
-    thread::Builder::new()
-        .name("forwarder".into())
-        .spawn(forwarding)
-        .map(drop)
+    in_thread(move || runtime.block_on(forwarding))
 }
 
-/// Keeps a door to something outside for as long as this process lives; returns why it cannot.
+/// Keeps a door for as long as this process lives; returns why it cannot.
 pub(super) fn keep(door: &Outward) -> io::Error {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    match runtime {
-        Ok(runtime) => runtime.block_on(keep_open(door)),
+    let opened = runtime().and_then(|runtime| {
+        let listener = runtime.block_on(Listener::bind(&door.from))?;
+        Ok((runtime, listener))
+    });
+    match opened {
+        Ok((runtime, listener)) => runtime.block_on(keep_open(listener, door.to.clone())),
         Err(error) => error,
     }
 }
 
-async fn keep_open(door: &Outward) -> io::Error {
-    let bound = async {
-        let (_directory, path) = reach(&door.socket)?;
-        // Who sees it may use it, and who that is their directories say.
-        rustix::process::umask(Mode::from_raw_mode(0o077));
-        UnixListener::bind(path)
-    };
-    let listener = match bound.await {
-        Ok(listener) => listener,
-        Err(error) => return error,
-    };
-    let (places, to) = (Arc::new(Semaphore::new(MOST)), Arc::new(door.to.clone()));
+/// Keeps a door in a thread of its own for as long as this process lives.
+///
+/// # Errors
+/// That there is no thread, or it cannot be where it should.
+pub(super) fn beside(door: Outward) -> io::Result<()> {
+    let runtime = runtime()?;
+    let listener = runtime.block_on(Listener::bind(&door.from))?;
+    in_thread(move || runtime.block_on(keep_open(listener, door.to)))
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+fn in_thread(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = thread::Builder::new().name("forwarder".into());
+    thread.spawn(work).map(drop)
+}
+
+/// Where a door takes connections.
+enum Listener {
+    Socket(UnixListener),
+    Port(TcpListener),
+}
+
+impl Listener {
+    async fn bind(at: &End) -> io::Result<Self> {
+        match at {
+            End::Socket(socket) => {
+                let (_directory, path) = reach(socket)?;
+                // Who sees it may use it, and who that is their directories say.
+                rustix::process::umask(Mode::from_raw_mode(0o077));
+                UnixListener::bind(path).map(Self::Socket)
+            }
+            End::Port { host, port } => {
+                let listener = TcpListener::bind((host.as_str(), *port)).await?;
+                Ok(Self::Port(listener))
+            }
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        match self {
+            Self::Socket(listener) => Ok(Box::new(listener.accept().await?.0)),
+            Self::Port(listener) => {
+                let (from, _) = listener.accept().await?;
+                drop(from.set_nodelay(true));
+                Ok(Box::new(from))
+            }
+        }
+    }
+}
+
+/// What bytes go through, both ways.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+async fn keep_open(listener: Listener, to: End) -> ! {
+    let (places, to) = (Arc::new(Semaphore::new(most())), Arc::new(to));
     loop {
         let place = place(&places).await;
         match listener.accept().await {
-            Ok((from, _)) => drop(tokio::spawn(out_of_door(from, Arc::clone(&to), place))),
+            Ok(from) => drop(tokio::spawn(out_of_door(from, Arc::clone(&to), place))),
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
 }
 
-async fn out_of_door(from: UnixStream, to: Arc<Beyond>, place: OwnedSemaphorePermit) {
+/// Connections at a time, as far as there are descriptors: one has two.
+fn most() -> usize {
+    let descriptors = getrlimit(Resource::Nofile).current;
+    let half = descriptors.map_or(MOST as u64, |all| all / 2);
+    usize::try_from(half)
+        .unwrap_or(MOST)
+        .clamp(1 + SPARE, MOST + SPARE)
+        - SPARE
+}
+
+async fn out_of_door(from: Box<dyn Stream>, to: Arc<End>, place: OwnedSemaphorePermit) {
     if let Err(error) = lead(from, &to).await {
         eprintln!("wharf: cannot connect to {to}: {error}");
     }
     drop(place);
 }
 
-async fn lead(from: UnixStream, to: &Beyond) -> io::Result<()> {
+async fn lead(from: Box<dyn Stream>, to: &End) -> io::Result<()> {
     match to {
-        Beyond::Socket(path) => join(from, UnixStream::connect(path).await?).await,
-        Beyond::Port { host, port } => {
+        End::Socket(path) => {
+            let (_directory, path) = reach(path)?;
+            join(from, UnixStream::connect(path).await?).await;
+        }
+        End::Port { host, port } => {
             let to = TcpStream::connect((host.as_str(), *port)).await?;
             drop(to.set_nodelay(true));
             join(from, to).await;
@@ -142,7 +216,7 @@ async fn serve(forward: Forward, door: Door) -> io::Error {
             },
             _,
         ) => {
-            if !port_first(port, &instead).await {
+            if !port_first(port, instead.as_deref()).await {
                 return std::future::pending().await;
             }
             let listener = match UnixListener::bind(&socket) {
@@ -175,14 +249,14 @@ async fn place(places: &Arc<Semaphore>) -> OwnedSemaphorePermit {
 
 /// Waits until something listens on the port; false when the application listens in its socket
 /// instead. Until then nobody outside should think that it listens; afterwards nothing is looked at.
-async fn port_first(port: u16, instead: &Path) -> bool {
+async fn port_first(port: u16, instead: Option<&Path>) -> bool {
     let mut pause = FASTEST;
     loop {
         if TcpStream::connect(local(port)).await.is_ok() {
             return true;
         }
-        let found = std::fs::symlink_metadata(instead);
-        if found.is_ok_and(|found| found.file_type().is_socket()) {
+        let found = instead.map(std::fs::symlink_metadata);
+        if found.is_some_and(|found| found.is_ok_and(|found| found.file_type().is_socket())) {
             return false;
         }
         tokio::time::sleep(pause).await;
@@ -255,15 +329,15 @@ mod tests {
         let at = |name: &str| directory.path().join(name);
         let inner = UnixListener::bind(at("inner")).unwrap();
         let tcp = TcpListener::bind(local(0)).await.unwrap();
-        let port = Beyond::Port {
+        let port = End::Port {
             host: "localhost".into(),
             port: tcp.local_addr().unwrap().port(),
         };
-        for (name, to) in [("one", Beyond::Socket(at("inner"))), ("two", port)] {
+        for (name, to) in [("one", End::Socket(at("inner"))), ("two", port)] {
             let (place, (mut visitor, from)) =
                 (Arc::new(Semaphore::new(1)), UnixStream::pair().unwrap());
             let place = place.acquire_owned().await.unwrap();
-            let leading = tokio::spawn(out_of_door(from, Arc::new(to), place));
+            let leading = tokio::spawn(out_of_door(Box::new(from), Arc::new(to), place));
             visitor.write_all(name.as_bytes()).await.unwrap();
             visitor.shutdown().await.unwrap();
             let mut heard = String::new();
@@ -298,11 +372,11 @@ mod tests {
         let instead = directory.path().join("web.sock");
         let server = TcpListener::bind(local(0)).await.unwrap();
         let port = server.local_addr().unwrap().port();
-        assert!(port_first(port, &instead).await);
+        assert!(port_first(port, Some(&instead)).await);
         drop(server);
         // A file is no socket, and then it is there.
         std::fs::write(&instead, "").unwrap();
-        let waiting = port_first(port, &instead);
+        let waiting = port_first(port, Some(&instead));
         let makes = async {
             tokio::task::yield_now().await;
             std::fs::remove_file(&instead).unwrap();

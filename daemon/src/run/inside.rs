@@ -172,7 +172,7 @@ fn render(job: &Job, program: &Bubblewrap, pinned: Pinned) -> Result<Command, In
     let variables = in_memory(&environment(&job.sandbox))?;
     command.args(["within", &processes, &variables.as_raw_fd().to_string()]);
     command
-        .arg(serde_json::to_string(&job.sandbox.forward).map_err(cannot("name what to forward"))?);
+        .arg(serde_json::to_string(&job.sandbox.forwards).map_err(cannot("name what to forward"))?);
     kept.extend([own, variables]);
     command.args(["/bin/sh", "-c", &job.command]);
     if !job.arguments.is_empty() {

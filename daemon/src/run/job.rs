@@ -31,7 +31,7 @@ pub struct Job {
     pub kind: Kind,
 }
 
-impl fmt::Display for Beyond {
+impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Socket(path) => path.display().fmt(f),
@@ -92,23 +92,26 @@ pub struct Process {
     /// What is kept in place of the command: nothing of a repository's runs then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub door: Option<Door>,
+    /// What the keeper itself keeps, beside the command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entrance: Option<Door>,
 }
 
-/// A Unix socket that leads to something outside of all sandboxes, for those who see it.
+/// Leads connections over the border of sandboxes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Door {
-    /// Where it is. Its directory is there.
-    pub socket: PathBuf,
+    /// Where it is. The directory of a socket is there.
+    pub from: End,
     /// Where it leads.
-    pub to: Beyond,
+    pub to: End,
 }
 
-/// What is behind a [`Door`].
+/// One side of a [`Door`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Beyond {
-    /// A Unix socket.
+pub enum End {
+    /// A Unix socket: for those who see it.
     Socket(PathBuf),
     /// A port.
     Port {

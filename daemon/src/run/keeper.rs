@@ -1,7 +1,8 @@
 //! The supervisor of one process, in a program of its own, so that it outlives the daemon.
 //!
 //! `wharf-keeper JOBFILE MARK ISOLATION` says `ready` on its standard output once its socket listens.
-//! It lives in a session of its own, with one thread; when it is killed, its process dies with it.
+//! It lives in a session of its own, with one thread, and another where it keeps a
+//! door; when it is killed, its process dies with it.
 
 mod child;
 mod client;
@@ -13,13 +14,14 @@ mod serve;
 use std::{
     fs::File,
     io,
-    os::fd::AsRawFd,
+    os::{fd::AsRawFd, unix::fs::OpenOptionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 pub use self::program::main;
 
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::meter::Excess;
@@ -123,7 +125,11 @@ pub fn socket(directory: &Path, instance: &super::job::JobId) -> PathBuf {
 /// # Errors
 /// When the directory cannot be opened.
 pub(crate) fn reach(socket: &Path) -> io::Result<(File, PathBuf)> {
-    let directory = File::open(socket.parent().unwrap_or(Path::new("/")))?;
+    let directory = File::options()
+        .read(true)
+        // Whoever may only pass through it may reach what is in it.
+        .custom_flags(OFlags::PATH.bits().cast_signed())
+        .open(socket.parent().unwrap_or(Path::new("/")))?;
     let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let path = Path::new("/proc/self/fd")
         .join(directory.as_raw_fd().to_string())

@@ -38,7 +38,7 @@ pub(super) struct Inside {
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
     calls: Calls,
-    forward: Option<Forward>,
+    forwards: Vec<Forward>,
 }
 
 impl Inside {
@@ -48,7 +48,7 @@ impl Inside {
             arguments: job.arguments.clone(),
             environment: job.sandbox.environment.clone(),
             calls: job.sandbox.calls,
-            forward: job.sandbox.forward.clone(),
+            forwards: job.sandbox.forwards.clone(),
         }
     }
 }
@@ -94,9 +94,7 @@ pub(super) fn live() -> Result<i32, UnitError> {
         seccompiler::apply_filter(&program)
             .map_err(|error| UnitError::Filter(error.to_string()))?;
     }
-    if let Some(forward) = inside.forward {
-        forwarder::aside(forward).map_err(cannot("forward connections"))?;
-    }
+    forwarder::aside(inside.forwards).map_err(cannot("forward connections"))?;
     let mut command = Command::new("/bin/sh");
     command.args(["-c", &inside.command]);
     if !inside.arguments.is_empty() {

@@ -41,7 +41,7 @@ pub enum WithinError {
 pub fn run_command(
     processes: Option<u64>,
     variables: &str,
-    forward: Option<Forward>,
+    forwards: Vec<Forward>,
     words: &[&str],
 ) -> Result<ExitCode, WithinError> {
     let [program, arguments @ ..] = words else {
@@ -61,10 +61,11 @@ pub fn run_command(
         text.split_terminator('\0')
             .filter_map(|pair| pair.split_once('=')),
     );
-    let Some(forward) = forward else {
+    if forwards.is_empty() {
         return Err(WithinError::System("start the command", command.exec()));
-    };
-    forwarder::aside(forward).map_err(|error| WithinError::System("forward connections", error))?;
+    }
+    forwarder::aside(forwards)
+        .map_err(|error| WithinError::System("forward connections", error))?;
     let status = command.status();
     let status = status.map_err(|error| WithinError::System("start the command", error))?;
     // As a shell would say it.

@@ -376,7 +376,14 @@ pub fn set_maintenance(
 pub fn forget(connection: &mut Connection, key: &EnvironmentKey) -> Result<(), StoreError> {
     let names = (key.project.as_str(), key.id.as_str());
     let transaction = connection.transaction()?;
-    for table in ["release", "secret", "process", "service", "seeded"] {
+    for table in [
+        "release",
+        "secret",
+        "process",
+        "service",
+        "service_port",
+        "seeded",
+    ] {
         transaction.execute(
             &format!("DELETE FROM {table} WHERE project = ?1 AND environment = ?2"),
             names,

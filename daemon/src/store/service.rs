@@ -1,5 +1,7 @@
 //! Services of environments: which there are, who looks after each, and what used its data last.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 use wharf_config::application::ServiceKind;
 use wharf_config::name::ProcessName;
@@ -74,6 +76,45 @@ impl Recorder {
         self.0.call(move |connection| of(connection, &key)).await
     }
 
+    /// The loopback's port that leads to a service; where it has none, the first of `ports` that no other has. None
+    /// where all are given away.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn service_port(
+        &self,
+        key: &EnvironmentKey,
+        name: &ProcessName,
+        ports: Vec<u16>,
+    ) -> Result<Option<u16>> {
+        let (key, name) = (key.clone(), name.clone());
+        self.write("service port", move |connection| {
+            port(connection, &key, &name, &ports)
+        })
+        .await
+    }
+
+    /// Takes that port from a service again: the next time it is another.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn forget_service_port(
+        &self,
+        key: &EnvironmentKey,
+        name: &ProcessName,
+    ) -> Result<()> {
+        let (key, name) = (key.clone(), name.clone());
+        self.write("service port", move |connection| {
+            connection
+                .prepare_cached(
+                    "DELETE FROM service_port WHERE project = ?1 AND environment = ?2 AND name = ?3",
+                )?
+                .execute((key.project.as_str(), key.id.as_str(), name.as_str()))?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Every service.
     ///
     /// # Errors
@@ -102,6 +143,32 @@ fn set(connection: &Connection, record: &ServiceRecord) -> Result<()> {
             &record.settings,
         ))?;
     Ok(())
+}
+
+fn port(
+    connection: &Connection,
+    key: &EnvironmentKey,
+    name: &ProcessName,
+    ports: &[u16],
+) -> Result<Option<u16>> {
+    let names = (key.project.as_str(), key.id.as_str(), name.as_str());
+    let mut statement = connection.prepare_cached(
+        "SELECT port FROM service_port WHERE project = ?1 AND environment = ?2 AND name = ?3",
+    )?;
+    let found = statement.query_row(names, |row| row.get(0)).optional()?;
+    if found.is_some() {
+        return Ok(found);
+    }
+    let mut statement = connection.prepare_cached("SELECT port FROM service_port")?;
+    let taken = statement.query_map([], |row| row.get(0))?;
+    let taken: HashSet<u16> = taken.collect::<rusqlite::Result<_>>()?;
+    let Some(free) = ports.iter().find(|port| !taken.contains(port)) else {
+        return Ok(None);
+    };
+    connection
+        .prepare_cached("INSERT INTO service_port VALUES (?1, ?2, ?3, ?4)")?
+        .execute((free, names.0, names.1, names.2))?;
+    Ok(Some(*free))
 }
 
 const COLUMNS: &str = "project, environment, name, kind, version, instance, settings";
@@ -183,5 +250,21 @@ mod tests {
         let found = find(&connection, &key, &service.name).unwrap();
         assert_eq!(found, Some(service.clone()));
         assert_eq!(all(&connection).unwrap(), [service]);
+    }
+
+    #[test]
+    fn a_port_is_one_service_s_and_stays_it() {
+        let connection = Connection::open_in_memory().unwrap();
+        for step in STEPS {
+            connection.execute_batch(step).unwrap();
+        }
+        let key = key("shop", "main").unwrap();
+        let of = |name: &str, ports: &[u16]| {
+            port(&connection, &key, &ProcessName::parse(name).unwrap(), ports).unwrap()
+        };
+        assert_eq!(of("queue", &[30_001, 30_002]), Some(30_001));
+        assert_eq!(of("search", &[30_001, 30_002]), Some(30_002));
+        assert_eq!(of("queue", &[]), Some(30_001));
+        assert_eq!(of("third", &[30_002]), None);
     }
 }

@@ -35,6 +35,7 @@ mod owner;
 mod patches;
 mod php;
 mod policy;
+mod ports;
 mod private;
 mod put_back;
 mod python;

@@ -2,7 +2,8 @@
 
 use wharf_tests::{Tree, World, run};
 
-use crate::restarts::{keepers, kill, wait_for_log};
+use crate::mending::reboot;
+use crate::restarts::{keepers, wait_for_log};
 
 const CONFIG: &str = r#"
 web = "exec python3 server.py"
@@ -83,10 +84,8 @@ fn an_application_has_its_databases_over_releases_and_deaths() {
         .has("| stock: r1,r2")
         .has("| seen: r1,r2");
 
-    // A keeper that dies takes its server along; both come back, with what was stored.
-    for keeper in keepers(&world) {
-        kill(keeper);
-    }
+    // A keeper that dies takes its server along; all come back, with what was stored.
+    reboot(&world);
     wait_for_log(&world, "serves again after a restart");
     assert_eq!(shop.get("/").ok(), "cache,database,warehouse 2");
 }

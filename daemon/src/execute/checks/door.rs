@@ -53,7 +53,7 @@ impl Door {
             target: SOCKETS.into(),
             access: Access::Read,
         });
-        sandbox.forward = Some(Forward::Out {
+        sandbox.forwards.push(Forward::Out {
             port: PRIVATE_PORT,
             socket: format!("{SOCKETS}/web.sock").into(),
         });

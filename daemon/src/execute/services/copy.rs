@@ -132,6 +132,9 @@ impl<'a> Came<'a> {
         for (one, data) in &self.0 {
             known.push(super::passwords(act, (one.name, one.service), data).await?);
         }
+        for ((one, _), passwords) in self.0.iter().zip(&known) {
+            super::lead_out(sandbox, one.name, passwords);
+        }
         let all = self.0.iter().zip(&known);
         let all = all.map(|((one, _), passwords)| (one.name, one.service, passwords));
         sandbox.environment.extend(plan::variables(all));

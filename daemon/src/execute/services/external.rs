@@ -23,7 +23,7 @@ use crate::identity::Account;
 use crate::plan::admission::Found;
 use crate::plan::services::external as plan;
 use crate::plan::services::{Server, Setting};
-use crate::run::job::{Beyond, Door};
+use crate::run::job::{Door, End};
 
 mod client;
 mod ledger;
@@ -102,14 +102,14 @@ impl External {
     /// The door that leads to it, in a directory that is there.
     pub(super) fn door(&self, directory: &Path, socket: &str) -> Door {
         let to = match &self.instance.reach {
-            Reach::Socket(path) => Beyond::Socket(path.clone()),
-            Reach::Tcp { host, port } => Beyond::Port {
+            Reach::Socket(path) => End::Socket(path.clone()),
+            Reach::Tcp { host, port } => End::Port {
                 host: host.clone(),
                 port: *port,
             },
         };
         Door {
-            socket: directory.join(socket),
+            from: End::Socket(directory.join(socket)),
             to,
         }
     }

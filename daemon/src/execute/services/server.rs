@@ -23,6 +23,10 @@ const DIRECTORIES: [&str; 5] = [
 ];
 /// Where Debian has PostgreSQL, a directory a version.
 const POSTGRESQL: &str = "/usr/lib/postgresql";
+/// Where Debian has RabbitMQ's own programs: those in a user's path insist on its package's user.
+const RABBITMQ: &str = "/usr/lib/rabbitmq/bin";
+/// How the directory of its distribution is called, before the version.
+const RABBITMQ_VERSION: &str = "rabbitmq_server-";
 
 /// What the host has of a service's server.
 pub async fn find(world: &World, service: &Service) -> Found {
@@ -88,7 +92,12 @@ async fn look(runtimes: &Runtimes, service: &Service) -> Looked {
     });
     let mut newest: Option<String> = None;
     for program in programs.await.unwrap_or_default() {
-        let Some(version) = runtimes.version(&program, "--version").await else {
+        let said = match service.kind {
+            // It knows no such option: it would start.
+            ServiceKind::Rabbitmq => version_of_directory(&program),
+            _ => runtimes.version(&program, "--version").await,
+        };
+        let Some(version) = said else {
             continue;
         };
         if fits(&version, service.version.as_deref()) {
@@ -126,6 +135,13 @@ pub(super) fn clients_of(kind: ServiceKind) -> Option<PathBuf> {
     clients.chain(place("psql")).find(good)
 }
 
+/// The version that is part of the name of the directory in which RabbitMQ really is.
+fn version_of_directory(program: &Path) -> Option<String> {
+    let real = program.canonicalize().ok()?;
+    let mut names = real.iter().filter_map(|name| name.to_str());
+    names.find_map(|name| name.strip_prefix(RABBITMQ_VERSION).map(str::to_owned))
+}
+
 /// What a kind's server is called, the usual name first.
 fn names(kind: ServiceKind) -> &'static [&'static str] {
     match kind {
@@ -134,6 +150,7 @@ fn names(kind: ServiceKind) -> &'static [&'static str] {
         ServiceKind::Redis => &["redis-server"],
         ServiceKind::Valkey => &["valkey-server"],
         ServiceKind::Memcached => &["memcached"],
+        ServiceKind::Rabbitmq => &["rabbitmq-server"],
         ServiceKind::Custom => &["sh"],
     }
 }
@@ -141,6 +158,12 @@ fn names(kind: ServiceKind) -> &'static [&'static str] {
 /// The programs of a kind that are there, the newest first where they are told apart.
 fn programs(kind: ServiceKind) -> Vec<PathBuf> {
     let mut found = Vec::new();
+    if kind == ServiceKind::Rabbitmq {
+        let programs = names(kind)
+            .iter()
+            .map(|name| Path::new(RABBITMQ).join(name));
+        return programs.filter(|program| program.is_file()).collect();
+    }
     if kind == ServiceKind::Postgresql {
         let versions = postgresql().unwrap_or_default().into_iter();
         let programs = versions.map(|directory| directory.join("postgres"));

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use wharf_config::application::Service;
+use wharf_config::application::{Network, Service};
 use wharf_config::name::ProcessName;
 
 use super::command::{self, Stand};
-use super::{GRACE, One, external, make, stop};
+use super::{GRACE, One, entrance, external, make, stop};
 use crate::disk;
 use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
@@ -37,9 +37,15 @@ pub(super) async fn ensure(
     act: &Act,
     name: &ProcessName,
     service: &Service,
+    network: Network,
 ) -> Result<(), Failure> {
     let began = Instant::now();
-    let one = One::of(act, name, service).await?;
+    let mut one = One::of(act, name, service).await?;
+    // Whose network is its own has the way to it inside.
+    let entered = plan::port(service).is_some() && network == Network::Shared;
+    if entered {
+        one.entrance = Some(entrance::port(act, name).await?);
+    }
     let settings = one.settings();
     let record = act.world.recorder.service(act.key(), name).await?;
     let before = match record {
@@ -57,7 +63,11 @@ pub(super) async fn ensure(
             step: plan::Step::Same,
         },
     };
+    if entered {
+        one.entrance = Some(entrance::free_port(act, name).await?);
+    }
     let one = make::make(act, one).await?;
+    let settings = one.settings();
     begin(act, &one, before, settings).await?;
     let version = match one.server.version.as_str() {
         "0" => String::new(),
@@ -229,14 +239,22 @@ pub(super) async fn serve(
         Start::Server(command) => {
             let mut sandbox = stand.server(act, command);
             sandbox.limits = command::limited(act, sandbox.limits, one.service.memory);
-            (spawn(act, id, sandbox, command, None).await?, READY)
+            entrance::lead_in(one, &mut sandbox);
+            let doors = Doors {
+                entrance: entrance::door(one, &own),
+                ..Doors::default()
+            };
+            (spawn(act, id, sandbox, command, doors).await?, READY)
         }
         Start::Door { socket } => {
             let nothing = Command::default();
             let sandbox = stand.client(act, &nothing);
             let external = one.external.as_ref();
-            let door = external.map(|external| external.door(&own, socket));
-            (spawn(act, id, sandbox, &nothing, door).await?, OPENED)
+            let doors = Doors {
+                instead: external.map(|external| external.door(&own, socket)),
+                ..Doors::default()
+            };
+            (spawn(act, id, sandbox, &nothing, doors).await?, OPENED)
         }
     };
     let mut watch = keeper
@@ -251,12 +269,21 @@ pub(super) async fn serve(
     Ok(keeper)
 }
 
+/// Doors that a keeper keeps.
+#[derive(Debug, Default)]
+struct Doors {
+    /// In place of a command.
+    instead: Option<Door>,
+    /// Beside it.
+    entrance: Option<Door>,
+}
+
 async fn spawn(
     act: &Act,
     id: &JobId,
     sandbox: Sandbox,
     command: &Command,
-    door: Option<Door>,
+    doors: Doors,
 ) -> Result<Keeper, Failure> {
     let journal = match act.world.has_journal {
         true => Some(act.world.recorder.secrets(act.key()).await?),
@@ -275,7 +302,8 @@ async fn spawn(
             restart: Backoff::default(),
             first_start_fails_is_final: true,
             journal,
-            door,
+            door: doors.instead,
+            entrance: doors.entrance,
         }),
     };
     tokio::task::block_in_place(|| act.world.jobs.write(&job))

@@ -2,7 +2,7 @@
 
 use wharf_config::name::ProcessName;
 
-use super::{Command, RUN, Recipe, Relationship, Setting, Start, directory};
+use super::{Command, RUN, Recipe, Relationship, Setting, Start, directory, socket_is_there};
 
 /// Bytes that it takes beside what it holds.
 const OVERHEAD: u64 = 16 << 20;
@@ -34,7 +34,7 @@ pub(super) fn recipe(setting: &Setting<'_>) -> Recipe {
         make: None,
         start: Start::Server(Command::new(RUN, start)),
         // It takes connections as soon as its socket is there.
-        ready: Some(Command::new("[ -S \"$1\" ]", [&socket])),
+        ready: Some(socket_is_there(&socket)),
         upgrade: None,
         content: None,
     }

@@ -31,7 +31,8 @@ pub(super) fn relationship(name: &ProcessName, passwords: &Passwords) -> Relatio
     Relationship {
         scheme: "postgresql",
         rest: format!("/{}?host={directory}", passwords.database()),
-        socket: format!("{directory}/{SOCKET}"),
+        socket: Some(format!("{directory}/{SOCKET}")),
+        port: None,
         host: directory,
         user: Some(passwords.user().to_owned()),
         password: Some(passwords.application.clone()),

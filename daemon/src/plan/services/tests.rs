@@ -22,6 +22,7 @@ fn passwords() -> Passwords {
         admin: "ADMINS".into(),
         application: "APPS".into(),
         external: None,
+        port: None,
     }
 }
 

@@ -33,7 +33,7 @@ pub fn step(kind: ServiceKind, before: &str, now: &str) -> Step {
 /// How many numbers of a version say what its data looks like.
 fn significant(kind: ServiceKind) -> usize {
     match kind {
-        ServiceKind::Mariadb => 2,
+        ServiceKind::Mariadb | ServiceKind::Rabbitmq => 2,
         ServiceKind::Postgresql | ServiceKind::Redis | ServiceKind::Valkey => 1,
         ServiceKind::Memcached | ServiceKind::Custom => 0,
     }
@@ -59,6 +59,10 @@ mod tests {
             (ServiceKind::Postgresql, "16.0", "15.18", Step::Older),
             (ServiceKind::Redis, "7.0.15", "7.2.0", Step::Same),
             (ServiceKind::Redis, "6.2.1", "7.0.15", Step::Upgrade),
+            (ServiceKind::Rabbitmq, "3.10.8", "3.10.25", Step::Same),
+            // Its server brings its data along by itself.
+            (ServiceKind::Rabbitmq, "3.10.8", "3.12.1", Step::Upgrade),
+            (ServiceKind::Rabbitmq, "3.12.1", "3.10.8", Step::Older),
             (ServiceKind::Memcached, "1.6", "1.5", Step::Same),
             (ServiceKind::Custom, "", "", Step::Same),
         ] {

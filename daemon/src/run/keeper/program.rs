@@ -15,7 +15,7 @@ use rustix::fs::Mode;
 use super::{output::Output, reach, serve::Keeper};
 use crate::journal::Application;
 use crate::run::{
-    holder, host,
+    forwarder, holder, host,
     inside::{self, Source},
     isolation::Isolation,
     job::{self, Job, Kind, Process},
@@ -39,8 +39,8 @@ pub fn main() -> ExitCode {
             let job = Source::File(Path::new(job));
             become_sandbox(parent, mark, isolation, job).map(|never| match never {})
         }
-        ["within", processes, variables, forward, words @ ..] => {
-            match run_command(processes, variables, forward, words) {
+        ["within", processes, variables, forwards, words @ ..] => {
+            match run_command(processes, variables, forwards, words) {
                 Ok(code) => return code,
                 Err(error) => Err(error),
             }
@@ -100,15 +100,15 @@ fn become_sandbox(
 fn run_command(
     processes: &str,
     variables: &str,
-    forward: &str,
+    forwards: &str,
     words: &[&str],
 ) -> Result<ExitCode, AnyError> {
     let processes = match processes {
         within::UNLIMITED => None,
         number => Some(number.parse()?),
     };
-    let forward: Option<Forward> = serde_json::from_str(forward)?;
-    Ok(within::run_command(processes, variables, forward, words)?)
+    let forwards: Vec<Forward> = serde_json::from_str(forwards)?;
+    Ok(within::run_command(processes, variables, forwards, words)?)
 }
 
 fn keep(path: &Path, mark: &str, isolation: &str) -> Result<(), AnyError> {
@@ -123,6 +123,9 @@ fn keep(path: &Path, mark: &str, isolation: &str) -> Result<(), AnyError> {
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, signal)?;
     let output = Output::open(&process.output)?;
     let journal = journal(&job, &process);
+    if let Some(door) = process.entrance.clone() {
+        forwarder::beside(door).map_err(|error| format!("cannot open its door: {error}"))?;
+    }
     let listener = listen(&process.socket)?;
 
     if let Err(gone) = say_ready() {

@@ -18,6 +18,15 @@ CREATE TABLE service (
     PRIMARY KEY (project, environment, name)
 ) STRICT;
 
+-- Ports of the loopback that lead to services which know no sockets.
+CREATE TABLE service_port (
+    port        INTEGER PRIMARY KEY,
+    project     TEXT    NOT NULL,
+    environment TEXT    NOT NULL,
+    name        TEXT    NOT NULL,
+    UNIQUE (project, environment, name)
+) STRICT;
+
 -- The runs of each cron: `subject` is its name.
 CREATE INDEX activity_cron ON activity (project, environment, subject, number) WHERE kind = 'cron';
 

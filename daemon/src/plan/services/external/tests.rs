@@ -116,6 +116,8 @@ fn no_password_is_an_argument() {
         admin: "ADMINS".into(),
         application: "APPS".into(),
         external: Some("w_shop_1".into()),
+        port: None,
+        port: None,
     };
     for kind in KINDS {
         let socket = instance("a", kind, Reach::Socket("/run/.s.PGSQL.5432".into()));

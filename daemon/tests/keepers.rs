@@ -39,7 +39,6 @@ impl House {
         let process = Process {
             journal: None,
             door: None,
-            entrance: None,
             output: self.world.path("web.log"),
             record: self.world.path("web.exit"),
             socket: self.keepers.socket(&id),

@@ -82,7 +82,6 @@ impl Window {
             record: self.world.path("web.exit"),
             journal: None,
             door: None,
-            entrance: None,
             socket: keepers.socket(&id),
             restart: Backoff::default(),
             first_start_fails_is_final: true,

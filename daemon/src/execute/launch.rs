@@ -131,11 +131,12 @@ async fn start_all(
 fn reached(sandbox: &Sandbox) -> Sandbox {
     let mut sandbox = sandbox.clone();
     if sandbox.network == Network::None {
-        sandbox.forwards.push(Forward::In {
+        let into = Forward::In {
             socket: format!("{SOCKETS}/port.sock").into(),
             port: PRIVATE_PORT,
             instead: Some(SOCKET.into()),
-        });
+        };
+        sandbox.forwards.push(into);
     }
     sandbox
 }
@@ -291,7 +292,6 @@ fn job(
             first_start_fails_is_final: true,
             journal,
             door: None,
-            entrance: None,
         }),
     })
 }

@@ -354,6 +354,40 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_door_may_be_a_port_that_leads_to_a_socket() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("inner");
+        let inner = UnixListener::bind(&socket).unwrap();
+        let own = TcpListener::bind(local(0)).await.unwrap();
+        let port = own.local_addr().unwrap().port();
+        drop(own);
+        let door = Outward {
+            from: End::Port {
+                host: Ipv4Addr::LOCALHOST.to_string(),
+                port,
+            },
+            to: End::Socket(socket),
+        };
+        tokio::task::spawn_blocking({
+            let door = door.clone();
+            move || beside(door).unwrap()
+        })
+        .await
+        .unwrap();
+        let mut visitor = TcpStream::connect(local(port)).await.unwrap();
+        visitor.write_all(b"question").await.unwrap();
+        visitor.shutdown().await.unwrap();
+        let (mut served, _) = inner.accept().await.unwrap();
+        let mut question = String::new();
+        served.read_to_string(&mut question).await.unwrap();
+        assert_eq!(question, "question");
+        // Where somebody listens already, it is said at once.
+        let again = tokio::task::spawn_blocking(move || beside(door));
+        let refused = again.await.unwrap().unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[tokio::test]
     async fn who_finds_nobody_at_the_port_is_told_so_at_once() {
         let nobody = TcpListener::bind(local(0))
             .await

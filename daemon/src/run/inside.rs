@@ -91,7 +91,7 @@ pub fn become_sandbox(
         }
         Source::File(path) => job::take(path)?,
     };
-    if let Some(door) = job.door() {
+    if let Some(door) = job.door_alone() {
         // It is ours, and speaks with what no sandbox may see.
         let files = job.sandbox.limits.open_files;
         limit(Limits {

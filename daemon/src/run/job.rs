@@ -41,8 +41,17 @@ impl fmt::Display for End {
 }
 
 impl Job {
-    /// The door that is kept in place of the command.
-    pub(super) fn door(&self) -> Option<&Door> {
+    /// The door that is kept in place of a command.
+    pub(super) fn door_alone(&self) -> Option<&Door> {
+        self.door().filter(|_| self.command.is_empty())
+    }
+
+    /// The door that is kept beside the command.
+    pub(super) fn door_beside(&self) -> Option<&Door> {
+        self.door().filter(|_| !self.command.is_empty())
+    }
+
+    fn door(&self) -> Option<&Door> {
         match &self.kind {
             Kind::Process(process) => process.door.as_ref(),
             Kind::Stage(_) | Kind::Attended => None,
@@ -89,12 +98,10 @@ pub struct Process {
     /// Where its output goes to the journal, too: the values that are starred there.
     #[serde(default)]
     pub journal: Option<Vec<String>>,
-    /// What is kept in place of the command: nothing of a repository's runs then.
+    /// What is kept by the keeper itself beside the command; where that is empty, in place of it, and nothing of a
+    /// repository's runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub door: Option<Door>,
-    /// What the keeper itself keeps, beside the command.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub entrance: Option<Door>,
 }
 
 /// Leads connections over the border of sandboxes.

@@ -83,6 +83,42 @@ fn a_database_is_its_environment_s_alone() {
     assert_eq!(others, "");
 }
 
+const SEARCH: &str = r#"
+public = "."
+[services.search]
+type = "custom"
+port = 9200
+start = "cd $DATA && echo found >index.html && exec python3 -m http.server --bind 127.0.0.1 $PORT"
+[deploy]
+run = "curl -sS http://$SEARCH_HOST:$SEARCH_PORT/"
+"#;
+
+#[test]
+fn a_service_that_knows_no_sockets_is_led_to() {
+    let machine = Machine::boot();
+    for network in ["shared", "private"] {
+        let config = format!("network = \"{network}\"{SEARCH}");
+        machine
+            .pushes(network, &[("wharf.toml", &config)])
+            .ok()
+            .has("search: custom answers")
+            .has("| found");
+        // The way to it is its keeper's, which a daemon's death does not end.
+        machine.runs(
+            "systemctl kill -s KILL wharfd; systemctl reset-failed wharfd; systemctl start wharfd",
+        );
+        machine
+            .changes(network, &[("other", "1")])
+            .ok()
+            .lacks("search: custom answers")
+            .has("| found");
+    }
+    // Only who shares the machine's network needs a port there.
+    let listens =
+        "tail -n +2 /proc/net/tcp | awk '$4 == \"0A\" && $2 ~ /^0100007F:7[5-9A-F]/' | wc -l";
+    assert_eq!(machine.runs(listens).out.trim(), "1");
+}
+
 /// A MariaDB that the operator runs, where Wharf's own user may make databases.
 const OPERATORS: &str = r#"set -e
 install -d -o nobody -m 755 /run/operators /var/lib/operators

@@ -53,10 +53,11 @@ impl Door {
             target: SOCKETS.into(),
             access: Access::Read,
         });
-        sandbox.forwards.push(Forward::Out {
+        let out = Forward::Out {
             port: PRIVATE_PORT,
             socket: format!("{SOCKETS}/web.sock").into(),
-        });
+        };
+        sandbox.forwards.push(out);
         let mut leading = JoinSet::new();
         leading.spawn(lead(listener, address));
         Ok(Door {

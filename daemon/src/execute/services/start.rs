@@ -240,21 +240,15 @@ pub(super) async fn serve(
             let mut sandbox = stand.server(act, command);
             sandbox.limits = command::limited(act, sandbox.limits, one.service.memory);
             entrance::lead_in(one, &mut sandbox);
-            let doors = Doors {
-                entrance: entrance::door(one, &own),
-                ..Doors::default()
-            };
-            (spawn(act, id, sandbox, command, doors).await?, READY)
+            let door = entrance::door(one, &own);
+            (spawn(act, id, sandbox, command, door).await?, READY)
         }
         Start::Door { socket } => {
             let nothing = Command::default();
             let sandbox = stand.client(act, &nothing);
             let external = one.external.as_ref();
-            let doors = Doors {
-                instead: external.map(|external| external.door(&own, socket)),
-                ..Doors::default()
-            };
-            (spawn(act, id, sandbox, &nothing, doors).await?, OPENED)
+            let door = external.map(|external| external.door(&own, socket));
+            (spawn(act, id, sandbox, &nothing, door).await?, OPENED)
         }
     };
     let mut watch = keeper
@@ -269,21 +263,12 @@ pub(super) async fn serve(
     Ok(keeper)
 }
 
-/// Doors that a keeper keeps.
-#[derive(Debug, Default)]
-struct Doors {
-    /// In place of a command.
-    instead: Option<Door>,
-    /// Beside it.
-    entrance: Option<Door>,
-}
-
 async fn spawn(
     act: &Act,
     id: &JobId,
     sandbox: Sandbox,
     command: &Command,
-    doors: Doors,
+    door: Option<Door>,
 ) -> Result<Keeper, Failure> {
     let journal = match act.world.has_journal {
         true => Some(act.world.recorder.secrets(act.key()).await?),
@@ -302,8 +287,7 @@ async fn spawn(
             restart: Backoff::default(),
             first_start_fails_is_final: true,
             journal,
-            door: doors.instead,
-            entrance: doors.entrance,
+            door,
         }),
     };
     tokio::task::block_in_place(|| act.world.jobs.write(&job))

@@ -1,5 +1,7 @@
 //! What each kind is told, word by word where words matter.
 
+use wharf_config::application::Custom;
+
 use super::*;
 
 fn name(text: &str) -> ProcessName {
@@ -123,4 +125,42 @@ fn what_a_service_may_take_reaches_its_server() {
         .arguments
         .join(" ");
     assert!(!usual.contains("buffer-pool"), "{usual}");
+}
+
+#[test]
+fn what_knows_no_sockets_is_found_by_a_port() {
+    let (queue, search) = (name("queue"), name("search"));
+    let rabbitmq = service(ServiceKind::Rabbitmq);
+    let own = Service {
+        custom: Some(Custom {
+            port: Some(9200),
+            ..Custom::default()
+        }),
+        ..service(ServiceKind::Custom)
+    };
+    assert_eq!([&rabbitmq, &own].map(port), [Some(5672), Some(9200)]);
+    assert_eq!(port(&service(ServiceKind::Redis)), None);
+    let led = |port| Passwords {
+        port: Some(port),
+        ..passwords()
+    };
+    let (to_queue, to_search) = (led(30_001), led(30_002));
+    let all = variables([(&queue, &rabbitmq, &to_queue), (&search, &own, &to_search)]);
+    assert_eq!(all["QUEUE_URL"], "amqp://app:APPS@127.0.0.1:30001/main");
+    assert_eq!(all["QUEUE_PORT"], "30001");
+    assert_eq!(all["SEARCH_URL"], "tcp://:APPS@127.0.0.1:30002");
+    assert!(!all.contains_key("QUEUE_SOCKET") && !all.contains_key("SEARCH_SOCKET"));
+    let all: serde_json::Value = serde_json::from_str(&all["WHARF_RELATIONSHIPS"]).unwrap();
+    assert_eq!(all["queue"]["port"], 30_001);
+    assert_eq!(all["queue"]["socket"], serde_json::Value::Null);
+}
+
+#[test]
+fn no_password_of_rabbitmq_s_is_an_argument() {
+    let start = served(made(ServiceKind::Rabbitmq, Some(400 << 20)).start);
+    assert!(!start.arguments.join(" ").contains("APPS") && !start.text.contains("APPS"));
+    let setup = &start.variables[SETUP_TEXT];
+    assert!(setup.contains("default_pass = APPS"), "{setup}");
+    let most = 300u64 << 20;
+    assert!(setup.contains(&format!("absolute = {most}")), "{setup}");
 }

@@ -123,8 +123,9 @@ fn keep(path: &Path, mark: &str, isolation: &str) -> Result<(), AnyError> {
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, signal)?;
     let output = Output::open(&process.output)?;
     let journal = journal(&job, &process);
-    if let Some(door) = process.entrance.clone() {
-        forwarder::beside(door).map_err(|error| format!("cannot open its door: {error}"))?;
+    if let Some(door) = job.door_beside() {
+        forwarder::beside(door.clone())
+            .map_err(|error| format!("cannot open its door: {error}"))?;
     }
     let listener = listen(&process.socket)?;
 

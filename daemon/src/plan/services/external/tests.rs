@@ -117,7 +117,6 @@ fn no_password_is_an_argument() {
         application: "APPS".into(),
         external: Some("w_shop_1".into()),
         port: None,
-        port: None,
     };
     for kind in KINDS {
         let socket = instance("a", kind, Reach::Socket("/run/.s.PGSQL.5432".into()));

@@ -112,7 +112,7 @@ fn upward(from: &Source, act: &Act, why: &NotThere) -> Failure {
         from.name(),
         act.key().id
     );
-    Failure::new("data-upward", message).hint("see the tree: wharf environments")
+    Failure::new("data-upward", message).hint(why.hint())
 }
 
 /// Brings a copy of what an environment has of an application's data, scrubbed, to a directory that is made for

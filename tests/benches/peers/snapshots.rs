@@ -123,7 +123,12 @@ fn growth(
                 taken
             }),
         ];
-        let rounds = if megabytes < 100 { 5 } else { 3 };
+        let rounds = match megabytes {
+            ..100 => 5,
+            ..1_000 => 3,
+            // An hour otherwise.
+            _ => 1,
+        };
         let table = in_turn(rounds, &mut peers);
         drop(peers);
         (format!("{megabytes} MB"), table)

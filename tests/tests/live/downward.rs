@@ -53,6 +53,7 @@ fn shop(world: &World) -> Tree<'_> {
     shop.push(&["main:feature"])
         .ok()
         .has("it begins without data: data of main may not go into feature")
+        .has("the operator names what scrubs it in the project's file: [data] sanitize")
         .has("feature now serves r1.");
     put(&shop, "feature", "own");
     shop

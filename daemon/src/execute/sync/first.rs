@@ -54,8 +54,12 @@ pub(in crate::execute) async fn first(act: &Act, release: &ReleaseRecord) -> Res
         Err(failure) if beginning == Beginning::Clone || failure.cancelled => return Err(failure),
         Err(failure) => {
             if has_data(release) {
-                let why = failure.reason.message;
-                act.log.note(format!("it begins without data: {why}"));
+                let why = failure.reason;
+                act.log
+                    .note(format!("it begins without data: {}", why.message));
+                if let Some(hint) = why.hint {
+                    act.log.note(hint);
+                }
             }
             return Ok(());
         }

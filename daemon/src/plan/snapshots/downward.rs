@@ -32,6 +32,19 @@ pub enum NotThere {
     Unscrubbed,
 }
 
+impl NotThere {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Upward | Self::Guarded { .. } => "see the tree: wharf environments",
+            Self::Unscrubbed => {
+                "the operator names what scrubs it in the project's file: [data] sanitize = \
+     \"COMMAND\"; or false where nobody in it has to be hidden"
+            }
+        }
+    }
+}
+
 /// Whether data of an environment of type `kind` may go into one of type `into`.
 ///
 /// # Errors

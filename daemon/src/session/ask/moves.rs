@@ -10,7 +10,6 @@ use super::super::peer::Broken;
 use super::super::scope::plain;
 use super::land::{Aim, Landing, tip};
 use super::refuse::Against;
-use super::snapshots::UNSCRUBBED;
 use super::standing::runs;
 use super::tree::{Tree, refusal};
 use super::{info, store};
@@ -18,7 +17,7 @@ use crate::plan::limits::Status;
 use crate::plan::options::Data;
 use crate::plan::policy::Reason;
 use crate::plan::rights::Act;
-use crate::plan::snapshots::{NotThere, Origin, may_restore};
+use crate::plan::snapshots::{Origin, may_restore};
 use crate::store::environment::EnvironmentRecord;
 use crate::store::release::ReleaseRecord;
 
@@ -135,12 +134,8 @@ impl Session {
         let (into, sanitize) = (tree.place(&child.branch).kind, &tree.project.sanitize);
         let may = may_restore(Origin::Above, parent.kind, into, sanitize);
         against.and(may.map_err(|why| {
-            let hint = match why {
-                NotThere::Unscrubbed => UNSCRUBBED,
-                NotThere::Upward | NotThere::Guarded { .. } => "see the tree: wharf environments",
-            };
             let message = format!("data of {} may not go into {id}: {why}", parent.id);
-            refusal("data-upward", message, hint)
+            refusal("data-upward", message, why.hint())
         }))?;
         self.order_from(child, Kind::SyncData, parent.id.to_string())
             .await

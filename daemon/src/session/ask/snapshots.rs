@@ -24,9 +24,6 @@ use crate::store::snapshot::{SnapshotOrder, SnapshotRecord, SnapshotState};
 
 /// The longest title.
 const MAX_TITLE: usize = 80;
-/// What the operator does where nobody says how data is scrubbed.
-pub(super) const UNSCRUBBED: &str = "the operator names what scrubs it in the project's file: [data] sanitize = \
-     \"COMMAND\"; or false where nobody in it has to be hidden";
 /// Snapshots in one answer, at most.
 const MOST: usize = 5_000;
 
@@ -213,7 +210,7 @@ impl Session {
         may_restore(origin, kind, self.type_of(into)?, &project.sanitize).map_err(|why| {
             let hint = match why {
                 NotThere::Unscrubbed => {
-                    UNSCRUBBED.to_owned()
+                    why.hint().to_owned()
                 }
                 NotThere::Upward | NotThere::Guarded { .. } => {
                     format!("see whose it is: wharf snapshot list; the tree: wharf environments; restore it where it is from: wharf snapshot restore {} -e {from}", snapshot.id)

@@ -86,7 +86,8 @@ fn broken_beginning(transcript: &str, environments: usize) -> Option<&'static st
     let told = lines
         .find(|line| !line.starts_with("    "))
         .is_some_and(|line| {
-            line.starts_with("  Ctrl-C stops watching, not the deploy. Log: wharf log ")
+            line.starts_with("  Ctrl-C stops watching, not the ")
+                && line.contains(". Log: wharf log ")
         });
     (!told).then_some("its second line does not tell about Ctrl-C and the log")
 }

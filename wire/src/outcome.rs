@@ -182,6 +182,24 @@ impl Kind {
         }
     }
 
+    /// What goes on without whoever stops watching, in a word.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Kind::Delete | Kind::SnapshotDelete => "deletion",
+            Kind::Snapshot => "snapshot",
+            Kind::Restore => "restore",
+            Kind::SnapshotTest => "test",
+            Kind::Seed => "seed",
+            Kind::SyncData => "sync",
+            Kind::DatabaseImport => "import",
+            Kind::Reset => "reset",
+            Kind::Cron => "cron",
+            Kind::Pause => "pause",
+            Kind::Resume => "resume",
+            _ => "deploy",
+        }
+    }
+
     /// Whether its branch has a new tip, which is to be deployed: by a push, or by the daemon.
     pub fn moves_branch(self) -> bool {
         match self {

@@ -12,7 +12,7 @@ pub use forecast::{Forecast, MadeIn, Slug, inactive as forecast_inactive};
 
 use wharf_config::project::Broken;
 use wharf_wire::event::{Ended, Event, Parked};
-use wharf_wire::outcome::State;
+use wharf_wire::outcome::{Kind, State};
 
 /// Columns of our own lines.
 pub const WIDTH: usize = 72;
@@ -58,23 +58,22 @@ pub fn lines(event: &Event, prefix: &str) -> Vec<String> {
     lines
 }
 
-/// The line that says how to stop watching and how to read the log again.
-pub fn watching(activity: &str) -> String {
-    format!("  Ctrl-C stops watching, not the deploy. Log: wharf log {activity}")
-}
+/// Says how to stop watching an activity, what that means, and where its log is.
+pub type Leaving = fn(&str, Kind) -> String;
 
-/// The same, of a cron's run.
-pub fn watching_cron(activity: &str) -> String {
-    format!("  Ctrl-C stops watching, not the cron. Log: wharf log {activity}")
+/// The line that says how to stop watching an activity of this kind and how to read the log again.
+pub fn watching(activity: &str, kind: Kind) -> String {
+    let what = kind.noun();
+    format!("  Ctrl-C stops watching, not the {what}. Log: wharf log {activity}")
 }
 
 /// The same, where the push itself waits.
-pub fn waiting_push(activity: &str) -> String {
+pub fn waiting_push(activity: &str, _: Kind) -> String {
     format!("  Ctrl-C gives the push up. Log: wharf log {activity}")
 }
 
 /// The same, of a move that a command asked for.
-pub fn waiting_move(activity: &str) -> String {
+pub fn waiting_move(activity: &str, _: Kind) -> String {
     format!("  Ctrl-C gives it up, and nothing moves. Log: wharf log {activity}")
 }
 
@@ -261,7 +260,6 @@ fn wrapped(width: usize, first: &str, rest: &str, text: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use wharf_wire::outcome::Kind;
 
     fn success() -> Ended {
         Ended {

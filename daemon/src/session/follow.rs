@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use wharf_wire::FromDaemon;
 use wharf_wire::event::{Ended, Entry, Event, Parked};
-use wharf_wire::outcome::{Exit, State};
+use wharf_wire::outcome::{Exit, Kind, State};
 
 use super::peer::Broken;
 use super::{Session, faulty, host};
@@ -115,7 +115,7 @@ impl Session {
         &mut self,
         ids: &[String],
         notes: Vec<String>,
-        leaving: fn(&str) -> String,
+        leaving: report::Leaving,
     ) -> Result<Vec<Option<Ended>>, Broken> {
         let finals = self.watch_part(ids, notes, leaving, WHOLE).await?;
         let ended = |end| match end {
@@ -129,14 +129,17 @@ impl Session {
         &mut self,
         ids: &[String],
         mut notes: Vec<String>,
-        leaving: fn(&str) -> String,
+        leaving: report::Leaving,
         part: Part,
     ) -> Result<Vec<Option<Final>>, Broken> {
         let mut names = vec![String::new(); ids.len()];
         let mut finals: Vec<Option<Final>> = ids.iter().map(|_| None).collect();
         if ids.len() > 1 && part.head {
             let header = format!("wharf: {} environments", ids.len());
-            self.peer.lines(vec![header, leaving("ID")]).await?;
+            // Several are what a push or a deployment of many began.
+            self.peer
+                .lines(vec![header, leaving("ID", Kind::Push)])
+                .await?;
             self.peer.lines(std::mem::take(&mut notes)).await?;
         }
         let (tell, mut told) = mpsc::channel(BACKLOG);
@@ -179,15 +182,20 @@ impl Session {
                     {
                         names[index] = format!("[{environment}] ");
                     }
-                    let is_head = matches!(entry.event, Event::Opened { .. }) && part.head;
+                    let head = match entry.event {
+                        Event::Opened { kind, .. } if part.head => Some(kind),
+                        _ => None,
+                    };
                     // Whatever was heard before, nobody is left without the end.
                     let is_end = matches!(entry.event, Event::Ended(_));
-                    if entry.at >= part.since || is_head || is_end {
+                    if entry.at >= part.since || head.is_some() || is_end {
                         let lines = report::lines(&entry.event, &names[index]);
                         self.peer.lines(lines).await?;
                     }
-                    if is_head && ids.len() == 1 {
-                        let mut lines = vec![leaving(&ids[index])];
+                    if let Some(kind) = head
+                        && ids.len() == 1
+                    {
+                        let mut lines = vec![leaving(&ids[index], kind)];
                         lines.append(&mut notes);
                         lines.push(String::new());
                         self.peer.lines(lines).await?;

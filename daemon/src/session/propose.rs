@@ -138,7 +138,7 @@ impl Session {
         &mut self,
         proposed: Vec<Proposed>,
         notes: Vec<String>,
-        leaving: fn(&str) -> String,
+        leaving: report::Leaving,
     ) -> Result<Vec<Refused>, Broken> {
         let mut activities: Vec<NewActivity> = Vec::new();
         // Where the answer for an update is found: here, or with its check.
@@ -174,7 +174,7 @@ impl Session {
         &mut self,
         activities: Vec<NewActivity>,
         notes: Vec<String>,
-        leaving: fn(&str) -> String,
+        leaving: report::Leaving,
     ) -> Result<Vec<Option<Ended>>, Broken> {
         let ids = self.ordered(activities).await?;
         let watched = self.watch(&ids, notes, leaving).await;

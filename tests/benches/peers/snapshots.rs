@@ -124,8 +124,8 @@ fn growth(
             }),
         ];
         let rounds = match megabytes {
-            ..100 => 5,
-            ..1_000 => 3,
+            0..100 => 5,
+            100..1_000 => 3,
             // An hour otherwise.
             _ => 1,
         };

@@ -69,9 +69,7 @@ impl Session {
             activities: activities.clone(),
         };
         self.peer.send(&queued).await?;
-        let ends = self
-            .watch(&activities, vec![], report::watching_cron)
-            .await?;
+        let ends = self.watch(&activities, vec![], report::watching).await?;
         let ran = |end: &Option<Ended>| {
             let end = end.as_ref();
             end.is_some_and(|end| end.state == State::Succeeded)

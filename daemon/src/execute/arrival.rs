@@ -250,7 +250,7 @@ async fn quiet(act: &Act) -> Result<(), Failure> {
 }
 
 /// A place for what is kept. Its time says since when.
-fn keep_at(kept: &Path) -> Result<(), disk::DiskError> {
+pub(super) fn keep_at(kept: &Path) -> Result<(), disk::DiskError> {
     disk::make_directory(kept)?;
     std::fs::File::open(kept)
         .and_then(|kept| kept.set_modified(SystemTime::now()))

@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use wharf_config::application::Mount;
+use wharf_config::application::{Application, Mount};
 use wharf_wire::event::Event;
 use wharf_wire::route::{Route, Unavailable};
 use wharf_wire::view::Reason;
@@ -178,7 +178,9 @@ async fn put_back(act: &Act) -> Result<(), Failure> {
         let aside = Act::aside(&act.world, &environment, kind, live.number, id)?;
         let text = match data {
             Data::Changed => {
-                restore(&aside).await?;
+                let log = &act.log;
+                let standing = services::as_it_stands(&aside, &live.application, log).await?;
+                restore(&aside, &standing).await?;
                 arrival::say_kept(act);
                 format!(
                     "the data of snapshot {}, as before the deploy commands",
@@ -200,14 +202,14 @@ async fn put_back(act: &Act) -> Result<(), Failure> {
 }
 
 /// Has the snapshot's data take the place of what the deployment left.
-async fn restore(aside: &Act) -> Result<(), Failure> {
+async fn restore(aside: &Act, application: &Application) -> Result<(), Failure> {
     let id = aside.task.id.as_str();
     let record = aside.world.recorder.snapshot(id).await?;
     let record = record.filter(|record| record.state == SnapshotState::Good);
     let record =
         record.ok_or_else(|| Failure::new("snapshot-bad", format!("snapshot {id} is not good")))?;
     let arriving = arrival::arriving(aside);
-    let fetched = snapshots::fetch_and_read_in(aside, &record, &arriving).await;
+    let fetched = snapshots::fetch_and_read_in(aside, &record, &arriving, Some(application)).await;
     if fetched.is_err() {
         arrival::throw_away(&arriving);
     }

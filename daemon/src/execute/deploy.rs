@@ -113,7 +113,10 @@ pub async fn roll_back(act: &Act) -> Result<Option<u32>, Failure> {
 /// # Errors
 /// As [`roll_back`].
 pub(super) async fn serve_again(act: &Act, release: &ReleaseRecord) -> Result<(), Failure> {
-    services::ensure(act, &release.application).await?;
+    match act.previous == Some(release.number) {
+        true => services::ensure_again(act, &release.application, &act.log).await?,
+        false => services::ensure(act, &release.application).await?,
+    }
     let sandbox = release::sandbox(act, release).await?;
     Box::pin(serve(act, release, &sandbox, Proof::Health)).await
 }
@@ -216,7 +219,7 @@ pub async fn restore(
     present: &[ProcessRecord],
 ) -> Result<Launched, Failure> {
     let mut target = target::of(act, release)?;
-    services::ensure(act, &release.application).await?;
+    services::ensure_again(act, &release.application, &act.log).await?;
     let sandbox = release::sandbox(act, release).await?;
     let mut missing = release.clone();
     for record in present {

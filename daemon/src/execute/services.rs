@@ -17,11 +17,13 @@ use super::activity::Act;
 use super::failure::Failure;
 use super::world::World;
 use super::{launch, route};
+use crate::disk;
 use crate::plan::limits::Status;
 use crate::plan::services::{self as plan, Passwords, Recipe, Server, Setting};
 use crate::plan::step::Step;
 use crate::run::sandbox::{Access, Bind, Forward, Network, SERVICES, Sandbox};
 use crate::store::environment::EnvironmentKey;
+use crate::store::log::Log;
 use crate::store::service::ServiceRecord;
 
 mod attached;
@@ -32,13 +34,16 @@ pub(super) mod copy;
 mod entrance;
 pub(super) mod external;
 pub(super) mod fill;
+mod held;
 mod make;
 pub(super) mod rows;
 mod server;
 mod start;
+mod upgrade;
 
 use command::Stand;
 use external::External;
+pub(super) use held::as_it_stands;
 pub use server::find;
 
 /// How long a service may take to end: it writes out what it has in memory.
@@ -72,6 +77,22 @@ pub(super) async fn ensure(act: &Act, application: &Application) -> Result<(), F
     Ok(())
 }
 
+/// The same for an application that served, as its services are now: [`as_it_stands`].
+///
+/// # Errors
+/// As [`ensure`].
+pub(super) async fn ensure_again(
+    act: &Act,
+    application: &Application,
+    log: &Log,
+) -> Result<(), Failure> {
+    for name in application.services.keys() {
+        upgrade::settle(act, name)?;
+    }
+    let standing = as_it_stands(act, application, log).await?;
+    ensure(act, &standing).await
+}
+
 /// Makes what each service of an application holds that holds nothing yet, below a directory of this name.
 ///
 /// # Errors
@@ -82,7 +103,7 @@ pub(super) async fn fresh(
     directory: &Path,
 ) -> Result<(), Failure> {
     for (name, service) in &application.services {
-        let one = One::of(act, name, service).await?;
+        let one = One::asked(act, name, service).await?;
         make::fresh(act, one, &directory.join(name.as_str())).await?;
     }
     Ok(())
@@ -107,7 +128,7 @@ pub(super) async fn put_back(act: &Act) {
         // Whoever stopped the deployment did not want this stopped.
         let (kind, id) = (act.task.kind, act.task.id.clone());
         let aside = Act::aside(&act.world, &environment, kind, live, id)?;
-        ensure(&aside, &release.application).await
+        ensure_again(&aside, &release.application, &act.log).await
     };
     if let Err(failure) = put.await {
         let text = format!("services are not as they were: {}", failure.reason.message);
@@ -199,7 +220,8 @@ async fn passwords(
 }
 
 impl<'a> One<'a> {
-    /// A service on this host.
+    /// A service with what it holds: where the host has the version of the server that made that, by this one, whatever
+    /// is asked for.
     ///
     /// # Errors
     /// That the host has no server for it.
@@ -208,15 +230,72 @@ impl<'a> One<'a> {
         name: &'a ProcessName,
         service: &'a Service,
     ) -> Result<One<'a>, Failure> {
-        let (external, server) = match Box::pin(external::server(act, name, service)).await? {
-            Some((external, server)) => (Some(external), server),
-            None => (
-                None,
-                server::insist(&act.world.runtimes, name, service).await?,
-            ),
+        Self::holding(act, name, service, &Stand::own(act, name).data).await
+    }
+
+    /// The same with what this directory holds.
+    ///
+    /// # Errors
+    /// As [`One::of`].
+    async fn holding(
+        act: &Act,
+        name: &'a ProcessName,
+        service: &'a Service,
+        holds: &Path,
+    ) -> Result<One<'a>, Failure> {
+        let version = held::version(service, holds)?;
+        Self::preferring(act, (name, service), version, holds).await
+    }
+
+    /// A service as it is asked for; where no version is, as what it holds has it.
+    ///
+    /// # Errors
+    /// As [`One::of`].
+    pub(super) async fn asked(
+        act: &Act,
+        name: &'a ProcessName,
+        service: &'a Service,
+    ) -> Result<One<'a>, Failure> {
+        Self::like(act, name, service, &Stand::own(act, name).data).await
+    }
+
+    /// A service as it is asked for; where no version is, as this directory has it, which may be another one's.
+    ///
+    /// # Errors
+    /// As [`One::of`].
+    async fn like(
+        act: &Act,
+        name: &'a ProcessName,
+        service: &'a Service,
+        like: &Path,
+    ) -> Result<One<'a>, Failure> {
+        let version = match &service.version {
+            Some(_) => None,
+            None => held::version(service, like)?,
         };
-        let holds = Stand::own(act, name).data;
-        let recipe = recipe(act, (name, service), &server, &holds).await?;
+        Self::preferring(act, (name, service), version, &Stand::own(act, name).data).await
+    }
+
+    async fn preferring(
+        act: &Act,
+        (name, service): (&'a ProcessName, &'a Service),
+        version: Option<String>,
+        holds: &Path,
+    ) -> Result<One<'a>, Failure> {
+        let runtimes = &act.world.runtimes;
+        let preferred = match &version {
+            Some(version) => server::of_version(runtimes, service, version).await,
+            None => None,
+        };
+        let (external, server) = match (
+            Box::pin(external::server(act, name, service)).await?,
+            preferred,
+        ) {
+            (Some((external, server)), _) => (Some(external), server),
+            (None, Some(server)) => (None, server),
+            (None, None) => (None, server::insist(runtimes, name, service).await?),
+        };
+        let recipe = recipe(act, (name, service), &server, holds).await?;
         Ok(One {
             name,
             service,
@@ -263,6 +342,16 @@ async fn recipe(
         passwords: &passwords,
     };
     Ok(plan::recipe(&setting))
+}
+
+/// A server that has no room says so in many ways, or in none.
+pub(super) fn full(act: &Act, failure: Failure) -> Failure {
+    let state = act.world.paths.state();
+    if failure.cancelled || !tokio::task::block_in_place(|| disk::is_full(&state)) {
+        return failure;
+    }
+    let message = format!("the host's disk is full: {}", failure.reason.message);
+    Failure::full(message).details(failure.details)
 }
 
 /// Ends the services of an environment that are not among these; what they hold stays.

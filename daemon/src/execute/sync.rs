@@ -19,7 +19,7 @@ use super::activity::Act;
 use super::anew::anew;
 use super::arrival::{Manner, Rest, mounts_in, services_in};
 use super::failure::Failure;
-use super::services::copy;
+use super::services::{copy, full};
 use crate::disk;
 use crate::plan::snapshots::{NotThere, Origin, may_restore};
 use crate::store::release::ReleaseRecord;
@@ -157,14 +157,4 @@ async fn copied(
         .map_err(|failure| full(act, failure))?;
     tokio::task::block_in_place(|| disk::sync_filesystem(arriving)).map_err(failed)?;
     Ok(true)
-}
-
-/// A server that has no room says so in many ways, or in none.
-fn full(act: &Act, failure: Failure) -> Failure {
-    let state = act.world.paths.state();
-    if failure.cancelled || !tokio::task::block_in_place(|| disk::is_full(&state)) {
-        return failure;
-    }
-    let message = format!("the host's disk is full: {}", failure.reason.message);
-    Failure::full(message).details(failure.details)
 }

@@ -24,7 +24,7 @@ mod redis;
 pub mod rows;
 mod version;
 
-pub use version::{Step, step};
+pub use version::{Step, read_version, says_version, step};
 
 /// The database that each server of databases has for its application, and the user that owns it.
 pub const DATABASE: &str = "main";

@@ -63,5 +63,6 @@ mod told;
 mod traces;
 mod turns;
 mod variables;
+mod versions;
 mod waiting;
 mod warm;

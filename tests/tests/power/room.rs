@@ -2,9 +2,10 @@
 //! room, what served serves, nothing is lost, and all goes on once there is room.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::{Duration, Instant};
 
-use wharf_tests::{Kind, LIMIT, Sample, Watched, World, apart, pause};
+use wharf_tests::{Kind, LIMIT, Sample, Watched, World, apart, pause, run};
 use wharf_wire::outcome::State;
 use wharf_wire::view::Activity;
 
@@ -71,6 +72,40 @@ fn a_build_that_fills_the_disk_fails_for_that_reason_and_leaves_room() {
         .ok();
     shop.tree.push(&["--force", "main"]).ok();
     assert_eq!(serves(&world), format!("{version}\n"));
+}
+
+/// Whose data takes more room twice than is left.
+const DATABASE: &str = "public = \".\"\n[services]\nstock = \"postgresql:14\"\n";
+
+#[test]
+fn a_database_that_has_no_room_for_its_upgrade_is_not_touched() {
+    if !apart("room::a_database_that_has_no_room_for_its_upgrade_is_not_touched") {
+        return;
+    }
+    let world = host::on_disk(Kind::Tmpfs, 3 * SIZE);
+    let shop = world.site("shop", &[("wharf.toml", DATABASE)]);
+    shop.init().ok();
+    shop.push(&["main"]).ok().has("stock: postgresql 14");
+    let ask = |statement: &str| {
+        let line = format!("echo '{statement}' | wharf db shell");
+        shop.sh(&line).ok()
+    };
+    ask("CREATE TABLE told AS SELECT pg_postmaster_start_time() AS at");
+    let fill = "fallocate -l $(($(stat -f -c %a*%S .) - 20000000)) full";
+    let mut sh = world.command("sh");
+    run(sh.args(["-c", fill]).current_dir(world.home())).ok();
+    shop.write("wharf.toml", &DATABASE.replace("14", "15"));
+    shop.commit("Fifteen");
+    shop.push(&["main"])
+        .has("error: service stock: there is no room to upgrade its data: it has ")
+        .has("main still serves r1; nothing was changed.");
+    // It was not even stopped.
+    ask("SELECT count(*) FROM told WHERE at = pg_postmaster_start_time()").has("     1");
+    fs::remove_file(world.home().join("full")).unwrap();
+    shop.wharf(&["redeploy"])
+        .ok()
+        .has("stock: its data is postgresql 15");
+    ask("SELECT count(*) FROM told").has("     1");
 }
 
 /// What production answers.

@@ -1,6 +1,5 @@
 //! What services of one environment hold, brought to fresh places beside those of another.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use futures_util::future::try_join_all;
@@ -8,6 +7,7 @@ use wharf_config::application::{Application, Service};
 use wharf_config::name::ProcessName;
 
 use super::beside::beside;
+use super::command::Stand;
 use super::{One, content, fill};
 use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
@@ -43,23 +43,12 @@ async fn one(
     directory: &Path,
 ) -> Result<(), Failure> {
     let theirs = One::of(from, name, theirs).await?;
-    let ours = One::of(act, name, ours).await?;
+    let stand = Stand::own(from, name);
+    let ours = One::like(act, name, ours, &stand.data).await?;
     content::insist_it_runs(from, name).await?;
-    let no_pipe = |error| Failure::host("cannot make a pipe", &error);
-    let (input, output) = io::pipe().map_err(no_pipe)?;
-    let Some(dumping) = fill::dump(from, &theirs, output.into()).await? else {
-        return Ok(());
-    };
     let failed = format!("service {name} of {} cannot be written out", from.key().id);
-    let (filled, dumped) = tokio::join!(
-        Box::pin(fill::fill(act, &ours, directory, input.into())),
-        dumping.finish(&failed)
-    );
-    match (filled, dumped) {
-        // Whoever reads no more ends who writes, too.
-        (Err(failure), _) | (Ok(()), Err(failure)) => Err(failure),
-        (Ok(()), Ok(())) => Ok(()),
-    }
+    let (theirs, ours) = ((from, &theirs, &stand), (act, &ours, directory));
+    fill::pass_on(theirs, ours, &failed).await
 }
 
 /// Services whose content came, each in a directory of its own.
@@ -80,8 +69,8 @@ impl<'a> Came<'a> {
         for (name, service) in &application.services {
             let directory = into.join(name.as_str());
             if directory.is_dir() {
-                let one = One::of(act, name, service).await?;
-                all.push((one.with(act, &directory).await?, directory));
+                let one = One::holding(act, name, service, &directory).await?;
+                all.push((one, directory));
             }
         }
         Ok(Came(all))

@@ -22,20 +22,20 @@ use crate::execute::snapshots::Feed;
 use crate::plan::dumps::marked;
 use crate::plan::services::{self as plan, Content, Load};
 
-/// Begins to write out what a running service of the activity's environment holds.
+/// Begins to write out what a service holds that runs there.
 ///
 /// # Errors
 /// That it cannot be begun; none where it holds nothing that lasts.
-pub(super) async fn dump(
+async fn dump(
     act: &Act,
-    one: &One<'_>,
+    (one, stand): (&One<'_>, &Stand),
     output: Stdio,
 ) -> Result<Option<Attached>, Failure> {
     let Some(Content { dump, .. }) = &one.recipe.content else {
         return Ok(None);
     };
     let dump = marked(one.service.kind, dump, &content::mark(act, one.name));
-    let sandbox = Stand::own(act, one.name).client(act, &dump);
+    let sandbox = stand.client(act, &dump);
     let words = format!("dump-{}", one.name);
     let streams = (Stdio::null(), output);
     attached::begin(act, &words, sandbox, &dump, streams)
@@ -43,16 +43,32 @@ pub(super) async fn dump(
         .map(Some)
 }
 
+/// Has what one service holds, which runs there, come into a directory that is made for another.
+///
+/// # Errors
+/// That the one cannot be written out, or the other cannot read it; something may be in the directory then.
+pub(super) async fn pass_on(
+    (from, theirs, stand): (&Act, &One<'_>, &Stand),
+    (act, ours, directory): (&Act, &One<'_>, &Path),
+    failed: &str,
+) -> Result<(), Failure> {
+    let (input, output) = io::pipe().map_err(no_pipe)?;
+    let Some(dumping) = dump(from, (theirs, stand), output.into()).await? else {
+        return Ok(());
+    };
+    let (filled, dumped) = tokio::join!(
+        Box::pin(fill(act, ours, directory, input.into())),
+        dumping.finish(failed)
+    );
+    // Whoever reads no more ends who writes, too.
+    filled.and(dumped)
+}
+
 /// Makes what a service is to hold in a directory of this name, of what a dump says; what was there is gone.
 ///
 /// # Errors
 /// Why it cannot be read in; something may be in the directory then.
-pub(super) async fn fill(
-    act: &Act,
-    one: &One<'_>,
-    directory: &Path,
-    input: Stdio,
-) -> Result<(), Failure> {
+async fn fill(act: &Act, one: &One<'_>, directory: &Path, input: Stdio) -> Result<(), Failure> {
     if one.recipe.content.is_none() {
         return Ok(());
     }
@@ -98,7 +114,7 @@ pub(in crate::execute) async fn fill_from_file(
     file: &Path,
     directory: &Path,
 ) -> Result<(), Failure> {
-    let one = One::of(act, name, service).await?;
+    let one = One::asked(act, name, service).await?;
     fill(act, &one, directory, open(file)?.into()).await
 }
 
@@ -116,7 +132,7 @@ pub(in crate::execute) async fn fill_from_packed(
     file: &Path,
     directory: &Path,
 ) -> Result<(), Failure> {
-    let one = One::of(act, name, service).await?;
+    let one = One::asked(act, name, service).await?;
     let file = open(file)?;
     let (from, into) = io::pipe().map_err(no_pipe)?;
     // It ends with the pipe, whatever becomes of the server.
@@ -143,8 +159,9 @@ pub(in crate::execute) async fn feed(
     }
     let one = One::of(act, name, service).await?;
     content::insist_it_runs(act, name).await?;
+    let stand = Stand::own(act, name);
     let (from, output) = io::pipe().map_err(no_pipe)?;
-    let Some(dumping) = dump(act, &one, output.into()).await? else {
+    let Some(dumping) = dump(act, (&one, &stand), output.into()).await? else {
         return Ok(None);
     };
     let from = Receiver::from_owned_fd(OwnedFd::from(from)).map_err(no_pipe)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use wharf_config::name::ProcessName;
 
+use super::One;
 use super::command::{self, Stand};
 use super::copy::Came;
 use crate::execute::activity::Act;
@@ -28,24 +29,39 @@ pub(in crate::execute) async fn count(
 ) -> Result<BTreeMap<ProcessName, Rows>, Failure> {
     let mut all = BTreeMap::new();
     for (one, data) in came.all() {
-        let Some(Content {
-            count: Some(count), ..
-        }) = &one.recipe.content
-        else {
-            continue;
-        };
         let stand = Stand {
             data: data.clone(),
             sockets: sockets.to_owned(),
         };
-        let words = format!("{words}-{}", one.name);
-        let asked = command::ask(act, &words, stand.client(act, count), count, LIMIT).await?;
-        match asked {
-            Ok(printed) => {
-                all.insert(one.name.clone(), Rows::read(&printed));
-            }
-            Err(printed) => tracing::warn!(service = %one.name, printed, "not counted"),
-        }
+        let rows = count_one(act, one, &stand, words).await?;
+        all.extend(rows.map(|rows| (one.name.clone(), rows)));
     }
     Ok(all)
+}
+
+/// The rows of one that runs there; none where they cannot be counted.
+///
+/// # Errors
+/// As [`count`].
+pub(super) async fn count_one(
+    act: &Act,
+    one: &One<'_>,
+    stand: &Stand,
+    words: &str,
+) -> Result<Option<Rows>, Failure> {
+    let Some(Content {
+        count: Some(count), ..
+    }) = &one.recipe.content
+    else {
+        return Ok(None);
+    };
+    let words = format!("{words}-{}", one.name);
+    let asked = command::ask(act, &words, stand.client(act, count), count, LIMIT).await?;
+    match asked {
+        Ok(printed) => Ok(Some(Rows::read(&printed))),
+        Err(printed) => {
+            tracing::warn!(service = %one.name, printed, "not counted");
+            Ok(None)
+        }
+    }
 }

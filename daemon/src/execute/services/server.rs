@@ -70,6 +70,22 @@ pub(super) async fn insist(
     Err(Failure::new("service-missing", message).hint(hint))
 }
 
+/// The server of just this version, where the host has it.
+pub(super) async fn of_version(
+    runtimes: &Runtimes,
+    service: &Service,
+    version: &str,
+) -> Option<Server> {
+    let service = Service {
+        version: Some(version.to_owned()),
+        ..service.clone()
+    };
+    match look(runtimes, &service).await {
+        Looked::Fits(server) => Some(server),
+        Looked::Other(_) | Looked::Missing(_) => None,
+    }
+}
+
 enum Looked {
     Fits(Server),
     /// The newest of those that are there.

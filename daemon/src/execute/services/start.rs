@@ -6,7 +6,7 @@ use wharf_config::application::{Network, Service};
 use wharf_config::name::ProcessName;
 
 use super::command::{self, Stand};
-use super::{GRACE, One, entrance, external, make, stop};
+use super::{GRACE, One, entrance, external, held, make, server, stop, upgrade};
 use crate::disk;
 use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
@@ -40,7 +40,8 @@ pub(super) async fn ensure(
     network: Network,
 ) -> Result<(), Failure> {
     let began = Instant::now();
-    let mut one = One::of(act, name, service).await?;
+    upgrade::settle(act, name)?;
+    let mut one = One::asked(act, name, service).await?;
     // Whose network is its own has the way to it inside.
     let entered = plan::port(service).is_some() && network == Network::Shared;
     if entered {
@@ -48,21 +49,16 @@ pub(super) async fn ensure(
     }
     let settings = one.settings();
     let record = act.world.recorder.service(act.key(), name).await?;
-    let before = match record {
+    let record = match record {
         Some(record) if runs(act, &one, &record, &settings).await => return Ok(()),
-        Some(record) => {
-            let step = judge(&one, &record)?;
-            is_there(act, &one, &record)?;
-            external::insist_it_is_its_own(act, &one)?;
-            let version = record.version.clone();
-            stop(&act.world, record).await?;
-            Before { version, step }
-        }
-        None => Before {
-            version: None,
-            step: plan::Step::Same,
-        },
+        Some(record) => record,
+        None => unused(act, &one),
     };
+    let version = made_by(act, &one, &record)?;
+    let step = judge(&one, &record, version.as_deref())?;
+    is_there(act, &one, &record)?;
+    external::insist_it_is_its_own(act, &one)?;
+    let before = replace(act, &one, record, Before { version, step }).await?;
     if entered {
         one.entrance = Some(entrance::free_port(act, name).await?);
     }
@@ -106,24 +102,76 @@ async fn runs(act: &Act, one: &One<'_>, record: &ServiceRecord, settings: &str) 
     matches!(keeper.confirm().await, Ok(State::Started { .. }))
 }
 
-/// Whether a service may use what was there before.
-fn judge(one: &One<'_>, record: &ServiceRecord) -> Result<plan::Step, Failure> {
-    let (name, kind) = (one.name, one.service.kind);
-    let Some(before) = &record.version else {
-        return Ok(plan::Step::Same);
+/// One that never ran. There may be data all the same, which came from elsewhere.
+fn unused(act: &Act, one: &One<'_>) -> ServiceRecord {
+    ServiceRecord {
+        key: act.key().clone(),
+        name: one.name.clone(),
+        kind: one.service.kind,
+        version: None,
+        instance: None,
+        settings: String::new(),
+    }
+}
+
+/// The version that made what a service holds: as the data says it, which may have come from elsewhere, or the record.
+fn made_by(act: &Act, one: &One<'_>, record: &ServiceRecord) -> Result<Option<String>, Failure> {
+    let held = held::version(one.service, &Stand::own(act, one.name).data)?;
+    Ok(held.or_else(|| record.version.clone()))
+}
+
+/// Ends a service that is to run otherwise, and brings its data to the version that is to use it.
+async fn replace(
+    act: &Act,
+    one: &One<'_>,
+    record: ServiceRecord,
+    before: Before,
+) -> Result<Before, Failure> {
+    let (plan::Step::Carry, Some(version)) = (before.step, &before.version) else {
+        stop(&act.world, record).await?;
+        return Ok(before);
     };
-    let refused = |message: String, hint: &str| {
-        let message = format!("service {name}: {message}");
-        Err(Failure::new("service-data", message)
-            .hint(hint)
-            .details(one.service.at.lines(crate::report::WIDTH)))
+    let earlier = server::of_version(&act.world.runtimes, one.service, version).await;
+    let earlier = earlier.ok_or_else(|| out_of_reach(one, version))?;
+    Box::pin(upgrade::bring(act, one, &record, earlier)).await?;
+    Ok(Before {
+        version: Some(one.server.version.clone()),
+        step: plan::Step::Same,
+    })
+}
+
+/// That data cannot be brought along, for want of the server that made it.
+fn out_of_reach(one: &One<'_>, version: &str) -> Failure {
+    let (kind, now) = (one.service.kind.as_str(), &one.server.version);
+    let message = format!(
+        "its data is {kind} {version}'s, which {now} cannot read, and this host has no {kind} {version} any more"
+    );
+    refused(one, &message).hint(format!(
+        "the host's operator installs {kind}-{version} beside the newer one, and the next deployment brings the data along; without it give the service another name, and import what a snapshot has"
+    ))
+}
+
+fn refused(one: &One<'_>, message: &str) -> Failure {
+    let message = format!("service {}: {message}", one.name);
+    Failure::new("service-data", message).details(one.service.at.lines(crate::report::WIDTH))
+}
+
+/// Whether a service may use what was there before.
+fn judge(
+    one: &One<'_>,
+    record: &ServiceRecord,
+    before: Option<&str>,
+) -> Result<plan::Step, Failure> {
+    let kind = one.service.kind;
+    let Some(before) = before else {
+        return Ok(plan::Step::Same);
     };
     if record.kind != kind {
         let was = record.kind.as_str();
-        return refused(
-            format!("its data is {was}'s, and {} cannot read it", kind.as_str()),
+        let message = format!("its data is {was}'s, and {} cannot read it", kind.as_str());
+        return Err(refused(one, &message).hint(
             "give the new service another name; the data of the earlier one stays as it is",
-        );
+        ));
     }
     if one.external.is_some() {
         // What becomes of it with another version its operator has seen to.
@@ -131,20 +179,20 @@ fn judge(one: &One<'_>, record: &ServiceRecord) -> Result<plan::Step, Failure> {
     }
     let now = &one.server.version;
     match plan::step(kind, before, now) {
-        plan::Step::Older => refused(
-            format!(
-                "its data was used by {} {before}, and this host has {now}",
-                kind.as_str()
-            ),
-            "ask for the newer version, which the host's operator must bring back",
-        ),
-        plan::Step::Unreadable => refused(
-            format!(
-                "its data is {} {before}'s, which {now} cannot read",
-                kind.as_str()
-            ),
-            "ask for the earlier version; to move on, dump it, give the service another name and import it there",
-        ),
+        plan::Step::Older => {
+            let kind = kind.as_str();
+            let (message, hint) = match &one.service.version {
+                Some(asked) => (
+                    format!("its data is {kind} {before}'s, and {kind}:{asked} is asked for"),
+                    "nothing goes back to an earlier version but a snapshot of that time together with its release: wharf snapshot restore ID --with-release",
+                ),
+                None => (
+                    format!("its data was used by {kind} {before}, and this host has {now}"),
+                    "ask for the newer version, which the host's operator must bring back",
+                ),
+            };
+            Err(refused(one, &message).hint(hint))
+        }
         step => Ok(step),
     }
 }
@@ -175,12 +223,9 @@ async fn begin(act: &Act, one: &One<'_>, before: Before, settings: String) -> Re
     let id = instance(act, one)?;
     let instance = id.to_string();
     let mut record = ServiceRecord {
-        key: act.key().clone(),
-        name: one.name.clone(),
-        kind: one.service.kind,
         version: before.version,
         instance: Some(instance.clone()),
-        settings: String::new(),
+        ..unused(act, one)
     };
     // Before anything of it is there: what is not recorded could never be found and stopped.
     act.world.recorder.set_service(record.clone()).await?;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use wharf_config::application::Application;
 use wharf_config::project::{Kind, Sanitize};
 
 use super::super::activity::Act;
@@ -32,7 +33,12 @@ pub(in super::super) async fn restore(act: &mut Act) -> Result<Option<u32>, Fail
     };
     let come = async |act: &Act, arriving: &Path| {
         let began = Instant::now();
-        fetch_and_read_in(act, &record, arriving).await?;
+        let release = match act.task.release.or(act.previous) {
+            Some(number) => act.world.recorder.release(act.key(), number).await?,
+            None => None,
+        };
+        let application = release.map(|release| release.application);
+        fetch_and_read_in(act, &record, arriving, application.as_ref()).await?;
         let size = bytesize::ByteSize(record.bytes).display().si();
         act.did(
             "fetch",
@@ -44,7 +50,7 @@ pub(in super::super) async fn restore(act: &mut Act) -> Result<Option<u32>, Fail
     Box::pin(arrive(act, &manner, come)).await
 }
 
-/// Fetches all, and has servers beside those that serve read what is theirs.
+/// Fetches all, and has servers of an application, beside those that serve, read what is theirs.
 ///
 /// # Errors
 /// That it cannot be restored, or read by a server.
@@ -52,17 +58,14 @@ pub(in super::super) async fn fetch_and_read_in(
     act: &Act,
     record: &SnapshotRecord,
     arriving: &Path,
+    application: Option<&Application>,
 ) -> Result<(), Failure> {
     may_come(act, record)?;
     fetch(act, record, arriving).await?;
-    let Some(number) = act.task.release.or(act.previous) else {
+    let Some(application) = application else {
         return Ok(());
     };
-    let release = act.world.recorder.release(act.key(), number).await?;
-    let Some(release) = release else {
-        return Ok(());
-    };
-    read_in(act, record, arriving, &release.application).await?;
+    read_in(act, record, arriving, application).await?;
     if record.key == *act.key() {
         return Ok(());
     }
@@ -70,7 +73,7 @@ pub(in super::super) async fn fetch_and_read_in(
         // What scrubs is of today: it knows all that was ever stored.
         Sanitize::Command(_) => {
             let from = Source::find(act, record.key.id.as_str()).await?;
-            scrub(act, &from, &release.application, arriving).await
+            scrub(act, &from, application, arriving).await
         }
         Sanitize::Unsaid | Sanitize::Needless => Ok(()),
     }

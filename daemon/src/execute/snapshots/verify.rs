@@ -13,7 +13,7 @@ use super::super::activity::Act;
 use super::super::arrival::{mounts_in, services_in};
 use super::super::failure::Failure;
 use super::super::services::external::discard_all;
-use super::super::services::fill;
+use super::super::services::{as_it_stands, fill};
 use super::part::{self, Sink};
 use super::repository::{self, For, Repository};
 use crate::disk;
@@ -214,7 +214,8 @@ async fn fetch_and_try(act: &Act, record: &SnapshotRecord, scratch: &Path) -> Re
     let Some(release) = release else {
         return Ok(());
     };
-    let read = read_in(act, record, scratch, &release.application).await;
+    let standing = as_it_stands(act, &release.application, &act.log).await?;
+    let read = read_in(act, record, scratch, &standing).await;
     if let Err(failure) = &read
         && !failure.cancelled
         && failure.reason.code == "service-broken"

@@ -57,6 +57,23 @@ impl Paths {
             .join(format!(".making-{name}"))
     }
 
+    /// The same once it is whole, where it is to take the place of what is there.
+    pub fn made_service(
+        &self,
+        project: &ProjectName,
+        environment: &EnvironmentId,
+        name: &ProcessName,
+    ) -> PathBuf {
+        self.services(project, environment)
+            .join(format!(".made-{name}"))
+    }
+
+    /// Where an activity keeps what a service held under an earlier version of its server: beside what it replaces
+    /// otherwise. No service's name has a dot.
+    pub fn kept_service(&self, activity: &str, name: &ProcessName, version: &str) -> PathBuf {
+        Self::services_of(&self.kept(activity)).join(format!("{name}.{version}"))
+    }
+
     /// The directories of services' sockets. The system's own are in the state, as those of
     /// applications.
     pub fn all_service_sockets(&self) -> PathBuf {

@@ -32,6 +32,7 @@ pub(super) mod copy;
 pub(super) mod external;
 pub(super) mod fill;
 mod make;
+pub(super) mod room;
 pub(super) mod rows;
 mod server;
 mod start;
@@ -63,7 +64,10 @@ pub(super) struct One<'a> {
 pub(super) async fn ensure(act: &Act, application: &Application) -> Result<(), Failure> {
     for (name, service) in &application.services {
         // In the heap, as what else works with servers: all of it lies below a deployment on one stack.
-        let ensured = Box::pin(start::ensure(act, name, service));
+        let ensured = Box::pin(async {
+            let ensured = start::ensure(act, name, service).await;
+            ensured.map_err(|failure| room::or_full(&act.world.paths.state(), failure))
+        });
         act.step(Step::Service(name.to_string()), ensured).await?;
     }
     Ok(())

@@ -19,7 +19,7 @@ use super::activity::Act;
 use super::anew::anew;
 use super::arrival::{Manner, Rest, mounts_in, services_in};
 use super::failure::Failure;
-use super::services::copy;
+use super::services::{copy, room};
 use crate::disk;
 use crate::plan::snapshots::{NotThere, Origin, may_restore};
 use crate::store::release::ReleaseRecord;
@@ -137,8 +137,7 @@ async fn copied(
     let mounts = files::mounts(&from.release.application, application);
     let copied = files::copy(act, from, &mounts, &mounts_in(arriving)).await?;
     let theirs = (&from.act, &from.release.application);
-    let brought = Box::pin(copy::copy(act, theirs, application, &services)).await;
-    brought.map_err(|failure| full(act, failure))?;
+    Box::pin(copy::copy(act, theirs, application, &services)).await?;
     let is_empty = tokio::task::block_in_place(|| {
         disk::entries(&services).map(|mut all| all.next().is_none())
     });
@@ -154,17 +153,7 @@ async fn copied(
     }
     scrub(act, from, application, arriving)
         .await
-        .map_err(|failure| full(act, failure))?;
+        .map_err(|failure| room::or_full(arriving, failure))?;
     tokio::task::block_in_place(|| disk::sync_filesystem(arriving)).map_err(failed)?;
     Ok(true)
-}
-
-/// A server that has no room says so in many ways, or in none.
-fn full(act: &Act, failure: Failure) -> Failure {
-    let state = act.world.paths.state();
-    if failure.cancelled || !tokio::task::block_in_place(|| disk::is_full(&state)) {
-        return failure;
-    }
-    let message = format!("the host's disk is full: {}", failure.reason.message);
-    Failure::full(message).details(failure.details)
 }

@@ -43,7 +43,7 @@ pub const ALL: &[Entry] = &[
     entry("data-upward", "somebody asked for data to be brought into an environment that is not below the one that it is of, or is guarded better", "data never goes up: `wharf environments` shows the tree"),
     entry("denied", "the project's `[roles]` do not let this person do that in an environment of that type", "ask whoever keeps the project's file; the hint says who may"),
     entry("deploy-failed", "a deploy command failed; it may have changed data", "its last lines are shown, `wharf log --raw ID` has all; see what it changed, then push again or `wharf redeploy`"),
-    entry("disk-full", "the host's disk had no room left for a step; what served serves on", "make room on the host, then `wharf redeploy`"),
+    entry("disk-full", "the host's disk had no room left for a step; what served serves on", "make room on the host, then do again what failed: `wharf redeploy`, or what its hint says"),
     entry("download-interrupted", "Wharf was stopped while somebody took files of a mount", "download them again"),
     entry("dump-damaged", "a dump that was to be read in is not whole: it was cut off, or is not what was packed", "make it again, or send it again; nothing of it was read in"),
     entry("dump-gone", "a dump that waited to be read in is not there any more", "import it again"),

@@ -103,6 +103,16 @@ impl Image {
         }
     }
 
+    /// Takes all room but so many bytes.
+    pub fn leave(&self, bytes: u64) {
+        let free = rustix::fs::statvfs(&self.at).expect("a disk says what is free");
+        let taken = (free.f_bavail * free.f_frsize).checked_sub(bytes);
+        let file = fs::File::create(self.filling()).expect("a file can be made");
+        let taken = taken.expect("so much is free");
+        let flags = rustix::fs::FallocateFlags::empty();
+        rustix::fs::fallocate(file, flags, 0, taken).expect("there is room");
+    }
+
     /// Makes files until no other can be made.
     pub fn fill_with_files(&self) {
         let directory = self.filling();

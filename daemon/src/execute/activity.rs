@@ -92,7 +92,7 @@ pub async fn perform(
     cancel: CancellationToken,
 ) -> Option<Conclusion> {
     let began = Instant::now();
-    let name = task.key.id.to_string();
+    let (kind, name) = (task.kind, task.key.id.to_string());
     let log = world.logs.open(&task.id);
     // Where it stands is not decided without the record.
     let record = || world.recorder.environment(&task.key);
@@ -103,19 +103,26 @@ pub async fn perform(
     let previous = record.and_then(|record| record.live);
     let (deployment, task) = match resume(&world, task, &log).await {
         Ok(resumed) => resumed,
-        Err(failure) => return Some(conclude::failed(&name, previous, failure, began, false)),
+        Err(failure) => {
+            return Some(conclude::failed(
+                kind, &name, previous, failure, began, false,
+            ));
+        }
     };
     let touched = deployment.is_touched();
     let mut act = match Act::new(world, task, previous, Some(deployment), log, cancel) {
         Ok(act) => act,
-        Err(failure) => return Some(conclude::failed(&name, previous, failure, began, touched)),
+        Err(failure) => {
+            return Some(conclude::failed(
+                kind, &name, previous, failure, began, touched,
+            ));
+        }
     };
     act.status = status;
-    let (kind, of) = (act.task.kind.word(), act.key().id.as_str());
     journal::say(
         Message::Started,
         &Facts::of_act(&act),
-        format_args!("started: {kind} of {of}"),
+        format_args!("started: {} of {name}", kind.word()),
     );
     let done = Box::pin(act.perform()).await;
     if done.is_err() {
@@ -125,7 +132,7 @@ pub async fn perform(
         Ok(_) if act.phase() == Phase::Parked => return None,
         Ok(live) => conclude::succeeded(&act, live, began),
         Err(failure) if act.is_half_gone() => conclude::half_gone(&act, failure, began),
-        Err(failure) => conclude::failed(&name, previous, failure, began, act.is_touched()),
+        Err(failure) => conclude::failed(kind, &name, previous, failure, began, act.is_touched()),
     };
     if conclusion.ending.state != State::Succeeded
         && let Some(live) = previous

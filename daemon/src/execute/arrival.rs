@@ -267,7 +267,7 @@ fn put_rest_aside(came: &Path, there: &Path, kept: &Path) -> Result<(), disk::Di
         if is_other && aside.symlink_metadata().is_err() {
             keep_at(kept)?;
             disk::rename(&old, &aside)?;
-            fail::point(format_args!("swap: put aside"));
+            fail::point(format_args!("swap: put aside {name}"));
         }
     }
     Ok(())
@@ -287,14 +287,14 @@ fn exchange(came: &Path, mounts: &Path, kept: &Path) -> Result<(), disk::DiskErr
             Err(_) if holds_something(&old) => {
                 keep_at(kept)?;
                 disk::rename(&old, &aside)?;
-                fail::point(format_args!("swap: kept"));
+                fail::point(format_args!("swap: kept {name}"));
             }
             Err(_) => {}
             // What is there came in an attempt before this one.
             Ok(_) => disk::remove_tree(&old)?,
         }
         disk::rename(&new, &old)?;
-        fail::point(format_args!("swap: replaced"));
+        fail::point(format_args!("swap: replaced {name}"));
     }
     Ok(())
 }

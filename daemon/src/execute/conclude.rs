@@ -49,13 +49,16 @@ pub(super) fn succeeded(act: &Act, live: Option<u32>, began: Instant) -> Conclus
 
 /// The conclusion of what ended otherwise. `previous` serves on.
 pub(super) fn failed(
+    kind: Kind,
     environment: &str,
     previous: Option<u32>,
     failure: Failure,
     began: Instant,
     touched: bool,
 ) -> Conclusion {
-    let failure = failure.or_full();
+    let failure = failure
+        .or_full()
+        .again_with_room(&end::again(kind, environment));
     let state = if failure.cancelled {
         State::Cancelled
     } else {
@@ -90,7 +93,7 @@ pub(super) fn failed(
 /// more.
 pub(super) fn half_gone(act: &Act, failure: Failure, began: Instant) -> Conclusion {
     let environment = act.key().id.as_str();
-    let mut conclusion = failed(environment, None, failure, began, false);
+    let mut conclusion = failed(act.task.kind, environment, None, failure, began, false);
     conclusion.ended.serves = end::half_gone(act.task.kind, environment);
     conclusion
 }

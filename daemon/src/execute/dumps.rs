@@ -62,6 +62,7 @@ pub fn take_in<M: Fn(&Mark) -> Result<(), Failure>>(
         file: file
             .map_err(disk::at("open", &coming.file))
             .map_err(failed)?,
+        room: coming.room,
         left: coming.room,
         full: None,
     };
@@ -127,6 +128,8 @@ fn all_may<M: Fn(&Mark) -> Result<(), Failure>>(
 struct Kept<R> {
     input: R,
     file: File,
+    /// Bytes that there is room for, and how much of it is left.
+    room: u64,
     left: u64,
     /// Why it cannot be.
     full: Option<Failure>,
@@ -137,7 +140,7 @@ impl<R: Read> Read for Kept<R> {
         let count = self.input.read(buffer)?;
         let no_room = |failure| (Some(failure), io::Error::other("no room"));
         let kept = match self.left.checked_sub(count as u64) {
-            None => Err(no_room(too_large(self.left))),
+            None => Err(no_room(too_large(self.room))),
             Some(left) => {
                 self.left = left;
                 let written = self.file.write_all(&buffer[..count]);

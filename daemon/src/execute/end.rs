@@ -199,6 +199,26 @@ pub fn hints(kind: Kind, environment: &str, previous: Option<u32>, who: Undoing)
     }
 }
 
+/// How what did not succeed is done again.
+pub fn again(kind: Kind, environment: &str) -> String {
+    let command = match kind {
+        Kind::Snapshot => "snapshot create",
+        Kind::Restore => "snapshot restore ID",
+        Kind::SnapshotDelete => "snapshot delete ID",
+        Kind::SyncData => "sync data",
+        Kind::DatabaseImport => "db import FILE",
+        Kind::Reset => "data reset",
+        Kind::Delete => "delete",
+        Kind::Deactivate => "deactivate",
+        Kind::Pause => "pause",
+        Kind::Resume => "resume",
+        Kind::Seed => "seed",
+        Kind::Rollback => "rollback",
+        _ => "redeploy",
+    };
+    format!("wharf {command} -e {environment}")
+}
+
 /// The last line of what did not succeed.
 pub fn serves(environment: &str, live: Option<u32>, changed: &str) -> String {
     match live {

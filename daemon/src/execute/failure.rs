@@ -4,6 +4,11 @@ use wharf_wire::view::Reason;
 
 use crate::store::StoreError;
 
+/// The code of a full disk.
+const FULL: &str = "disk-full";
+/// What comes first then.
+const ROOM: &str = "the host's operator must make room";
+
 /// The end of an activity that did not reach its aim. Before the route is written it changes
 /// nothing of what serves.
 #[derive(Debug)]
@@ -64,14 +69,35 @@ impl Failure {
 
     /// There is no room left on the host's disk.
     pub fn full(message: impl Into<String>) -> Failure {
-        Failure::new("disk-full", message)
-            .hint("the host's operator must make room; then: wharf redeploy")
+        Failure::new(FULL, message).hint(ROOM)
+    }
+
+    /// Whether it is that.
+    pub fn is_full(&self) -> bool {
+        self.reason.code == FULL
+    }
+
+    /// Says how to do it again where only room is lacking; other advice follows.
+    #[must_use]
+    pub fn again_with_room(mut self, command: &str) -> Failure {
+        if let Some(hint) = self
+            .reason
+            .hint
+            .as_mut()
+            .filter(|hint| hint.starts_with(ROOM))
+        {
+            hint.insert_str(ROOM.len(), &format!("; then: {command}"));
+        }
+        self
     }
 
     /// Itself, or that the disk is full where that is why: whatever failed for want of room says so
     /// in the system's words, also where a library made a text of them.
     #[must_use]
     pub fn or_full(self) -> Failure {
+        if self.is_full() {
+            return self;
+        }
         let message = &self.reason.message;
         let said = StoreError::Full.to_string();
         let full = if message.contains(&said) {
@@ -128,7 +154,16 @@ mod tests {
     fn what_failed_for_want_of_room_says_so() {
         let message = "cannot write a/b: No space left on device (os error 28)";
         let full = Failure::new("checkout-failed", message).or_full();
-        assert_eq!(full.reason.code, "disk-full");
+        assert!(full.is_full());
+        let hint = |failure: Failure| failure.reason.hint.unwrap();
+        let again = hint(full.again_with_room("wharf redeploy"));
+        assert_eq!(
+            again,
+            "the host's operator must make room; then: wharf redeploy"
+        );
+        let advised = Failure::full("no room").hint("do something else");
+        assert_eq!(hint(advised.or_full()), "do something else");
+        let full = Failure::new("checkout-failed", message).or_full();
         let said = "the host's disk is full: cannot write a/b: No space left";
         assert!(full.reason.message.starts_with(said), "{full:?}");
         let record = Failure::from(StoreError::Full).or_full();

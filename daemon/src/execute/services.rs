@@ -17,7 +17,6 @@ use super::activity::Act;
 use super::failure::Failure;
 use super::world::World;
 use super::{launch, route};
-use crate::disk;
 use crate::plan::limits::Status;
 use crate::plan::services::{self as plan, Passwords, Recipe, Server, Setting};
 use crate::plan::step::Step;
@@ -36,6 +35,7 @@ pub(super) mod external;
 pub(super) mod fill;
 mod held;
 mod make;
+pub(super) mod room;
 pub(super) mod rows;
 mod server;
 mod start;
@@ -71,7 +71,10 @@ pub(super) struct One<'a> {
 pub(super) async fn ensure(act: &Act, application: &Application) -> Result<(), Failure> {
     for (name, service) in &application.services {
         // In the heap, as what else works with servers: all of it lies below a deployment on one stack.
-        let ensured = Box::pin(start::ensure(act, name, service, application.network));
+        let ensured = Box::pin(async {
+            let ensured = start::ensure(act, name, service, application.network).await;
+            ensured.map_err(|failure| room::or_full(&act.world.paths.state(), failure))
+        });
         act.step(Step::Service(name.to_string()), ensured).await?;
     }
     Ok(())
@@ -342,16 +345,6 @@ async fn recipe(
         passwords: &passwords,
     };
     Ok(plan::recipe(&setting))
-}
-
-/// A server that has no room says so in many ways, or in none.
-pub(super) fn full(act: &Act, failure: Failure) -> Failure {
-    let state = act.world.paths.state();
-    if failure.cancelled || !tokio::task::block_in_place(|| disk::is_full(&state)) {
-        return failure;
-    }
-    let message = format!("the host's disk is full: {}", failure.reason.message);
-    Failure::full(message).details(failure.details)
 }
 
 /// Ends the services of an environment that are not among these; what they hold stays.

@@ -19,7 +19,7 @@ use super::activity::Act;
 use super::anew::anew;
 use super::arrival::{Manner, Rest, mounts_in, services_in};
 use super::failure::Failure;
-use super::services::{copy, full};
+use super::services::{copy, room};
 use crate::disk;
 use crate::plan::snapshots::{NotThere, Origin, may_restore};
 use crate::store::release::ReleaseRecord;
@@ -137,8 +137,7 @@ async fn copied(
     let mounts = files::mounts(&from.release.application, application);
     let copied = files::copy(act, from, &mounts, &mounts_in(arriving)).await?;
     let theirs = (&from.act, &from.release.application);
-    let brought = Box::pin(copy::copy(act, theirs, application, &services)).await;
-    brought.map_err(|failure| full(act, failure))?;
+    Box::pin(copy::copy(act, theirs, application, &services)).await?;
     let is_empty = tokio::task::block_in_place(|| {
         disk::entries(&services).map(|mut all| all.next().is_none())
     });
@@ -154,7 +153,7 @@ async fn copied(
     }
     scrub(act, from, application, arriving)
         .await
-        .map_err(|failure| full(act, failure))?;
+        .map_err(|failure| room::or_full(arriving, failure))?;
     tokio::task::block_in_place(|| disk::sync_filesystem(arriving)).map_err(failed)?;
     Ok(true)
 }

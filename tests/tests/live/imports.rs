@@ -261,7 +261,11 @@ fn an_import_survives_every_death() {
             points.push(point);
         }
     }
-    for wanted in ["dump: there", "step deploy fetch: started", "swap: kept"] {
+    for wanted in [
+        "dump: there",
+        "step deploy fetch: started",
+        "swap: kept cache",
+    ] {
         assert!(points.iter().any(|one| one == wanted), "{points:?}");
     }
     for point in points {

@@ -227,7 +227,7 @@ fn data_is_put_back_after_every_death() {
         "step deploy close: done",
         "step deploy deploy 1: started",
         "put back: fetched",
-        "swap: kept",
+        "swap: kept cache",
         "step deploy put back: done",
     ] {
         assert!(points.iter().any(|one| one == wanted), "{points:?}");

@@ -145,7 +145,7 @@ fn a_reset_survives_every_death() {
         }
     }
     for wanted in [
-        "swap: kept",
+        "swap: kept cache",
         "step deploy install 1: done",
         "step deploy seed 1: started",
         "step deploy route: started",

@@ -11,6 +11,8 @@ use wharf_tests::{Tree, Watched, World, pause};
 use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::Activity;
 
+use crate::stores;
+
 /// Two mounts, of which one is copied; what serves shows the copied one's content.
 const CONFIG: &str = "web = \"exec python3 app.py\"\n\n[deploy]\nhealth = { path = \"/\", within = \"10s\" }\n\n\
     [mounts]\nuploads = \"data\"\n\"var/own\" = \"private\"\n";
@@ -50,16 +52,31 @@ pub(crate) fn shop(world: &World) -> Tree<'_> {
     shop
 }
 
-/// Writes a word into the data mount of an environment.
-fn put(shop: &Tree<'_>, word: &str) {
+/// Writes a word into the data mount.
+pub(crate) fn put(shop: &Tree<'_>, word: &str) {
+    put_into(shop, "main", word);
+}
+
+/// The same of another environment.
+fn put_into(shop: &Tree<'_>, environment: &str, word: &str) {
     let line = format!("echo {word} >uploads/text");
-    shop.wharf(&["run", "--", "sh", "-c", &line]).ok();
+    let words = ["run", "-e", environment, "--", "sh", "-c", &line];
+    shop.wharf(&words).ok();
 }
 
 /// Every snapshot of the shop, newest first.
-fn snapshots(shop: &Tree<'_>) -> Vec<Value> {
+pub(crate) fn snapshots(shop: &Tree<'_>) -> Vec<Value> {
     let said = shop.wharf(&["snapshot", "list", "--json"]).ok();
     serde_json::from_str(&said.out).unwrap()
+}
+
+/// What the repository has, as whoever has restic sees it.
+pub(crate) fn stored(world: &World, shop: &Tree<'_>) -> Vec<Value> {
+    let restic = format!(
+        "RESTIC_PASSWORD_FILE={0}/keys/snapshots.key restic -r {0}/snapshots/shop --no-cache snapshots --json",
+        state(world).display()
+    );
+    serde_json::from_str(&shop.sh(&restic).ok().out).unwrap()
 }
 
 /// The newest one's id.
@@ -67,18 +84,23 @@ fn newest(shop: &Tree<'_>) -> String {
     snapshots(shop)[0]["id"].as_str().unwrap().to_owned()
 }
 
-fn create(shop: &Tree<'_>) -> String {
+/// Takes one; its id.
+pub(crate) fn create(shop: &Tree<'_>) -> String {
     shop.wharf(&["snapshot", "create"])
         .ok()
         .has("the snapshot is taken");
     newest(shop)
 }
 
-fn last(world: &World) -> Activity {
-    world.activities(Some("shop"), 1).unwrap().remove(0)
+/// The newest activity that somebody asked for.
+pub(crate) fn last(world: &World) -> Activity {
+    let all = world.activities(Some("shop"), 10).unwrap();
+    let mut all = all.into_iter();
+    all.find(|one| one.actor.name != "wharf").unwrap()
 }
 
-fn state(world: &World) -> PathBuf {
+/// The state directory.
+pub(crate) fn state(world: &World) -> PathBuf {
     world.home().join("state")
 }
 
@@ -152,12 +174,8 @@ fn data_comes_back_as_it_was_and_what_was_there_is_kept() {
     shop.wharf(&["snapshot", "export", &first, "-o", "one.tar"])
         .ok();
     assert!(shop.path().join("one.tar").metadata().unwrap().len() > 1_000_000);
-    let restic = format!(
-        "RESTIC_PASSWORD_FILE={0}/keys/snapshots.key restic -r {0}/snapshots/shop --no-cache snapshots --json",
-        state(&world).display()
-    );
-    let listed: Value = serde_json::from_str(&shop.sh(&restic).ok().out).unwrap();
-    assert_eq!(listed.as_array().unwrap().len(), 2);
+    let listed = stored(&world, &shop);
+    assert_eq!(listed.len(), 2);
     assert!(
         listed[0]["tags"]
             .as_array()
@@ -173,8 +191,7 @@ fn data_comes_back_as_it_was_and_what_was_there_is_kept() {
         let line = format!("wharf snapshot {} >refused", words.join(" "));
         shop.sh(&line).exits(5).has("there is no snapshot");
     }
-    let listed: Value = serde_json::from_str(&shop.sh(&restic).ok().out).unwrap();
-    assert_eq!(listed.as_array().unwrap().len(), 1);
+    assert_eq!(stored(&world, &shop).len(), 1);
 }
 
 #[test]
@@ -195,28 +212,10 @@ fn the_release_comes_back_with_its_data_and_a_pause_stays() {
     let feature = ["-e", "feature"];
     let wharf = |words: &[&str]| shop.wharf(&[words, &feature].concat());
     wharf(&["run", "--", "true"]).ok();
-    shop.wharf(&[
-        "run",
-        "-e",
-        "feature",
-        "--",
-        "sh",
-        "-c",
-        "echo one >uploads/text",
-    ])
-    .ok();
+    put_into(&shop, "feature", "one");
     wharf(&["snapshot", "create"]).ok();
     let of_feature = newest(&shop);
-    shop.wharf(&[
-        "run",
-        "-e",
-        "feature",
-        "--",
-        "sh",
-        "-c",
-        "echo two >uploads/text",
-    ])
-    .ok();
+    put_into(&shop, "feature", "two");
     wharf(&["pause"]).ok();
     wharf(&["snapshot", "restore", &of_feature])
         .ok()
@@ -232,16 +231,7 @@ fn data_never_goes_upward() {
     let shop = shop(&world);
     shop.push(&["main:feature"]).ok();
     shop.push(&["main:other"]).ok();
-    shop.wharf(&[
-        "run",
-        "-e",
-        "feature",
-        "--",
-        "sh",
-        "-c",
-        "echo feature >uploads/text",
-    ])
-    .ok();
+    put_into(&shop, "feature", "feature");
     shop.wharf(&["snapshot", "create", "-e", "feature"]).ok();
     let of_feature = newest(&shop);
     for into in ["main", "other"] {
@@ -297,7 +287,7 @@ fn upward(world: &World, snapshot: &str) -> (String, usize) {
 }
 
 /// Turns a byte over in the middle of each file of data.
-fn damage(world: &World) {
+pub(crate) fn damage(world: &World) {
     let data = state(world).join("snapshots/shop/data");
     let directories = fs::read_dir(data).unwrap().map(|one| one.unwrap().path());
     for file in directories.flat_map(|one| fs::read_dir(one).unwrap()) {
@@ -314,27 +304,22 @@ fn damage(world: &World) {
 #[test]
 fn a_damaged_snapshot_is_found_before_anything_is_touched() {
     let world = World::new();
-    let shop = shop(&world);
+    let shop = stores::shop(&world);
     let first = create(&shop);
-    put(&shop, "new");
+    stores::put(&world, "main", "new");
     damage(&world);
-    let pid = world
-        .processes()
-        .iter()
-        .filter_map(|one| one.keeps())
-        .collect::<Vec<_>>();
+    let kept = || {
+        let all = world.processes();
+        all.iter().filter_map(|one| one.keeps()).collect::<Vec<_>>()
+    };
+    let before = kept();
     shop.wharf(&["snapshot", "restore", &first])
         .exits(3)
         .has("cannot be restored")
         .has("main still serves r1; nothing was changed.");
-    assert_eq!(shop.get("/").ok(), "new\n");
-    let after = world
-        .processes()
-        .iter()
-        .filter_map(|one| one.keeps())
-        .collect::<Vec<_>>();
-    assert_eq!(pid, after, "what serves was not started again");
-    nothing_arrives(&world);
+    stores::keeps(&world, "main", "new", "what serves is as it was");
+    assert_eq!(kept(), before, "what serves was not started again");
+    stores::nothing_is_left(&world, 1, "what came is gone");
     assert_eq!(last(&world).reason.unwrap().code, "snapshot-bad");
     let said = snapshots(&shop).remove(0);
     assert_eq!(said["state"], "bad");
@@ -457,104 +442,10 @@ fn rule_off(world: &World) {
     world.wharf(&["reload"]).ok();
 }
 
-fn last_of(world: &World, kind: Kind) -> Activity {
+/// The newest activity of a kind.
+pub(crate) fn last_of(world: &World, kind: Kind) -> Activity {
     let all = world.activities(Some("shop"), 100).unwrap();
     all.into_iter().find(|one| one.kind == kind).unwrap()
-}
-
-/// Every point that a command passes, once each.
-fn points(world: &World, shop: &Tree<'_>, words: &[&str]) -> Vec<String> {
-    world.forget_trace();
-    shop.wharf(words).ok();
-    let mut seen = Vec::new();
-    for point in world.trace() {
-        // What others pass meanwhile, and what came before it was accepted, tells nothing here.
-        let own = point.starts_with("step ")
-            || point.starts_with("swap: ")
-            || point.contains("snapshot:");
-        if own && !seen.contains(&point) {
-            seen.push(point);
-        }
-    }
-    seen
-}
-
-/// Begins a command, kills the daemon at a point, starts it again and waits for what comes of it.
-pub(crate) fn killed_at(world: &World, shop: &Tree<'_>, words: &[&str], point: &str) -> Activity {
-    world.freeze_at(point);
-    let watched = Watched::wharf(shop, words);
-    world.wait_until_frozen();
-    world.kill_daemon();
-    world.start();
-    let id = last(world).id;
-    shop.wharf(&["activity", "wait", &id]);
-    drop(watched);
-    last(world)
-}
-
-#[test]
-fn a_snapshot_survives_every_death() {
-    let world = World::new();
-    let shop = shop(&world);
-    create(&shop);
-    let words = ["snapshot", "create"];
-    let passed = points(&world, &shop, &words);
-    for wanted in [
-        "step deploy snapshot: started",
-        "record good snapshot: before",
-    ] {
-        assert!(passed.iter().any(|one| one == wanted), "{passed:?}");
-    }
-    for point in passed {
-        let ended = killed_at(&world, &shop, &words, &point);
-        assert_eq!(ended.state, State::Succeeded, "{point}");
-        let all = snapshots(&shop);
-        assert_eq!(all[0]["id"], ended.id, "{point}");
-        assert!(
-            all.iter().all(|one| one["state"] == "good"),
-            "{point}: {all:?}"
-        );
-        assert_eq!(shop.get("/").ok(), "old\n", "{point}");
-    }
-    // Each is there once, and each can be restored.
-    let all = snapshots(&shop);
-    let restic = format!(
-        "RESTIC_PASSWORD_FILE={0}/keys/snapshots.key restic -r {0}/snapshots/shop --no-cache snapshots --json",
-        state(&world).display()
-    );
-    let listed: Value = serde_json::from_str(&shop.sh(&restic).ok().out).unwrap();
-    assert_eq!(listed.as_array().unwrap().len(), all.len());
-    let oldest = all.last().unwrap()["id"].as_str().unwrap();
-    shop.wharf(&["snapshot", "restore", oldest]).ok();
-}
-
-#[test]
-fn a_restore_survives_every_death() {
-    let world = World::new();
-    let shop = shop(&world);
-    let first = create(&shop);
-    put(&shop, "new");
-    let words = ["snapshot", "restore", &first];
-    let passed = points(&world, &shop, &words);
-    for wanted in [
-        "step deploy fetch: started",
-        "swap: quiet",
-        "swap: kept",
-        "swap: replaced",
-    ] {
-        assert!(passed.iter().any(|one| one == wanted), "{passed:?}");
-    }
-    for point in passed {
-        put(&shop, "new");
-        let ended = killed_at(&world, &shop, &words, &point);
-        assert_eq!(ended.state, State::Succeeded, "{point}");
-        assert_eq!(shop.get("/").ok(), "old\n", "{point}");
-        nothing_arrives(&world);
-        let kept = state(&world).join("kept").join(&ended.id);
-        let kept = fs::read_dir(kept).unwrap().next().unwrap().unwrap();
-        let text = fs::read_to_string(kept.path().join("text")).unwrap();
-        assert_eq!(text, "new\n", "{point}");
-    }
 }
 
 #[test]
@@ -596,183 +487,4 @@ fn last_id_in(world: &World) -> String {
         .max_by_key(|entry| entry.metadata().unwrap().modified().unwrap());
     let name = newest.unwrap().file_name().into_string().unwrap();
     name.trim_end_matches(".jsonl").to_owned()
-}
-
-/// Has snapshots kept elsewhere from now on.
-fn store(world: &World, keys: &str) {
-    let directory = world.home().join("config/wharfd.d");
-    fs::create_dir_all(&directory).unwrap();
-    fs::write(
-        directory.join("snapshots.toml"),
-        format!("[snapshots]\n{keys}"),
-    )
-    .unwrap();
-    world.wharf(&["reload"]).ok();
-}
-
-#[test]
-fn another_directory_keeps_new_ones_and_the_older_stay_where_they_are() {
-    let world = World::new();
-    let shop = shop(&world);
-    let here = create(&shop);
-    let elsewhere = world.path("elsewhere");
-    store(&world, &format!("store = \"{}\"\n", elsewhere.display()));
-    put(&shop, "new");
-    let there = create(&shop);
-    assert!(elsewhere.join("shop/config").exists());
-    shop.wharf(&["snapshot", "restore", &here]).ok();
-    assert_eq!(shop.get("/").ok(), "old\n");
-    shop.wharf(&["snapshot", "restore", &there]).ok();
-    assert_eq!(shop.get("/").ok(), "new\n");
-    // One that is not to be reached says nothing of its snapshots.
-    fs::rename(&elsewhere, world.path("away")).unwrap();
-    shop.wharf(&["snapshot", "restore", &there])
-        .exits(3)
-        .has("snapshots.store in wharfd.toml");
-    assert_eq!(snapshots(&shop)[0]["state"], "good");
-    fs::rename(world.path("away"), &elsewhere).unwrap();
-    shop.wharf(&["snapshot", "restore", &there]).ok();
-}
-
-#[test]
-fn snapshots_are_kept_on_another_host_by_sftp() {
-    let world = World::new();
-    let shop = shop(&world);
-    let sshd = wharf_tests::Sshd::serving(&world, "store", world.path("store/keys"), "");
-    let host = sshd.stranger("wharf").host;
-    fs::copy(sshd.public_key("wharf"), world.path("store/keys")).unwrap();
-    let directory = world.path("store/snapshots");
-    fs::create_dir(&directory).unwrap();
-    let keys = |known: &str| {
-        format!(
-            "store = \"sftp://{}/{}\"\nidentity_file = \"{}\"\nknown_hosts_file = \"{known}\"\n",
-            host.trim_start_matches("ssh://"),
-            directory.display(),
-            world.path("store/wharf").display(),
-        )
-    };
-    // A host that nobody knows is not believed.
-    store(&world, &keys("/dev/null"));
-    shop.wharf(&["snapshot", "create"])
-        .exits(3)
-        .has("snapshots.store in wharfd.toml");
-    store(
-        &world,
-        &keys(&world.path("store/known_hosts").display().to_string()),
-    );
-    let first = create(&shop);
-    assert!(directory.join("shop/config").exists());
-    put(&shop, "new");
-    create(&shop);
-    shop.wharf(&["snapshot", "restore", &first]).ok();
-    assert_eq!(shop.get("/").ok(), "old\n");
-    shop.wharf(&["snapshot", "delete", &first]).ok();
-    assert_eq!(
-        snapshots(&shop)
-            .iter()
-            .filter(|one| one["state"] == "good")
-            .count(),
-        1
-    );
-}
-
-#[test]
-fn a_full_disk_leaves_the_old_data() {
-    if !wharf_tests::apart("snapshots::a_full_disk_leaves_the_old_data") {
-        return;
-    }
-    let world =
-        World::with_host_file("[router]\nlisten = \"127.0.0.1:0\"\n[keep]\nmin_free = \"1K\"\n");
-    let shop = shop(&world);
-    let fill = "head -c 30000000 /dev/urandom >uploads/large";
-    shop.wharf(&["run", "--", "sh", "-c", fill]).ok();
-    let first = create(&shop);
-    put(&shop, "new");
-    // Where it is to arrive there is less room than it needs.
-    let mounts = state(&world).join("mounts/shop/main");
-    let mut mount = world.command("mount");
-    wharf_tests::run(
-        mount
-            .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
-            .arg(&mounts),
-    )
-    .ok();
-    let words = ["snapshot", "restore", &first];
-    shop.wharf(&words).exits(3).has("the host's disk is full");
-    assert_eq!(last(&world).reason.unwrap().code, "disk-full");
-    assert_eq!(fs::read_dir(&mounts).unwrap().count(), 0);
-    wharf_tests::run(world.command("umount").arg("--lazy").arg(&mounts)).ok();
-    assert_eq!(shop.get("/").ok(), "new\n");
-    assert_eq!(snapshots(&shop)[0]["state"], "good");
-    shop.wharf(&words).ok();
-    assert_eq!(shop.get("/").ok(), "old\n");
-    // No room for another snapshot: what is there stays good, and what is not whole is never listed so.
-    let snapshots_at = state(&world).join("snapshots/shop/data");
-    let mut mount = world.command("mount");
-    wharf_tests::run(
-        mount
-            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
-            .arg(&snapshots_at),
-    )
-    .ok();
-    let fill = "head -c 20000000 /dev/urandom >uploads/larger";
-    shop.wharf(&["run", "--", "sh", "-c", fill]).ok();
-    shop.wharf(&["snapshot", "create"]).exits(3);
-    wharf_tests::run(world.command("umount").arg("--lazy").arg(&snapshots_at)).ok();
-    let all = snapshots(&shop);
-    assert_eq!(all[0]["state"], "bad");
-    assert_eq!(all[1]["state"], "good");
-    create(&shop);
-}
-
-/// Changes the record as if time had passed, and starts a daemon that finds it so.
-fn later_on(world: &World, sql: &str) {
-    world.kill_daemon();
-    world.forget_trace();
-    let script = "import sqlite3, sys\n\
-        held = sqlite3.connect(sys.argv[1], timeout=30)\nheld.execute(sys.argv[2])\nheld.commit()\n";
-    let mut python = world.command("python3");
-    let database = state(world).join("wharf.db");
-    wharf_tests::run(python.args(["-c", script]).arg(database).arg(sql)).ok();
-    world.start();
-}
-
-#[test]
-fn the_newest_one_is_tried_each_week_and_what_cannot_be_restored_is_bad() {
-    let world = World::new();
-    let shop = shop(&world);
-    create(&shop);
-    create(&shop);
-    assert!(snapshots(&shop).iter().all(|one| one["verified"].is_null()));
-    let later = "UPDATE snapshot SET verified = NULL, created = created - 8 * 86400000";
-    later_on(&world, later);
-    world.wait_for_point("record end: after");
-    let tried = last_of(&world, Kind::SnapshotTest);
-    assert_eq!(
-        (tried.state, tried.actor.name.as_str()),
-        (State::Succeeded, "wharf")
-    );
-    let all = snapshots(&shop);
-    assert!(all[0]["verified"].is_u64() && all[1]["verified"].is_null());
-    assert_eq!(
-        fs::read_dir(state(&world).join("builds")).unwrap().count(),
-        0
-    );
-    // One after the other is tried where the newest cannot be restored.
-    damage(&world);
-    later_on(
-        &world,
-        "UPDATE snapshot SET verified = verified - 8 * 86400000",
-    );
-    world.wait_for_point("record bad snapshot: after");
-    world.wait_for_point("record end: after");
-    let all = world.activities(Some("shop"), 100).unwrap();
-    let failed = all
-        .into_iter()
-        .find(|one| one.state == State::Failed)
-        .unwrap();
-    assert_eq!(failed.kind, Kind::SnapshotTest);
-    assert_eq!(failed.reason.unwrap().code, "snapshot-bad");
-    assert_eq!(snapshots(&shop)[0]["state"], "bad");
-    assert_eq!(shop.get("/").ok(), "old\n");
 }

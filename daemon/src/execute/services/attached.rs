@@ -24,7 +24,7 @@ use crate::run::streams::Near;
 /// Bytes of what it complains about that are kept.
 const MOST: usize = 64 << 10;
 
-/// A command that runs.
+/// A command that runs. Dropped, it is killed and forgotten: whoever was to be fed by it may have failed.
 #[derive(Debug)]
 pub(super) struct Attached {
     world: Arc<World>,
@@ -89,7 +89,6 @@ impl Attached {
                 both.await
             }
         };
-        forget(&self.world, &self.id);
         match exit {
             _ if self.cancel.is_cancelled() => Err(Failure::cancelled()),
             Exit::Code(0) => Ok(()),
@@ -99,6 +98,12 @@ impl Attached {
             )),
             _ => Err(Failure::new("service-broken", failed).details(last_lines(&said))),
         }
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        forget(&self.world, &self.id);
     }
 }
 

@@ -13,14 +13,16 @@ use wharf_config::name::ProcessName;
 use super::attached::{self, Attached};
 use super::beside::beside;
 use super::command::{self, Stand};
-use super::{One, content, make};
+use super::{One, content, make, room};
 use crate::disk;
 use crate::execute::activity::Act;
 use crate::execute::dumps;
 use crate::execute::failure::Failure;
 use crate::execute::snapshots::Feed;
+use crate::fail;
 use crate::plan::dumps::marked;
-use crate::plan::services::{self as plan, Content, Load};
+use crate::plan::services::{self as plan, Command, Content, Load};
+use crate::run::sandbox::Sandbox;
 
 /// Begins to write out what a service holds that runs there.
 ///
@@ -38,9 +40,9 @@ async fn dump(
     let sandbox = stand.client(act, &dump);
     let words = format!("dump-{}", one.name);
     let streams = (Stdio::null(), output);
-    attached::begin(act, &words, sandbox, &dump, streams)
-        .await
-        .map(Some)
+    let dumping = attached::begin(act, &words, sandbox, &dump, streams).await?;
+    fail::point(format_args!("dump of {}: begun", one.name));
+    Ok(Some(dumping))
 }
 
 /// Has what one service holds, which runs there, come into a directory that is made for another.
@@ -67,8 +69,18 @@ pub(super) async fn pass_on(
 /// Makes what a service is to hold in a directory of this name, of what a dump says; what was there is gone.
 ///
 /// # Errors
-/// Why it cannot be read in; something may be in the directory then.
+/// Why it cannot be read in, or that the disk is full; something may be in the directory then.
 async fn fill(act: &Act, one: &One<'_>, directory: &Path, input: Stdio) -> Result<(), Failure> {
+    let filled = make_and_load(act, one, directory, input).await;
+    filled.map_err(|failure| room::or_full(directory, failure))
+}
+
+async fn make_and_load(
+    act: &Act,
+    one: &One<'_>,
+    directory: &Path,
+    input: Stdio,
+) -> Result<(), Failure> {
     if one.recipe.content.is_none() {
         return Ok(());
     }
@@ -76,32 +88,43 @@ async fn fill(act: &Act, one: &One<'_>, directory: &Path, input: Stdio) -> Resul
     let Some(Content { load, .. }) = &one.recipe.content else {
         return Ok(());
     };
-    let failed = format!("service {} cannot read the dump", one.name);
-    let words = format!("load-{}", one.name);
     match load {
-        Load::Files(load) => {
-            let sandbox = command::alone(act, directory.to_owned(), load);
-            let streams = (input, Stdio::null());
-            let loading = attached::begin(act, &words, sandbox, load, streams).await?;
-            loading.finish(&failed).await?;
+        Load::Files(command) => {
+            let sandbox = command::alone(act, directory.to_owned(), command);
+            load_by(act, one, (sandbox, command), input).await?;
         }
-        Load::Served(load) => {
+        Load::Served(command) => {
             let all = [(one, directory.to_owned())];
             let served = beside(act, &all, async |sockets| {
                 let stand = Stand {
                     data: directory.to_owned(),
                     sockets: sockets.to_owned(),
                 };
-                let sandbox = stand.client(act, load);
-                let streams = (input, Stdio::null());
-                let loading = attached::begin(act, &words, sandbox, load, streams).await?;
-                loading.finish(&failed).await
+                let sandbox = stand.client(act, command);
+                load_by(act, one, (sandbox, command), input).await
             });
             Box::pin(served).await?;
         }
     }
     let synced = tokio::task::block_in_place(|| disk::sync_filesystem(directory));
     synced.map_err(|error| Failure::host("what was read in may not last", &error))
+}
+
+/// Runs the command that reads a dump to its end.
+async fn load_by(
+    act: &Act,
+    one: &One<'_>,
+    (sandbox, command): (Sandbox, &Command),
+    input: Stdio,
+) -> Result<(), Failure> {
+    let words = format!("load-{}", one.name);
+    let streams = (input, Stdio::null());
+    let loading = attached::begin(act, &words, sandbox, command, streams).await?;
+    fail::point(format_args!("load of {}: begun", one.name));
+    let failed = format!("service {} cannot read the dump", one.name);
+    loading.finish(&failed).await?;
+    fail::point(format_args!("load of {}: done", one.name));
+    Ok(())
 }
 
 /// The same of a dump in a file.

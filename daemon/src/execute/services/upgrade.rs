@@ -11,7 +11,7 @@ use wharf_config::name::ProcessName;
 
 use super::beside::beside;
 use super::command::Stand;
-use super::{GRACE, One, fill, full, rows, start, stop};
+use super::{GRACE, One, fill, room, rows, start, stop};
 use crate::disk::{self, DiskError};
 use crate::execute::activity::Act;
 use crate::execute::arrival;
@@ -46,7 +46,7 @@ pub(super) async fn bring(
     fail::point(format_args!("upgrade: stopped"));
     let brought = Box::pin(dump_and_load(act, one, record, earlier)).await;
     let rows = brought.map_err(|failure| {
-        let failure = full(act, failure);
+        let failure = room::or_full(&act.world.paths.state(), failure);
         throw_away(act, name);
         failure
     })?;

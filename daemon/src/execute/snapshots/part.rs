@@ -122,7 +122,7 @@ struct Line {
 /// A part that is in the repository, as restic says.
 #[derive(Debug)]
 pub(super) struct Copied {
-    name: String,
+    pub(super) name: String,
     /// How many paths were named.
     paths: usize,
     bytes: u64,

@@ -400,6 +400,23 @@ impl Repository<'_> {
         Ok(listed.unwrap_or_default())
     }
 
+    /// Takes all away that bears a tag, and whatever no snapshot names: of one that was not finished that is most.
+    ///
+    /// # Errors
+    /// That it cannot be.
+    pub(super) async fn clear(&self, tag: &str) -> Result<(), Failure> {
+        let left = self.tagged(&[tag]).await?;
+        if !left.is_empty() {
+            let ids: Vec<String> = left.into_iter().map(|one| one.id).collect();
+            return self.forget(&ids).await;
+        }
+        let said = self.run(&["prune"]).await?;
+        match said.is_good() {
+            true => Ok(()),
+            false => Err(said.failure("snapshot-store", "what was copied cannot be taken away")),
+        }
+    }
+
     /// Takes some of restic's snapshots away, and what only they needed.
     ///
     /// # Errors

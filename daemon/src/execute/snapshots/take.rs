@@ -1,14 +1,16 @@
 //! Taking a snapshot.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytesize::ByteSize;
+use wharf_wire::event::Event;
 
 use super::super::activity::Act;
 use super::super::failure::Failure;
 use super::part::{self, Part};
 use super::repository::{self, For};
 use super::{keep, verify};
+use crate::fail;
 use crate::journal::{self, Facts, Message};
 use crate::plan::deployment::Data;
 use crate::plan::snapshots::Why;
@@ -17,6 +19,9 @@ use crate::store::insist::insist;
 use crate::store::now;
 use crate::store::release::ReleaseRecord;
 use crate::store::snapshot::{SnapshotRecord, SnapshotState};
+
+/// How long others are waited for who copy from the same project.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Copies the environment's data; what serves goes on.
 ///
@@ -33,13 +38,11 @@ pub(in super::super) async fn take(act: &Act) -> Result<Option<u32>, Failure> {
     let release = act.world.recorder.release(act.key(), live).await?;
     let release = release
         .ok_or_else(|| Failure::new("no-release", format!("r{live} of {name} is not recorded")))?;
-    let parts = part::of(act, &release).await?;
-    if parts.is_empty() {
-        return Err(no_data(act));
-    }
     let made = act.world.recorder.snapshot(&act.task.id).await?;
     let made = made.ok_or_else(|| Failure::new("unknown-snapshot", "the snapshot is gone"))?;
-    perform(act, made, &release, parts).await?;
+    if perform(act, made, &release).await? == Copied::Nothing {
+        return Err(no_data(act));
+    }
     keep::after(act).await;
     Ok(act.previous)
 }
@@ -72,10 +75,6 @@ pub(in super::super) async fn before_deploy(act: &Act) -> Result<(), Failure> {
     let Some(release) = act.world.recorder.release(act.key(), live).await? else {
         return Ok(());
     };
-    let parts = part::of(act, &release).await?;
-    if parts.is_empty() {
-        return Ok(());
-    }
     let made = SnapshotRecord {
         id: act.task.id.clone(),
         key: act.key().clone(),
@@ -94,15 +93,23 @@ pub(in super::super) async fn before_deploy(act: &Act) -> Result<(), Failure> {
         verified: None,
         error: String::new(),
     };
-    perform(act, made, &release, parts).await
+    perform(act, made, &release).await.map(drop)
+}
+
+/// Whether there was anything to copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Copied {
+    /// There was, and it is copied.
+    Data,
+    /// Nothing of the environment is data.
+    Nothing,
 }
 
 async fn perform(
     act: &Act,
     made: SnapshotRecord,
     release: &ReleaseRecord,
-    parts: Vec<Part>,
-) -> Result<(), Failure> {
+) -> Result<Copied, Failure> {
     let began = Instant::now();
     let id = act.task.id.as_str();
     // A daemon may have died between this and the end of the step. What would be put back is of this moment:
@@ -115,15 +122,25 @@ async fn perform(
         Some(known) if !known.repository.is_empty() => Before::Begun,
         Some(_) | None => Before::Nothing,
     };
+    // What is copied already is not asked for again.
+    let parts = match before {
+        Before::Made => Vec::new(),
+        Before::Begun | Before::Nothing => part::of(act, release).await?,
+    };
+    if before != Before::Made && parts.is_empty() {
+        return Ok(Copied::Nothing);
+    }
     let done = steps(act, made, release, parts, before).await;
     if let Err(failure) = &done {
         let why = &failure.reason.message;
         let bad = || act.world.recorder.snapshot_bad(id, why);
         insist(id, "that its snapshot is bad", bad).await;
-        return done.map(drop);
+        if failure.is_full() {
+            give_back(act).await;
+        }
     }
     let Some((bytes, added)) = done? else {
-        return Ok(());
+        return Ok(Copied::Data);
     };
     let size = |bytes| ByteSize(bytes).display().si();
     let text = format!("{id}: {}, of which {} are new", size(bytes), size(added));
@@ -133,7 +150,32 @@ async fn perform(
         &Facts::of_act(act),
         format_args!("snapshot {id} taken"),
     );
-    Ok(())
+    Ok(Copied::Data)
+}
+
+/// Takes away what was copied of a snapshot for which there was no room: all else needs that room, too. Trouble is
+/// only said.
+async fn give_back(act: &Act) {
+    let id = act.task.id.as_str();
+    let given = async {
+        let known = act.world.recorder.snapshot(id).await?;
+        let location = known.map(|known| known.repository);
+        let Some(location) = location.filter(|location| !location.is_empty()) else {
+            return Ok(());
+        };
+        let alone = repository::open(&act.world, &act.cancel, &location, For::Removing);
+        // Others may copy for long.
+        let Ok(alone) = tokio::time::timeout(PATIENCE, alone).await else {
+            let message = "others copy meanwhile";
+            return Err(Failure::new("snapshot-store", message));
+        };
+        alone?.clear(id).await
+    };
+    if let Err(failure) = given.await {
+        let why = failure.reason.message;
+        let text = format!("what was copied of the snapshot stays: {why}");
+        act.log.event(Event::Warning { text });
+    }
 }
 
 /// What an attempt before this one has done.
@@ -176,6 +218,7 @@ async fn steps(
             let (mut copied, mut added) = (Vec::new(), 0_u64);
             for part in parts {
                 let part = part::copy(&repository, id, &host, part).await?;
+                fail::point(format_args!("snapshot: copied {}", part.name));
                 added = added.saturating_add(part.added);
                 copied.push(part);
             }

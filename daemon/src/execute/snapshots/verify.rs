@@ -17,6 +17,7 @@ use super::super::services::{as_it_stands, fill};
 use super::part::{self, Sink};
 use super::repository::{self, For, Repository};
 use crate::disk;
+use crate::fail;
 use crate::store::insist::insist;
 use crate::store::snapshot::SnapshotRecord;
 
@@ -142,6 +143,7 @@ pub(super) async fn fetch(act: &Act, record: &SnapshotRecord, into: &Path) -> Re
     for wanted in &record.parts {
         let target = part_directory(into, &wanted.name);
         let fetched = part::fetch(&repository, wanted, Sink::Directory(target)).await;
+        fail::point(format_args!("snapshot: fetched {}", wanted.name));
         if let Err(failure) = fetched {
             if failure.reason.code == "snapshot-bad" {
                 let why = &failure.reason.message;

@@ -14,14 +14,15 @@ const LOAD: &str = "set -e; umask 077; cat >/app/dump.rdb; client=$2; left=6000;
                     \"$1\" --port 0 --unixsocket /tmp/load.sock --dir /app --save '' --appendonly no \
                     --logfile /tmp/load.log & pid=$!; \
                     ask() { \"$client\" -s /tmp/load.sock \"$@\"; }; \
+                    fail() { cat /tmp/load.log >&2; exit 1; }; \
                     wait_for() { until \"$@\"; do left=$((left - 1)); \
-                    [ $left -gt 0 ] && kill -0 $pid 2>/dev/null || \
-                    { cat /tmp/load.log >&2; exit 1; }; sleep 0.05; done; }; \
+                    [ $left -gt 0 ] && kill -0 $pid 2>/dev/null || fail; sleep 0.05; done; }; \
                     answers() { [ \"$(ask ping 2>/dev/null)\" = PONG ]; }; \
-                    written() { ask info persistence | tr -d '\\r' | \
+                    written() { ask info persistence | tr -d '\\r' >/tmp/info; \
+                    ! grep -qx aof_last_bgrewrite_status:err /tmp/info || left=0; \
                     grep -c -e '^aof_rewrite_in_progress:0$' -e '^aof_rewrite_scheduled:0$' \
-                    -e '^aof_last_bgrewrite_status:ok$' | grep -qx 3; }; \
-                    wait_for answers; ask config set appendonly yes >/dev/null; wait_for written; \
+                    -e '^aof_last_bgrewrite_status:ok$' /tmp/info | grep -qx 3; }; \
+                    wait_for answers; [ \"$(ask config set appendonly yes)\" = OK ] || fail; wait_for written; \
                     ask shutdown nosave || :; wait $pid || :; rm /app/dump.rdb";
 
 fn socket(name: &ProcessName) -> String {

@@ -20,6 +20,7 @@ use super::standing::lives;
 use crate::disk;
 use crate::execute::archive::Inlet;
 use crate::execute::dumps::{self, Coming};
+use crate::execute::end;
 use crate::execute::failure::{Failure, chain};
 use crate::execute::hands::Place;
 use crate::execute::mount::SILENCE;
@@ -140,6 +141,7 @@ impl Session {
         let free = free.map_err(|error| host(chain(&error)))?.bytes;
         let least = self.world.settings().host.keep.min_free.size;
         let (family, into) = (target.family.clone(), key.id.to_string());
+        let again = end::again(Kind::DatabaseImport, &into);
         let coming = Coming {
             file: staging.join(target.name.as_str()),
             kind: target.kind,
@@ -160,7 +162,7 @@ impl Session {
             dumps::take_in(input, &coming, stop)
         });
         taken.await.map_err(|undone| match undone {
-            Undone::Failed(failure) => refused(failure),
+            Undone::Failed(failure) => refused(failure.again_with_room(&again)),
             Undone::Ended(None, _) => Broken::Gone,
             Undone::Ended(Some(reason), _) => refused(of_reason(reason)),
             Undone::Broke(text) => host(text),

@@ -1,0 +1,163 @@
+//! Kinds of services that few use: one whose content is gone with it, and one whose commands are the developer's own.
+
+use wharf_tests::{Tree, World};
+
+use crate::downward::rule;
+use crate::restarts::{keepers, kill, wait_for_log};
+use crate::snapshots::create;
+
+/// Shows the word that `store.py` keeps in a service; `/put/WORD` writes one.
+const SERVER: &str = r#"import http.server, os, store
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path.startswith("/put/"):
+            store.put(self.path.removeprefix("/put/"))
+        body = store.get().encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *arguments): pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"#;
+
+fn shop<'world>(world: &'world World, services: &str, store: &str) -> Tree<'world> {
+    let config = format!("web = \"exec python3 server.py\"\n{services}");
+    let files = [
+        ("wharf.toml", &*config),
+        ("server.py", SERVER),
+        ("store.py", store),
+    ];
+    let shop = world.site("shop", &files);
+    shop.init().ok();
+    shop.push(&["main"]).ok().has("main now serves r1");
+    shop
+}
+
+const MEMCACHED: &str = "[services]\ncache = \"memcached\"\n";
+/// Speaks its protocol.
+const CACHE: &str = r#"import os, socket
+def say(text):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.connect(os.environ["CACHE_SOCKET"])
+        server.sendall(text.encode())
+        return server.makefile().readlines() if text.endswith("quit\r\n") else []
+def put(word):
+    said = say(f"set word 0 0 {len(word)}\r\n{word}\r\nquit\r\n")
+    assert said == ["STORED\n"], said
+def get():
+    said = say("get word\r\nquit\r\n")
+    return said[1].strip() if said[0].startswith("VALUE") else "nothing"
+"#;
+
+#[test]
+fn what_memcached_holds_is_gone_with_it_and_nothing_says_otherwise() {
+    let world = World::new();
+    let shop = shop(&world, MEMCACHED, CACHE);
+    assert_eq!(shop.get("/").ok(), "nothing");
+    assert_eq!(shop.get("/put/hot").ok(), "hot");
+    shop.wharf(&["run", "--", "printenv", "CACHE_URL"])
+        .ok()
+        .has("memcached:///run/services/cache/memcached.sock");
+    // It goes on under the next release.
+    shop.commit("Two");
+    shop.push(&["main"]).ok();
+    assert_eq!(shop.get("/").ok(), "hot");
+    // Dead it is started again, with nothing in it.
+    for keeper in keepers(&world) {
+        kill(keeper);
+    }
+    wait_for_log(&world, "serves again after a restart");
+    assert_eq!(shop.get("/").ok(), "nothing");
+    assert_eq!(shop.get("/put/hot").ok(), "hot");
+    shop.push(&["main:feature"]).ok();
+    assert_eq!(world.get("feature--shop.localhost", "/").ok(), "nothing");
+    for words in [["db", "dump", "cache"], ["db", "shell", "cache"]] {
+        shop.wharf(&words)
+            .exits(5)
+            .has("service cache (memcached) holds nothing that could be written out");
+    }
+    shop.wharf(&["snapshot", "create"])
+        .exits(3)
+        .has("main has no data");
+}
+
+/// A server of a few lines, which keeps one word in a file.
+const NOTES: &str = r#"
+[services.notes]
+type = "custom"
+start = '''cat >/tmp/notes.py <<'END'
+import os, socketserver
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self):
+        password, _, word = self.rfile.readline().decode().strip().partition(" ")
+        if password != os.environ["PASSWORD"]:
+            return self.wfile.write(b"go away")
+        if word:
+            with open("notes", "w") as file:
+                file.write(word)
+        self.wfile.write(open("notes", "rb").read() if os.path.exists("notes") else b"nothing")
+socketserver.ThreadingUnixStreamServer(os.environ["SOCKET"], Handler).serve_forever()
+END
+exec python3 /tmp/notes.py'''
+ready = "test -S $SOCKET"
+dump = "cat notes"
+restore = "cat >notes"
+"#;
+const CLIENT: &str = r#"import os, socket
+def ask(word):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.connect(os.environ["NOTES_SOCKET"])
+        server.sendall(f"{os.environ['NOTES_PASSWORD']} {word}\n".encode())
+        return server.makefile().read()
+def put(word): ask(word)
+def get(): return ask("")
+"#;
+
+#[test]
+fn a_service_of_ones_own_comes_back_and_down_as_others_do() {
+    let world = World::new();
+    let shop = shop(&world, NOTES, CLIENT);
+    let feature = |path: &str| world.get("feature--shop.localhost", path).ok();
+    shop.push(&["main:feature"]).ok();
+    assert_eq!(feature("/put/own"), "own");
+    assert_eq!(shop.get("/put/secret").ok(), "secret");
+    let first = create(&shop);
+    shop.wharf(&["db", "dump", "-o", "notes.txt"]).ok();
+    let dump = std::fs::read_to_string(shop.path().join("notes.txt"));
+    assert_eq!(dump.unwrap(), "secret");
+    assert_eq!(shop.get("/put/new").ok(), "new");
+    shop.wharf(&["snapshot", "restore", &first])
+        .ok()
+        .has("notes: the dump is read in");
+    assert_eq!(shop.get("/").ok(), "secret");
+    // On the copy a server of its own is asked to forget, before anybody can reach it.
+    rule(
+        &world,
+        "[data]\nsanitize = \"python3 -c 'import store; store.put(\\\"scrubbed\\\")'\"\n",
+    );
+    shop.wharf(&["sync", "data", "-e", "feature"])
+        .ok()
+        .has("main's data is in its place");
+    assert_eq!(feature("/"), "scrubbed");
+    assert_eq!(shop.get("/").ok(), "secret");
+    // A dump that does not come whole is none.
+    shop.write(
+        "wharf.toml",
+        &format!(
+            "web = \"exec python3 server.py\"\n{}",
+            NOTES.replace("cat notes", "cat notes; exit 3")
+        ),
+    );
+    shop.commit("Broken");
+    shop.push(&["main"]).ok();
+    shop.wharf(&["snapshot", "create"])
+        .exits(3)
+        .has("service notes cannot be written out");
+    shop.wharf(&["sync", "data", "-e", "feature"]).exits(3);
+    assert_eq!(feature("/"), "scrubbed");
+    shop.wharf(&["db", "import", "notes.txt", "-e", "feature"])
+        .ok();
+    assert_eq!(feature("/"), "secret");
+    assert_eq!(keepers(&world).len(), 4, "no server that read one is left");
+}

@@ -73,16 +73,14 @@ has_php_fpm() { compgen -G '/usr/sbin/php-fpm*' >/dev/null; }
 # Debian has PostgreSQL's programs in a directory of their version.
 has_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
 
-<<<<<<< HEAD
 # Debian has RabbitMQ's own programs beside those for its package's user.
 has_rabbitmq() { [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]; }
 
 # What the tests' applications speak with RabbitMQ.
 has_pika() { PATH=/usr/local/bin:/usr/bin python3 -c 'import pika' 2>/dev/null; }
-=======
+
 # Debian has one version of it, and an upgrade needs two.
 has_earlier_postgresql() { [ -x "/usr/lib/postgresql/$earlier/bin/postgres" ]; }
->>>>>>> a85f1eb (Bring PostgreSQL's data along to a newer major version; leave it where it is where nobody asks)
 
 # Debian packs apart from PHP what it reaches databases with.
 has_php_modules() { php -r 'exit(array_diff(["pdo_mysql", "pdo_pgsql", "redis"], array_map(strtolower(...), get_loaded_extensions())) ? 1 : 0);' 2>/dev/null; }

@@ -50,9 +50,11 @@ release: setup ## the same, optimised, for installing
 demo: build ## push, break, mend and roll back an application, unattended
 	scripts/demo.sh
 
+# Most tests wait for others more than for a processor: for servers, disks, and what they kill.
 .PHONY: test
 test: build ## every test, against the programs that `build` made
-	WHARF_BIN="$$(scripts/gather.sh --where)" cargo test --locked --workspace --no-fail-fast
+	RUST_TEST_THREADS="$${RUST_TEST_THREADS:-$$(($$(nproc) * 2))}" \
+	    WHARF_BIN="$$(scripts/gather.sh --where)" cargo test --locked --workspace --no-fail-fast
 
 .PHONY: test-tools
 test-tools: build ## large tools in the sandbox: composer, cargo, MariaDB, Chromium; installs them

@@ -3,7 +3,7 @@
 //! The rows are the points that an activity passes, found by letting one run: a new step is a new row.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 use std::thread;
 
 use wharf_tests::is_within;
@@ -227,8 +227,35 @@ fn a_deactivation_survives_every_death() {
     matrix(Operation::Deactivate, &DEACTIVATE);
 }
 
+/// Matrices at a time: other tests wait for much, and more of them run than there are processors; these keep two
+/// busy each.
+const AT_A_TIME: usize = 2;
+/// Those that have begun.
+static BEGUN: Mutex<usize> = Mutex::new(0);
+static ENDED: Condvar = Condvar::new();
+
+/// One of those at a time; dropped, the next may begin.
+struct Turn;
+
+impl Turn {
+    fn wait() -> Turn {
+        let is_full = |begun: &mut usize| *begun >= AT_A_TIME;
+        let mut begun = ENDED.wait_while(BEGUN.lock().unwrap(), is_full).unwrap();
+        *begun += 1;
+        Turn
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *BEGUN.lock().unwrap() -= 1;
+        ENDED.notify_one();
+    }
+}
+
 /// Kills somebody at every point that the operation passes; see [`victims`].
 pub(crate) fn matrix(operation: Operation, expected: &[&str]) {
+    let _turn = Turn::wait();
     let points = {
         let world = operation.world();
         trace(&mut Stage::set_for(&world, operation), operation, expected)

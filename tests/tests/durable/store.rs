@@ -187,7 +187,7 @@ fn a_database_that_cannot_be_written_or_is_another_file_is_refused_and_an_older_
     let script = "import sqlite3, sys\n\
         ours = sqlite3.connect(sys.argv[1], isolation_level=None)\n\
         for table in 'history', 'project', 'baseline', 'variable', 'salt', 'notification', 'destination', \
-        'service', 'snapshot', 'snapshot_use', 'seeded': ours.execute('drop table ' + table)\n\
+        'service', 'service_port', 'snapshot', 'snapshot_use', 'seeded': ours.execute('drop table ' + table)\n\
         ours.execute('drop index activity_cron')\n\
         for column in 'title', 'chosen_parent', 'maintenance', 'beginning':\n\
             \x20 ours.execute('alter table environment drop column ' + column)\n\

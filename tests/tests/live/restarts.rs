@@ -144,6 +144,8 @@ fn a_reload_does_not_wait_for_a_router_that_is_away() {
     kill(router(&world));
     // It cannot come back as long as somebody has its port.
     let taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    // One that is just starting might answer for a moment.
+    wait_for_log(&world, "the router cannot be started");
     let file = world.home().join("config/projects.d/shop.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, format!("domain = \"shop.example.org\"\n{text}")).unwrap();

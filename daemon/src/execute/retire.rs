@@ -93,6 +93,8 @@ async fn take_down(act: &Act) -> Result<(), Failure> {
                     .map_err(|error| Failure::host("cannot put the data aside", &error))?;
                 act.log.note(kept_note(act));
             }
+            disk::remove_tree(&paths.service_sockets(project, id))
+                .map_err(|error| Failure::host("cannot remove the services' sockets", &error))?;
             disk::remove_tree(&paths.releases(project, id))
                 .map_err(|error| Failure::host("cannot remove the releases", &error))
         })

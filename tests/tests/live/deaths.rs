@@ -6,6 +6,7 @@ use wharf_tests::{Tree, Watched, World};
 use wharf_wire::outcome::State;
 use wharf_wire::view::Activity;
 
+use crate::downward::rule;
 use crate::snapshots::{create, last, snapshots, stored};
 use crate::stores::{keeps, nothing_is_left, put, shop};
 
@@ -180,5 +181,76 @@ fn is_kept(world: &World, restore: &Activity, when: &str) {
     assert_eq!(text.as_deref(), Some("new"), "{when}");
     for file in ["main/PG_VERSION", "cache/appendonlydir"] {
         assert!(kept.join("services").join(file).exists(), "{when}: {file}");
+    }
+}
+
+/// Has the data of all stores scrubbed on its way down.
+const SCRUB: &str = r#"[data]
+sanitize = """printf scrubbed >uploads/text
+psql -q $MAIN_URL -c "UPDATE words SET word = 'scrubbed'"
+REDISCLI_AUTH=$CACHE_PASSWORD redis-cli -s $CACHE_SOCKET set word scrubbed"""
+"#;
+
+#[test]
+fn a_sync_survives_every_death() {
+    let world = World::new();
+    let shop = shop(&world);
+    rule(&world, SCRUB);
+    shop.push(&["main:feature"]).ok();
+    let words = ["sync", "data", "-e", "feature"];
+    let own = match is_thorough() {
+        true => &["step ", "sync: ", "dump of ", "load of ", "swap: "][..],
+        // Services that start after a swap start after a restore's, too.
+        false => &["step deploy fetch", "sync: ", "swap: "][..],
+    };
+    let passed = points(&world, &shop, &words, own);
+    for wanted in [
+        "step deploy fetch: started",
+        "sync: scrubbing",
+        "swap: quiet",
+        "swap: kept main",
+        "swap: replaced cache",
+    ] {
+        assert!(passed.iter().any(|one| one == wanted), "{passed:?}");
+    }
+    for point in &passed {
+        for victim in victims() {
+            put(&world, "feature", "own");
+            let ended = died_at(&world, &shop, &words, (*victim, point));
+            let when = format!("{victim:?} at {point}");
+            assert_eq!(ended.state, State::Succeeded, "{when}");
+            keeps(&world, "feature", "scrubbed", &when);
+            keeps(&world, "main", "old", &when);
+            nothing_is_left(&world, 2, &when);
+        }
+    }
+}
+
+#[test]
+fn a_beginning_survives_every_death() {
+    let world = World::new();
+    let shop = shop(&world);
+    rule(&world, SCRUB);
+    let own = match is_thorough() {
+        true => &["step ", "sync: ", "clone: ", "dump of ", "load of "][..],
+        false => &["sync: ", "clone: "][..],
+    };
+    let passed = points(&world, &shop, &["branch", "first", "main"], own);
+    for wanted in ["sync: scrubbing", "clone: whole", "clone: placed"] {
+        assert!(passed.iter().any(|one| one == wanted), "{passed:?}");
+    }
+    shop.wharf(&["delete", "-e", "first"]).ok();
+    for (number, point) in passed.iter().enumerate() {
+        for victim in victims() {
+            let name = format!("at{number}-{victim:?}").to_lowercase();
+            let words = ["branch", &name, "main"];
+            let ended = died_at(&world, &shop, &words, (*victim, point));
+            let when = format!("{victim:?} at {point}");
+            assert_eq!(ended.state, State::Succeeded, "{when}");
+            keeps(&world, &name, "scrubbed", &when);
+            keeps(&world, "main", "old", &when);
+            nothing_is_left(&world, 2, &when);
+            shop.wharf(&["delete", "-e", &name]).ok();
+        }
     }
 }

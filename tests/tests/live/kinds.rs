@@ -1,6 +1,6 @@
 //! Kinds of services that few use: one whose content is gone with it, and one whose commands are the developer's own.
 
-use wharf_tests::{Tree, World};
+use wharf_tests::{Tree, Watched, World};
 
 use crate::downward::rule;
 use crate::restarts::{keepers, kill, wait_for_log};
@@ -82,6 +82,63 @@ fn what_memcached_holds_is_gone_with_it_and_nothing_says_otherwise() {
         .has("main has no data");
 }
 
+const VALKEY: &str = "[services]\ncache = \"valkey:8\"\nearlier = \"redis\"\n";
+const VALKEY_CLIENT: &str = r#"import os, subprocess
+def ask(*words):
+    environment = {**os.environ, "REDISCLI_AUTH": os.environ["CACHE_PASSWORD"]}
+    words = ["valkey-cli", "-s", os.environ["CACHE_SOCKET"], *words]
+    return subprocess.run(words, env=environment, capture_output=True, text=True).stdout.strip()
+def put(word): ask("set", "word", word)
+def get(): return ask("get", "word") or "nothing"
+"#;
+
+#[test]
+fn valkey_keeps_what_it_is_told_and_reads_what_redis_wrote() {
+    let world = World::new();
+    let shop = shop(&world, VALKEY, VALKEY_CLIENT);
+    let shell = |service: &str, said: &str| {
+        let line = format!("printf '{said}\\n' | wharf db shell {service}");
+        shop.sh(&line).ok().out
+    };
+    shell("earlier", "set word ofredis");
+    assert_eq!(shop.get("/").ok(), "nothing");
+    assert_eq!(shop.get("/put/kept").ok(), "kept");
+    assert!(shell("cache", "info server").contains("server_name:valkey"));
+    let snapshot = create(&shop);
+    shop.wharf(&["db", "dump", "cache", "-o", "cache.rdb.gz"])
+        .ok();
+    // Dead it is started again, with all that it was told.
+    for keeper in keepers(&world) {
+        kill(keeper);
+    }
+    wait_for_log(&world, "serves again after a restart");
+    assert_eq!(shop.get("/").ok(), "kept");
+    // What comes back does so from a dump, a snapshot, and what its forerunner wrote.
+    assert_eq!(shop.get("/put/new").ok(), "new");
+    shop.wharf(&["db", "import", "cache", "cache.rdb.gz"])
+        .ok()
+        .has("cache of main reads it next");
+    assert_eq!(shop.get("/").ok(), "kept");
+    assert_eq!(shop.get("/put/new").ok(), "new");
+    shop.wharf(&["snapshot", "restore", &snapshot]).ok();
+    assert_eq!(shop.get("/").ok(), "kept");
+    shop.wharf(&["db", "dump", "earlier", "-o", "earlier.rdb"])
+        .ok();
+    shop.wharf(&["db", "import", "cache", "earlier.rdb"]).ok();
+    assert_eq!(shop.get("/").ok(), "ofredis");
+    // A branch begins with it.
+    rule(&world, "[data]\nsanitize = false\n");
+    shop.push(&["main:feature"]).ok().has("cache: 1 key");
+    assert_eq!(world.get("feature--shop.localhost", "/").ok(), "ofredis");
+    shop.write(
+        "wharf.toml",
+        "web = \"exec python3 server.py\"\n[services]\ncache = \"valkey:99\"\n",
+    );
+    shop.commit("Ninety-nine");
+    shop.push(&["main"]).exits(1).has(", not valkey:99");
+    assert_eq!(shop.get("/").ok(), "ofredis");
+}
+
 /// A server of a few lines, which keeps one word in a file.
 const NOTES: &str = r#"
 [services.notes]
@@ -160,4 +217,42 @@ fn a_service_of_ones_own_comes_back_and_down_as_others_do() {
         .ok();
     assert_eq!(feature("/"), "secret");
     assert_eq!(keepers(&world).len(), 4, "no server that read one is left");
+}
+
+#[test]
+fn a_parents_service_that_starts_again_is_waited_for() {
+    let world = World::new();
+    // With something in it, it starts only once it is told to.
+    let start = "until test -e go || ! test -e notes; do sleep 0.05; done; exec python3";
+    let asks = "python3 -c 'import os, socket; \
+                socket.socket(socket.AF_UNIX).connect(os.environ[\\\"SOCKET\\\"])'";
+    let slow = NOTES
+        .replace("exec python3", start)
+        .replace("test -S $SOCKET", asks)
+        .replace("cat notes", &format!("{asks} && cat notes"))
+        .replace("cat >notes", "cat >notes; touch go");
+    let shop = shop(&world, &slow, CLIENT);
+    shop.push(&["main:feature"]).ok();
+    assert_eq!(shop.get("/put/kept").ok(), "kept");
+    rule(&world, "[data]\nsanitize = false\n");
+    for keeper in keepers(&world) {
+        kill(keeper);
+    }
+    world.forget_trace();
+    let sync = Watched::wharf(&shop, &["sync", "data", "-e", "feature"]);
+    world.wait_for_point("step deploy fetch: started");
+    world.wait_for_point("service notes: no answer yet");
+    let notes = world
+        .home()
+        .join("state/mounts/shop/main/services/notes/go");
+    std::fs::write(notes, "").unwrap();
+    sync.said().ok().has("main's data is in its place");
+    assert_eq!(world.get("feature--shop.localhost", "/").ok(), "kept");
+    // One that is not to run is not waited for.
+    shop.wharf(&["branch", "below", "feature"]).ok();
+    shop.wharf(&["pause", "-e", "feature"]).ok();
+    shop.wharf(&["sync", "data", "-e", "below"])
+        .exits(3)
+        .has("service notes of feature does not run")
+        .has("wharf resume -e feature");
 }

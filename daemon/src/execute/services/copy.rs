@@ -8,7 +8,7 @@ use wharf_config::name::ProcessName;
 
 use super::beside::beside;
 use super::command::Stand;
-use super::{One, content, fill};
+use super::{One, fill, start};
 use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
 use crate::plan::services as plan;
@@ -45,7 +45,7 @@ async fn one(
     let theirs = One::of(from, name, theirs).await?;
     let stand = Stand::own(from, name);
     let ours = One::like(act, name, ours, &stand.data).await?;
-    content::insist_it_runs(from, name).await?;
+    start::answers_elsewhere(from, &theirs, &stand).await?;
     let failed = format!("service {name} of {} cannot be written out", from.key().id);
     let (theirs, ours) = ((from, &theirs, &stand), (act, &ours, directory));
     fill::pass_on(theirs, ours, &failed).await

@@ -6,12 +6,14 @@ use wharf_config::application::{Network, Service};
 use wharf_config::name::ProcessName;
 
 use super::command::{self, Stand};
-use super::{GRACE, One, entrance, external, held, make, server, stop, upgrade};
+use super::{GRACE, One, content, entrance, external, held, make, server, stop, upgrade};
 use crate::disk;
 use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
-use crate::execute::launch;
 use crate::execute::ready::{last_lines, tail};
+use crate::execute::{launch, route};
+use crate::fail;
+use crate::plan::limits::Status;
 use crate::plan::services::{self as plan, Command, Start};
 use crate::run::job::{self, Backoff, Door, Job, JobId};
 use crate::run::keeper::State;
@@ -301,8 +303,17 @@ pub(super) async fn serve(
         .await
         .map_err(|error| Failure::host("the keeper went away", &error))?;
     if let Some(ready) = &one.recipe.ready {
+        let question = Question {
+            ready,
+            longest,
+            instance: Some(id),
+        };
         let sandbox = || stand.client(act, ready);
-        answers(act, one, id, (ready, longest), &mut watch, sandbox).await?;
+        let over = async {
+            over(&mut watch).await;
+            ended(act, one, id).await
+        };
+        answers(act, one, question, sandbox, over).await?;
     }
     Box::pin(external::insist_it_is_shut(act, one, stand)).await?;
     Ok(keeper)
@@ -341,41 +352,80 @@ async fn spawn(
     spawned.map_err(|error| Failure::host("cannot start a keeper", &error))
 }
 
-/// Waits until a service answers, has ended, or the time is over.
+/// Waits until a service of another environment answers, which may be starting again just then: the host may have been
+/// without power. Not for one's own: where that is to be started again this waits until the activity has ended.
+///
+/// # Errors
+/// That it is paused, or does not answer in time.
+pub(super) async fn answers_elsewhere(
+    from: &Act,
+    one: &One<'_>,
+    stand: &Stand,
+) -> Result<(), Failure> {
+    let is_paused = route::is_paused(&from.world.paths, from.key());
+    if is_paused || from.status != Status::Active {
+        return Err(content::stopped(from, one.name));
+    }
+    let Some(ready) = &one.recipe.ready else {
+        return content::insist_it_runs(from, one.name).await;
+    };
+    let question = Question {
+        ready,
+        longest: READY,
+        instance: None,
+    };
+    let sandbox = || stand.client(from, ready);
+    answers(from, one, question, sandbox, std::future::pending()).await
+}
+
+/// What tells that a service answers.
+struct Question<'a> {
+    ready: &'a Command,
+    longest: Duration,
+    /// Which run of it, where its last words say why it does not.
+    instance: Option<&'a JobId>,
+}
+
+/// Waits until a service answers, is over, or the time is.
 async fn answers(
     act: &Act,
     one: &One<'_>,
-    id: &JobId,
-    (ready, longest): (&Command, Duration),
-    watch: &mut Watch,
+    Question {
+        ready,
+        longest,
+        instance,
+    }: Question<'_>,
     sandbox: impl Fn() -> Sandbox,
+    over: impl Future<Output = Failure>,
 ) -> Result<(), Failure> {
     let (began, mut pause) = (Instant::now(), FIRST);
     let words = format!("ready-{}", one.name);
     let mut last;
+    tokio::pin!(over);
     loop {
         match command::run(act, &words, sandbox(), ready, QUESTION).await? {
             Ok(()) => return Ok(()),
             Err(printed) => last = printed,
         }
+        fail::point(format_args!("service {}: no answer yet", one.name));
         if began.elapsed() > longest {
             break;
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = over(watch) => return Err(ended(act, one, id).await),
+            failure = &mut over => return Err(failure),
             () = act.cancel.cancelled() => return Err(Failure::cancelled()),
         }
         pause = (pause * 2).min(LONGEST);
     }
-    let message = format!(
-        "service {} did not answer within {} s",
-        one.name,
-        longest.as_secs()
-    );
-    Err(Failure::new("service-broken", message)
-        .details(last_lines(last.as_bytes()))
-        .details(tail(act, id.as_str()).await))
+    let (name, environment) = (one.name, &act.key().id);
+    let longest = longest.as_secs();
+    let message = format!("service {name} of {environment} did not answer within {longest} s");
+    let failure = Failure::new("service-broken", message).details(last_lines(last.as_bytes()));
+    Err(match instance {
+        Some(id) => failure.details(tail(act, id.as_str()).await),
+        None => failure,
+    })
 }
 
 /// Ends when the service has.

@@ -185,6 +185,13 @@ fn is_kept(world: &World, restore: &Activity, when: &str) {
     }
 }
 
+/// Returns once the parent serves that somebody killed: what is asked of it then has its turn.
+fn is_up(shop: &Tree<'_>, victim: Victim) {
+    if matches!(victim, Victim::Everybody) {
+        shop.wharf(&["redeploy", "-e", "main"]).ok();
+    }
+}
+
 /// Has the data of all stores scrubbed on its way down.
 const SCRUB: &str = r#"[data]
 sanitize = """printf scrubbed >uploads/text
@@ -220,6 +227,7 @@ fn a_sync_survives_every_death() {
             let ended = died_at(&world, &shop, &words, (*victim, point));
             let when = format!("{victim:?} at {point}");
             assert_eq!(ended.state, State::Succeeded, "{when}");
+            is_up(&shop, *victim);
             keeps(&world, "feature", "scrubbed", &when);
             keeps(&world, "main", "old", &when);
             nothing_is_left(&world, 2, &when);
@@ -249,6 +257,7 @@ fn a_beginning_survives_every_death() {
             let ended = died_at(&world, &shop, &words, (*victim, point));
             let when = format!("{victim:?} at {point}");
             assert_eq!(ended.state, State::Succeeded, "{when}");
+            is_up(&shop, *victim);
             keeps(&world, &name, "scrubbed", &when);
             keeps(&world, "main", "old", &when);
             nothing_is_left(&world, 2, &when);

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use wharf_tests::{Said, Tree, Visitor, Watched, World};
+use wharf_tests::{Kind, Said, Tree, Visitor, Watched, World, apart};
 use wharf_wire::outcome::State;
 
 use crate::app::host;
@@ -258,6 +258,86 @@ fn an_upgrade_that_fails_leaves_a_database_to_what_serves() {
     push(&shop, "postgresql:15", MIGRATE)
         .ok()
         .lacks("from postgresql 14");
+}
+
+const SLOW: &str = r"CREATE FUNCTION slow(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$
+    SELECT CASE WHEN current_setting('server_version_num')::int < 150000 THEN $1 ELSE pg_sleep(86400)::text END
+$$;
+CREATE INDEX slow ON stock (slow(what));
+";
+
+#[test]
+fn an_upgrade_that_is_stopped_leaves_a_database_to_what_serves() {
+    let world = World::new();
+    let shop = shop(&world, "side");
+    let orders = shop.get("/all").ok();
+    // Whoever reads it in makes the index again, and is at that for ever.
+    shop.write("slow.sql", SLOW);
+    shop.sh("wharf db shell <slow.sql && rm slow.sql").ok();
+    world.forget_trace();
+    shop.write("wharf.toml", &config("postgresql:15", MIGRATE));
+    shop.commit("Fifteen");
+    let mut watched = Watched::push(&shop, &["side"]);
+    watched.until("warehouse: from postgresql 14");
+    let id = watched.id();
+    world.wait_for_point("load of warehouse: begun");
+    shop.wharf(&["cancel", &id]).ok();
+    watched
+        .said()
+        .has("warning: cancelled")
+        .has("side still serves r1; nothing was changed.");
+    assert_eq!(shop.get("/all").ok(), orders);
+    assert_eq!(version(&shop), "14");
+    nothing_is_left(&world, "side", 1);
+    shop.sh("echo 'DROP INDEX slow; DROP FUNCTION slow' | wharf db shell")
+        .ok();
+    push(&shop, "postgresql:15", MIGRATE).ok();
+    assert_eq!(shop.get("/all").ok(), orders);
+    assert_eq!(version(&shop), "15");
+}
+
+/// Holds one row, and some hundred megabytes under the newer version.
+const GROWS: &str = "CREATE MATERIALIZED VIEW grows AS SELECT random() FROM generate_series(1,
+    CASE WHEN current_setting('server_version_num')::int < 150000 THEN 1 ELSE 5000000 END);
+";
+
+#[test]
+fn an_upgrade_for_which_there_is_no_room_leaves_a_database_to_what_serves() {
+    if !apart("versions::an_upgrade_for_which_there_is_no_room_leaves_a_database_to_what_serves") {
+        return;
+    }
+    let host = "[router]\nlisten = \"127.0.0.1:0\"\n[keep]\nmin_free = \"1K\"\n";
+    let world = World::on_disk(Kind::Tmpfs, 900, host);
+    let shop = shop(&world, "side");
+    let orders = shop.get("/all").ok();
+    shop.write("grows.sql", GROWS);
+    shop.sh("wharf db shell <grows.sql && rm grows.sql").ok();
+    // It is known before anything is touched; and where it is not enough after all, it fails.
+    for (room, said) in [
+        (
+            20 << 20,
+            "service warehouse: there is no room to upgrade its data",
+        ),
+        (
+            110 << 20,
+            "the host's disk is full: service warehouse cannot read the dump",
+        ),
+    ] {
+        world.disk().leave(room);
+        let pushed = push(&shop, "postgresql:15", MIGRATE);
+        world.disk().make_room();
+        pushed
+            .has(said)
+            .has("side still serves r1; nothing was changed.");
+        let last = world.activities(Some("shop"), 1).unwrap().remove(0);
+        assert_eq!(last.reason.unwrap().code, "disk-full");
+        assert_eq!(shop.get("/all").ok(), orders);
+        assert_eq!(version(&shop), "14");
+        nothing_is_left(&world, "side", 1);
+    }
+    shop.wharf(&["redeploy"]).ok();
+    assert_eq!(shop.get("/all").ok(), orders);
+    assert_eq!(version(&shop), "15");
 }
 
 const NAMES: [&str; 3] = ["a", "b", "c"];

@@ -13,6 +13,7 @@ use crate::execute::activity::Act;
 use crate::execute::failure::Failure;
 use crate::execute::replaced::{self, Replaced};
 use crate::execute::{World, deploy, launch, maintenance, route};
+use crate::fail;
 use crate::plan::limits::Status;
 use crate::store::activity::Task;
 use crate::store::environment::{EnvironmentKey, EnvironmentRecord};
@@ -352,6 +353,7 @@ impl Due {
             WHARF_RELEASE = number,
             "r{number} serves again after a restart"
         );
+        fail::point(format_args!("mended {}", key.id));
         Ok(())
     }
 }

@@ -71,6 +71,7 @@ fn died_at(
         Victim::Daemon => world.kill_daemon(),
         Victim::Everybody => world.kill_everything(),
     }
+    world.forget_trace();
     world.start();
     let id = last(world).id;
     shop.wharf(&["activity", "wait", &id]);
@@ -185,10 +186,10 @@ fn is_kept(world: &World, restore: &Activity, when: &str) {
     }
 }
 
-/// Returns once the parent serves that somebody killed: what is asked of it then has its turn.
-fn is_up(shop: &Tree<'_>, victim: Victim) {
+/// Returns once the parent serves that somebody killed: only what the activity touches serves when it has ended.
+fn is_up(world: &World, victim: Victim) {
     if matches!(victim, Victim::Everybody) {
-        shop.wharf(&["redeploy", "-e", "main"]).ok();
+        world.wait_for_point("mended main");
     }
 }
 
@@ -227,7 +228,7 @@ fn a_sync_survives_every_death() {
             let ended = died_at(&world, &shop, &words, (*victim, point));
             let when = format!("{victim:?} at {point}");
             assert_eq!(ended.state, State::Succeeded, "{when}");
-            is_up(&shop, *victim);
+            is_up(&world, *victim);
             keeps(&world, "feature", "scrubbed", &when);
             keeps(&world, "main", "old", &when);
             nothing_is_left(&world, 2, &when);
@@ -257,7 +258,7 @@ fn a_beginning_survives_every_death() {
             let ended = died_at(&world, &shop, &words, (*victim, point));
             let when = format!("{victim:?} at {point}");
             assert_eq!(ended.state, State::Succeeded, "{when}");
-            is_up(&shop, *victim);
+            is_up(&world, *victim);
             keeps(&world, &name, "scrubbed", &when);
             keeps(&world, "main", "old", &when);
             nothing_is_left(&world, 2, &when);

@@ -8,23 +8,9 @@ use wharf_wire::ask::{Ask, Scope, Synced};
 use wharf_wire::outcome::{Kind, State};
 
 use crate::deaths::killed_at;
-use crate::snapshots::last;
+use crate::snapshots::{SERVER, last};
+use crate::web::WEB;
 
-/// A server that answers with what is in the data mount.
-const SERVER: &str = r#"import http.server, os
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        try:
-            body = open("uploads/text", "rb").read()
-        except FileNotFoundError:
-            body = b"nothing\n"
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *args): pass
-http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
-"#;
 const CONFIG: &str = "web = \"exec python3 app.py\"\n\n[deploy]\nhealth = { path = \"/\", within = \"10s\" }\n\n\
     [mounts]\nuploads = \"data\"\n\"var/own\" = \"private\"\n\n[seed]\nrun = \"echo sample >uploads/sample\"\n";
 /// Writes where it may, tells what it sees, and fails where the data says so.
@@ -42,6 +28,7 @@ fn shop(world: &World) -> Tree<'_> {
     let files = [
         ("wharf.toml", CONFIG),
         ("app.py", SERVER),
+        WEB,
         ("scrub.sh", SCRUB),
     ];
     let shop = world.site("shop", &files);

@@ -5,20 +5,17 @@ use wharf_tests::{Tree, Watched, World};
 use crate::downward::rule;
 use crate::restarts::{keepers, kill, wait_for_log};
 use crate::snapshots::create;
+use crate::web::WEB;
 
 /// Shows the word that `store.py` keeps in a service; `/put/WORD` writes one.
-const SERVER: &str = r#"import http.server, os, store
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        if self.path.startswith("/put/"):
-            store.put(self.path.removeprefix("/put/"))
-        body = store.get().encode()
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *arguments): pass
-http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+const SERVER: &str = r#"import store, web
+
+def answer(path):
+    if path.startswith("/put/"):
+        store.put(path.removeprefix("/put/"))
+    return store.get()
+
+web.serve(answer)
 "#;
 
 fn shop<'world>(world: &'world World, services: &str, store: &str) -> Tree<'world> {
@@ -26,6 +23,7 @@ fn shop<'world>(world: &'world World, services: &str, store: &str) -> Tree<'worl
     let files = [
         ("wharf.toml", &*config),
         ("server.py", SERVER),
+        WEB,
         ("store.py", store),
     ];
     let shop = world.site("shop", &files);

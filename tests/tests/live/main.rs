@@ -72,3 +72,4 @@ mod variables;
 mod versions;
 mod waiting;
 mod warm;
+mod web;

@@ -6,6 +6,7 @@ use wharf_tests::{Tree, World};
 
 use crate::mending::reboot;
 use crate::restarts::wait_for_log;
+use crate::web::WEB;
 
 const QUEUE: &str = r#"
 web = "exec python3 server.py"
@@ -21,17 +22,15 @@ channel.queue_declare("work", durable=True)
 channel.confirm_delivery()
 channel.basic_publish("", "work", " ".join(sys.argv[1:]).encode(), pika.BasicProperties(delivery_mode=2))
 "#;
-const SERVER: &str = r#"import http.server, os, pika
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        connection = pika.BlockingConnection(pika.URLParameters(os.environ["QUEUE_URL"]))
-        method, _, body = connection.channel().basic_get("work", auto_ack=True)
-        connection.close()
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(body or b"nothing")
-    def log_message(self, *arguments): pass
-http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+const SERVER: &str = r#"import os, pika, web
+
+def answer(path):
+    connection = pika.BlockingConnection(pika.URLParameters(os.environ["QUEUE_URL"]))
+    method, _, body = connection.channel().basic_get("work", auto_ack=True)
+    connection.close()
+    return (body or b"nothing").decode()
+
+web.serve(answer)
 "#;
 
 fn shop<'w>(world: &'w World, config: &str) -> Tree<'w> {
@@ -39,6 +38,7 @@ fn shop<'w>(world: &'w World, config: &str) -> Tree<'w> {
         ("wharf.toml", config),
         ("send.py", SEND),
         ("server.py", SERVER),
+        WEB,
     ];
     let shop = world.site("shop", &files);
     shop.init();

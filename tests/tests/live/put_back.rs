@@ -12,6 +12,7 @@ use wharf_wire::outcome::State;
 use wharf_wire::view::Activity;
 
 use crate::app::host;
+use crate::web::WEB;
 
 const CONFIG: &str = r#"
 web = "exec python3 server.py"
@@ -25,7 +26,7 @@ uploads = "data"
 "#;
 const MARIADB: &str =
     "MYSQL_PWD=$DATABASE_PASSWORD mariadb --no-defaults -NB -S $DATABASE_SOCKET -u app main";
-const SERVER: &str = r#"import http.server, os, signal, subprocess, threading, uuid
+const SERVER: &str = r#"import os, subprocess, uuid, web
 
 def ask(statement):
     words = ["mariadb", "--no-defaults", "-NB", "-S", os.environ["DATABASE_SOCKET"], "-u", "app", "main",
@@ -34,25 +35,15 @@ def ask(statement):
                           capture_output=True, text=True)
     return done.returncode, done.stdout
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        if self.path == "/add":
-            word = uuid.uuid4().hex
-            code, said = ask(f"INSERT INTO orders (what) VALUES ('{word}')")
-            said = word
-        else:
-            code, said = ask("SELECT what FROM orders ORDER BY id")
-            said += open("uploads/text").read()
-        body = said.encode()
-        self.send_response(200 if code == 0 else 500)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *arguments): pass
+def answer(path):
+    if path == "/add":
+        word = uuid.uuid4().hex
+        code, _ = ask(f"INSERT INTO orders (what) VALUES ('{word}')")
+        return word, code == 0
+    code, said = ask("SELECT what FROM orders ORDER BY id")
+    return said + open("uploads/text").read(), code == 0
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
-signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
-server.serve_forever()
+web.serve(answer)
 "#;
 
 fn migrate(statements: &str, then: &str) -> String {
@@ -71,6 +62,7 @@ fn shop(world: &World) -> Tree<'_> {
     let files = [
         ("wharf.toml", CONFIG),
         ("server.py", SERVER),
+        WEB,
         ("migrate.sh", &migrate(first, "echo text >uploads/text")),
     ];
     let shop = world.site("shop", &files);

@@ -4,6 +4,7 @@ use wharf_tests::{Tree, World, run};
 
 use crate::mending::reboot;
 use crate::restarts::{keepers, wait_for_log};
+use crate::web::WEB;
 
 const CONFIG: &str = r#"
 web = "exec python3 server.py"
@@ -30,21 +31,18 @@ psql -qtA "$WAREHOUSE_URL" -v ON_ERROR_STOP=1 -c "CREATE TABLE IF NOT EXISTS sto
 redis-cli -s "$CACHE_SOCKET" rpush seen "r$WHARF_RELEASE" >/dev/null
 echo "seen: $(redis-cli -s "$CACHE_SOCKET" lrange seen 0 -1 | paste -sd,)"
 "#;
-const SERVER: &str = r#"import http.server, os, json, subprocess
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        names = sorted(json.loads(os.environ["WHARF_RELATIONSHIPS"]))
-        count = subprocess.run(
-            ["mariadb", "--no-defaults", "-NB", "-S", os.environ["DATABASE_SOCKET"], "-u", "app",
-             "main", "-e", "SELECT count(*) FROM orders"],
-            env={**os.environ, "MYSQL_PWD": os.environ["DATABASE_PASSWORD"]},
-            capture_output=True, text=True)
-        body = (",".join(names) + " " + count.stdout.strip() + count.stderr).encode()
-        self.send_response(200 if count.returncode == 0 else 500)
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *arguments): pass
-http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+const SERVER: &str = r#"import json, os, subprocess, web
+
+def answer(path):
+    names = sorted(json.loads(os.environ["WHARF_RELATIONSHIPS"]))
+    count = subprocess.run(
+        ["mariadb", "--no-defaults", "-NB", "-S", os.environ["DATABASE_SOCKET"], "-u", "app",
+         "main", "-e", "SELECT count(*) FROM orders"],
+        env={**os.environ, "MYSQL_PWD": os.environ["DATABASE_PASSWORD"]},
+        capture_output=True, text=True)
+    return ",".join(names) + " " + count.stdout.strip() + count.stderr, count.returncode == 0
+
+web.serve(answer)
 "#;
 
 pub(crate) fn shop<'w>(world: &'w World, name: &str) -> Tree<'w> {
@@ -54,6 +52,7 @@ pub(crate) fn shop<'w>(world: &'w World, name: &str) -> Tree<'w> {
             ("wharf.toml", CONFIG),
             ("schema.sh", SCHEMA),
             ("server.py", SERVER),
+            WEB,
         ],
     );
     shop.init();

@@ -12,38 +12,26 @@ use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::Activity;
 
 use crate::stores;
+use crate::web::WEB;
 
 /// Two mounts, of which one is copied; what serves shows the copied one's content.
 const CONFIG: &str = "web = \"exec python3 app.py\"\n\n[deploy]\nhealth = { path = \"/\", within = \"10s\" }\n\n\
     [mounts]\nuploads = \"data\"\n\"var/own\" = \"private\"\n";
 
 /// A server that answers with what is in the data mount.
-const SERVER: &str = r#"import http.server, os, signal, sys, threading
+pub(crate) const SERVER: &str = r#"import os, web
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+def answer(path):
+    if not os.path.exists("uploads/text"):
+        return "nothing\n"
+    return open("uploads/text").read()
 
-    def do_GET(self):
-        try:
-            body = open("uploads/text", "rb").read()
-        except FileNotFoundError:
-            body = b"nothing\n"
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args):
-        pass
-
-server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
-signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
-server.serve_forever()
+web.serve(answer)
 "#;
 
 /// A shop whose data mount holds the word `old`, and a file of a megabyte.
 pub(crate) fn shop(world: &World) -> Tree<'_> {
-    let shop = world.site("shop", &[("wharf.toml", CONFIG), ("app.py", SERVER)]);
+    let shop = world.site("shop", &[("wharf.toml", CONFIG), ("app.py", SERVER), WEB]);
     shop.init().ok();
     shop.push(&["main"]).ok().has("main now serves r1.");
     put(&shop, "old");

@@ -6,6 +6,7 @@ use std::fs;
 use wharf_tests::{Tree, World};
 
 use crate::restarts::keepers;
+use crate::web::WEB;
 
 const CONFIG: &str = r#"
 web = "exec python3 server.py"
@@ -20,7 +21,7 @@ health = { path = "/", within = "20s" }
 uploads = "data"
 "#;
 /// `/put/WORD` writes a word into all of them.
-const SERVER: &str = r#"import http.server, os, signal, subprocess, threading
+const SERVER: &str = r#"import os, subprocess, web
 
 def said(*words):
     environment = {**os.environ, "REDISCLI_AUTH": os.environ["CACHE_PASSWORD"]}
@@ -43,25 +44,20 @@ def look():
     file = open("uploads/text").read() if os.path.exists("uploads/text") else ""
     return [file, sql("SELECT word FROM words"), redis("get", "word")]
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        if self.path.startswith("/put/"):
-            put(self.path.removeprefix("/put/"))
-        body = (" ".join(look()) + "\n").encode()
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *arguments): pass
+def answer(path):
+    if path.startswith("/put/"):
+        put(path.removeprefix("/put/"))
+    return " ".join(look()) + "\n"
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
-signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
-server.serve_forever()
+web.serve(answer)
 "#;
 
 /// The shop, whose `main` serves, with the word `old` everywhere.
 pub(crate) fn shop(world: &World) -> Tree<'_> {
-    let shop = world.site("shop", &[("wharf.toml", CONFIG), ("server.py", SERVER)]);
+    let shop = world.site(
+        "shop",
+        &[("wharf.toml", CONFIG), ("server.py", SERVER), WEB],
+    );
     shop.init().ok();
     shop.push(&["main"]).ok().has("main now serves r1.");
     put(world, "main", "old");

@@ -13,31 +13,24 @@ use wharf_wire::outcome::State;
 
 use crate::app::host;
 use crate::restarts::wait_for_log;
+use crate::web::WEB;
 
-const SERVER: &str = r#"import http.server, os, signal, subprocess, threading, uuid
+const SERVER: &str = r#"import os, subprocess, uuid, web
 
 def ask(statement):
     words = ["psql", "-qtA", os.environ["WAREHOUSE_URL"], "-v", "ON_ERROR_STOP=1", "-c", statement]
     done = subprocess.run(words, capture_output=True, text=True)
     return done.returncode, done.stdout
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        if self.path == "/add":
-            said = uuid.uuid4().hex
-            code, _ = ask(f"INSERT INTO stock VALUES ('{said}')")
-        else:
-            code, said = ask("SELECT what FROM stock ORDER BY what")
-        body = said.encode()
-        self.send_response(200 if code == 0 else 500)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *arguments): pass
+def answer(path):
+    if path == "/add":
+        word = uuid.uuid4().hex
+        code, _ = ask(f"INSERT INTO stock VALUES ('{word}')")
+        return word, code == 0
+    code, said = ask("SELECT what FROM stock ORDER BY what")
+    return said, code == 0
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
-signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
-server.serve_forever()
+web.serve(answer)
 "#;
 const MIGRATE: &str = "psql -qtA $WAREHOUSE_URL -v ON_ERROR_STOP=1 \
                        -c 'CREATE TABLE IF NOT EXISTS stock (what text)'";
@@ -52,7 +45,10 @@ fn config(service: &str, migrate: &str) -> String {
 /// A shop on this branch, whose data is that of the earlier version.
 fn shop<'w>(world: &'w World, branch: &str) -> Tree<'w> {
     let config = config("postgresql:14", MIGRATE);
-    let shop = world.site("shop", &[("wharf.toml", &config), ("server.py", SERVER)]);
+    let shop = world.site(
+        "shop",
+        &[("wharf.toml", &config), ("server.py", SERVER), WEB],
+    );
     shop.init().ok();
     if branch != "main" {
         shop.git(&["switch", "--quiet", "--create", branch]).ok();

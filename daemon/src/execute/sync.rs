@@ -137,19 +137,18 @@ async fn copied(
     let mounts = files::mounts(&from.release.application, application);
     let copied = files::copy(act, from, &mounts, &mounts_in(arriving)).await?;
     let theirs = (&from.act, &from.release.application);
-    Box::pin(copy::copy(act, theirs, application, &services)).await?;
-    let is_empty = tokio::task::block_in_place(|| {
-        disk::entries(&services).map(|mut all| all.next().is_none())
-    });
-    let is_empty = is_empty.map_err(|error| Failure::host("cannot look at what came", &error))?;
-    if mounts.is_empty() && is_empty {
+    let services = Box::pin(copy::copy(act, theirs, application, &services)).await?;
+    if mounts.is_empty() && services.is_empty() {
         return Ok(false);
     }
-    if let Some(copied) = copied {
-        act.did("data", copied.said(from.name()), began);
-        for text in copied.left_out {
-            act.log.event(Event::Warning { text });
-        }
+    let name = from.name();
+    let files = copied.iter().map(|copied| copied.said(name));
+    let services: Vec<&str> = services.iter().map(|name| name.as_str()).collect();
+    let services = (!services.is_empty()).then(|| format!("{} of {name}", services.join(", ")));
+    let all: Vec<String> = files.chain(services).collect();
+    act.did("data", all.join("; "), began);
+    for text in copied.into_iter().flat_map(|copied| copied.left_out) {
+        act.log.event(Event::Warning { text });
     }
     scrub(act, from, application, arriving)
         .await

@@ -15,7 +15,7 @@ use crate::plan::services as plan;
 use crate::run::sandbox::{Access, Bind, SERVICES, Sandbox};
 
 /// Has what services of `from` hold come into directories below `into`, by their names, of those that `application`
-/// has, too. All dumps begin together: each is of that moment.
+/// has, too; says which came. All dumps begin together: each is of that moment.
 ///
 /// # Errors
 /// That one does not run there, cannot be written out or read in; something may be there then.
@@ -24,7 +24,7 @@ pub(in crate::execute) async fn copy(
     (from, theirs): (&Act, &Application),
     application: &Application,
     into: &Path,
-) -> Result<(), Failure> {
+) -> Result<Vec<ProcessName>, Failure> {
     let both = theirs.services.iter().filter_map(|(name, theirs)| {
         let ours = application.services.get(name)?;
         (plan::lasts(theirs.kind) && theirs.kind == ours.kind).then_some((name, theirs, ours))
@@ -33,7 +33,8 @@ pub(in crate::execute) async fn copy(
         let directory = into.join(name.as_str());
         Box::pin(async move { one(act, from, (name, theirs, ours), &directory).await })
     });
-    try_join_all(copied).await.map(drop)
+    let copied = try_join_all(copied).await?;
+    Ok(copied.into_iter().flatten().collect())
 }
 
 async fn one(
@@ -41,14 +42,16 @@ async fn one(
     from: &Act,
     (name, theirs, ours): (&ProcessName, &Service, &Service),
     directory: &Path,
-) -> Result<(), Failure> {
+) -> Result<Option<ProcessName>, Failure> {
     let theirs = One::of(from, name, theirs).await?;
     let stand = Stand::own(from, name);
     let ours = One::like(act, name, ours, &stand.data).await?;
     start::answers_elsewhere(from, &theirs, &stand).await?;
     let failed = format!("service {name} of {} cannot be written out", from.key().id);
     let (theirs, ours) = ((from, &theirs, &stand), (act, &ours, directory));
-    fill::pass_on(theirs, ours, &failed).await
+    fill::pass_on(theirs, ours, &failed).await?;
+    // Of what a custom one holds nothing comes where nobody says how.
+    Ok(directory.is_dir().then(|| name.clone()))
 }
 
 /// Services whose content came, each in a directory of its own.

@@ -79,6 +79,13 @@ fn a_database_is_its_environment_s_alone() {
         .has("| orders: hidden,r2")
         .has("feature serves r2 with it");
     machine.runs(&format!("{SERVERS} echo $pid; done | wc -l | grep -qx 3"));
+    // It goes with all of it, and the others stay.
+    machine
+        .runs("wharf delete -p shop -e feature 2>&1; ls /var/lib/wharf/services")
+        .has("feature is deleted")
+        .has("shop.main")
+        .lacks("shop.feature");
+    machine.runs(&format!("{SERVERS} echo $pid; done | wc -l | grep -qx 2"));
     let others = machine.runs("find /var/lib/wharf ! -user wharf").out;
     assert_eq!(others, "");
 }

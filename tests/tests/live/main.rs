@@ -34,6 +34,7 @@ mod metrics;
 mod mounts;
 mod moves;
 mod node;
+mod operators;
 mod owner;
 mod patches;
 mod php;

@@ -3,6 +3,7 @@
 use wharf_tests::{Tree, Watched, World};
 
 use crate::downward::rule;
+use crate::mending::reboot;
 use crate::restarts::{keepers, kill, wait_for_log};
 use crate::snapshots::create;
 use crate::web::WEB;
@@ -62,9 +63,7 @@ fn what_memcached_holds_is_gone_with_it_and_nothing_says_otherwise() {
     shop.push(&["main"]).ok();
     assert_eq!(shop.get("/").ok(), "hot");
     // Dead it is started again, with nothing in it.
-    for keeper in keepers(&world) {
-        kill(keeper);
-    }
+    reboot(&world);
     wait_for_log(&world, "serves again after a restart");
     assert_eq!(shop.get("/").ok(), "nothing");
     assert_eq!(shop.get("/put/hot").ok(), "hot");
@@ -106,9 +105,7 @@ fn valkey_keeps_what_it_is_told_and_reads_what_redis_wrote() {
     shop.wharf(&["db", "dump", "cache", "-o", "cache.rdb.gz"])
         .ok();
     // Dead it is started again, with all that it was told.
-    for keeper in keepers(&world) {
-        kill(keeper);
-    }
+    reboot(&world);
     wait_for_log(&world, "serves again after a restart");
     assert_eq!(shop.get("/").ok(), "kept");
     // What comes back does so from a dump, a snapshot, and what its forerunner wrote.

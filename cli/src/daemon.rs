@@ -233,7 +233,8 @@ impl Conversation {
                 Exit::Unreachable,
                 "the daemon went away before it was done",
             )
-            .hint(self.fate)),
+            .hint(self.fate)
+            .away()),
             Err(FrameError::Io(error)) if is_timeout(&error) => Err(Failure::new(
                 Exit::Unreachable,
                 format!(
@@ -241,7 +242,8 @@ impl Conversation {
                     self.socket.display(),
                     self.patience.unwrap_or(ANSWER).as_secs()
                 ),
-            )),
+            )
+            .away()),
             Err(error) => Err(unreachable(&self.socket).because(error)),
         }
     }
@@ -358,6 +360,7 @@ fn unreachable(socket: &Path) -> Failure {
         Exit::Unreachable,
         format!("the daemon does not answer at {}", socket.display()),
     )
+    .away()
     .hint(if is_asked_from_elsewhere() {
         // Whoever reads it has another machine before them.
         "tell the host's operator; there: wharf doctor"

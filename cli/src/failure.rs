@@ -23,6 +23,7 @@ pub struct Failure {
     hints: Vec<String>,
     cause: Option<Box<dyn Error + Send + Sync>>,
     code: Option<String>,
+    away: bool,
     /// All reasons, which people have read in lines already.
     reasons: Vec<Reason>,
 }
@@ -36,6 +37,7 @@ impl Failure {
             hints: Vec::new(),
             cause: None,
             code: None,
+            away: false,
             reasons: Vec::new(),
         }
     }
@@ -77,6 +79,13 @@ impl Failure {
         self
     }
 
+    /// The daemon is away, as it is while it begins again.
+    #[must_use]
+    pub fn away(mut self) -> Failure {
+        self.away = true;
+        self
+    }
+
     /// Adds a next step.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Failure {
@@ -89,6 +98,11 @@ impl Failure {
     pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
         self.cause = Some(cause.into());
         self
+    }
+
+    /// Whether asking again in a moment may do.
+    pub fn is_away(&self) -> bool {
+        self.away
     }
 
     /// The first next step.
@@ -167,6 +181,7 @@ impl From<Refusal> for Failure {
             hints: refusal.hint.into_iter().collect(),
             cause: None,
             code: Some(refusal.code),
+            away: false,
             reasons: Vec::new(),
         }
     }

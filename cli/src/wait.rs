@@ -1,7 +1,7 @@
 //! `wharf activity wait`: until it has ended, over restarts of the daemon.
 
 use std::{
-    sync::mpsc,
+    sync::mpsc::{self, Receiver, Sender},
     thread,
     time::{Duration, Instant},
 };
@@ -24,6 +24,16 @@ const AWAY: Duration = Duration::from_secs(60);
 /// Between two attempts to reach it.
 const AGAIN: Duration = Duration::from_millis(250);
 
+/// What is told to whoever waits.
+enum News {
+    /// The daemon went away, and why it is believed so.
+    Away(Failure),
+    /// It is there again.
+    There,
+    /// Nothing more comes.
+    Done(Result<Ended, Failure>),
+}
+
 /// How it ended.
 struct Ended {
     line: Option<String>,
@@ -31,7 +41,8 @@ struct Ended {
     exit: Exit,
 }
 
-/// Waits, prints the last line or the record, and exits by the result.
+/// Waits, prints the last line or the record, and exits by the result. A daemon that is away, now or
+/// later, is waited for up to [`AWAY`], and people are told so.
 ///
 /// # Errors
 /// There is no such activity, it goes on after the timeout, or the daemon stays away.
@@ -49,17 +60,11 @@ pub fn wait(
     let (tell, told) = mpsc::channel();
     let (place, wanted) = (place.clone(), id.to_owned());
     // It ends with the process, whatever it waits for.
-    thread::spawn(move || tell.send(until_ended(&place, &wanted, form)).is_ok());
-    let late = || {
-        let time = timeout.unwrap_or_default().as_secs();
-        Failure::new(Exit::Failed, format!("{id} goes on after {time}s"))
-            .code("timeout")
-            .hint(format!("see where it stands: wharf activity show {id}"))
-    };
-    let ended = match timeout {
-        Some(timeout) => told.recv_timeout(timeout).map_err(|_| late())?,
-        None => told.recv().map_err(|_| late())?,
-    }?;
+    thread::spawn(move || {
+        let done = until_ended(&place, &wanted, form, &tell);
+        tell.send(News::Done(done)).is_ok()
+    });
+    let ended = hear(&told, id, timeout)?;
     if let Some(line) = &ended.line {
         show::line(&failure::plain(line))?;
     }
@@ -69,45 +74,83 @@ pub fn wait(
     Ok(ended.exit)
 }
 
-fn until_ended(place: &Place, id: &str, form: WaitForm) -> Result<Ended, Failure> {
-    let mut seen = None;
+/// What became of it within the timeout.
+fn hear(told: &Receiver<News>, id: &str, timeout: Option<Duration>) -> Result<Ended, Failure> {
+    let since = Instant::now();
+    let mut away = None;
     loop {
-        let failure = match ask(place, id, form, &mut seen) {
-            Ok(ended) => return Ok(ended),
-            Err(failure) => failure,
+        let news = match timeout {
+            Some(timeout) => told
+                .recv_timeout(timeout.saturating_sub(since.elapsed()))
+                .ok(),
+            None => told.recv().ok(),
         };
-        // A daemon that was never there is not waited for.
-        let since: Instant = match seen {
-            Some(since) if failure.exit == Exit::Unreachable => since,
-            _ => return Err(failure),
+        match news {
+            Some(News::Done(done)) => return done,
+            Some(News::There) => away = None,
+            Some(News::Away(failure)) => {
+                let time = AWAY.as_secs();
+                failure::note(&format!("{failure}; waiting for it, at most {time} s"));
+                away = Some(failure);
+            }
+            // Whether it goes on is not known where nobody could be asked.
+            None => return Err(away.unwrap_or_else(|| late(id, timeout.unwrap_or_default()))),
+        }
+    }
+}
+
+fn late(id: &str, timeout: Duration) -> Failure {
+    let time = timeout.as_secs();
+    Failure::new(Exit::Failed, format!("{id} goes on after {time}s"))
+        .code("timeout")
+        .hint(format!("see where it stands: wharf activity show {id}"))
+}
+
+fn until_ended(
+    place: &Place,
+    id: &str,
+    form: WaitForm,
+    tell: &Sender<News>,
+) -> Result<Ended, Failure> {
+    let mut away: Option<Instant> = None;
+    loop {
+        let asked = Conversation::begin(place, question(id, form)).and_then(|conversation| {
+            if away.take().is_some() {
+                // Nobody listens any more once the timeout is over.
+                tell.send(News::There).ok();
+            }
+            the_end(conversation)
+        });
+        let failure = match asked {
+            Err(failure) if failure.is_away() => failure,
+            done => return done,
         };
-        if since.elapsed() >= AWAY {
-            return Err(failure);
+        match away {
+            Some(since) if since.elapsed() >= AWAY => return Err(failure),
+            Some(_) => {}
+            None => {
+                away = Some(Instant::now());
+                tell.send(News::Away(failure)).ok();
+            }
         }
         pause();
     }
 }
 
-/// One conversation; `seen` is when the daemon was there.
-fn ask(
-    place: &Place,
-    id: &str,
-    form: WaitForm,
-    seen: &mut Option<Instant>,
-) -> Result<Ended, Failure> {
+fn question(id: &str, form: WaitForm) -> Ask {
     let activity = id.to_owned();
-    let mut conversation = Conversation::begin(place, Ask::Wait { activity, form })?;
+    Ask::Wait { activity, form }
+}
+
+/// One conversation to its end.
+fn the_end(mut conversation: Conversation) -> Result<Ended, Failure> {
     let mut ended = Ended {
         line: None,
         record: None,
         exit: Exit::Failed,
     };
     loop {
-        *seen = Some(Instant::now());
-        let answer = conversation.answer();
-        // However long it took: until now it was there.
-        *seen = Some(Instant::now());
-        match answer? {
+        match conversation.answer()? {
             Answer::Line(line) => ended.line = Some(line),
             Answer::Item(item) => ended.record = Some(*item),
             Answer::Queued(_) | Answer::Raw(_) | Answer::Ran(_) => {}

@@ -1,6 +1,9 @@
 //! `wharf activity`: one activity, looked at and waited for.
 
-use std::process::Stdio;
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+};
 
 use wharf_tests::{Watched, World};
 
@@ -39,20 +42,26 @@ fn whoever_waits_exits_by_the_result() {
             wait(&mut shop.command("wharf"), &id),
             wait(&mut world.command("wharf"), &next_id),
         ];
-        // A daemon that was never there is not waited for: they have begun before whoever came later is answered.
-        shop.wharf(&["activity", "show", &id]).ok();
         world.freeze_at("record end: before");
         open_gate(world);
         world.wait_until_frozen();
         world.kill_daemon();
         push.end();
         next.end();
+        // One who comes while nobody answers, and is told so.
+        let mut late = wait(&mut world.command("wharf"), &next_id);
+        let mut told = String::new();
+        let words = late.stderr.as_mut().unwrap();
+        BufReader::new(words).read_line(&mut told).unwrap();
+        assert!(told.contains("; waiting for it, at most 60 s"), "{told}");
         world.start();
         open_gate(world);
-        for (waiter, line) in waiters
-            .into_iter()
-            .zip(["main now serves r1.", "main now serves r2"])
-        {
+        let lines = [
+            "main now serves r1.",
+            "main now serves r2",
+            "main now serves r2",
+        ];
+        for (waiter, line) in waiters.into_iter().chain([late]).zip(lines) {
             let output = waiter.wait_with_output().unwrap();
             let out = String::from_utf8_lossy(&output.stdout);
             assert!(
@@ -95,6 +104,9 @@ fn whoever_waits_exits_by_the_result() {
 
 fn alone(world: &World) {
     world.kill_daemon();
-    world.wharf(&["activity", "wait", "4f2a"]).exits(4);
+    world
+        .wharf(&["activity", "wait", "4f2a", "--timeout", "1s"])
+        .exits(4)
+        .has("hint: start it with: wharf start");
     world.start();
 }

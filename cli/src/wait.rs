@@ -31,7 +31,7 @@ enum News {
     /// It is there again.
     There,
     /// Nothing more comes.
-    Done(Result<Ended, Failure>),
+    Done(Box<Result<Ended, Failure>>),
 }
 
 /// How it ended.
@@ -62,7 +62,7 @@ pub fn wait(
     // It ends with the process, whatever it waits for.
     thread::spawn(move || {
         let done = until_ended(&place, &wanted, form, &tell);
-        tell.send(News::Done(done)).is_ok()
+        tell.send(News::Done(Box::new(done))).is_ok()
     });
     let ended = hear(&told, id, timeout)?;
     if let Some(line) = &ended.line {
@@ -86,7 +86,7 @@ fn hear(told: &Receiver<News>, id: &str, timeout: Option<Duration>) -> Result<En
             None => told.recv().ok(),
         };
         match news {
-            Some(News::Done(done)) => return done,
+            Some(News::Done(done)) => return *done,
             Some(News::There) => away = None,
             Some(News::Away(failure)) => {
                 let time = AWAY.as_secs();

@@ -1,13 +1,13 @@
 //! Snapshots of environments' data: taken, listed, restored, tried, taken away; and what happens where
 //! something is in the way.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::PathBuf;
 
 use rustix::fs::{CWD, FileType, Mode};
 use serde_json::Value;
-use wharf_tests::{Tree, Watched, World, pause};
+use wharf_tests::{Tree, Watched, World, pause, run};
 use wharf_wire::outcome::{Kind, State};
 use wharf_wire::view::Activity;
 
@@ -442,14 +442,16 @@ fn a_restore_that_is_stopped_before_the_swap_leaves_everything() {
     let shop = shop(&world);
     let first = create(&shop);
     put(&shop, "new");
-    let words = ["snapshot", "restore", &first];
-    world.freeze_at("step deploy fetch: started");
-    let watched = Watched::wharf(&shop, &words);
-    world.wait_until_frozen();
-    let id = last_id_in(&world);
-    world.thaw();
-    shop.wharf(&["cancel", &id]).ok();
-    drop(watched);
+    let pack = largest_pack(&world);
+    let aside = world.path("pack");
+    fs::rename(&pack, &aside).unwrap();
+    run(world.command("mkfifo").arg(&pack)).ok();
+    let watched = Watched::wharf(&shop, &["snapshot", "restore", &first]);
+    // It opens once somebody reads: restic, which then waits for what never comes.
+    let pipe = OpenOptions::new().write(true).open(&pack).unwrap();
+    shop.wharf(&["cancel", &last(&world).id]).ok();
+    drop((watched, pipe));
+    fs::rename(&aside, &pack).unwrap();
     assert_eq!(last(&world).state, State::Cancelled);
     assert_eq!(shop.get("/").ok(), "new\n");
     nothing_arrives(&world);
@@ -466,13 +468,13 @@ fn a_restore_that_is_stopped_before_the_swap_leaves_everything() {
     assert!(names.into_iter().all(|name| name.trim() != "restic"));
 }
 
-/// The newest activity, as its log says while the daemon is frozen.
-fn last_id_in(world: &World) -> String {
-    let logs = fs::read_dir(state(world).join("logs")).unwrap();
-    let newest = logs
-        .map(|entry| entry.unwrap())
-        .filter(|entry| entry.path().extension().is_some_and(|end| end == "jsonl"))
-        .max_by_key(|entry| entry.metadata().unwrap().modified().unwrap());
-    let name = newest.unwrap().file_name().into_string().unwrap();
-    name.trim_end_matches(".jsonl").to_owned()
+/// Where most of what was copied is.
+fn largest_pack(world: &World) -> PathBuf {
+    let entries = |dir: PathBuf| {
+        let entries = fs::read_dir(dir).unwrap();
+        entries.map(|entry| entry.unwrap().path())
+    };
+    let packs = entries(state(world).join("snapshots/shop/data")).flat_map(entries);
+    let largest = packs.max_by_key(|pack| pack.metadata().unwrap().len());
+    largest.unwrap()
 }

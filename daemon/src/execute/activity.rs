@@ -68,7 +68,7 @@ pub struct Act {
     /// Nobody begins anything there by hand until it has ended.
     shut: OnceLock<Shut>,
     /// What to do the next time, said at its end.
-    advice: Mutex<Vec<String>>,
+    advice: Mutex<end::Advice>,
     /// Why nothing is deployed, where the code is kept and that is all.
     pub(super) kept: Option<Reason>,
 }
@@ -463,11 +463,11 @@ impl Act {
 
     /// Says at its good end what to do the next time.
     pub(super) fn advise(&self, text: String) {
-        self.advice().push(text);
+        self.advice().lines.push(text);
     }
 
     /// What is to be said so.
-    pub(super) fn advice(&self) -> MutexGuard<'_, Vec<String>> {
+    pub(super) fn advice(&self) -> MutexGuard<'_, end::Advice> {
         let advice = self.advice.lock();
         advice.expect("nothing panics while it holds this")
     }

@@ -21,11 +21,16 @@ pub(super) fn succeeded(act: &Act, live: Option<u32>, began: Instant) -> Conclus
         Some(_) => end::kept(name),
         None => end::success(kind, name, act.previous, live),
     };
+    let mut advice = std::mem::take(&mut *act.advice());
+    let who = match advice.only_a_snapshot_goes_back {
+        true => Undoing::Snapshots,
+        false => Undoing::of(Some(&act.project)),
+    };
     let mut hints = match &act.kept {
         Some(why) => end::hints_of(why),
-        None => end::hints(kind, name, act.previous, Undoing::of(Some(&act.project))),
+        None => end::hints(kind, name, act.previous, who),
     };
-    hints.append(&mut act.advice());
+    hints.append(&mut advice.lines);
     let shows = end::shows_address(kind);
     Conclusion {
         ending: Ending {

@@ -123,6 +123,15 @@ pub(super) fn shows_address(kind: Kind) -> bool {
         && !kind.is_copy()
 }
 
+/// What is said at an activity's good end beside what its kind says.
+#[derive(Debug, Default)]
+pub(super) struct Advice {
+    /// What to do the next time.
+    pub lines: Vec<String>,
+    /// The earlier release cannot serve on the data of now.
+    pub only_a_snapshot_goes_back: bool,
+}
+
 /// Who may let an earlier release serve again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undoing {
@@ -130,6 +139,8 @@ pub enum Undoing {
     Everybody,
     /// Whoever the project's roles let.
     Admins,
+    /// Nobody, but with the data of its time.
+    Snapshots,
 }
 
 impl Undoing {
@@ -193,6 +204,9 @@ pub fn hints(kind: Kind, environment: &str, previous: Option<u32>, who: Undoing)
             vec![match who {
                 Undoing::Everybody => format!("undo with: {undo}"),
                 Undoing::Admins => format!("an admin undoes it with: {undo}"),
+                Undoing::Snapshots => format!(
+                    "a rollback needs the data of then, too: wharf snapshot restore ID --with-release -e {environment}"
+                ),
             }]
         }
         (_, None) => vec!["see all environments with: wharf environments".into()],

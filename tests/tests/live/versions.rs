@@ -150,6 +150,8 @@ fn data_moves_to_the_version_that_is_asked_for_and_no_order_is_lost() {
         .has("as before")
         .has("what was there is kept on the host as ")
         .has("warehouse: postgresql 15")
+        .has("a rollback needs the data of then, too: wharf snapshot restore ID --with-release -e main")
+        .lacks("undo with:")
         .has("main now serves r3");
     let page = shop.get("/all").ok();
     let stored: BTreeSet<&str> = page.lines().collect();

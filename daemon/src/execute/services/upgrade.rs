@@ -51,6 +51,7 @@ pub(super) async fn bring(
         failure
     })?;
     take_place(act, name, &from)?;
+    act.advice().only_a_snapshot_goes_back = true;
     let rows = rows.map_or_else(String::new, |rows| format!(": {}, as before", rows.said()));
     act.did(
         "service",
